@@ -1,0 +1,42 @@
+# Every third-party library, found once; docs/dependencies.md gives the reason for each.
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json url)
+find_package(OpenSSL 3 REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(GTest REQUIRED)
+find_package(benchmark REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(prometheus-cpp REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(SQLITE3 REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(PQ REQUIRED IMPORTED_TARGET libpq)
+pkg_check_modules(MARIADB REQUIRED IMPORTED_TARGET libmariadb)
+pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET libarchive)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
+pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp)
+pkg_check_modules(CNATS REQUIRED IMPORTED_TARGET libnats)
+
+# Asio and Beast are compiled once, in src/base/asio_impl.cc and src/net/beast_impl.cc.
+add_library(rivera_third_party_base INTERFACE)
+target_compile_definitions(rivera_third_party_base INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
+  BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION BOOST_BEAST_USE_STD_STRING_VIEW
+  SPDLOG_FMT_EXTERNAL)
+target_link_libraries(rivera_third_party_base INTERFACE Threads::Threads Boost::json Boost::url
+  OpenSSL::SSL OpenSSL::Crypto fmt::fmt prometheus-cpp::core CLI11::CLI11)
+
+add_library(rivera_third_party_net INTERFACE)
+target_link_libraries(rivera_third_party_net INTERFACE OpenSSL::SSL PkgConfig::CNATS)
+add_library(rivera_grpc INTERFACE)
+target_link_libraries(rivera_grpc INTERFACE gRPC::grpc++)
+add_library(rivera_third_party_sql INTERFACE)
+target_link_libraries(rivera_third_party_sql INTERFACE PkgConfig::SQLITE3 PkgConfig::PQ PkgConfig::MARIADB)
+add_library(rivera_third_party_archive INTERFACE)
+target_link_libraries(rivera_third_party_archive INTERFACE PkgConfig::ARCHIVE)
+add_library(rivera_third_party_garden INTERFACE)
+target_link_libraries(rivera_third_party_garden INTERFACE PkgConfig::SECCOMP PkgConfig::NFTABLES PkgConfig::ARCHIVE)
+add_library(rivera_third_party_yaml INTERFACE)
+target_link_libraries(rivera_third_party_yaml INTERFACE PkgConfig::YAML)

@@ -1,0 +1,88 @@
+# How a folder becomes a library with its unit tests, and a folder of cmd/ a program.
+include(GoogleTest)
+
+# The standard and third-party headers that nearly every file includes, precompiled once.
+add_library(rivera_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cc)
+target_precompile_headers(rivera_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
+target_link_libraries(rivera_pch PRIVATE rivera_warnings rivera_third_party_base)
+
+# rivera_library(<folder> [DEPENDS target...])
+#
+# src/<folder>/**.cc but the tests become the library rivera_<folder>; src/<folder>/**_test.cc become the program
+# <folder>_test. New files are picked up by name: nothing is listed by hand.
+function(rivera_library folder)
+  cmake_parse_arguments(arg "" "" "DEPENDS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+
+  if(sources)
+    add_library(rivera_${folder} STATIC ${sources})
+    target_link_libraries(rivera_${folder} PRIVATE rivera_warnings PUBLIC ${arg_DEPENDS})
+    target_include_directories(rivera_${folder} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+    target_precompile_headers(rivera_${folder} REUSE_FROM rivera_pch)
+    target_link_libraries(rivera_${folder} PUBLIC rivera_third_party_base)
+  else()
+    add_library(rivera_${folder} INTERFACE)
+    target_link_libraries(rivera_${folder} INTERFACE ${arg_DEPENDS})
+    target_include_directories(rivera_${folder} INTERFACE ${CMAKE_SOURCE_DIR}/src)
+  endif()
+
+  if(tests)
+    add_executable(${folder}_test ${tests})
+    target_link_libraries(${folder}_test PRIVATE rivera_${folder} rivera_warnings rivera_third_party_base
+      GTest::gtest GTest::gmock GTest::gtest_main)
+    target_compile_definitions(${folder}_test PRIVATE RIVERA_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+      RIVERA_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+    target_precompile_headers(${folder}_test REUSE_FROM rivera_pch)
+    set_target_properties(${folder}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    gtest_discover_tests(${folder}_test TEST_PREFIX "${folder}/" DISCOVERY_MODE PRE_TEST
+      PROPERTIES TIMEOUT 120 LABELS unit)
+  endif()
+endfunction()
+
+# rivera_binary(<name> [USES component...]): cmd/<name>/*.cc becomes bin/<name>. Without USES the component has the
+# program's own name.
+function(rivera_binary name)
+  cmake_parse_arguments(arg "" "" "USES" ${ARGN})
+  if(NOT arg_USES)
+    set(arg_USES ${name})
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmd/${name}/*.cc)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(bin_${name} ${sources})
+  set_target_properties(bin_${name} PROPERTIES OUTPUT_NAME ${name})
+  list(TRANSFORM arg_USES PREPEND rivera_)
+  target_link_libraries(bin_${name} PRIVATE ${arg_USES} rivera_warnings rivera_third_party_base)
+  target_precompile_headers(bin_${name} REUSE_FROM rivera_pch)
+endfunction()
+
+# rivera_proto(<library> <file.proto>...): messages, and gRPC services for files that declare any.
+function(rivera_proto library)
+  set(out ${CMAKE_BINARY_DIR}/generated)
+  file(MAKE_DIRECTORY ${out})
+  set(generated)
+  foreach(file ${ARGN})
+    get_filename_component(stem ${file} NAME_WE)
+    file(STRINGS ${file} services REGEX "^service ")
+    set(outputs ${out}/${stem}.pb.cc ${out}/${stem}.pb.h)
+    set(command protobuf::protoc --cpp_out=${out} -I ${CMAKE_CURRENT_SOURCE_DIR})
+    if(services)
+      list(APPEND outputs ${out}/${stem}.grpc.pb.cc ${out}/${stem}.grpc.pb.h)
+      list(APPEND command --grpc_out=${out} --plugin=protoc-gen-grpc=$<TARGET_FILE:gRPC::grpc_cpp_plugin>)
+      set(uses_grpc TRUE)
+    endif()
+    add_custom_command(OUTPUT ${outputs} COMMAND ${command} ${CMAKE_CURRENT_SOURCE_DIR}/${file}
+      DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${file} COMMENT "Generating ${file}" VERBATIM)
+    list(APPEND generated ${outputs})
+  endforeach()
+  add_library(${library} STATIC ${generated})
+  target_include_directories(${library} SYSTEM PUBLIC ${out})
+  target_link_libraries(${library} PUBLIC protobuf::libprotobuf)
+  if(uses_grpc)
+    target_link_libraries(${library} PUBLIC gRPC::grpc++)
+  endif()
+endfunction()

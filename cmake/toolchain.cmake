@@ -1,0 +1,23 @@
+# Language level, warnings, sanitizers and linker: what every target of ours is built with.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+set(RIVERA_SANITIZE "" CACHE STRING "Sanitizers to build with, as for -fsanitize= (empty: none)")
+
+find_program(RIVERA_MOLD mold)
+if(RIVERA_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+if(RIVERA_SANITIZE)
+  add_compile_options(-fsanitize=${RIVERA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${RIVERA_SANITIZE})
+endif()
+
+# Applied to our own code only, never to generated or third-party code.
+add_library(rivera_warnings INTERFACE)
+target_compile_options(rivera_warnings INTERFACE -Wall -Wextra -Wshadow -Werror)

@@ -1,0 +1,97 @@
+#include "base/program.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/strand.hpp>
+
+#include "base/wait.h"
+
+namespace rivera::base {
+
+struct Program::State {
+  explicit State(ProgramOptions given)
+      : options(std::move(given)),
+        io(static_cast<int>(options.io_threads)),
+        workers(options.worker_threads),
+        logger(options.name, options.log_level, options.log_time_format),
+        home(asio::make_strand(io)),
+        signals(home, SIGINT, SIGTERM),
+        stop_changed(home) {}
+
+  ProgramOptions options;
+  asio::io_context io;
+  WorkerPool workers;
+  Logger logger;
+  asio::strand<asio::io_context::executor_type> home;  // the body and what follows belong to it
+  asio::signal_set signals;
+  Condition stop_changed;
+  bool stopping = false;
+  int signals_seen = 0;
+  std::atomic<int> status{0};
+
+  void stop(int exit_status) {
+    if (stopping) return;
+    stopping = true;
+    status = exit_status;
+    stop_changed.notify_all();
+  }
+
+  void watch_signals() {
+    signals.async_wait([this](error_code ec, int) {
+      if (ec) return;
+      if (++signals_seen > 1) std::_Exit(1);
+      stop(0);
+      watch_signals();
+    });
+  }
+};
+
+Program::Program(ProgramOptions options) : state_(std::make_unique<State>(std::move(options))) {
+  std::signal(SIGPIPE, SIG_IGN);
+}
+Program::~Program() = default;
+
+asio::any_io_executor Program::executor() { return state_->home; }
+WorkerPool& Program::workers() { return state_->workers; }
+const Logger& Program::logger() const { return state_->logger; }
+int Program::exit_status() const { return state_->status; }
+
+asio::awaitable<void> Program::stop_requested() {
+  while (!state_->stopping) co_await state_->stop_changed.wait();
+}
+
+void Program::request_stop(int exit_status) {
+  asio::post(state_->home, [state = state_.get(), exit_status] { state->stop(exit_status); });
+}
+
+int Program::run(std::function<asio::awaitable<void>(Program&)> body) {
+  state_->watch_signals();
+  asio::co_spawn(state_->home, body(*this), [this](std::exception_ptr failure) {
+    if (failure) {
+      try {
+        std::rethrow_exception(failure);
+      } catch (const std::exception& e) {
+        state_->logger.fatal("exited-with-failure", {{"error", e.what()}});
+      }
+      state_->status = 1;
+    }
+    state_->io.stop();
+  });
+  std::vector<std::thread> threads;
+  for (std::size_t i = 1; i < state_->options.io_threads; ++i) {
+    threads.emplace_back([this] { state_->io.run(); });
+  }
+  state_->io.run();
+  for (auto& thread : threads) thread.join();
+  return state_->status;
+}
+
+}  // namespace rivera::base

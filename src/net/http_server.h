@@ -1,0 +1,96 @@
+// An HTTP/1.1 server over TCP, TLS or a Unix socket.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+
+#include "base/asio.h"
+#include "base/log.h"
+#include "net/http.h"
+#include "net/stream.h"
+#include "net/tls.h"
+
+namespace rivera::net {
+
+// A body larger than the reader accepts. The server answers 413.
+class BodyTooLarge : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// One request being served. Lives on its connection's executor; a reference is valid until the handler returns.
+class HttpExchange {
+ public:
+  virtual ~HttpExchange() = default;
+
+  virtual const RequestHead& request() const = 0;
+  // Who is at the other end.
+  virtual const Stream& stream() const = 0;
+
+  // Reads the whole body. Throws BodyTooLarge above `limit` bytes.
+  virtual asio::awaitable<std::string> read_body(std::size_t limit) = 0;
+  // Reads some of the body; 0 at its end. For bodies that are handled as they come.
+  virtual asio::awaitable<std::size_t> read_some_body(std::span<char> into) = 0;
+
+  // Sends a whole response: Content-Length is set from the body.
+  virtual asio::awaitable<void> respond(HttpResponse response) = 0;
+
+  // Sends a head, then any number of body pieces, each flushed. Without a Content-Length in `head` the body is sent
+  // chunked (to an HTTP/1.0 client: until the connection closes).
+  virtual asio::awaitable<void> begin_response(ResponseHead head) = 0;
+  virtual asio::awaitable<void> write_body(std::string_view piece) = 0;
+  virtual asio::awaitable<void> end_response() = 0;
+  virtual bool response_begun() const = 0;
+
+  // Returns when the client has closed its side or the connection breaks. Only after the whole request body was read,
+  // and while nothing else reads.
+  virtual asio::awaitable<void> client_gone() = 0;
+
+  // Writes `head` exactly as given (no Content-Length or Transfer-Encoding added) and hands over the connection,
+  // bytes read ahead included. The server does not touch it afterwards.
+  virtual asio::awaitable<std::unique_ptr<Stream>> take_over(ResponseHead head) = 0;
+};
+
+// Serves one request. If it returns without a response the server answers 500; if it throws before one has begun, 500 with a
+// short text (413 for BodyTooLarge); after one has begun, the connection is aborted.
+using HttpHandler = std::function<asio::awaitable<void>(HttpExchange&)>;
+
+struct HttpServerOptions {
+  // "127.0.0.1:8889", ":8889" or "0.0.0.0:8889", "[::1]:80", or "unix:/path" (an old socket file is removed; mode 0777).
+  std::string address;
+  std::optional<TlsContext> tls;
+  std::size_t header_limit = 1u << 20;
+  std::chrono::nanoseconds header_timeout = std::chrono::seconds(30);     // from the first byte to the end of the head
+  std::chrono::nanoseconds body_timeout = std::chrono::seconds(60);       // for each read of the body
+  std::chrono::nanoseconds write_timeout = std::chrono::seconds(60);      // for each write
+  std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);        // between requests
+  std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
+  std::size_t max_connections = 20'000;  // further ones wait in the kernel's queue
+};
+
+// Each connection has its own strand of `executor`'s context, so that the server may be run by several threads; handlers that
+// need a home strand switch to it themselves.
+class HttpServer {
+ public:
+  HttpServer(asio::any_io_executor executor, HttpServerOptions options, HttpHandler handler, base::Logger logger);
+  ~HttpServer();
+
+  // Binds and listens. Throws std::runtime_error("cannot listen on ADDRESS: ...").
+  void listen();
+  // Starts to accept what listen() bound.
+  void start();
+  // The bound address with the real port, "127.0.0.1:41234".
+  std::string address() const;
+  // Stops accepting, closes idle connections, waits up to `grace` for running requests, then aborts them.
+  asio::awaitable<void> stop(std::chrono::nanoseconds grace);
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace rivera::net

@@ -1,0 +1,44 @@
+// Server-sent events: framing for servers, parsing for clients.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/asio.h"
+#include "net/http_client.h"
+
+namespace rivera::net {
+
+struct ServerSentEvent {
+  std::string id;
+  std::string name;
+  std::string data;
+};
+
+// "id: ..\nevent: ..\ndata: ..\n\n"; a part that is empty is left out.
+std::string format_event(const ServerSentEvent& event);
+
+// Takes bytes as they come and gives whole events. Comments and unknown fields are skipped. Pure.
+class SseParser {
+ public:
+  void feed(std::string_view bytes);
+  std::optional<ServerSentEvent> next();
+
+ private:
+  std::string buffer_;
+};
+
+// Reads events from a response. nullopt at a clean end of the stream; throws TransportError if it breaks.
+class SseReader {
+ public:
+  explicit SseReader(std::unique_ptr<HttpIncoming> response) : response_(std::move(response)) {}
+  asio::awaitable<std::optional<ServerSentEvent>> next();
+
+ private:
+  std::unique_ptr<HttpIncoming> response_;
+  SseParser parser_;
+};
+
+}  // namespace rivera::net

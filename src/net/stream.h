@@ -1,0 +1,48 @@
+// A two-way byte stream: TCP, TLS over TCP, or a Unix socket behind one interface.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/asio.h"
+
+namespace rivera::net {
+
+// Used by one reader and one writer at a time, on the executor it was made with. Closed by its destructor.
+// Every failure is boost::system::system_error; the end of the input is read_some() returning 0.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  // At least one byte, or 0 at the end of the stream.
+  virtual asio::awaitable<std::size_t> read_some(std::span<char> into) = 0;
+  // All of `bytes`, which must stay valid until the return.
+  virtual asio::awaitable<void> write(std::string_view bytes) = 0;
+  // Says to the peer that nothing more will be sent; reading goes on.
+  virtual asio::awaitable<void> shutdown_write() = 0;
+  // Ends everything at once; pending operations fail.
+  virtual void close() = 0;
+  // From now on each operation that takes longer fails with asio::error::timed_out (reads and writes are limited
+  // independently). Zero: no limit, the default.
+  virtual void set_timeout(std::chrono::nanoseconds limit) = 0;
+
+  virtual asio::any_io_executor executor() = 0;
+  // "10.0.0.1:41234", or "" for a Unix socket.
+  virtual std::string peer_address() const = 0;
+  virtual std::string local_address() const = 0;
+  // The peer's verified certificate: subject common name and organizational units; empty without mutual TLS.
+  struct PeerIdentity {
+    std::string common_name;
+    std::vector<std::string> organizational_units;
+    std::vector<std::string> dns_names;
+    std::string certificate_pem;
+  };
+  virtual PeerIdentity peer_identity() const { return {}; }
+  virtual bool is_tls() const { return false; }
+};
+
+}  // namespace rivera::net
