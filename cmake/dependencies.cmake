@@ -1,6 +1,6 @@
 # Every third-party library, found once; docs/dependencies.md gives the reason for each.
 find_package(Threads REQUIRED)
-find_package(Boost 1.81 REQUIRED COMPONENTS json url)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(OpenSSL 3 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
@@ -25,7 +25,7 @@ add_library(rivera_third_party_base INTERFACE)
 target_compile_definitions(rivera_third_party_base INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
   BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION BOOST_BEAST_USE_STD_STRING_VIEW
   SPDLOG_FMT_EXTERNAL)
-target_link_libraries(rivera_third_party_base INTERFACE Threads::Threads Boost::json Boost::url
+target_link_libraries(rivera_third_party_base INTERFACE Threads::Threads Boost::headers Boost::json
   OpenSSL::SSL OpenSSL::Crypto fmt::fmt prometheus-cpp::core CLI11::CLI11)
 
 add_library(rivera_third_party_net INTERFACE)
