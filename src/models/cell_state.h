@@ -1,0 +1,176 @@
+// What a cell says about itself to the auction, and what it is asked to run: GET /state and POST /work of the rep
+// (docs/spec/locket-and-auction.md §3.2 to §3.4).
+//
+// Plain values with upstream's JSON. Encoding gives the bytes Go gives (key order, null or [], escapes); decoding takes
+// what Go takes (unknown keys, keys in another case, null for anything).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rivera::models {
+
+// A JSON text that is not what its reader expects. The message names the offending key.
+class JsonError : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// A list that remembers how Go would print it when it is empty: nil is `null`, otherwise it is `[]`.
+template <typename T>
+struct NullableList : std::vector<T> {
+  using std::vector<T>::vector;
+  NullableList() = default;
+  NullableList(std::vector<T> items)
+      : std::vector<T>(std::move(items)), null_if_empty(false) {}  // NOLINT: as upstream's slices
+
+  // An empty list that prints as `[]`.
+  static NullableList made() { return NullableList(std::vector<T>{}); }
+
+  bool is_null() const { return this->empty() && null_if_empty; }
+  bool operator==(const NullableList& other) const {
+    return static_cast<const std::vector<T>&>(*this) == static_cast<const std::vector<T>&>(other) &&
+           is_null() == other.is_null();
+  }
+
+  bool null_if_empty = true;
+};
+
+using StringList = NullableList<std::string>;
+
+// Where a container may be put.
+struct PlacementConstraint {
+  StringList placement_tags;
+  StringList volume_drivers;
+  std::string root_fs;  // "preloaded:cflinuxfs4", "docker:///a/b#tag"
+
+  bool operator==(const PlacementConstraint&) const = default;
+};
+
+// What a container asks for.
+struct ContainerResource {
+  std::int32_t memory_mb = 0;
+  std::int32_t disk_mb = 0;
+  std::int32_t max_pids = 0;
+
+  bool operator==(const ContainerResource&) const = default;
+};
+
+// What a cell has, in all or still free. May be negative in a broken state.
+struct CellResources {
+  std::int32_t memory_mb = 0;
+  std::int32_t disk_mb = 0;
+  std::int64_t containers = 0;
+
+  bool operator==(const CellResources&) const = default;
+};
+
+// The root file systems a cell accepts for one URL scheme.
+struct RootFsProvider {
+  enum class Kind {
+    kArbitrary,  // every URL of the scheme
+    kFixedSet,   // URLs whose opaque part is in `names`
+    kUnknown,    // a type we do not know: matches nothing; printed as null
+  };
+  Kind kind = Kind::kArbitrary;
+  std::set<std::string, std::less<>> names;
+
+  static RootFsProvider arbitrary() { return {}; }
+  static RootFsProvider fixed_set(std::set<std::string, std::less<>> names_in_set) {
+    return {Kind::kFixedSet, std::move(names_in_set)};
+  }
+  auto operator<=>(const RootFsProvider&) const = default;
+};
+
+// By scheme, lower case.
+using RootFsProviders = std::map<std::string, RootFsProvider, std::less<>>;
+
+// Stack name to the path of its root file system on the cell ("cflinuxfs4" to
+// "/var/vcap/packages/cflinuxfs4/rootfs.tar").
+using StackPathMap = std::map<std::string, std::string>;
+
+// "name:path" entries of a rep's `preloaded_root_fs`. Throws std::invalid_argument with the text of docs/spec/cell.md
+// §1.2.
+StackPathMap parse_stack_paths(const std::vector<std::string>& entries);
+
+// What a rep publishes: `preloaded` and `preloaded+layer` with every stack, and an arbitrary one for each other scheme
+// (docs/spec/locket-and-auction.md §3.3).
+RootFsProviders root_fs_providers(const StackPathMap& stacks, const std::vector<std::string>& supported_schemes);
+
+// True if the cell can provide `root_fs`. The URL is split exactly as Go does (§3.3); one that Go refuses matches
+// nothing.
+bool provides(const RootFsProviders& providers, std::string_view root_fs);
+
+// An LRP instance: on a cell (GET /state), or asked for (POST /work: instance_guid and state are empty).
+struct CellLRP {
+  std::string instance_guid;
+  std::string process_guid;
+  std::int32_t index = 0;
+  std::string domain;
+  PlacementConstraint placement;
+  ContainerResource resource;
+  std::string state;  // "CLAIMED", "RUNNING", "SHUTDOWN", "CRASHED", or "" in a work request
+
+  // "<process_guid>.<index>": how the auction tells instances apart.
+  std::string identifier() const { return process_guid + "." + std::to_string(index); }
+  bool operator==(const CellLRP&) const = default;
+};
+
+// The state of a Task as the rep prints it. Anything but these five names makes the whole text undecodable.
+enum class CellTaskState { kInvalid, kPending, kRunning, kCompleted, kResolving };
+
+struct CellTask {
+  std::string task_guid;
+  std::string domain;
+  PlacementConstraint placement;
+  ContainerResource resource;
+  CellTaskState state = CellTaskState::kInvalid;  // always kInvalid in a work request
+  bool failed = false;
+
+  bool operator==(const CellTask&) const = default;
+};
+
+// GET /state.
+struct CellState {
+  std::string rep_url;
+  std::string cell_id;
+  std::int64_t cell_index = 0;
+  RootFsProviders root_fs_providers;
+  CellResources available;  // after reservations, proxy memory included
+  CellResources total;
+  NullableList<CellLRP> lrps = NullableList<CellLRP>::made();
+  NullableList<CellTask> tasks = NullableList<CellTask>::made();
+  std::int64_t starting_container_count = 0;
+  std::string zone;
+  bool evacuating = false;
+  StringList volume_drivers;
+  StringList placement_tags;  // required tags
+  StringList optional_placement_tags;
+  std::int64_t proxy_memory_allocation_mb = 0;  // per LRP with memory, 0 without the container proxy
+
+  bool operator==(const CellState&) const = default;
+};
+
+// POST /work: what a cell shall run; and its reply: the part it did not accept.
+struct Work {
+  NullableList<CellLRP> lrps;
+  NullableList<CellTask> tasks;
+  std::string cell_id;  // left out when empty
+
+  bool empty() const { return lrps.empty() && tasks.empty(); }
+  bool operator==(const Work&) const = default;
+};
+
+// One JSON object, without a newline at its end (the rep's handlers add one).
+std::string to_json(const CellState& state);
+std::string to_json(const Work& work);
+
+// Throw JsonError. Text after the value is an error for parse_cell_state and ignored by parse_work, as upstream.
+CellState parse_cell_state(std::string_view json);
+Work parse_work(std::string_view json);
+
+}  // namespace rivera::models
