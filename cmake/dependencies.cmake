@@ -23,7 +23,7 @@ pkg_check_modules(CNATS REQUIRED IMPORTED_TARGET libnats)
 # Asio and Beast are compiled once, in src/base/asio_impl.cc and src/net/beast_impl.cc.
 add_library(rivera_third_party_base INTERFACE)
 target_compile_definitions(rivera_third_party_base INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
-  BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION BOOST_BEAST_USE_STD_STRING_VIEW
+  BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION
   SPDLOG_FMT_EXTERNAL)
 target_link_libraries(rivera_third_party_base INTERFACE Threads::Threads Boost::headers Boost::json
   OpenSSL::SSL OpenSSL::Crypto fmt::fmt prometheus-cpp::core CLI11::CLI11)

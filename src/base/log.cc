@@ -75,7 +75,7 @@ Logger Logger::session(std::string_view name, LogFields fields) const {
   const int number = children_->fetch_add(1) + 1;
   std::string path = session_path_.empty() ? std::to_string(number) : fmt::format("{}.{}", session_path_, number);
   boost::json::object data = data_;
-  for (const auto& [key, value] : fields) data[key] = value;
+  for (const LogField& field : fields) data[field.name] = field.value;
   return Logger(sink_, fmt::format("{}.{}", prefix_, name), std::move(data), std::move(path));
 }
 
@@ -91,7 +91,7 @@ void Logger::write(LogLevel level, std::string_view message, LogFields fields) c
   if (!enabled(level)) return;
   boost::json::object data = data_;
   if (!session_path_.empty()) data["session"] = session_path_;
-  for (const auto& [key, value] : fields) data[key] = value;
+  for (const LogField& field : fields) data[field.name] = field.value;
 
   boost::json::object line;
   if (sink_->format == LogTimeFormat::kRfc3339) {

@@ -6,10 +6,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <boost/json/value_from.hpp>
 
 namespace rivera::base {
 
@@ -19,7 +21,21 @@ enum class LogTimeFormat { kRfc3339, kUnixEpoch };
 // "debug", "info", "error" or "fatal". Throws std::invalid_argument otherwise.
 LogLevel parse_log_level(std::string_view text);
 
-using LogField = std::pair<std::string_view, boost::json::value>;
+// One entry of a line's data: a name, and text, a number, a truth value, or any JSON value.
+struct LogField {
+  template <typename T>
+  LogField(std::string_view field_name, T&& field_value) : name(field_name) {
+    if constexpr (std::is_convertible_v<T, std::string_view>) {
+      const std::string_view text = field_value;
+      value.emplace_string().assign(text.data(), text.size());
+    } else {
+      value = boost::json::value_from(std::forward<T>(field_value));
+    }
+  }
+
+  std::string_view name;
+  boost::json::value value;
+};
 using LogFields = std::initializer_list<LogField>;
 
 // Writes `{"timestamp":..,"level":..,"source":"bbs","message":"bbs.session.action","data":{..}}` to standard output or a

@@ -17,6 +17,13 @@ const prometheus::Histogram::BucketBoundaries kLatencyBuckets{0.0001, 0.00025, 0
                                                               0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10,
                                                               30,     60};
 
+// True if a lower-case word begins at `at` after capitals; the plural of an abbreviation ("LRPsRunning") is none.
+bool begins_word(const std::string& name, std::size_t at) {
+  if (at + 1 >= name.size() || !std::islower(static_cast<unsigned char>(name[at + 1]))) return false;
+  const bool plural = name[at + 1] == 's' && (at + 2 >= name.size() || std::isupper(static_cast<unsigned char>(name[at + 2])));
+  return !plural;
+}
+
 // "LRPAuctionsStarted" becomes "lrp_auctions_started".
 std::string snake_case(const std::string& name) {
   std::string out;
@@ -27,8 +34,7 @@ std::string snake_case(const std::string& name) {
       continue;
     }
     const bool after_lower = i > 0 && std::islower(static_cast<unsigned char>(name[i - 1]));
-    const bool before_lower = i > 0 && i + 1 < name.size() && std::islower(static_cast<unsigned char>(name[i + 1])) &&
-                              std::isalpha(static_cast<unsigned char>(name[i - 1]));
+    const bool before_lower = i > 0 && std::isalpha(static_cast<unsigned char>(name[i - 1])) && begins_word(name, i);
     if (std::isupper(c) && (after_lower || before_lower) && out.back() != '_') out += '_';
     out += static_cast<char>(std::tolower(c));
   }

@@ -63,14 +63,14 @@ class RepClient {
 
  private:
   friend class RepClientFactory;
-  RepClient(std::shared_ptr<detail::RepConnections> connections, std::string address, std::string connect_host,
+  RepClient(std::shared_ptr<detail::RepConnections> connections, std::string address, std::string ip_address,
             std::string trace_id);
   asio::awaitable<net::HttpResponse> send(std::string method, std::string target, std::string body,
-                                          std::string content_type, bool is_state) const;
+                                          std::string content_type, std::chrono::nanoseconds timeout) const;
 
   std::shared_ptr<detail::RepConnections> connections_;
-  std::string address_;       // "https://cell-1.cell.service.cf.internal:1801"
-  std::string connect_host_;  // the cell's IP address, tried if the name in `address_` gives no connection; may be ""
+  std::string address_;     // "https://cell-1.cell.service.cf.internal:1801"
+  std::string ip_address_;  // tried if the name in `address_` gives no connection; may be ""
   std::string trace_id_;
 };
 

@@ -22,6 +22,7 @@ struct Endpoint {
   std::string host;         // name or address, or the socket's path if `is_unix`
   std::uint16_t port = 0;
   bool is_unix = false;
+  std::string server_name;  // the name the server's certificate must carry, if not `host`
 
   // Throws std::invalid_argument naming the text.
   static Endpoint parse(std::string_view url);

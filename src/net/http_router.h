@@ -17,6 +17,11 @@ using PathParameters = std::map<std::string, std::string, std::less<>>;
 // method 405 with an Allow header.
 class HttpRouter {
  public:
+  HttpRouter();
+  ~HttpRouter();
+  HttpRouter(const HttpRouter&) = delete;
+  HttpRouter& operator=(const HttpRouter&) = delete;
+
   using Handler = std::function<asio::awaitable<void>(HttpExchange&, const PathParameters&)>;
   // The usual kind: a whole request in, a whole response out. The body is limited to `body_limit` bytes.
   using SimpleHandler = std::function<asio::awaitable<HttpResponse>(HttpRequest, const PathParameters&)>;
@@ -30,6 +35,8 @@ class HttpRouter {
 
  private:
   struct Route;
+  asio::awaitable<void> dispatch(HttpExchange& exchange) const;
+
   std::map<std::string, std::map<std::string, Handler>, std::less<>> exact_;  // path -> method -> handler
   std::vector<Route> patterns_;
 };

@@ -27,7 +27,9 @@ class SseParser {
   std::optional<ServerSentEvent> next();
 
  private:
-  std::string buffer_;
+  std::string buffer_;   // from at_ on: what has not been parsed
+  std::size_t at_ = 0;
+  ServerSentEvent current_;
 };
 
 // Reads events from a response. nullopt at a clean end of the stream; throws TransportError if it breaks.

@@ -30,6 +30,10 @@ class Stream {
   // independently). Zero: no limit, the default.
   virtual void set_timeout(std::chrono::nanoseconds limit) = 0;
 
+  // True if bytes, or the end of the stream, have arrived and wait to be read: what tells a kept-alive connection that
+  // its peer has closed. Never blocks.
+  virtual bool has_pending_input() = 0;
+
   virtual asio::any_io_executor executor() = 0;
   // "10.0.0.1:41234", or "" for a Unix socket.
   virtual std::string peer_address() const = 0;

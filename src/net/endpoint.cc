@@ -1,0 +1,76 @@
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "net/http_client.h"
+
+namespace rivera::net {
+namespace {
+
+[[noreturn]] void fail(std::string_view url) {
+  throw std::invalid_argument(fmt::format("\"{}\" is not a URL of the form http(s)://HOST[:PORT] or unix:/PATH", url));
+}
+
+void split_authority(std::string_view authority, std::string_view url, Endpoint& into) {
+  const auto at = authority.rfind('@');
+  if (at != std::string_view::npos) authority.remove_prefix(at + 1);
+  std::string_view port_text;
+  if (authority.starts_with('[')) {
+    const auto end = authority.find(']');
+    if (end == std::string_view::npos) fail(url);
+    into.host = authority.substr(1, end - 1);
+    port_text = authority.substr(end + 1);
+  } else {
+    const auto colon = authority.find(':');
+    into.host = authority.substr(0, colon);
+    port_text = colon == std::string_view::npos ? std::string_view() : authority.substr(colon);
+  }
+  if (into.host.empty()) fail(url);
+  if (port_text.empty()) return;
+  port_text.remove_prefix(1);
+  const auto [end, ec] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), into.port);
+  if (ec != std::errc() || end != port_text.data() + port_text.size()) fail(url);
+}
+
+}  // namespace
+
+std::pair<Endpoint, std::string> Endpoint::parse_url(std::string_view url) {
+  Endpoint endpoint;
+  if (url.starts_with("unix:")) {
+    endpoint.is_unix = true;
+    endpoint.host = url.substr(5);
+    if (endpoint.host.empty()) fail(url);
+    return {endpoint, "/"};
+  }
+  std::string_view rest;
+  if (url.starts_with("https://")) {
+    endpoint.tls = true;
+    rest = url.substr(8);
+  } else if (url.starts_with("http://")) {
+    rest = url.substr(7);
+  } else {
+    fail(url);
+  }
+  endpoint.port = endpoint.tls ? 443 : 80;
+  const auto end = rest.find_first_of("/?#");
+  split_authority(rest.substr(0, end), url, endpoint);
+  std::string target = end == std::string_view::npos ? "/" : std::string(rest.substr(end, rest.find('#') - end));
+  if (!target.starts_with('/')) target.insert(0, "/");
+  return {endpoint, target};
+}
+
+Endpoint Endpoint::parse(std::string_view url) { return parse_url(url).first; }
+
+std::string Endpoint::host_header() const {
+  if (is_unix) return "api";  // what Garden's clients send (docs/spec/garden.md §1.1)
+  const bool v6 = host.find(':') != std::string::npos;
+  const std::string name = v6 ? "[" + host + "]" : host;
+  return port == (tls ? 443 : 80) ? name : fmt::format("{}:{}", name, port);
+}
+
+std::string Endpoint::text() const {
+  if (is_unix) return "unix:" + host;
+  return fmt::format("{}://{}", tls ? "https" : "http", host_header());
+}
+
+}  // namespace rivera::net

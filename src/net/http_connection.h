@@ -1,0 +1,50 @@
+// One server-side connection: requests in, handler calls, responses out. For the .cc files of this folder.
+#pragma once
+
+#include <memory>
+
+#include <boost/asio/cancellation_signal.hpp>
+
+#include "net/http_listener.h"
+#include "net/http_server.h"
+
+namespace rivera::net {
+
+// What all connections of a server share; read-only.
+struct ConnectionSettings {
+  HttpServerOptions options;
+  HttpHandler handler;
+  base::Logger logger;
+};
+
+// Lives on its own strand; kept alive by its coroutine and by the server's table.
+class HttpConnection {
+ public:
+  HttpConnection(asio::any_io_executor strand, std::shared_ptr<const ConnectionSettings> settings);
+  ~HttpConnection();
+
+  // Serves until the connection ends. `self` keeps the object alive.
+  asio::awaitable<void> serve(std::shared_ptr<HttpConnection> self, AcceptedSocket socket);
+
+  asio::cancellation_slot cancellation_slot() { return cancel_.slot(); }
+  // From any thread: close now if idle, else after the running request.
+  void finish_soon(std::shared_ptr<HttpConnection> self);
+  // From any thread: end at once.
+  void abort(std::shared_ptr<HttpConnection> self);
+
+ private:
+  friend class ConnectionExchange;
+  asio::awaitable<void> serve_requests();
+  // False: the connection is to be closed.
+  asio::awaitable<bool> serve_one();
+
+  asio::any_io_executor strand_;
+  std::shared_ptr<const ConnectionSettings> settings_;
+  asio::cancellation_signal cancel_;
+  std::unique_ptr<Stream> stream_;  // empty after a take-over
+  bool idle_ = true;
+  bool finishing_ = false;
+  std::unique_ptr<class MessageReader> reader_;
+};
+
+}  // namespace rivera::net

@@ -1,0 +1,86 @@
+#include "net/tls.h"
+
+#include <stdexcept>
+
+#include <boost/asio/ssl/context.hpp>
+#include <fmt/format.h>
+#include <openssl/ssl.h>
+
+namespace rivera::net {
+namespace {
+
+namespace ssl = boost::asio::ssl;
+
+// The two suites Diego offers for TLS 1.2 (docs/spec/bbs.md §1.1), with their ECDSA twins for keys of that kind.
+constexpr char kCiphers[] =
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256";
+
+std::shared_ptr<ssl::context> make_context(ssl::context::method method) {
+  auto context = std::make_shared<ssl::context>(method);
+  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+  SSL_CTX_set_cipher_list(context->native_handle(), kCiphers);
+  SSL_CTX_set_mode(context->native_handle(), SSL_MODE_RELEASE_BUFFERS);
+  return context;
+}
+
+void load(const std::string& what, const std::string& file, boost::system::error_code ec) {
+  if (ec) throw std::runtime_error(fmt::format("cannot load the {} from {}: {}", what, file, ec.message()));
+}
+
+void load_identity(ssl::context& context, const std::string& certificate_file, const std::string& key_file) {
+  boost::system::error_code ec;
+  context.use_certificate_chain_file(certificate_file, ec);
+  load("TLS certificate", certificate_file, ec);
+  context.use_private_key_file(key_file, ssl::context::pem, ec);
+  load("TLS private key", key_file, ec);
+  if (SSL_CTX_check_private_key(context.native_handle()) != 1) {
+    throw std::runtime_error(fmt::format("the TLS key {} does not belong to the certificate {}", key_file, certificate_file));
+  }
+}
+
+void load_authority(ssl::context& context, const std::string& ca_file) {
+  boost::system::error_code ec;
+  context.load_verify_file(ca_file, ec);
+  load("TLS CA certificates", ca_file, ec);
+}
+
+}  // namespace
+
+TlsContext::TlsContext(std::shared_ptr<ssl::context> context, bool checks_name)
+    : context_(std::move(context)), checks_name_(checks_name) {}
+
+TlsContext TlsContext::mutual_server(const TlsFiles& files) {
+  auto context = make_context(ssl::context::tls_server);
+  load_identity(*context, files.certificate_file, files.key_file);
+  load_authority(*context, files.ca_file);
+  context->set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert);
+  // Resumption with client certificates needs a session context; any constant name will do.
+  constexpr unsigned char kSessionContext[] = "rivera";
+  SSL_CTX_set_session_id_context(context->native_handle(), kSessionContext, sizeof kSessionContext - 1);
+  return TlsContext(std::move(context), false);
+}
+
+TlsContext TlsContext::server(const std::string& certificate_file, const std::string& key_file) {
+  auto context = make_context(ssl::context::tls_server);
+  load_identity(*context, certificate_file, key_file);
+  return TlsContext(std::move(context), false);
+}
+
+TlsContext TlsContext::client(const TlsFiles& files, bool skip_name_check, bool insecure) {
+  auto context = make_context(ssl::context::tls_client);
+  if (!files.certificate_file.empty()) load_identity(*context, files.certificate_file, files.key_file);
+  if (insecure) {
+    context->set_verify_mode(ssl::verify_none);
+    return TlsContext(std::move(context), false);
+  }
+  if (files.ca_file.empty()) {
+    context->set_default_verify_paths();
+  } else {
+    load_authority(*context, files.ca_file);
+  }
+  context->set_verify_mode(ssl::verify_peer);
+  return TlsContext(std::move(context), !skip_name_check);
+}
+
+}  // namespace rivera::net
