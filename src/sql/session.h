@@ -1,0 +1,46 @@
+// What an engine has to provide. For the .cc files of this folder: everybody else uses Connection.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sql/database.h"
+
+namespace rivera::sql {
+
+// One native connection. Every call throws sql::Error. Used by one thread at a time.
+class Session {
+ public:
+  virtual ~Session() = default;
+  virtual std::int64_t execute(std::string_view sql, const Parameters& parameters) = 0;
+  // Stops after the first row if `first_only`. Returns whether there was a row.
+  virtual bool query(std::string_view sql, const Parameters& parameters, const RowVisitor& visit, bool first_only) = 0;
+  virtual std::vector<std::int64_t> execute_batch(const std::vector<Statement>& statements) = 0;
+  virtual void execute_script(std::string_view sql) = 0;
+  virtual void begin(TransactionMode mode) = 0;
+  virtual void commit() = 0;
+  // Also after a failure that has ended the transaction already. If it throws, the session is not usable any more.
+  virtual void rollback() = 0;
+  // False once the connection is known to be broken.
+  virtual bool is_usable() const = 0;
+
+  std::chrono::steady_clock::time_point opened_at = std::chrono::steady_clock::now();
+};
+
+// Makes sessions of one database. May be used from any thread.
+class Driver {
+ public:
+  virtual ~Driver() = default;
+  virtual std::unique_ptr<Session> connect() = 0;
+  // The most connections that make sense.
+  virtual std::size_t connection_limit() const = 0;
+};
+
+std::unique_ptr<Driver> make_sqlite_driver(const DatabaseConfig& config);
+std::unique_ptr<Driver> make_postgres_driver(const DatabaseConfig& config);
+std::unique_ptr<Driver> make_mysql_driver(const DatabaseConfig& config);
+
+}  // namespace rivera::sql
