@@ -12,9 +12,9 @@
 namespace rivera::clients {
 
 struct LockKeeperOptions {
-  std::string key;    // "bbs", "auctioneer"
-  std::string owner;  // unique to this process or instance: the configuration's `uuid`
-  std::string value;
+  std::string key = {};    // "bbs", "auctioneer"
+  std::string owner = {};  // unique to this process or instance: the configuration's `uuid`
+  std::string value = {};
   LocketType type = LocketType::kLock;
   std::chrono::seconds ttl{15};
   std::chrono::nanoseconds retry_interval = std::chrono::seconds(5);  // between calls, counted from the last answer

@@ -22,11 +22,11 @@ enum class LocketType : int { kUnknown = 0, kLock = 1, kPresence = 2 };
 
 // A lock or a presence. `type_name` ("lock", "presence") is what the server stores; leave it empty in requests.
 struct LocketResource {
-  std::string key;
-  std::string owner;
-  std::string value;
+  std::string key = {};
+  std::string owner = {};
+  std::string value = {};
   LocketType type = LocketType::kLock;
-  std::string type_name;
+  std::string type_name = {};
 };
 
 // The server refused, or did not answer. `code` is the gRPC status code.
@@ -49,8 +49,8 @@ class LocketError : public std::runtime_error {
 };
 
 struct LocketClientOptions {
-  std::string address;  // "locket.service.cf.internal:8891"
-  net::TlsFiles tls;    // all three are required
+  std::string address = {};  // "locket.service.cf.internal:8891"
+  net::TlsFiles tls = {};    // all three are required
   std::chrono::nanoseconds keepalive_time = std::chrono::seconds(10);
   std::chrono::nanoseconds keepalive_timeout = std::chrono::seconds(22);
   std::chrono::nanoseconds call_timeout = std::chrono::seconds(10);  // of a call that names no other

@@ -12,11 +12,11 @@
 namespace rivera::clients {
 
 struct PresenceKeeperOptions {
-  std::string key;  // the cell id
+  std::string key = {};  // the cell id
   // A restarted cell with another owner has to wait until its old presence has expired; with the same owner (kept in a
   // file) it is back at once.
-  std::string owner;
-  std::string value;  // CellPresence JSON, at most 4096 characters
+  std::string owner = {};
+  std::string value = {};  // CellPresence JSON, at most 4096 characters
   std::chrono::seconds ttl{15};
   std::chrono::nanoseconds retry_interval = std::chrono::seconds(5);
 };

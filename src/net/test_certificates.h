@@ -14,7 +14,7 @@ struct CertificateRequest {
   std::string common_name = "test";
   std::vector<std::string> dns_names = {"localhost"};
   std::vector<std::string> addresses = {"127.0.0.1"};
-  std::vector<std::string> organizational_units;
+  std::vector<std::string> organizational_units = {};
   int valid_for_days = 2;  // negative: expired already
 };
 
