@@ -90,3 +90,14 @@ function(rivera_proto library)
     target_link_libraries(${library} PUBLIC gRPC::grpc++)
   endif()
 endfunction()
+
+# rivera_static_program(<name> source...): a small program that links nothing but libc, statically and without sanitizers,
+# because it runs beside or inside containers.
+function(rivera_static_program name)
+  add_executable(bin_${name} ${ARGN})
+  set_target_properties(bin_${name} PROPERTIES OUTPUT_NAME ${name} POSITION_INDEPENDENT_CODE OFF)
+  target_include_directories(bin_${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(bin_${name} PRIVATE rivera_warnings)
+  target_compile_options(bin_${name} PRIVATE -fno-sanitize=all)
+  target_link_options(bin_${name} PRIVATE -fno-sanitize=all -static)
+endfunction()

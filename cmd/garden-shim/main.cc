@@ -1,0 +1,37 @@
+// Garden's helper program: the supervisor of one container, and file transfer into and out of one. Static, so that
+// nothing of a container is ever loaded into it.
+//
+//   garden-shim supervise DIRECTORY
+//   garden-shim stream-in USER DESTINATION    (tar on standard input; a pidfd of the container as descriptor 3)
+//   garden-shim stream-out USER SOURCE        (tar on standard output; likewise)
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "garden/shim/files_mode.h"
+#include "garden/shim/supervisor.h"
+
+namespace shim = rivera::garden::shim;
+
+int main(int argc, char** argv) {
+  constexpr int kPidFd = 3;
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const std::string mode = arguments.empty() ? "" : arguments[0];
+  try {
+    if (mode == "supervise" && arguments.size() == 2) return shim::supervise(arguments[1]);
+    if (mode == "stream-in" && arguments.size() == 3) {
+      shim::stream_in(kPidFd, arguments[1], arguments[2], 0);
+      return 0;
+    }
+    if (mode == "stream-out" && arguments.size() == 3) {
+      shim::stream_out(kPidFd, arguments[1], arguments[2], 1);
+      return 0;
+    }
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+  std::fprintf(stderr, "garden-shim is started by garden\n");
+  return 2;
+}

@@ -1,0 +1,32 @@
+// Going into a container's namespaces to work on its files.
+#pragma once
+
+#include <string>
+#include <sys/types.h>
+
+namespace rivera::garden::shim {
+
+struct User {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::string home = "/";
+};
+
+// Joins the user and mount namespaces of the process behind `pidfd` and becomes root there, so that every path is
+// resolved inside the container. Cannot be undone. Throws std::runtime_error.
+void enter_container(int pidfd);
+
+// The user as the container's own passwd file knows it; "" is root, known or not. Throws std::runtime_error naming the
+// call that failed, as "getpwnam: invalid user: NAME".
+User find_user(const std::string& name);
+
+// The names in /etc/passwd or /etc/group, for archives; "" if there is none.
+std::string name_of_id(const char* file, unsigned id);
+
+// Becomes that user for good, with no capabilities of another's.
+void become(const User& user);
+
+// Makes a directory with all its parents; new ones have mode 0755 and belong to `user`.
+void make_directories(const std::string& path, const User& user);
+
+}  // namespace rivera::garden::shim

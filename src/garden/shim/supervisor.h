@@ -1,0 +1,98 @@
+// The per-container supervisor: parent of the container's first process and of every other started in it.
+//
+// It outlives garden. It owns the processes' standard streams, keeps what nobody reads (bounded), remembers exit
+// statuses and reaps everything, so that killing garden neither stops an application nor loses how it ended
+// (docs/architecture.md §1, decision 4). It never enters the container.
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <poll.h>
+#include <string>
+#include <vector>
+
+#include "garden/shim/fd.h"
+#include "garden/shim/process.h"
+#include "garden/shim/protocol.h"
+
+namespace rivera::garden::shim {
+
+class Supervisor {
+ public:
+  // Listens on kSocketName in the working directory. Throws std::runtime_error.
+  Supervisor();
+  ~Supervisor();
+  // Serves until told to quit.
+  void run();
+
+ private:
+  struct Session {
+    Fd socket;
+    FrameParser parser;
+    std::string outbox;
+    Process* process = nullptr;
+    bool is_attached = false;  // requests are taken only as the first frame
+    bool waits_for_init = false;
+    bool waits_for_all = false;
+    bool closes_when_sent = false;
+  };
+  // A runtime command that runs, and will give us a process.
+  struct Launch {
+    LaunchRequest request;
+    pid_t runtime = -1;
+    Session* session = nullptr;
+    Fd input, output, error;  // our ends
+    Fd console;               // listening
+  };
+  using Ready = std::function<void()>;
+
+  void add(int fd, short events, Ready ready);
+  void gather();
+  int timeout_ms() const;
+
+  void accept_sessions();
+  void receive(Session& session);
+  bool may_receive(const Session& session) const;
+  void handle(Session& session, const Frame& frame);
+  void handle_first(Session& session, const Frame& frame);
+  void handle_in_session(Session& session, const Frame& frame);
+  void send(Session& session, FrameType type, std::string_view payload = {});
+  void send_rest(Session& session);
+  void close_dead_sessions();
+
+  void launch(Session& session, const Frame& frame);
+  void launched(Launch& launch, int status);
+  bool adopt(Launch& launch, pid_t pid);
+  void attach(Session& session, Process& process);
+  void status(Session& session);
+  void kill_all();
+  bool anything_lives() const;
+  bool init_has_ended() const;
+
+  void reap();
+  void ended(pid_t pid, int status);
+  void read(Process& process, Stream stream);
+  void deliver(Process& process, Stream stream, std::string_view bytes);
+  void drain(Process& process);
+  void finish_due();
+  void finish(Process& process);
+  void forget_finished();
+  void answer_waiters();
+
+  Fd listener_;
+  Fd signals_;
+  bool quits_ = false;
+  std::list<Session> sessions_;
+  std::list<Launch> launches_;
+  std::map<std::string, std::unique_ptr<Process>> processes_;
+  std::map<pid_t, int> unclaimed_;  // ended before their launch told us their number
+  std::vector<pollfd> polled_;
+  std::vector<Ready> ready_;
+};
+
+// Becomes a daemon in `directory` and supervises. Returns the program's exit status; the parent returns when the socket
+// listens.
+int supervise(const std::string& directory);
+
+}  // namespace rivera::garden::shim
