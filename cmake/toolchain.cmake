@@ -3,9 +3,10 @@ set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 # One kind of code for libraries and programs, so that all can share one precompiled header.
-add_compile_options(-fPIE)
-add_link_options(-pie)
+add_compile_options(-fPIE -pthread)
+add_link_options(-pie -pthread)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+add_compile_options(-pthread)  # gRPC asks for it; only if all use it does the precompiled header fit
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 set(RIVERA_SANITIZE "" CACHE STRING "Sanitizers to build with, as for -fsanitize= (empty: none)")
