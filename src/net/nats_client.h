@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/asio.h"
@@ -45,14 +46,14 @@ struct NatsClientOptions {
   std::string user;
   std::string password;
   std::string name;
-  std::optional<TlsContext> tls;  // set: every connection must be TLS
+  std::optional<TlsContext> tls;                                       // set: every connection must be TLS
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(2);  // for each server
   std::chrono::nanoseconds reconnect_wait = std::chrono::milliseconds(500);
   std::chrono::nanoseconds reconnect_jitter{0};  // a random part of it is added to each wait
   std::chrono::nanoseconds ping_interval = std::chrono::seconds(20);
-  int max_pings_out = 2;                     // unanswered ones; one more and the connection is given up
-  std::size_t output_limit = 8u << 20;       // bytes kept while there is no connection, or while it is slow
-  std::size_t payload_limit = 8u << 20;      // of a message that arrives
+  int max_pings_out = 2;                 // unanswered ones; one more and the connection is given up
+  std::size_t output_limit = 8u << 20;   // bytes kept while there is no connection, or while it is slow
+  std::size_t payload_limit = 8u << 20;  // of a message that arrives
   // Called on the client's executor, after the fact. `server` is "host:port".
   std::function<void(NatsEvent event, const std::string& server)> on_event;
 };
@@ -96,8 +97,8 @@ class NatsClient {
   std::string server() const;
 
   using Handler = std::function<void(const NatsMessage&)>;
-  // `subject` may hold the wildcards "*" and ">". `handler` is called for each message and must be quick; what it throws
-  // is logged. `max_messages` > 0: the subscription ends by itself after so many. Throws std::invalid_argument.
+  // `subject` may hold the wildcards "*" and ">". `handler` is called for each message and must be quick; what it
+  // throws is logged. `max_messages` > 0: the subscription ends by itself after so many. Throws std::invalid_argument.
   [[nodiscard]] NatsSubscription subscribe(std::string subject, Handler handler, std::uint64_t max_messages = 0);
 
   // Queues a message: it is on its way when the event loop turns. Throws NatsError if `output_limit` would be passed,

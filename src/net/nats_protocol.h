@@ -58,7 +58,8 @@ void append_nats_subscribe(std::string& out, std::string_view subject, std::uint
 // `max_messages` 0: at once.
 void append_nats_unsubscribe(std::string& out, std::uint64_t sid, std::uint64_t max_messages);
 
-// Neither empty nor with blanks or control characters: such a subject would change the meaning of the line it stands in.
+// Neither empty nor with blanks or control characters: such a subject would change the meaning of the line it stands
+// in.
 bool is_valid_nats_subject(std::string_view subject);
 
 }  // namespace rivera::net
