@@ -1,6 +1,9 @@
 # How a folder becomes a library with its unit tests, and a folder of cmd/ a program.
 include(GoogleTest)
 
+# Every unit and conformance test program: what ./test builds with sanitizers.
+add_custom_target(unit_tests)
+
 # The standard and third-party headers that nearly every file includes, precompiled once.
 add_library(rivera_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cc)
 target_precompile_headers(rivera_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
@@ -37,6 +40,7 @@ function(rivera_library folder)
       RIVERA_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
     target_precompile_headers(${folder}_test REUSE_FROM rivera_pch)
     set_target_properties(${folder}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_dependencies(unit_tests ${folder}_test)
     gtest_discover_tests(${folder}_test TEST_PREFIX "${folder}/" DISCOVERY_MODE PRE_TEST
       PROPERTIES TIMEOUT 120 LABELS unit)
   endif()

@@ -19,6 +19,9 @@ endif()
 if(RIVERA_SANITIZE)
   add_compile_options(-fsanitize=${RIVERA_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${RIVERA_SANITIZE})
+  if(RIVERA_SANITIZE STREQUAL "thread")
+    add_compile_options(-Wno-tsan)  # Asio uses atomic_thread_fence, of which g++ warns here
+  endif()
 endif()
 
 # Applied to our own code only, never to generated or third-party code.

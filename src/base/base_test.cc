@@ -1,7 +1,6 @@
-#include <gtest/gtest.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
 
 #include "base/bytes.h"
 #include "base/command_line.h"
@@ -84,7 +83,8 @@ TEST(ConfigFile, NamesFileKeyAndExpectation) {
 
 TEST(CommandLine, TakesGoStyleFlags) {
   const char* argv[] = {"bbs", "-config", "x.json", "-c", "5", "--", "-verbatim"};
-  EXPECT_EQ(go_style_arguments(7, argv), (std::vector<std::string>{"--config", "x.json", "-c", "5", "--", "-verbatim"}));
+  EXPECT_EQ(go_style_arguments(7, argv),
+            (std::vector<std::string>{"--config", "x.json", "-c", "5", "--", "-verbatim"}));
 }
 
 TEST(Subprocess, GivesOutputStatusAndHonoursTheTimeout) {

@@ -17,7 +17,8 @@ struct ServerArguments {
 };
 
 // Reads "-config <file>", "-check-config", "--help" and "--version" of a server. Prints and exits the process where
-// that is asked for or the command line is wrong (status 2). `config_flags` names the flag, e.g. "--config" or "-c,--config".
+// that is asked for or the command line is wrong (status 2). `config_flags` names the flag, e.g. "--config" or
+// "-c,--config".
 ServerArguments parse_server_arguments(const std::string& name, const std::string& summary, int argc,
                                        const char* const* argv, const std::string& config_flags = "--config");
 

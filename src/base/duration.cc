@@ -17,9 +17,8 @@ struct Unit {
 };
 // Longer names before their prefixes: "ms" before "m".
 constexpr std::array kUnits{
-    Unit{"ns", 1},           Unit{"us", 1'000},         Unit{"\u00b5s", 1'000},          Unit{"\u03bcs", 1'000},
-    Unit{"ms", 1'000'000},   Unit{"s", 1'000'000'000},  Unit{"m", 60'000'000'000},
-    Unit{"h", 3'600'000'000'000},
+    Unit{"ns", 1},         Unit{"us", 1'000},        Unit{"\u00b5s", 1'000},    Unit{"\u03bcs", 1'000},
+    Unit{"ms", 1'000'000}, Unit{"s", 1'000'000'000}, Unit{"m", 60'000'000'000}, Unit{"h", 3'600'000'000'000},
 };
 
 [[noreturn]] void fail(std::string_view text) {
@@ -84,7 +83,8 @@ std::chrono::nanoseconds parse_go_duration(std::string_view text) {
 std::string format_go_duration(std::chrono::nanoseconds d) {
   if (d.count() == 0) return "0s";
   const bool negative = d.count() < 0;
-  const std::uint64_t nanos = negative ? 0 - static_cast<std::uint64_t>(d.count()) : static_cast<std::uint64_t>(d.count());
+  const std::uint64_t nanos =
+      negative ? 0 - static_cast<std::uint64_t>(d.count()) : static_cast<std::uint64_t>(d.count());
   const std::string_view sign = negative ? "-" : "";
   if (nanos < 1'000) return fmt::format("{}{}ns", sign, nanos);
   if (nanos < 1'000'000) return fmt::format("{}{}\u00b5s", sign, static_cast<double>(nanos) / 1e3);
@@ -95,7 +95,8 @@ std::string format_go_duration(std::chrono::nanoseconds d) {
   const std::uint64_t whole_seconds = nanos / 1'000'000'000 % 60;
   std::string fraction = fmt::format("{:09}", nanos % 1'000'000'000);
   fraction.erase(fraction.find_last_not_of('0') + 1);
-  const std::string seconds = fraction.empty() ? fmt::format("{}s", whole_seconds) : fmt::format("{}.{}s", whole_seconds, fraction);
+  const std::string seconds =
+      fraction.empty() ? fmt::format("{}s", whole_seconds) : fmt::format("{}.{}s", whole_seconds, fraction);
   if (hours > 0) return fmt::format("{}{}h{}m{}", sign, hours, minutes, seconds);
   if (minutes > 0) return fmt::format("{}{}m{}", sign, minutes, seconds);
   return fmt::format("{}{}", sign, seconds);

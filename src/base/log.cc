@@ -1,12 +1,11 @@
 #include "base/log.h"
 
-#include <unistd.h>
-
 #include <array>
 #include <chrono>
 #include <ctime>
 #include <mutex>
 #include <stdexcept>
+#include <unistd.h>
 
 #include <boost/json/serialize.hpp>
 #include <fmt/chrono.h>

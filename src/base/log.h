@@ -38,8 +38,8 @@ struct LogField {
 };
 using LogFields = std::initializer_list<LogField>;
 
-// Writes `{"timestamp":..,"level":..,"source":"bbs","message":"bbs.session.action","data":{..}}` to standard output or a
-// file descriptor. Cheap to copy; thread-safe; a line is written whole. Never give it a secret.
+// Writes `{"timestamp":..,"level":..,"source":"bbs","message":"bbs.session.action","data":{..}}` to standard output or
+// a file descriptor. Cheap to copy; thread-safe; a line is written whole. Never give it a secret.
 class Logger {
  public:
   // `component` is both the source and the first part of every message.

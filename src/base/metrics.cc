@@ -13,14 +13,14 @@
 namespace rivera::base {
 namespace {
 
-const prometheus::Histogram::BucketBoundaries kLatencyBuckets{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
-                                                              0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10,
-                                                              30,     60};
+const prometheus::Histogram::BucketBoundaries kLatencyBuckets{
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
 
 // True if a lower-case word begins at `at` after capitals; the plural of an abbreviation ("LRPsRunning") is none.
 bool begins_word(const std::string& name, std::size_t at) {
   if (at + 1 >= name.size() || !std::islower(static_cast<unsigned char>(name[at + 1]))) return false;
-  const bool plural = name[at + 1] == 's' && (at + 2 >= name.size() || std::isupper(static_cast<unsigned char>(name[at + 2])));
+  const bool plural =
+      name[at + 1] == 's' && (at + 2 >= name.size() || std::isupper(static_cast<unsigned char>(name[at + 2])));
   return !plural;
 }
 
@@ -62,7 +62,8 @@ Metrics::~Metrics() = default;
 void Metrics::increment(const std::string& counter, double by, const MetricLabels& labels) {
   const std::lock_guard lock(state_->mutex);
   auto& family = state_->counters[counter];
-  if (family == nullptr) family = &prometheus::BuildCounter().Name(state_->full_name(counter)).Register(state_->registry);
+  if (family == nullptr)
+    family = &prometheus::BuildCounter().Name(state_->full_name(counter)).Register(state_->registry);
   family->Add(labels).Increment(by);
 }
 

@@ -12,8 +12,8 @@
 namespace rivera::base {
 
 struct ProgramOptions {
-  std::string name;              // also the log source
-  std::size_t io_threads = 1;    // threads that run the event loop; above 1, give each object a strand
+  std::string name;            // also the log source
+  std::size_t io_threads = 1;  // threads that run the event loop; above 1, give each object a strand
   std::size_t worker_threads = 4;
   LogLevel log_level = LogLevel::kInfo;
   LogTimeFormat log_time_format = LogTimeFormat::kRfc3339;
@@ -30,7 +30,8 @@ class Program {
   WorkerPool& workers();
   const Logger& logger() const;
 
-  // Returns at the first SIGINT or SIGTERM, or after request_stop(). A second signal ends the process at once with status 1.
+  // Returns at the first SIGINT or SIGTERM, or after request_stop(). A second signal ends the process at once with
+  // status 1.
   asio::awaitable<void> stop_requested();
   // Ends stop_requested() from inside, with the exit status the process shall have (for example 1 for a lost lock).
   // May be called from any thread; the first call counts.

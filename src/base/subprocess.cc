@@ -1,15 +1,14 @@
 #include "base/subprocess.h"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <stdexcept>
+#include <sys/wait.h>
 #include <system_error>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -97,7 +96,8 @@ bool converse(Pipe& in, Pipe& out, Pipe& err, const CommandOptions& options, Com
   while (out.read_end || err.read_end) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) return false;
-    pollfd fds[3] = {{out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}, {in.write_end.get(), POLLOUT, 0}};
+    pollfd fds[3] = {
+        {out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}, {in.write_end.get(), POLLOUT, 0}};
     if (::poll(fds, 3, static_cast<int>(std::min<long>(left, 1000))) < 0 && errno != EINTR) return false;
     if (fds[0].revents != 0 && !drain(out.read_end.get(), result.output, options.output_limit)) out.read_end.reset();
     if (fds[1].revents != 0 && !drain(err.read_end.get(), result.error, options.output_limit)) err.read_end.reset();
@@ -138,7 +138,8 @@ CommandResult run_command(const std::vector<std::string>& argv, const CommandOpt
 
 std::string must_run(const std::vector<std::string>& argv, const CommandOptions& options) {
   CommandResult result = run_command(argv, options);
-  if (result.timed_out) throw std::runtime_error(fmt::format("{}: killed after {} ms", argv[0], options.timeout.count()));
+  if (result.timed_out)
+    throw std::runtime_error(fmt::format("{}: killed after {} ms", argv[0], options.timeout.count()));
   if (!result.ok()) {
     throw std::runtime_error(fmt::format("{}: exit status {}: {}", argv[0], result.exit_status, result.error));
   }

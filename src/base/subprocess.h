@@ -1,22 +1,21 @@
 // Running other programs.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <map>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace rivera::base {
 
 struct CommandOptions {
-  std::string input;                            // given on standard input
-  std::map<std::string, std::string> variables; // added to our environment
-  std::string directory;                        // "" = ours
-  std::chrono::milliseconds timeout{30'000};    // killed after that
-  std::size_t output_limit = 4u << 20;          // bytes kept of each of output and error
+  std::string input;                             // given on standard input
+  std::map<std::string, std::string> variables;  // added to our environment
+  std::string directory;                         // "" = ours
+  std::chrono::milliseconds timeout{30'000};     // killed after that
+  std::size_t output_limit = 4u << 20;           // bytes kept of each of output and error
 };
 
 struct CommandResult {

@@ -86,8 +86,8 @@ class Queue {
 
 std::string deadline_message(const std::string& what, std::chrono::nanoseconds limit);
 
-// Runs `work` and gives its result; after `limit` cancels it and throws DeadlineExceeded("<what>: no answer within 5s").
-// Cancelling the caller cancels `work`.
+// Runs `work` and gives its result; after `limit` cancels it and throws DeadlineExceeded("<what>: no answer within
+// 5s"). Cancelling the caller cancels `work`.
 template <typename T>
 asio::awaitable<T> within(std::chrono::nanoseconds limit, std::string what, asio::awaitable<T> work) {
   struct Guard {

@@ -21,7 +21,8 @@ class WorkerPool {
   ~WorkerPool() { pool_.join(); }
 
   // Runs `work` on a thread of the pool and resumes the caller, on its own executor, with what it returned or threw.
-  // Not cancellable: a cancelled caller is resumed when `work` has ended. Results must be default constructible or void.
+  // Not cancellable: a cancelled caller is resumed when `work` has ended. Results must be default constructible or
+  // void.
   template <typename Work>
   asio::awaitable<std::invoke_result_t<Work>> run(Work work) {
     using Result = std::invoke_result_t<Work>;
@@ -49,7 +50,8 @@ class WorkerPool {
   asio::awaitable<void> submit(std::function<void()> job) {
     auto initiate = [this](auto handler, std::function<void()> j) {
       auto executor = asio::get_associated_executor(handler);
-      asio::post(pool_, [h = std::move(handler), j = std::move(j), executor, keep = asio::prefer(executor, asio::execution::outstanding_work.tracked)]() mutable {
+      asio::post(pool_, [h = std::move(handler), j = std::move(j), executor,
+                         keep = asio::prefer(executor, asio::execution::outstanding_work.tracked)]() mutable {
         j();
         asio::post(executor, std::move(h));
       });

@@ -85,7 +85,8 @@ class BbsClient::Impl {
     http.headers.add("Accept", "text/event-stream");
     auto response = co_await http_.open(endpoint_, std::move(http));
     if (response->head().status != 200) {
-      throw net::TransportError(fmt::format("the BBS refused the event stream: status {}", response->head().status), true);
+      throw net::TransportError(fmt::format("the BBS refused the event stream: status {}", response->head().status),
+                                true);
     }
     co_return std::make_unique<SseEventStream>(std::move(response));
   }
@@ -228,7 +229,8 @@ asio::awaitable<bool> BbsClient::evacuate_stopped_actual_lrp(models::ActualLRPKe
 }
 
 asio::awaitable<bool> BbsClient::evacuate_crashed_actual_lrp(models::ActualLRPKey key,
-                                                             models::ActualLRPInstanceKey instance, std::string reason) {
+                                                             models::ActualLRPInstanceKey instance,
+                                                             std::string reason) {
   auto request = keyed<models::EvacuateCrashedActualLRPRequest>(std::move(key), std::move(instance));
   request.set_error_message(std::move(reason));
   return evacuate(impl_, "/v1/actual_lrps/evacuate_crashed", std::move(request), false);
@@ -237,7 +239,8 @@ asio::awaitable<bool> BbsClient::evacuate_crashed_actual_lrp(models::ActualLRPKe
 asio::awaitable<void> BbsClient::remove_evacuating_actual_lrp(models::ActualLRPKey key,
                                                               models::ActualLRPInstanceKey instance) {
   auto request = keyed<models::RemoveEvacuatingActualLRPRequest>(std::move(key), std::move(instance));
-  co_await impl_->call<models::RemoveEvacuatingActualLRPResponse>("/v1/actual_lrps/remove_evacuating", std::move(request));
+  co_await impl_->call<models::RemoveEvacuatingActualLRPResponse>("/v1/actual_lrps/remove_evacuating",
+                                                                  std::move(request));
 }
 
 asio::awaitable<std::vector<models::DesiredLRP>> BbsClient::desired_lrps(models::DesiredLRPsRequest filter) {
@@ -245,7 +248,8 @@ asio::awaitable<std::vector<models::DesiredLRP>> BbsClient::desired_lrps(models:
   co_return to_vector(*response.mutable_desired_lrps());
 }
 
-asio::awaitable<std::vector<models::DesiredLRP>> BbsClient::desired_lrp_routing_infos(models::DesiredLRPsRequest filter) {
+asio::awaitable<std::vector<models::DesiredLRP>> BbsClient::desired_lrp_routing_infos(
+    models::DesiredLRPsRequest filter) {
   auto response =
       co_await impl_->call<models::DesiredLRPsResponse>("/v1/desired_lrp_routing_infos/list", std::move(filter));
   co_return to_vector(*response.mutable_desired_lrps());
@@ -253,8 +257,8 @@ asio::awaitable<std::vector<models::DesiredLRP>> BbsClient::desired_lrp_routing_
 
 asio::awaitable<std::vector<models::DesiredLRPSchedulingInfo>> BbsClient::desired_lrp_scheduling_infos(
     models::DesiredLRPsRequest filter) {
-  auto response = co_await impl_->call<models::DesiredLRPSchedulingInfosResponse>("/v1/desired_lrp_scheduling_infos/list",
-                                                                                  std::move(filter));
+  auto response = co_await impl_->call<models::DesiredLRPSchedulingInfosResponse>(
+      "/v1/desired_lrp_scheduling_infos/list", std::move(filter));
   co_return to_vector(*response.mutable_desired_lrp_scheduling_infos());
 }
 
@@ -297,7 +301,8 @@ asio::awaitable<models::Task> BbsClient::task(std::string task_guid) {
   co_return std::move(*response.mutable_task());
 }
 
-asio::awaitable<void> BbsClient::desire_task(std::string task_guid, std::string domain, models::TaskDefinition definition) {
+asio::awaitable<void> BbsClient::desire_task(std::string task_guid, std::string domain,
+                                             models::TaskDefinition definition) {
   models::DesireTaskRequest request;
   request.set_task_guid(std::move(task_guid));
   request.set_domain(std::move(domain));

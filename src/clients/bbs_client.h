@@ -40,12 +40,13 @@ struct BbsEvent {
 class BbsEventStream {
  public:
   virtual ~BbsEventStream() = default;
-  // nullopt when the server has ended the stream: subscribe again and list anew. Throws net::TransportError if it broke.
+  // nullopt when the server has ended the stream: subscribe again and list anew. Throws net::TransportError if it
+  // broke.
   virtual asio::awaitable<std::optional<BbsEvent>> next() = 0;
 };
 
-// Every call throws models::ModelError with the server's error, or net::TransportError / base::DeadlineExceeded if no answer came.
-// `trace_id` (X-Vcap-Request-Id) may be set per client. Used on its executor only.
+// Every call throws models::ModelError with the server's error, or net::TransportError / base::DeadlineExceeded if no
+// answer came. `trace_id` (X-Vcap-Request-Id) may be set per client. Used on its executor only.
 class BbsClient {
  public:
   BbsClient(asio::any_io_executor executor, BbsClientOptions options);
@@ -59,23 +60,27 @@ class BbsClient {
   asio::awaitable<std::vector<models::ActualLRP>> actual_lrps(models::ActualLRPsRequest filter);
   asio::awaitable<void> claim_actual_lrp(models::ActualLRPKey key, models::ActualLRPInstanceKey instance);
   asio::awaitable<void> start_actual_lrp(models::StartActualLRPRequest request);
-  asio::awaitable<void> crash_actual_lrp(models::ActualLRPKey key, models::ActualLRPInstanceKey instance, std::string reason);
+  asio::awaitable<void> crash_actual_lrp(models::ActualLRPKey key, models::ActualLRPInstanceKey instance,
+                                         std::string reason);
   asio::awaitable<void> fail_actual_lrp(models::ActualLRPKey key, std::string reason);
   asio::awaitable<void> retire_actual_lrp(models::ActualLRPKey key);
   // Without an instance key the ordinary record is removed whatever its state.
-  asio::awaitable<void> remove_actual_lrp(models::ActualLRPKey key, std::optional<models::ActualLRPInstanceKey> instance);
+  asio::awaitable<void> remove_actual_lrp(models::ActualLRPKey key,
+                                          std::optional<models::ActualLRPInstanceKey> instance);
 
-  // Evacuation. The result says whether the container is to be kept (docs/spec/bbs.md §4.6); on a transport failure true for
-  // claimed and running, false for the others (§1.5).
+  // Evacuation. The result says whether the container is to be kept (docs/spec/bbs.md §4.6); on a transport failure
+  // true for claimed and running, false for the others (§1.5).
   asio::awaitable<bool> evacuate_claimed_actual_lrp(models::ActualLRPKey key, models::ActualLRPInstanceKey instance);
   asio::awaitable<bool> evacuate_running_actual_lrp(models::EvacuateRunningActualLRPRequest request);
   asio::awaitable<bool> evacuate_stopped_actual_lrp(models::ActualLRPKey key, models::ActualLRPInstanceKey instance);
-  asio::awaitable<bool> evacuate_crashed_actual_lrp(models::ActualLRPKey key, models::ActualLRPInstanceKey instance, std::string reason);
+  asio::awaitable<bool> evacuate_crashed_actual_lrp(models::ActualLRPKey key, models::ActualLRPInstanceKey instance,
+                                                    std::string reason);
   asio::awaitable<void> remove_evacuating_actual_lrp(models::ActualLRPKey key, models::ActualLRPInstanceKey instance);
 
   asio::awaitable<std::vector<models::DesiredLRP>> desired_lrps(models::DesiredLRPsRequest filter);
   asio::awaitable<std::vector<models::DesiredLRP>> desired_lrp_routing_infos(models::DesiredLRPsRequest filter);
-  asio::awaitable<std::vector<models::DesiredLRPSchedulingInfo>> desired_lrp_scheduling_infos(models::DesiredLRPsRequest filter);
+  asio::awaitable<std::vector<models::DesiredLRPSchedulingInfo>> desired_lrp_scheduling_infos(
+      models::DesiredLRPsRequest filter);
   asio::awaitable<models::DesiredLRP> desired_lrp(std::string process_guid);
   asio::awaitable<void> desire_lrp(models::DesiredLRP lrp);
   asio::awaitable<void> update_desired_lrp(std::string process_guid, models::DesiredLRPUpdate update);

@@ -14,18 +14,22 @@ DebugServer::DebugServer(asio::any_io_executor executor, const std::string& addr
     return exchange.respond(text_response(200, "ok\n"));
   });
   // "debug", "info", "error" or "fatal", as lager's debug server takes it.
-  router_.add_simple("PUT", "/log-level", [logger](HttpRequest request, const PathParameters&) -> asio::awaitable<HttpResponse> {
-    HttpResponse response;
-    try {
-      logger.set_level(base::parse_log_level(request.body));
-    } catch (const std::invalid_argument& e) {
-      response = text_response(400, e.what());
-    }
-    co_return response;
-  }, 64);
+  router_.add_simple(
+      "PUT", "/log-level",
+      [logger](HttpRequest request, const PathParameters&) -> asio::awaitable<HttpResponse> {
+        HttpResponse response;
+        try {
+          logger.set_level(base::parse_log_level(request.body));
+        } catch (const std::invalid_argument& e) {
+          response = text_response(400, e.what());
+        }
+        co_return response;
+      },
+      64);
   HttpServerOptions options;
   options.address = address;
-  server_ = std::make_unique<HttpServer>(std::move(executor), std::move(options), router_.handler(), logger.session("debug-server"));
+  server_ = std::make_unique<HttpServer>(std::move(executor), std::move(options), router_.handler(),
+                                         logger.session("debug-server"));
   server_->listen();
   server_->start();
 }

@@ -13,7 +13,8 @@ namespace rivera::net {
 class DebugServer {
  public:
   // Listens at once. An empty address makes a server that does nothing.
-  DebugServer(asio::any_io_executor executor, const std::string& address, const base::Metrics& metrics, base::Logger logger);
+  DebugServer(asio::any_io_executor executor, const std::string& address, const base::Metrics& metrics,
+              base::Logger logger);
   ~DebugServer();
   asio::awaitable<void> stop();
 

@@ -63,7 +63,8 @@ asio::awaitable<std::unique_ptr<Stream>> connect(Endpoint endpoint, std::optiona
   if (endpoint.tls && !tls) throw TransportError("cannot connect to " + where + ": no TLS configuration", false);
   std::string failure;
   try {
-    auto stream = co_await base::within(timeout, "connecting to " + where, connect_any(std::move(endpoint), std::move(tls), timeout));
+    auto stream = co_await base::within(timeout, "connecting to " + where,
+                                        connect_any(std::move(endpoint), std::move(tls), timeout));
     co_return stream;
   } catch (const base::DeadlineExceeded& e) {
     failure = e.what();
@@ -197,7 +198,8 @@ class IncomingResponse final : public HttpIncoming {
 
 // Sends the request, on a kept-alive connection first and, if that turns out to be dead, on a new one.
 template <typename Impl>
-asio::awaitable<std::unique_ptr<HttpIncoming>> open_whole(std::shared_ptr<Impl> impl, Endpoint endpoint, HttpRequest request) {
+asio::awaitable<std::unique_ptr<HttpIncoming>> open_whole(std::shared_ptr<Impl> impl, Endpoint endpoint,
+                                                          HttpRequest request) {
   prepare(request, endpoint);
   for (bool may_reuse : {true, false}) {
     auto connection = co_await impl->acquire(endpoint, may_reuse);
@@ -283,17 +285,20 @@ asio::awaitable<HttpResponse> HttpClient::send(Endpoint endpoint, HttpRequest re
   return send(std::move(endpoint), std::move(request), impl_->options().request_timeout);
 }
 
-asio::awaitable<HttpResponse> HttpClient::send(Endpoint endpoint, HttpRequest request, std::chrono::nanoseconds timeout) {
+asio::awaitable<HttpResponse> HttpClient::send(Endpoint endpoint, HttpRequest request,
+                                               std::chrono::nanoseconds timeout) {
   std::string what = fmt::format("{} {}{}", request.method, endpoint.text(), request.path());
   return limited(timeout, std::move(what), send_and_read(impl_, std::move(endpoint), std::move(request)));
 }
 
 asio::awaitable<std::unique_ptr<HttpIncoming>> HttpClient::open(Endpoint endpoint, HttpRequest request) {
   std::string what = fmt::format("{} {}{}", request.method, endpoint.text(), request.path());
-  return limited(impl_->options().request_timeout, std::move(what), open_whole(impl_, std::move(endpoint), std::move(request)));
+  return limited(impl_->options().request_timeout, std::move(what),
+                 open_whole(impl_, std::move(endpoint), std::move(request)));
 }
 
-asio::awaitable<std::unique_ptr<HttpIncoming>> HttpClient::open(Endpoint endpoint, RequestHead request, BodySource body) {
+asio::awaitable<std::unique_ptr<HttpIncoming>> HttpClient::open(Endpoint endpoint, RequestHead request,
+                                                                BodySource body) {
   return open_streaming(impl_, std::move(endpoint), std::move(request), std::move(body));
 }
 

@@ -19,7 +19,7 @@ namespace rivera::net {
 // Where to connect: "https://bbs.service.cf.internal:8889", "http://127.0.0.1:8080", "unix:/var/run/garden.sock".
 struct Endpoint {
   bool tls = false;
-  std::string host;         // name or address, or the socket's path if `is_unix`
+  std::string host;  // name or address, or the socket's path if `is_unix`
   std::uint16_t port = 0;
   bool is_unix = false;
   std::string server_name;  // the name the server's certificate must carry, if not `host`
@@ -42,12 +42,12 @@ class TransportError : public std::runtime_error {
 };
 
 struct HttpClientOptions {
-  std::optional<TlsContext> tls;                                          // required for https endpoints
-  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);     // name, TCP and TLS together
-  std::chrono::nanoseconds request_timeout = std::chrono::seconds(30);    // for a whole exchange; 0 = none
+  std::optional<TlsContext> tls;                                        // required for https endpoints
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);   // name, TCP and TLS together
+  std::chrono::nanoseconds request_timeout = std::chrono::seconds(30);  // for a whole exchange; 0 = none
   std::chrono::nanoseconds idle_timeout = std::chrono::seconds(90);
   std::size_t max_idle_per_endpoint = 32;
-  std::size_t response_limit = 1u << 30;                                  // bytes of a response body
+  std::size_t response_limit = 1u << 30;  // bytes of a response body
 };
 
 // A response whose body is read as it comes. Owns its connection; destroying it before the end closes the connection.
@@ -71,9 +71,9 @@ class HttpClient {
   HttpClient(asio::any_io_executor executor, HttpClientOptions options = {});
   ~HttpClient();
 
-  // Sends a request and reads the whole response. Host, Content-Length are set. A request on a kept-alive connection that
-  // turns out closed before any byte of a response is sent again on a new one.
-  // Throws TransportError, base::DeadlineExceeded.
+  // Sends a request and reads the whole response. Host, Content-Length are set. A request on a kept-alive connection
+  // that turns out closed before any byte of a response is sent again on a new one. Throws TransportError,
+  // base::DeadlineExceeded.
   asio::awaitable<HttpResponse> send(Endpoint endpoint, HttpRequest request);
   // The same with another limit than the client's own (0 = none).
   asio::awaitable<HttpResponse> send(Endpoint endpoint, HttpRequest request, std::chrono::nanoseconds timeout);

@@ -1,9 +1,8 @@
 #include "net/http_listener.h"
 
+#include <stdexcept>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <stdexcept>
 
 #include <boost/asio/redirect_error.hpp>
 #include <fmt/format.h>

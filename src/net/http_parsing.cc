@@ -34,7 +34,7 @@ struct MessageReader::State {
   explicit State(std::size_t limit) : header_limit(limit) {}
 
   std::size_t header_limit;
-  std::string input;    // bytes read and not yet parsed, from `at` on
+  std::string input;  // bytes read and not yet parsed, from `at` on
   std::size_t at = 0;
   std::optional<http::request_parser<http::buffer_body>> request;
   std::optional<http::response_parser<http::buffer_body>> response;

@@ -17,7 +17,9 @@ std::vector<std::string> split(std::string_view path) {
   }
 }
 
-asio::awaitable<void> refuse(HttpExchange& exchange, HttpResponse response) { return exchange.respond(std::move(response)); }
+asio::awaitable<void> refuse(HttpExchange& exchange, HttpResponse response) {
+  return exchange.respond(std::move(response));
+}
 
 std::string allowed(const std::map<std::string, HttpRouter::Handler>& methods) {
   std::string out;

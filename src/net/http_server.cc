@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 #include <unistd.h>
-
 #include <unordered_map>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -22,13 +21,15 @@
 
 namespace rivera::net {
 
-// Owns the listener and, by id, the connections; everything here happens on `home_`. A connection runs on its own strand.
+// Owns the listener and, by id, the connections; everything here happens on `home_`. A connection runs on its own
+// strand.
 class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(asio::any_io_executor executor, HttpServerOptions options, HttpHandler handler, base::Logger logger)
       : executor_(std::move(executor)),
         home_(asio::make_strand(executor_)),
-        settings_(std::make_shared<ConnectionSettings>(ConnectionSettings{std::move(options), std::move(handler), logger})),
+        settings_(
+            std::make_shared<ConnectionSettings>(ConnectionSettings{std::move(options), std::move(handler), logger})),
         logger_(std::move(logger)),
         listener_(home_),
         changed_(home_) {}
@@ -36,9 +37,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   void listen() { listener_.listen(settings_->options.address); }
   std::string address() const { return listener_.address(); }
 
-  void start() {
-    asio::co_spawn(home_, accept_loop(shared_from_this()), asio::detached);
-  }
+  void start() { asio::co_spawn(home_, accept_loop(shared_from_this()), asio::detached); }
 
   asio::awaitable<void> stop(std::shared_ptr<Impl> self, std::chrono::nanoseconds grace) {
     co_await asio::co_spawn(home_, stop_at_home(std::move(self), grace), asio::use_awaitable);
@@ -76,12 +75,13 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     auto connection = std::make_shared<HttpConnection>(strand, settings_);
     connections_.emplace(id, connection);
     asio::co_spawn(strand, connection->serve(connection, std::move(socket)),
-                   asio::bind_cancellation_slot(connection->cancellation_slot(), [self = shared_from_this(), id](std::exception_ptr) {
-                     asio::post(self->home_, [self, id] {
-                       self->connections_.erase(id);
-                       self->changed_.notify_all();
-                     });
-                   }));
+                   asio::bind_cancellation_slot(connection->cancellation_slot(),
+                                                [self = shared_from_this(), id](std::exception_ptr) {
+                                                  asio::post(self->home_, [self, id] {
+                                                    self->connections_.erase(id);
+                                                    self->changed_.notify_all();
+                                                  });
+                                                }));
   }
 
   asio::awaitable<void> stop_at_home(std::shared_ptr<Impl> /*keeps us alive*/, std::chrono::nanoseconds grace) {
@@ -119,7 +119,8 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   bool stopping_ = false;
 };
 
-HttpServer::HttpServer(asio::any_io_executor executor, HttpServerOptions options, HttpHandler handler, base::Logger logger)
+HttpServer::HttpServer(asio::any_io_executor executor, HttpServerOptions options, HttpHandler handler,
+                       base::Logger logger)
     : impl_(std::make_shared<Impl>(std::move(executor), std::move(options), std::move(handler), std::move(logger))) {}
 
 HttpServer::~HttpServer() { impl_->abandon(); }

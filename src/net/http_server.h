@@ -55,25 +55,26 @@ class HttpExchange {
   virtual asio::awaitable<std::unique_ptr<Stream>> take_over(ResponseHead head) = 0;
 };
 
-// Serves one request. If it returns without a response the server answers 500; if it throws before one has begun, 500 with a
-// short text (413 for BodyTooLarge); after one has begun, the connection is aborted.
+// Serves one request. If it returns without a response the server answers 500; if it throws before one has begun, 500
+// with a short text (413 for BodyTooLarge); after one has begun, the connection is aborted.
 using HttpHandler = std::function<asio::awaitable<void>(HttpExchange&)>;
 
 struct HttpServerOptions {
-  // "127.0.0.1:8889", ":8889" or "0.0.0.0:8889", "[::1]:80", or "unix:/path" (an old socket file is removed; mode 0777).
+  // "127.0.0.1:8889", ":8889" or "0.0.0.0:8889", "[::1]:80", or "unix:/path" (an old socket file is removed; mode
+  // 0777).
   std::string address;
   std::optional<TlsContext> tls;
   std::size_t header_limit = 1u << 20;
-  std::chrono::nanoseconds header_timeout = std::chrono::seconds(30);     // from the first byte to the end of the head
-  std::chrono::nanoseconds body_timeout = std::chrono::seconds(60);       // for each read of the body
-  std::chrono::nanoseconds write_timeout = std::chrono::seconds(60);      // for each write
-  std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);        // between requests
+  std::chrono::nanoseconds header_timeout = std::chrono::seconds(30);  // from the first byte to the end of the head
+  std::chrono::nanoseconds body_timeout = std::chrono::seconds(60);    // for each read of the body
+  std::chrono::nanoseconds write_timeout = std::chrono::seconds(60);   // for each write
+  std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);     // between requests
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
   std::size_t max_connections = 20'000;  // further ones wait in the kernel's queue
 };
 
-// Each connection has its own strand of `executor`'s context, so that the server may be run by several threads; handlers that
-// need a home strand switch to it themselves.
+// Each connection has its own strand of `executor`'s context, so that the server may be run by several threads;
+// handlers that need a home strand switch to it themselves.
 class HttpServer {
  public:
   HttpServer(asio::any_io_executor executor, HttpServerOptions options, HttpHandler handler, base::Logger logger);

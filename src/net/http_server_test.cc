@@ -1,10 +1,9 @@
 #include "net/http_server.h"
 
-#include <gtest/gtest.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
+#include <gtest/gtest.h>
 
 #include "base/files.h"
 #include "base/task_group.h"
@@ -34,14 +33,18 @@ void run(std::function<asio::awaitable<void>(asio::any_io_executor)> body) {
 class HttpServerTest : public ::testing::Test {
  protected:
   HttpServerTest() {
-    router_.add_simple("POST", "/echo", [](HttpRequest request, const PathParameters&) -> asio::awaitable<HttpResponse> {
-      HttpResponse response = text_response(200, request.body);
-      co_return response;
-    }, 1000);
-    router_.add_simple("GET", "/things/:name", [](HttpRequest, const PathParameters& parameters) -> asio::awaitable<HttpResponse> {
-      HttpResponse response = text_response(200, parameters.at("name"));
-      co_return response;
-    });
+    router_.add_simple(
+        "POST", "/echo",
+        [](HttpRequest request, const PathParameters&) -> asio::awaitable<HttpResponse> {
+          HttpResponse response = text_response(200, request.body);
+          co_return response;
+        },
+        1000);
+    router_.add_simple("GET", "/things/:name",
+                       [](HttpRequest, const PathParameters& parameters) -> asio::awaitable<HttpResponse> {
+                         HttpResponse response = text_response(200, parameters.at("name"));
+                         co_return response;
+                       });
     router_.add_simple("GET", "/throws", [](HttpRequest, const PathParameters&) -> asio::awaitable<HttpResponse> {
       throw std::runtime_error("a secret of ours");
       co_return HttpResponse();
@@ -81,7 +84,8 @@ class HttpServerTest : public ::testing::Test {
 
   std::unique_ptr<HttpServer> start(asio::any_io_executor executor, HttpServerOptions options = {}) {
     if (options.address.empty()) options.address = "127.0.0.1:0";
-    auto server = std::make_unique<HttpServer>(executor, std::move(options), router_.handler(), base::Logger::discard());
+    auto server =
+        std::make_unique<HttpServer>(executor, std::move(options), router_.handler(), base::Logger::discard());
     server->listen();
     server->start();
     return server;

@@ -27,7 +27,7 @@ class SseParser {
   std::optional<ServerSentEvent> next();
 
  private:
-  std::string buffer_;   // from at_ on: what has not been parsed
+  std::string buffer_;  // from at_ on: what has not been parsed
   std::size_t at_ = 0;
   ServerSentEvent current_;
 };

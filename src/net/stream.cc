@@ -1,8 +1,7 @@
 #include "net/stream.h"
 
-#include <sys/socket.h>
-
 #include <cstring>
+#include <sys/socket.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -33,9 +32,7 @@ using TlsLayer = asio::ssl::stream<TcpLayer>;
   throw boost::system::system_error(ec);
 }
 
-bool is_end(const error_code& ec) {
-  return ec == asio::error::eof || ec == asio::ssl::error::stream_truncated;
-}
+bool is_end(const error_code& ec) { return ec == asio::error::eof || ec == asio::ssl::error::stream_truncated; }
 
 std::string endpoint_text(const asio::ip::tcp::endpoint& endpoint) {
   const auto address = endpoint.address();
@@ -149,8 +146,12 @@ class LayeredStream final : public Stream {
 
   asio::any_io_executor executor() override { return layer_->get_executor(); }
 
-  std::string peer_address() const override { return address_of([](auto& socket, error_code& ec) { return socket.remote_endpoint(ec); }); }
-  std::string local_address() const override { return address_of([](auto& socket, error_code& ec) { return socket.local_endpoint(ec); }); }
+  std::string peer_address() const override {
+    return address_of([](auto& socket, error_code& ec) { return socket.remote_endpoint(ec); });
+  }
+  std::string local_address() const override {
+    return address_of([](auto& socket, error_code& ec) { return socket.local_endpoint(ec); });
+  }
 
   PeerIdentity peer_identity() const override {
     if constexpr (std::is_same_v<Layer, TlsLayer>) {
@@ -239,7 +240,8 @@ std::unique_ptr<Stream> make_stream(UnixSocket socket) {
   return std::make_unique<LayeredStream<UnixLayer>>(std::make_unique<UnixLayer>(std::move(socket)));
 }
 
-asio::awaitable<std::unique_ptr<Stream>> accept_tls(TcpSocket socket, TlsContext context, std::chrono::nanoseconds limit) {
+asio::awaitable<std::unique_ptr<Stream>> accept_tls(TcpSocket socket, TlsContext context,
+                                                    std::chrono::nanoseconds limit) {
   tune(socket);
   auto layer = std::make_unique<TlsLayer>(TcpLayer(std::move(socket)), context.native());
   auto stream = co_await handshake(std::move(layer), limit, asio::ssl::stream_base::server);

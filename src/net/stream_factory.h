@@ -19,7 +19,8 @@ std::unique_ptr<Stream> make_stream(TcpSocket socket);
 std::unique_ptr<Stream> make_stream(UnixSocket socket);
 
 // The server's and the client's TLS handshake. Throw boost::system::system_error.
-asio::awaitable<std::unique_ptr<Stream>> accept_tls(TcpSocket socket, TlsContext context, std::chrono::nanoseconds limit);
+asio::awaitable<std::unique_ptr<Stream>> accept_tls(TcpSocket socket, TlsContext context,
+                                                    std::chrono::nanoseconds limit);
 asio::awaitable<std::unique_ptr<Stream>> connect_tls(TcpSocket socket, TlsContext context, std::string server_name,
                                                      std::chrono::nanoseconds limit);
 

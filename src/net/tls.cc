@@ -35,7 +35,8 @@ void load_identity(ssl::context& context, const std::string& certificate_file, c
   context.use_private_key_file(key_file, ssl::context::pem, ec);
   load("TLS private key", key_file, ec);
   if (SSL_CTX_check_private_key(context.native_handle()) != 1) {
-    throw std::runtime_error(fmt::format("the TLS key {} does not belong to the certificate {}", key_file, certificate_file));
+    throw std::runtime_error(
+        fmt::format("the TLS key {} does not belong to the certificate {}", key_file, certificate_file));
   }
 }
 

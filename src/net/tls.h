@@ -24,8 +24,8 @@ class TlsContext {
   static TlsContext mutual_server(const TlsFiles& files);
   // Without client certificates.
   static TlsContext server(const std::string& certificate_file, const std::string& key_file);
-  // Verifies the server against the CA (the system's CAs if `ca_file` is empty) and its name; presents the certificate if
-  // there is one. `skip_name_check` keeps the chain check only; `insecure` drops both.
+  // Verifies the server against the CA (the system's CAs if `ca_file` is empty) and its name; presents the certificate
+  // if there is one. `skip_name_check` keeps the chain check only; `insecure` drops both.
   static TlsContext client(const TlsFiles& files, bool skip_name_check = false, bool insecure = false);
 
   boost::asio::ssl::context& native() const { return *context_; }
