@@ -121,7 +121,10 @@ struct CellLRP {
 };
 
 // The state of a Task as the rep prints it. Anything but these five names makes the whole text undecodable.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"  // a scoped enumerator shadows nothing; GCC says it does (models::kRunning)
 enum class CellTaskState { kInvalid, kPending, kRunning, kCompleted, kResolving };
+#pragma GCC diagnostic pop
 
 struct CellTask {
   std::string task_guid;
