@@ -58,7 +58,8 @@ bool operator==(const ActualLRPInternalRoute& a, const ActualLRPInternalRoute& b
 // Every field, the modification tag included.
 bool operator==(const ActualLRP& a, const ActualLRP& b);
 
-// True if `candidate` is newer than `current`: another epoch, or a higher index (docs/spec/bbs.md §2.2).
+// True if `candidate` is newer than `current`: another epoch, or a higher index. A tag without an epoch is replaced by
+// any, and replaces any.
 bool is_newer(const ModificationTag& candidate, const ModificationTag& current);
 
 // CLAIMED or RUNNING: a cell has it.
@@ -69,8 +70,8 @@ bool is_on_a_cell(const ActualLRP& lrp);
 ActualLRP unclaimed_actual_lrp(const ActualLRPKey& key, std::int64_t since, std::string epoch);
 
 // Whether a record in state `from`, held by `from_key`, may get the state `to` with `to_key` (the table of
-// docs/spec/bbs.md §4.4). The keys' domains are compared by the caller. A transition to the same state with the same
-// key is allowed.
+// docs/spec/bbs.md §4.4). `key` is the caller's: it must equal the record's, domain included. Whether a CRASHED one may
+// be UNCLAIMED again is a matter of time: see restart_due().
 bool transition_allowed(const ActualLRP& from, const ActualLRPKey& key, const ActualLRPInstanceKey& to_key,
                         std::string_view to_state);
 

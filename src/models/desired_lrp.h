@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "desired_lrp.pb.h"
+#include "task.pb.h"
 
 namespace rivera::models {
 
@@ -43,6 +44,8 @@ void derive_metrics_guid(DesiredLRP& lrp);
 
 // Turns a V3 definition into an older form. Nothing is done for kV3.
 void down_convert(DesiredLRP& lrp, DefinitionVersion version);
+// For kV0 too it gives V2: a task has no older form.
+void down_convert(TaskDefinition& definition, DefinitionVersion version);
 
 // The text of an entry of the routes; nullopt if there is none.
 std::optional<std::string_view> route_entry(const DesiredLRP& lrp, std::string_view name);

@@ -23,6 +23,8 @@ namespace rivera::models {
 boost::json::value to_json(const google::protobuf::Message& message);
 // The same as text, with < > & and U+2028/9 escaped as Go does.
 std::string to_json_text(const google::protobuf::Message& message);
+// Any JSON as Go prints it.
+std::string to_json_text(const boost::json::value& value);
 
 // Reads the JSON form into `message`, as Go's decoder does: names match whatever their case, unknown members are
 // ignored, null leaves the field as it is. Throws std::invalid_argument, naming the member, on a value of the wrong
