@@ -3,7 +3,6 @@ find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(OpenSSL 3 REQUIRED)
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(GTest REQUIRED)
 find_package(benchmark REQUIRED)
 find_package(CLI11 REQUIRED)
@@ -18,18 +17,16 @@ pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET libarchive)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp)
-pkg_check_modules(CNATS REQUIRED IMPORTED_TARGET libnats)
 
 # Asio and Beast are compiled once, in src/base/asio_impl.cc and src/net/beast_impl.cc.
 add_library(rivera_third_party_base INTERFACE)
 target_compile_definitions(rivera_third_party_base INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
-  BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION
-  SPDLOG_FMT_EXTERNAL)
+  BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION)
 target_link_libraries(rivera_third_party_base INTERFACE Threads::Threads Boost::headers Boost::json
   OpenSSL::SSL OpenSSL::Crypto fmt::fmt prometheus-cpp::core CLI11::CLI11)
 
 add_library(rivera_third_party_net INTERFACE)
-target_link_libraries(rivera_third_party_net INTERFACE OpenSSL::SSL PkgConfig::CNATS)
+target_link_libraries(rivera_third_party_net INTERFACE OpenSSL::SSL)
 add_library(rivera_grpc INTERFACE)
 target_link_libraries(rivera_grpc INTERFACE gRPC::grpc++)
 add_library(rivera_third_party_sql INTERFACE)
