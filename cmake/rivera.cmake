@@ -9,6 +9,12 @@ add_library(rivera_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cc)
 target_precompile_headers(rivera_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
 target_link_libraries(rivera_pch PRIVATE rivera_warnings rivera_third_party_base)
 
+# What ccache hashes in place of the precompiled header (CCACHE_PCH_EXTSUM), so that objects are shared between build
+# directories: everything the header's content depends on.
+file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/pch.h pch_hash)
+file(WRITE ${CMAKE_BINARY_DIR}/CMakeFiles/rivera_pch.dir/cmake_pch.hxx.gch.sum
+  "${pch_hash} ${CMAKE_CXX_COMPILER_VERSION} ${Boost_VERSION} ${fmt_VERSION} ${CMAKE_CXX_FLAGS} ${RIVERA_SANITIZE}\n")
+
 # rivera_library(<folder> [DEPENDS target...])
 #
 # src/<folder>/**.cc but the tests become the library rivera_<folder>; src/<folder>/**_test.cc become the program
