@@ -163,6 +163,9 @@ struct Work {
   NullableList<CellLRP> lrps;
   NullableList<CellTask> tasks;
   std::string cell_id;  // left out when empty
+  // In a reply: why an item was not accepted, by LRP identifier or task guid. Ours only: upstream neither sends nor
+  // reads it.
+  std::map<std::string, std::string> rejection_reasons;
 
   bool empty() const { return lrps.empty() && tasks.empty(); }
   bool operator==(const Work&) const = default;
