@@ -1,0 +1,63 @@
+// Placement: which cell shall run what. A pure function from a snapshot of the cells and a batch of work to a plan
+// (docs/spec/locket-and-auction.md §4).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "auction/cell_snapshot.h"
+#include "base/clock.h"
+#include "models/cell_state.h"
+
+namespace rivera::auction {
+
+// One instance to be placed. Its instance guid and state are empty.
+struct LRPAuction {
+  models::CellLRP lrp;
+  base::Timestamp arrived;
+};
+
+struct TaskAuction {
+  models::CellTask task;
+  base::Timestamp arrived;
+};
+
+struct PlacementOptions {
+  double bin_pack_first_fit_weight = 0;  // above 0, cells with a small index fill first
+  double starting_container_weight = 0;  // what one starting container adds to a cell's score
+  // Items fail once this many containers are starting in all; 0 or less: no limit.
+  std::int64_t starting_container_count_maximum = 0;
+  // Whether an LRP placed in a batch takes its proxy's memory away from the cell for the rest of the batch, as the cell
+  // itself will. Upstream does not, and so sends a dense cell more than it accepts (§4.6, §8 no. 5).
+  bool reserve_proxy_memory = true;
+};
+
+// What one cell shall run: positions in the lists given to place(), in the order in which they were placed.
+struct CellAssignment {
+  std::size_t cell = 0;
+  std::vector<std::size_t> lrps;
+  std::vector<std::size_t> tasks;
+};
+
+struct FailedItem {
+  std::size_t item = 0;
+  std::string error;  // a placement error as users see it, "insufficient resources: memory"
+};
+
+struct Plan {
+  std::vector<CellAssignment> cells;  // those with work, in the order of the snapshot
+  std::vector<FailedItem> failed_lrps;
+  std::vector<FailedItem> failed_tasks;
+};
+
+// How cells are searched. Both choose a cell of the lowest score; see cell_chooser.h.
+enum class Method { kPools, kFlatScan };
+
+// Places each item, in upstream's order, on the best cell as the items before have left it. Ties go to the lowest cell
+// index, then to the lowest cell id. The same arguments always give the same plan.
+Plan place(std::span<const CellSnapshot> cells, const std::vector<LRPAuction>& lrps,
+           const std::vector<TaskAuction>& tasks, const PlacementOptions& options, Method method = Method::kPools);
+
+}  // namespace rivera::auction
