@@ -27,7 +27,6 @@ std::vector<Recording> recordings() {
 
 std::string text(const boost::json::value& value) { return boost::json::serialize(value); }
 
-
 TEST(BbsModels, AreRecordedForMostMessages) { EXPECT_GT(recordings().size(), 100U); }
 
 TEST(BbsModels, DecodeToTheRecordedValues) {

@@ -1,21 +1,25 @@
 #include "golden.h"
 
 #include <fstream>
+#include <map>
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "base/bytes.h"
+#include "models/json.h"
+#include "models/wire.h"
 
 namespace rivera::conformance {
 namespace {
 
 namespace json = boost::json;
 
-// Members of HEAD only, all of which are empty in what v2.80.0 sent.
-constexpr std::string_view kNewerMembers[] = {"OptionalRoutable", "availability_zone", "volume_mounted_files",
-                                              "update_strategy",  "annotations",       "dedicated"};
+// Members that HEAD prints and v2.80.0 does not, if they are empty.
+constexpr std::string_view kNewerMembers[] = {"OptionalRoutable",         "availability_zone",   "volume_mounted_files",
+                                              "update_strategy",          "annotations",         "dedicated",
+                                              "container_tls_proxy_port", "host_tls_proxy_port"};
 
 bool is_empty(const json::value& value) {
   switch (value.kind()) {
@@ -32,6 +36,7 @@ bool is_empty(const json::value& value) {
     case json::kind::object:
       return value.get_object().empty();
     case json::kind::uint64:
+      return value.get_uint64() == 0;
     case json::kind::double_:
       return false;
   }
@@ -96,6 +101,44 @@ json::value without_newer_members(const json::value& ours, const json::value& re
         counterpart == nullptr ? member.value() : without_newer_members(member.value(), *counterpart);
   }
   return result;
+}
+
+std::optional<RouteMessages> messages_of(std::string_view path) {
+  static const std::map<std::string_view, RouteMessages> routes = {
+      {"/v1/actual_lrps/claim", {"ClaimActualLRPRequest", "ActualLRPLifecycleResponse"}},
+      {"/v1/actual_lrps/crash", {"CrashActualLRPRequest", "ActualLRPLifecycleResponse"}},
+      {"/v1/actual_lrps/list", {"ActualLRPsRequest", "ActualLRPsResponse"}},
+      {"/v1/actual_lrps/remove", {"RemoveActualLRPRequest", "ActualLRPLifecycleResponse"}},
+      {"/v1/actual_lrps/start.r1", {"StartActualLRPRequest", "ActualLRPLifecycleResponse"}},
+      {"/v1/cells/list.r1", {"TasksRequest", "CellsResponse"}},
+      {"/v1/desired_lrp/desire.r2", {"DesireLRPRequest", "DesiredLRPLifecycleResponse"}},
+      {"/v1/desired_lrp/remove", {"RemoveDesiredLRPRequest", "DesiredLRPLifecycleResponse"}},
+      {"/v1/desired_lrp/update", {"UpdateDesiredLRPRequest", "DesiredLRPLifecycleResponse"}},
+      {"/v1/desired_lrp_routing_infos/list", {"DesiredLRPsRequest", "DesiredLRPsResponse"}},
+      {"/v1/desired_lrps/get_by_process_guid.r3", {"DesiredLRPByProcessGuidRequest", "DesiredLRPResponse"}},
+      {"/v1/desired_lrps/list.r3", {"DesiredLRPsRequest", "DesiredLRPsResponse"}},
+      {"/v1/domains/list", {"TasksRequest", "DomainsResponse"}},
+      {"/v1/domains/upsert", {"UpsertDomainRequest", "UpsertDomainResponse"}},
+      {"/v1/tasks/complete", {"CompleteTaskRequest", "TaskLifecycleResponse"}},
+      {"/v1/tasks/delete", {"TaskGuidRequest", "TaskLifecycleResponse"}},
+      {"/v1/tasks/desire.r2", {"DesireTaskRequest", "TaskLifecycleResponse"}},
+      {"/v1/tasks/get_by_task_guid.r3", {"TaskByGuidRequest", "TaskResponse"}},
+      {"/v1/tasks/list.r3", {"TasksRequest", "TasksResponse"}},
+      {"/v1/tasks/resolving", {"TaskGuidRequest", "TaskLifecycleResponse"}},
+      {"/v1/tasks/start", {"StartTaskRequest", "StartTaskResponse"}},
+  };
+  const auto route = routes.find(path);
+  if (route == routes.end()) return std::nullopt;
+  return route->second;
+}
+
+bool same_bytes_but_for_maps(const std::string& bytes, google::protobuf::Message& message) {
+  const auto again = models::encode(message);
+  if (again == bytes) return true;
+  // Entries of maps come in any order: equal length and equal content are all that can be asked.
+  std::unique_ptr<google::protobuf::Message> reread(message.New());
+  return again.size() == bytes.size() && models::decode(again, *reread) &&
+         models::to_json(*reread) == models::to_json(message);
 }
 
 std::string body_of(const json::value& recorded) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,5 +25,15 @@ boost::json::value without_newer_members(const boost::json::value& ours, const b
 
 // The body of a recorded request or response: {"text": ...} or {"hex": ...}; empty for null.
 std::string body_of(const boost::json::value& recorded);
+
+// The messages of the routes in conversations.jsonl.
+struct RouteMessages {
+  std::string request;
+  std::string response;
+};
+std::optional<RouteMessages> messages_of(std::string_view path);
+
+// Whether `message`, decoded from `bytes`, encodes to them again, order of map entries apart.
+bool same_bytes_but_for_maps(const std::string& bytes, google::protobuf::Message& message);
 
 }  // namespace rivera::conformance
