@@ -17,8 +17,8 @@ namespace {
 namespace json = boost::json;
 
 // Members that HEAD prints and v2.80.0 does not, if they are empty.
-constexpr std::string_view kNewerMembers[] = {"OptionalRoutable",         "availability_zone",   "volume_mounted_files",
-                                              "update_strategy",          "annotations",         "dedicated",
+constexpr std::string_view kNewerMembers[] = {"OptionalRoutable",         "availability_zone",  "volume_mounted_files",
+                                              "update_strategy",          "annotations",        "dedicated",
                                               "container_tls_proxy_port", "host_tls_proxy_port"};
 
 bool is_empty(const json::value& value) {
