@@ -1,0 +1,31 @@
+// Locket's configuration file (docs/spec/locket-and-auction.md §1.10).
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "base/log.h"
+#include "net/tls.h"
+#include "sql/database_config.h"
+
+namespace rivera::locket {
+
+struct Config {
+  std::string listen_address;  // gRPC, "0.0.0.0:8891"
+  net::TlsFiles tls;           // cert_file, key_file, ca_file
+  sql::DatabaseConfig database;
+  std::string debug_address;  // "" = none
+  std::chrono::nanoseconds report_interval = std::chrono::minutes(1);
+  base::LogLevel log_level = base::LogLevel::kInfo;
+  base::LogTimeFormat log_time_format = base::LogTimeFormat::kUnixEpoch;
+
+  bool enable_db_health_check = false;
+  std::chrono::nanoseconds health_check_interval = std::chrono::seconds(10);
+  std::chrono::nanoseconds health_check_timeout = std::chrono::seconds(5);
+  int health_check_failure_threshold = 3;
+};
+
+// Throws base::ConfigError.
+Config load_config(const std::string& path);
+
+}  // namespace rivera::locket

@@ -1,0 +1,116 @@
+#include "locket/expiry_loop.h"
+
+#include <algorithm>
+
+namespace rivera::locket {
+namespace {
+
+constexpr auto kReadingInterval = std::chrono::seconds(5);
+constexpr auto kLongestWait = std::chrono::seconds(1);
+// Woken later than this, we were stopped, and so could not take in refreshes.
+constexpr auto kStall = std::chrono::seconds(2);
+constexpr std::size_t kMostTogether = 256;
+
+}  // namespace
+
+ExpiryLoop::ExpiryLoop(asio::any_io_executor executor, base::WorkerPool& workers, sql::Database& database,
+                       const LockStore& store, LockJournal& journal, LocketProbe& probe, base::Logger logger)
+    : workers_(workers),
+      database_(database),
+      store_(store),
+      journal_(journal),
+      probe_(probe),
+      logger_(logger.session("expiry")),
+      earlier_(executor),
+      tasks_(executor, logger_) {}
+
+asio::awaitable<void> ExpiryLoop::start() {
+  co_await read_all();
+  tasks_.spawn("read", reading_loop());
+  tasks_.spawn("release", releasing_loop());
+}
+
+asio::awaitable<void> ExpiryLoop::stop() { co_await tasks_.stop(); }
+
+void ExpiryLoop::observe(const LockRecord& record) {
+  const auto before = table_.next();
+  table_.observe(record, std::chrono::steady_clock::now());
+  if (table_.next() != before) earlier_.notify_all();
+}
+
+void ExpiryLoop::forget(const std::string& key, const std::string& modified_id) { table_.forget(key, modified_id); }
+
+asio::awaitable<void> ExpiryLoop::read_all() {
+  try {
+    auto read = [&database = database_, &store = store_] {
+      auto connection = database.connect();
+      return store.fetch_all(connection, "");
+    };
+    const auto records = co_await workers_.run(std::move(read));
+    for (const auto& record : records) observe(record);
+  } catch (const sql::Error& e) {
+    logger_.error("failed-to-fetch-all", {{"error", e.what()}});
+  }
+}
+
+asio::awaitable<void> ExpiryLoop::reading_loop() {
+  while (true) {
+    co_await base::sleep_for(kReadingInterval);
+    co_await read_all();
+  }
+}
+
+asio::awaitable<void> ExpiryLoop::wait_for_next() {
+  const Instant now = std::chrono::steady_clock::now();
+  const Instant latest = now + kLongestWait;
+  const Instant until = std::max(now, std::min(table_.next().value_or(latest), latest));
+  co_await earlier_.wait_for(until - now);
+  const auto late = std::chrono::steady_clock::now() - until;
+  if (late < kStall) co_return;
+  logger_.error("stalled", {{"seconds", std::chrono::duration<double>(late).count()}});
+  table_.put_off(late);
+}
+
+asio::awaitable<void> ExpiryLoop::releasing_loop() {
+  while (true) {
+    co_await wait_for_next();
+    auto due = table_.take_due(std::chrono::steady_clock::now(), kMostTogether);
+    if (!due.empty()) co_await release(std::move(due));
+  }
+}
+
+asio::awaitable<void> ExpiryLoop::release(std::vector<LockRecord> due) {
+  try {
+    auto write = [&store = store_, due](sql::Connection& connection) {
+      std::vector<ReleaseOutcome> results;
+      for (const auto& record : due) results.push_back(store.release_expired(connection, record));
+      return results;
+    };
+    const auto outcomes = co_await journal_.run(std::move(write));
+    for (std::size_t i = 0; i < due.size(); ++i) log_outcome(due[i], outcomes[i]);
+  } catch (const sql::Error& e) {
+    // The next reading brings them back.
+    logger_.error("failed-compare-and-release", {{"error", e.what()}, {"locks", due.size()}});
+  } catch (const RpcError& e) {
+    logger_.error("failed-compare-and-release", {{"error", e.what()}, {"locks", due.size()}});
+  }
+}
+
+void ExpiryLoop::log_outcome(const LockRecord& record, ReleaseOutcome outcome) {
+  const base::LogFields fields = {
+      {"key", record.key}, {"owner", record.owner}, {"type", record.type}, {"modified-index", record.modified_index}};
+  switch (outcome) {
+    case ReleaseOutcome::kReleased:
+      probe_.expired(record.type);
+      logger_.info("lock-expired", fields);
+      return;
+    case ReleaseOutcome::kCollision:
+      // Refreshed through another node, or through this one just now: as it should be.
+      logger_.debug("failed-compare-and-release", fields);
+      return;
+    case ReleaseOutcome::kAbsent:
+      return;
+  }
+}
+
+}  // namespace rivera::locket

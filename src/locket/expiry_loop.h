@@ -1,0 +1,54 @@
+// Removing locks and presences whose time has passed.
+#pragma once
+
+#include <chrono>
+
+#include "base/asio.h"
+#include "base/log.h"
+#include "base/task_group.h"
+#include "base/wait.h"
+#include "base/worker_pool.h"
+#include "locket/expiry_table.h"
+#include "locket/lock_journal.h"
+#include "locket/lock_store.h"
+#include "locket/locket_probe.h"
+
+namespace rivera::locket {
+
+// Reads every row at the start and every 5 s, which is how it learns of heartbeats that went through other nodes, and
+// deletes each row whose time to live has passed since this node first saw its present state
+// (docs/spec/locket-and-auction.md §1.8). Lives on `executor` (a strand or a single-threaded context).
+class ExpiryLoop {
+ public:
+  ExpiryLoop(asio::any_io_executor executor, base::WorkerPool& workers, sql::Database& database, const LockStore& store,
+             LockJournal& journal, LocketProbe& probe, base::Logger logger);
+
+  // Reads what is stored, then begins. A failure to read is logged, and made good by the next reading.
+  asio::awaitable<void> start();
+  asio::awaitable<void> stop();
+
+  // A lock was taken or refreshed through this node.
+  void observe(const LockRecord& record);
+  // A lock was released through this node.
+  void forget(const std::string& key, const std::string& modified_id);
+
+ private:
+  asio::awaitable<void> read_all();
+  asio::awaitable<void> reading_loop();
+  asio::awaitable<void> releasing_loop();
+  asio::awaitable<void> wait_for_next();
+  asio::awaitable<void> release(std::vector<LockRecord> due);
+  void log_outcome(const LockRecord& record, ReleaseOutcome outcome);
+
+  base::WorkerPool& workers_;
+  sql::Database& database_;
+  const LockStore& store_;
+  LockJournal& journal_;
+  LocketProbe& probe_;
+  base::Logger logger_;
+  ExpiryTable table_;
+  base::Condition earlier_;  // something may expire before what we wait for
+  base::TaskGroup tasks_;
+};
+
+}  // namespace rivera::locket

@@ -1,0 +1,44 @@
+// When each lock and presence expires.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "locket/lock_record.h"
+
+namespace rivera::locket {
+
+using Instant = std::chrono::steady_clock::time_point;
+
+// Passive: it is told the time. A lock's time to live counts from when this node first saw its modified_index
+// (docs/spec/locket-and-auction.md §1.8), so that after a restart every lock has its whole time again.
+class ExpiryTable {
+ public:
+  // Takes in a lock's state; the same or an older one of the same row changes nothing. O(log n).
+  void observe(const LockRecord& record, Instant now);
+  // A lock that was released.
+  void forget(const std::string& key, const std::string& modified_id);
+  // Takes out and returns what has expired by `now`, at most `limit`, the oldest first.
+  std::vector<LockRecord> take_due(Instant now, std::size_t limit);
+  // When the next one expires.
+  std::optional<Instant> next() const;
+  // Puts every expiry off: for time in which this node was not running and nobody could refresh.
+  void put_off(std::chrono::nanoseconds by);
+  std::size_t size() const { return entries_.size(); }
+
+ private:
+  using Id = std::pair<std::string, std::string>;  // key and modified_id
+  struct Entry {
+    LockRecord record;  // without its value
+    Instant deadline;
+  };
+  std::map<Id, Entry> entries_;
+  std::set<std::pair<Instant, Id>> deadlines_;
+};
+
+}  // namespace rivera::locket

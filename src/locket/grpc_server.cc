@@ -1,0 +1,166 @@
+#include "locket/grpc_server.h"
+
+#include <atomic>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/resource_quota.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "locket.grpc.pb.h"
+#include "net/certificate_authority.h"
+
+namespace rivera::locket {
+namespace {
+
+constexpr int kMostAtOnce = 4096;
+constexpr int kLargestRequest = 256 << 10;  // a value has at most 4096 characters
+constexpr std::size_t kMemoryLimit = 512u << 20;
+
+std::string request_uuid(const grpc::CallbackServerContext& context) {
+  const auto found = context.client_metadata().find("uuid");
+  return found == context.client_metadata().end() ? "" : std::string(found->second.data(), found->second.size());
+}
+
+grpc::Status to_status(const RpcError& error) {
+  return grpc::Status(static_cast<grpc::StatusCode>(error.code()), error.what());
+}
+
+std::shared_ptr<grpc::ServerCredentials> make_credentials(const net::TlsFiles& tls) {
+  grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = base::read_file(tls.ca_file);
+  options.pem_key_cert_pairs.push_back({base::read_file(tls.key_file), base::read_file(tls.certificate_file)});
+  return grpc::SslServerCredentials(options);
+}
+
+// Idle clients ping every 10 s; that must never cost them their connection.
+void tolerate_pings(grpc::ServerBuilder& builder) {
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+}
+
+}  // namespace
+
+class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
+ public:
+  Impl(asio::any_io_executor home, LockService& service, LocketProbe& probe, base::Logger log)
+      : executor_(std::move(home)), service_(service), probe_(probe), logger_(std::move(log)) {}
+
+  grpc::ServerUnaryReactor* Lock(grpc::CallbackServerContext* context, const locket_api::LockRequest* request,
+                                 locket_api::LockResponse* response) override {
+    return serve(RequestType::kLock, context, request, response, &LockService::lock);
+  }
+  grpc::ServerUnaryReactor* Release(grpc::CallbackServerContext* context, const locket_api::ReleaseRequest* request,
+                                    locket_api::ReleaseResponse* response) override {
+    return serve(RequestType::kRelease, context, request, response, &LockService::release);
+  }
+  grpc::ServerUnaryReactor* Fetch(grpc::CallbackServerContext* context, const locket_api::FetchRequest* request,
+                                  locket_api::FetchResponse* response) override {
+    return serve(RequestType::kFetch, context, request, response, &LockService::fetch);
+  }
+  grpc::ServerUnaryReactor* FetchAll(grpc::CallbackServerContext* context, const locket_api::FetchAllRequest* request,
+                                     locket_api::FetchAllResponse* response) override {
+    return serve(RequestType::kFetchAll, context, request, response, &LockService::fetch_all);
+  }
+
+  void start(const std::string& address, const net::TlsFiles& tls) {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    // Go's ":8891" is every address.
+    builder.AddListeningPort(address.starts_with(":") ? "[::]" + address : address, make_credentials(tls), &port);
+    builder.RegisterService(this);
+    builder.SetMaxReceiveMessageSize(kLargestRequest);
+    builder.SetMaxSendMessageSize(-1);
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    tolerate_pings(builder);
+    grpc::ResourceQuota quota("locket");
+    quota.Resize(kMemoryLimit);
+    builder.SetResourceQuota(quota);
+    server_ = builder.BuildAndStart();
+    if (!server_ || port == 0) throw std::runtime_error(fmt::format("cannot listen on {}", address));
+    address_ = fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
+  }
+
+  const std::string& address() const { return address_; }
+  grpc::Server* server() { return server_.get(); }
+
+ private:
+  template <typename Request, typename Response>
+  using Operation = asio::awaitable<void> (LockService::*)(CallInfo, const Request&, Response&);
+
+  template <typename Request, typename Response>
+  grpc::ServerUnaryReactor* serve(RequestType type, grpc::CallbackServerContext* context, const Request* request,
+                                  Response* response, Operation<Request, Response> operation) {
+    auto* reactor = context->DefaultReactor();
+    if (running_.fetch_add(1) >= kMostAtOnce) {
+      --running_;
+      reactor->Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many requests at once"});
+      return reactor;
+    }
+    asio::co_spawn(executor_, handle(type, context, reactor, request, response, operation), asio::detached);
+    return reactor;
+  }
+
+  template <typename Request, typename Response>
+  asio::awaitable<void> handle(RequestType type, grpc::CallbackServerContext* context,
+                               grpc::ServerUnaryReactor* reactor, const Request* request, Response* response,
+                               Operation<Request, Response> operation) {
+    grpc::Status status;
+    CallInfo call{request_uuid(*context)};
+    try {
+      co_await (service_.*operation)(call, *request, *response);
+    } catch (const RpcError& e) {
+      status = to_status(e);
+    }
+    if (context->IsCancelled()) note_cancelled(type, *context, call);
+    --running_;
+    reactor->Finish(status);
+  }
+
+  void note_cancelled(RequestType type, const grpc::CallbackServerContext& context, const CallInfo& call) {
+    const bool too_late = context.deadline() <= std::chrono::system_clock::now();
+    if (!too_late) probe_.request_cancelled(type);
+    logger_.info(too_late ? "context-deadline-exceeded" : "context-cancelled",
+                 {{"request-uuid", call.request_uuid}, {"request-type", std::string(to_string(type))}});
+  }
+
+  asio::any_io_executor executor_;
+  LockService& service_;
+  LocketProbe& probe_;
+  base::Logger logger_;
+  std::atomic<int> running_{0};
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+};
+
+GrpcServer::GrpcServer(asio::any_io_executor executor, LockService& service, LocketProbe& probe, base::Logger logger)
+    : impl_(std::make_unique<Impl>(std::move(executor), service, probe, std::move(logger))) {}
+GrpcServer::~GrpcServer() = default;
+
+void GrpcServer::start(const std::string& address, const net::TlsFiles& tls) { impl_->start(address, tls); }
+
+std::string GrpcServer::address() const { return impl_->address(); }
+
+asio::awaitable<void> GrpcServer::stop(base::WorkerPool& workers, std::chrono::nanoseconds grace) {
+  auto* server = impl_->server();
+  if (server == nullptr) co_return;
+  auto shut_down = [server, grace] {
+    server->Shutdown(std::chrono::system_clock::now() +
+                     std::chrono::duration_cast<std::chrono::system_clock::duration>(grace));
+    server->Wait();
+  };
+  co_await workers.run(std::move(shut_down));
+}
+
+void check_tls_files(const net::TlsFiles& tls) {
+  net::TlsContext::mutual_server(tls);
+  if (net::certificate_expiry(base::read_file(tls.certificate_file)) <= base::SystemClock().now()) {
+    throw std::runtime_error(fmt::format("{}: the certificate has expired", tls.certificate_file));
+  }
+}
+
+}  // namespace rivera::locket

@@ -1,0 +1,42 @@
+// Locket's gRPC port.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/asio.h"
+#include "base/log.h"
+#include "base/worker_pool.h"
+#include "locket/lock_service.h"
+#include "locket/locket_probe.h"
+#include "net/tls.h"
+
+namespace rivera::locket {
+
+// Serves the service `models.Locket` under mutual TLS (docs/spec/locket-and-auction.md §1.1, §1.11). gRPC's threads
+// only take requests in; each is handled on `executor`, the service's strand. A bounded number is handled at once;
+// others get ResourceExhausted.
+class GrpcServer {
+ public:
+  GrpcServer(asio::any_io_executor executor, LockService& service, LocketProbe& probe, base::Logger logger);
+  // stop() comes before.
+  ~GrpcServer();
+
+  // Binds and serves. Throws std::runtime_error naming the address, or the certificate file that is bad.
+  void start(const std::string& address, const net::TlsFiles& tls);
+  // "127.0.0.1:41234": with the real port.
+  std::string address() const;
+  // Takes no more requests, lets the running ones finish within `grace`, then cancels them.
+  asio::awaitable<void> stop(base::WorkerPool& workers, std::chrono::nanoseconds grace);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Reads the files and checks that the pair is one and has not expired. Throws std::runtime_error naming the file.
+void check_tls_files(const net::TlsFiles& tls);
+
+}  // namespace rivera::locket

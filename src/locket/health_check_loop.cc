@@ -1,0 +1,71 @@
+#include "locket/health_check_loop.h"
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "base/duration.h"
+#include "base/wait.h"
+#include "locket/lock_record.h"
+
+namespace rivera::locket {
+namespace {
+
+// Gives false if what was read is not what was written.
+bool write_and_read(sql::Connection& connection) {
+  const auto now = base::to_unix_nanos(base::SystemClock().now());
+  if (connection.execute("UPDATE locket_health_check SET time = ? WHERE id = ?", {now, 1}) == 0) {
+    connection.execute("INSERT INTO locket_health_check (id, time) VALUES (?, ?)", {1, now});
+  }
+  std::int64_t read = 0;
+  connection.query_one("SELECT time FROM locket_health_check WHERE id = ?", {1},
+                       [&](const sql::Row& row) { read = row.integer(0); });
+  return read == now;
+}
+
+// "" if it went well.
+asio::awaitable<std::string> check_once(LockJournal& journal, std::chrono::nanoseconds limit) {
+  std::string failure;
+  try {
+    auto written = journal.run(write_and_read);
+    const bool same = co_await base::within(limit, "DB health check", std::move(written));
+    if (!same) failure = "the row read back is not the one written";
+  } catch (const base::DeadlineExceeded&) {
+    failure = fmt::format("timed out after {} while executing DB health check", base::format_go_duration(limit));
+  } catch (const sql::Error& e) {
+    failure = e.what();
+  } catch (const RpcError& e) {
+    failure = e.what();
+  }
+  co_return failure;
+}
+
+}  // namespace
+
+void create_health_check_table(sql::Connection& connection) {
+  connection.execute_script(fmt::format("CREATE TABLE IF NOT EXISTS locket_health_check (id {}, time BIGINT NOT NULL)",
+                                        connection.dialect().auto_increment()));
+}
+
+asio::awaitable<void> run_health_checks(LockJournal& journal, Config config, base::Logger logger,
+                                        std::function<void()> failed) {
+  const auto check_logger = logger.session("db-health-check");
+  while (true) {
+    co_await base::sleep_for(config.health_check_interval);
+    bool succeeded = false;
+    for (int attempt = 1; attempt <= config.health_check_failure_threshold && !succeeded; ++attempt) {
+      const std::string failure = co_await check_once(journal, config.health_check_timeout);
+      succeeded = failure.empty();
+      if (!succeeded) check_logger.error("health-check-failed", {{"error", failure}, {"attempt", attempt}});
+    }
+    if (succeeded) {
+      check_logger.debug("health-check-succeeded");
+      continue;
+    }
+    check_logger.error("health-check-attempts-exceeded");
+    logger.error("database-failure-detected-restarting-locket");
+    failed();
+    co_return;
+  }
+}
+
+}  // namespace rivera::locket

@@ -1,0 +1,69 @@
+// Group commit: writes that come while a transaction is under way go into the next one together.
+#pragma once
+
+#include <deque>
+#include <exception>
+#include <functional>
+#include <memory>
+
+#include "base/asio.h"
+#include "base/log.h"
+#include "base/task_group.h"
+#include "base/wait.h"
+#include "base/worker_pool.h"
+#include "sql/database.h"
+
+namespace rivera::locket {
+
+// Runs writes in the order they come, many in one durable transaction. If one of them cannot be stored for what it says
+// (a value too long), each is run in a transaction of its own, so that only the culprit gets the error.
+//
+// Lives on `executor` (a strand or a single-threaded context); the database's work is done on `workers`.
+class LockJournal {
+ public:
+  LockJournal(asio::any_io_executor executor, base::WorkerPool& workers, sql::Database& database, base::Logger logger);
+
+  // Runs `write(sql::Connection&)` within a write transaction and gives its result once that is durable. `write` runs
+  // on a worker, perhaps more than once: it must own what it uses. Its result must be default constructible. Throws
+  // sql::Error, RpcError(kResourceExhausted) if too much is waiting. A cancelled caller's write may still happen.
+  template <typename Write>
+  asio::awaitable<std::invoke_result_t<Write&, sql::Connection&>> run(Write write) {
+    auto result = std::make_shared<std::invoke_result_t<Write&, sql::Connection&>>();
+    auto job = std::make_shared<Job>(
+        executor_,
+        [write = std::move(write), result](sql::Connection& connection) mutable { *result = write(connection); });
+    co_await finish(std::move(job));
+    co_return std::move(*result);
+  }
+
+  void start();
+  // Ends after the transaction under way; waiting writes fail with RpcError(kUnavailable).
+  asio::awaitable<void> stop();
+
+ private:
+  struct Job {
+    Job(asio::any_io_executor executor, std::function<void(sql::Connection&)> w)
+        : write(std::move(w)), ended(executor) {}
+    std::function<void(sql::Connection&)> write;
+    base::Condition ended;
+    bool done = false;
+    std::exception_ptr failure = nullptr;
+  };
+  using Jobs = std::vector<std::shared_ptr<Job>>;
+
+  asio::awaitable<void> finish(std::shared_ptr<Job> job);
+  asio::awaitable<void> loop();
+  static void run_batch(sql::Database& database, const Jobs& jobs);
+  static void fail_all(const Jobs& jobs);
+  static void run_alone(sql::Database& database, Job& job);
+
+  asio::any_io_executor executor_;
+  base::WorkerPool& workers_;
+  sql::Database& database_;
+  base::Condition arrived_;
+  std::deque<std::shared_ptr<Job>> waiting_;
+  bool stopped_ = false;
+  base::TaskGroup tasks_;
+};
+
+}  // namespace rivera::locket

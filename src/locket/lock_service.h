@@ -1,0 +1,69 @@
+// Locket's four operations (docs/spec/locket-and-auction.md §1.4).
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "base/asio.h"
+#include "base/log.h"
+#include "base/worker_pool.h"
+#include "locket/expiry_loop.h"
+#include "locket/lock_journal.h"
+#include "locket/lock_store.h"
+#include "locket/locket_probe.h"
+#include "models/locket.h"
+
+namespace rivera::locket {
+
+// One call: its id in the logs, from the metadata "uuid"; may be empty.
+struct CallInfo {
+  std::string request_uuid;
+};
+
+// Turns requests into writes and reads. Answers only what is durable. Every operation throws RpcError and nothing else.
+//
+// Lives on one strand. A request and its response stay in place until the operation has ended.
+class LockService {
+ public:
+  struct Parts {
+    base::WorkerPool& workers;
+    sql::Database& database;
+    const LockStore& store;
+    LockJournal& journal;
+    ExpiryLoop& expiry;
+    LocketProbe& probe;
+  };
+
+  // `unrecoverable` is called when the table is gone: nothing will work until somebody looks at it.
+  LockService(Parts parts, std::chrono::nanoseconds operation_timeout, base::Logger logger,
+              std::function<void()> unrecoverable);
+
+  asio::awaitable<void> lock(CallInfo call, const locket_api::LockRequest& request, locket_api::LockResponse& response);
+  asio::awaitable<void> release(CallInfo call, const locket_api::ReleaseRequest& request,
+                                locket_api::ReleaseResponse& response);
+  asio::awaitable<void> fetch(CallInfo call, const locket_api::FetchRequest& request,
+                              locket_api::FetchResponse& response);
+  // Every resource of the type, or an error: never a part.
+  asio::awaitable<void> fetch_all(CallInfo call, const locket_api::FetchAllRequest& request,
+                                  locket_api::FetchAllResponse& response);
+
+ private:
+  // Runs one operation with its metrics; turns every failure into an RpcError.
+  asio::awaitable<void> measured(RequestType type, const base::Logger& logger, asio::awaitable<void> operation);
+  RpcError explain(const base::Logger& logger);
+  RpcError explain(const sql::Error& error, const base::Logger& logger);
+
+  asio::awaitable<void> do_lock(const base::Logger& logger, const locket_api::LockRequest& request);
+  asio::awaitable<void> do_release(const base::Logger& logger, const locket_api::Resource& resource);
+  asio::awaitable<void> do_fetch(const std::string& key, locket_api::FetchResponse& response);
+  asio::awaitable<void> do_fetch_all(const locket_api::FetchAllRequest& request,
+                                     locket_api::FetchAllResponse& response);
+
+  Parts parts_;
+  std::chrono::nanoseconds operation_timeout_;
+  base::Logger logger_;
+  std::function<void()> unrecoverable_;
+};
+
+}  // namespace rivera::locket

@@ -1,0 +1,165 @@
+#include "locket/locket.h"
+
+#include "base/metrics.h"
+#include "base/task_group.h"
+#include "base/wait.h"
+#include "locket/expiry_loop.h"
+#include "locket/grpc_server.h"
+#include "locket/health_check_loop.h"
+#include "locket/lock_journal.h"
+#include "locket/lock_service.h"
+#include "locket/lock_store.h"
+#include "locket/locket_probe.h"
+#include "net/debug_server.h"
+#include "sql/database.h"
+
+namespace rivera::locket {
+namespace {
+
+constexpr auto kStopGrace = std::chrono::seconds(10);
+
+// What needs a database to exist.
+struct Engine {
+  Engine(asio::any_io_executor executor, base::WorkerPool& workers, std::unique_ptr<sql::Database> opened,
+         const Config& config, LocketProbe& probe, const base::Logger& logger, std::function<void()> unrecoverable)
+      : database(std::move(opened)),
+        store(database->dialect()),
+        journal(executor, workers, *database, logger),
+        expiry(executor, workers, *database, store, journal, probe, logger),
+        service({workers, *database, store, journal, expiry, probe}, config.database.operation_timeout, logger,
+                std::move(unrecoverable)),
+        server(executor, service, probe, logger) {}
+
+  std::unique_ptr<sql::Database> database;
+  LockStore store;
+  LockJournal journal;
+  ExpiryLoop expiry;
+  LockService service;
+  GrpcServer server;
+};
+
+}  // namespace
+
+class Locket::Impl {
+ public:
+  Impl(asio::any_io_executor home, base::WorkerPool& pool, Config given, base::Logger log,
+       std::function<void(int)> request_stop)
+      : executor_(home),
+        workers_(pool),
+        config_(std::move(given)),
+        logger_(std::move(log)),
+        stop_(std::move(request_stop)),
+        metrics_("locket"),
+        probe_(metrics_),
+        debug_(home, config_.debug_address, metrics_, logger_),
+        tasks_(home, logger_) {}
+
+  asio::awaitable<void> start() {
+    check_tls();
+    auto database = co_await open_database();
+    engine_ = std::make_unique<Engine>(executor_, workers_, std::move(database), config_, probe_, logger_,
+                                       [this] { stop_for_good(); });
+    co_await create_tables();
+    engine_->journal.start();
+    co_await engine_->expiry.start();
+    tasks_.spawn("metrics", report_metrics());
+    if (config_.enable_db_health_check) {
+      tasks_.spawn("health-check", run_health_checks(engine_->journal, config_, logger_, [this] { stop_(1); }));
+    }
+    // Last: from here on requests come in.
+    engine_->server.start(config_.listen_address, config_.tls);
+    logger_.info("started", {{"listen_address", engine_->server.address()}});
+  }
+
+  asio::awaitable<void> stop() {
+    if (engine_) co_await engine_->server.stop(workers_, kStopGrace);
+    co_await tasks_.stop();
+    if (engine_) {
+      co_await engine_->expiry.stop();
+      co_await engine_->journal.stop();
+    }
+    co_await debug_.stop();
+    logger_.info("exited");
+  }
+
+  std::string address() const { return engine_ ? engine_->server.address() : ""; }
+
+ private:
+  void check_tls() {
+    try {
+      check_tls_files(config_.tls);
+    } catch (const std::exception& e) {
+      logger_.fatal("invalid-tls-config", {{"error", e.what()}});
+      throw;
+    }
+  }
+
+  asio::awaitable<std::unique_ptr<sql::Database>> open_database() {
+    try {
+      auto open = [config = config_.database] { return sql::Database::open(config); };
+      auto database = co_await workers_.run(std::move(open));
+      co_return std::move(database);
+    } catch (const sql::Error& e) {
+      logger_.fatal("sql-failed-to-connect", {{"error", e.what()}});
+      throw;
+    }
+  }
+
+  asio::awaitable<void> create_tables() {
+    try {
+      auto create = [engine = engine_.get(), health_check = config_.enable_db_health_check] {
+        auto connection = engine->database->connect();
+        engine->store.create_table(connection);
+        if (health_check) create_health_check_table(connection);
+      };
+      co_await workers_.run(std::move(create));
+    } catch (const sql::Error& e) {
+      logger_.fatal("failed-to-create-lock-table", {{"error", e.what()}});
+      throw;
+    }
+  }
+
+  asio::awaitable<void> report_metrics() {
+    while (true) {
+      auto count = [engine = engine_.get()] {
+        auto connection = engine->database->connect();
+        return std::pair(engine->store.count(connection, kLockType), engine->store.count(connection, kPresenceType));
+      };
+      try {
+        const auto [locks, presences] = co_await workers_.run(std::move(count));
+        probe_.report(locks, presences, engine_->database->take_statistics());
+      } catch (const sql::Error& e) {
+        logger_.error("failed-to-count-locks", {{"error", e.what()}});
+      }
+      co_await base::sleep_for(config_.report_interval);
+    }
+  }
+
+  void stop_for_good() {
+    logger_.error("shutting-down-due-to-unrecoverable-error");
+    stop_(0);
+  }
+
+  asio::any_io_executor executor_;
+  base::WorkerPool& workers_;
+  Config config_;
+  base::Logger logger_;
+  std::function<void(int)> stop_;
+  base::Metrics metrics_;
+  LocketProbe probe_;
+  net::DebugServer debug_;
+  std::unique_ptr<Engine> engine_;
+  base::TaskGroup tasks_;
+};
+
+Locket::Locket(asio::any_io_executor executor, base::WorkerPool& workers, Config config, base::Logger logger,
+               std::function<void(int)> stop)
+    : impl_(std::make_unique<Impl>(std::move(executor), workers, std::move(config), std::move(logger),
+                                   std::move(stop))) {}
+Locket::~Locket() = default;
+
+asio::awaitable<void> Locket::start() { return impl_->start(); }
+std::string Locket::address() const { return impl_->address(); }
+asio::awaitable<void> Locket::stop() { return impl_->stop(); }
+
+}  // namespace rivera::locket

@@ -1,0 +1,105 @@
+// A Locket of one's own for a test: real gRPC, real TLS, a real database file.
+#pragma once
+
+#include <chrono>
+#include <future>
+#include <memory>
+#include <thread>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <gtest/gtest.h>
+
+#include "base/files.h"
+#include "base/wait.h"
+#include "base/worker_pool.h"
+#include "clients/locket_client.h"
+#include "locket/locket.h"
+#include "net/test_certificates.h"
+
+namespace rivera::locket {
+
+constexpr auto kPatience = std::chrono::seconds(30);
+
+// An event loop on a thread of its own, with a Locket on it that can be stopped and started on the same port and file.
+class LocketHarness : public testing::Test {
+ protected:
+  LocketHarness() {
+    config_.listen_address = "127.0.0.1:0";
+    config_.tls = certificates_.server();
+    config_.database.connection_string = (directory_.path() / "locket.db").string();
+    start();
+  }
+
+  ~LocketHarness() override {
+    client_.reset();
+    stop();
+    work_.reset();
+    thread_.join();
+  }
+
+  // Runs a coroutine on the loop to its end, from the test's thread.
+  template <typename T>
+  T run(asio::awaitable<T> work) {
+    auto limited = base::within(kPatience, "test step", std::move(work));
+    return asio::co_spawn(io_, std::move(limited), asio::use_future).get();
+  }
+
+  void start() {
+    locket_ = std::make_unique<Locket>(io_.get_executor(), workers_, config_, base::Logger::discard(),
+                                       [this](int status) { stopped_.set_value(status); });
+    run(locket_->start());
+    config_.listen_address = locket_->address();  // for the next start
+  }
+
+  void stop() {
+    if (!locket_) return;
+    run(locket_->stop());
+    run(destroy());
+  }
+
+  clients::LocketClient& client() {
+    if (!client_) client_ = std::make_unique<clients::LocketClient>(io_.get_executor(), client_options());
+    return *client_;
+  }
+
+  clients::LocketClientOptions client_options() {
+    return {.address = config_.listen_address, .tls = certificates_.client()};
+  }
+
+  // Returns once `condition`, a coroutine that gives a bool, holds; fails the test after a while.
+  template <typename Condition>
+  void wait_until(Condition condition) {
+    run(poll(std::move(condition)));
+  }
+
+  base::TemporaryDirectory directory_{"rivera-locket-test-"};
+  net::TestCertificates certificates_;
+  Config config_;
+  std::promise<int> stopped_;
+  asio::io_context io_;
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  base::WorkerPool workers_{4};
+  std::thread thread_{[this] { io_.run(); }};
+  std::unique_ptr<Locket> locket_;
+  std::unique_ptr<clients::LocketClient> client_;
+
+ private:
+  asio::awaitable<void> destroy() {
+    locket_.reset();
+    co_return;
+  }
+
+  template <typename Condition>
+  static asio::awaitable<void> poll(Condition condition) {
+    while (true) {
+      const bool holds = co_await condition();
+      if (holds) co_return;
+      co_await base::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+};
+
+}  // namespace rivera::locket
