@@ -147,6 +147,24 @@ std::string encode(const Message& message) {
   return encode(*copy);
 }
 
+std::string encode(const ActualLRP& lrp) {
+  const bool is_complete = lrp.has_actual_lrp_key() && lrp.has_actual_lrp_instance_key() &&
+                           lrp.has_actual_lrp_net_info() && lrp.has_modification_tag();
+  if (is_complete) return lrp.SerializeAsString();
+  ActualLRP copy = lrp;
+  fill_always_emitted(copy);
+  return copy.SerializeAsString();
+}
+
+std::string encode(const DesiredLRPSchedulingInfo& info) {
+  const bool is_complete =
+      info.has_desired_lrp_key() && info.has_desired_lrp_resource() && info.has_routes() && info.has_modification_tag();
+  if (is_complete) return info.SerializeAsString();
+  DesiredLRPSchedulingInfo copy = info;
+  fill_always_emitted(copy);
+  return copy.SerializeAsString();
+}
+
 void fill_always_emitted(Message& message) {
   const auto& form = form_of(message.GetDescriptor());
   const auto* reflection = message.GetReflection();

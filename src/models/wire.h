@@ -24,6 +24,9 @@ Message decode_request(std::string_view bytes);
 std::string encode(google::protobuf::Message& message);
 // The same of a message that must not change: works on a copy unless nothing has to be added.
 std::string encode(const google::protobuf::Message& message);
+// The same, faster, for records that the BBS encodes by the hundred thousand.
+std::string encode(const ActualLRP& lrp);
+std::string encode(const DesiredLRPSchedulingInfo& info);
 
 // Adds the submessages that are always written, throughout the message. Cheap for the messages that have none.
 void fill_always_emitted(google::protobuf::Message& message);

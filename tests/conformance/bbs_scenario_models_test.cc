@@ -1,5 +1,7 @@
 // Messages and validation in the scenario recorded against upstream's BBS (tests/golden/bbs-scenario*.jsonl,
 // upstream-bbs-cfdot.jsonl). What a BBS does with them is tested with the BBS.
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"

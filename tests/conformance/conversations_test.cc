@@ -1,4 +1,7 @@
 // The BBS's part of recorded conversations between real components (tests/golden/conversations.jsonl).
+#include <map>
+#include <sstream>
+
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
