@@ -49,7 +49,7 @@ class SseEventStream final : public BbsEventStream {
 
 net::HttpClientOptions client_options(const BbsClientOptions& options) {
   net::HttpClientOptions out;
-  if (!options.tls.empty()) out.tls = net::TlsContext::client(options.tls);
+  if (!options.tls.empty()) out.tls = net::TlsContext::client(options.tls, false, options.insecure);
   out.request_timeout = options.request_timeout;
   return out;
 }

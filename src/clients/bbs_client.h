@@ -18,6 +18,7 @@ namespace rivera::clients {
 struct BbsClientOptions {
   std::string url;  // "https://bbs.service.cf.internal:8889"
   net::TlsFiles tls;
+  bool insecure = false;  // the server's certificate is not looked at
   std::chrono::nanoseconds request_timeout = std::chrono::seconds(30);
   int attempts = 3;  // per call, 500 ms apart; only where no decoded answer came (docs/spec/bbs.md §1.5)
 };

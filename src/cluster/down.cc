@@ -1,0 +1,33 @@
+// ./run down
+#include <fmt/format.h>
+
+#include "cluster/cleanup.h"
+#include "cluster/commands.h"
+#include "cluster/preflight.h"
+#include "cluster/supervisor_client.h"
+#include "cluster/terminal.h"
+
+namespace rivera::cluster {
+
+int down(const std::filesystem::path& var_dir) {
+  if (!settings_exist(var_dir)) {
+    print("No cluster has been started here.\n");
+    return 0;
+  }
+  require_root();
+  const Settings settings = load_settings(var_dir);
+  Progress progress;
+  progress.begin("processes");
+  end_processes(settings);
+  progress.done("stopped");
+  progress.begin("containers");
+  destroy_containers(settings);
+  progress.done("removed");
+  const auto left = leftovers(settings);
+  if (!left.empty()) throw Problem(fmt::format("left behind: {}", fmt::join(left, ", ")));
+  print(
+      fmt::format("Rivera is down. Its state is kept in {}; ./run brings the applications back.\n", var_dir.string()));
+  return 0;
+}
+
+}  // namespace rivera::cluster

@@ -1,0 +1,13 @@
+// Keeps log files bounded.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+namespace rivera::cluster {
+
+// Each file of `directory` that is larger than `limit` bytes is copied to "<file>.1" (replacing the one before) and
+// emptied. Its writers, who append, need not know. What is written between the copy and the emptying is lost.
+void rotate_logs(const std::filesystem::path& directory, std::uintmax_t limit);
+
+}  // namespace rivera::cluster

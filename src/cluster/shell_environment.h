@@ -1,0 +1,14 @@
+// What lets a shell speak to the cluster.
+#pragma once
+
+#include "cluster/settings.h"
+
+namespace rivera::cluster {
+
+// Writes <var>/env, to be read by a shell: the variables of cfdot, and a PATH that finds it.
+void write_shell_environment(const Settings& settings);
+
+// Commands to try, after a ./run.
+void print_what_next(const Settings& settings);
+
+}  // namespace rivera::cluster

@@ -1,0 +1,172 @@
+// ./run: from nothing, or from whatever there is, to a cluster whose sample application serves.
+#include <algorithm>
+#include <set>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "base/wait.h"
+#include "cluster/certificates.h"
+#include "cluster/cleanup.h"
+#include "cluster/commands.h"
+#include "cluster/component.h"
+#include "cluster/component_configs.h"
+#include "cluster/log_files.h"
+#include "cluster/preflight.h"
+#include "cluster/process.h"
+#include "cluster/rootfs.h"
+#include "cluster/run_coroutine.h"
+#include "cluster/sample.h"
+#include "cluster/sample_driver.h"
+#include "cluster/shell_environment.h"
+#include "cluster/status.h"
+#include "cluster/supervisor_client.h"
+#include "cluster/terminal.h"
+
+namespace rivera::cluster {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::seconds;
+
+constexpr seconds kHealthyLimit{90};
+constexpr int kRestartsThatMeanFailure = 8;
+
+// What the command line asks for on top of what the last ./run had.
+Settings effective_settings(const fs::path& bin_dir, const fs::path& var_dir, const UpOptions& options) {
+  Settings settings;
+  settings.var_dir = var_dir;
+  if (settings_exist(var_dir)) settings = load_settings(var_dir);
+  settings.bin_dir = bin_dir;
+  settings.host_address = detect_host_address();
+  for (const auto& [key, value] : options.overrides) apply_setting(settings, key, value);
+  return settings;
+}
+
+// Components whose program has been built anew since they were started.
+std::set<std::string> outdated_components(const Settings& settings) {
+  std::set<std::string> out;
+  for (const Component& component : components(settings)) {
+    const auto pid_file = settings.run_dir() / (component.name + ".pid");
+    const fs::path program = component.argv.front();
+    std::error_code ec;
+    if (!program.is_absolute() || !fs::exists(pid_file)) continue;
+    if (fs::last_write_time(program, ec) > fs::last_write_time(pid_file, ec)) out.insert(component.name);
+  }
+  return out;
+}
+
+// Directories, certificates, configuration, root filesystem. Returns the components that must take up something new.
+std::set<std::string> prepare(const Settings& settings, const UpOptions& options) {
+  Progress progress;
+  make_directories(settings);
+  save_settings(settings);
+  progress.begin("certificates");
+  const bool new_certificates = make_certificates(settings);
+  progress.done();
+  progress.begin("root filesystem");
+  make_rootfs(settings);
+  if (options.sample) {
+    pack_sample(settings, options.samples_dir);
+    write_sample_files(settings);
+  }
+  progress.done(fmt::format("ready, {:.1f} MB", static_cast<double>(fs::file_size(settings.rootfs_tar())) / 1e6));
+  write_shell_environment(settings);
+  std::set<std::string> affected = outdated_components(settings);
+  for (const std::string& name : write_component_configs(settings)) affected.insert(name);
+  if (new_certificates) {
+    for (const Component& component : components(settings)) affected.insert(component.name);
+  }
+  return affected;
+}
+
+std::string own_program() { return fs::read_symlink("/proc/self/exe").string(); }
+
+void check_for_failure(const Settings& settings, const ComponentStatus& c, int restarts_before) {
+  if (c.restarts - restarts_before < kRestartsThatMeanFailure) return;
+  throw Problem(fmt::format("{} keeps ending ({}): {}\nSee ./run logs {}", c.name, c.last_end,
+                            last_error_in_log(settings, c.name), c.name));
+}
+
+asio::awaitable<std::vector<ComponentStatus>> first_answer(SupervisorClient& supervisor, const Settings& settings) {
+  const auto deadline = std::chrono::steady_clock::now() + seconds(20);
+  while (std::chrono::steady_clock::now() < deadline) {
+    try {
+      auto statuses = co_await supervisor.components();
+      co_return statuses;
+    } catch (const std::exception&) {
+      // Not yet listening.
+    }
+    co_await base::sleep_for(std::chrono::milliseconds(20));
+  }
+  throw Problem("the supervisor did not start: " + last_error_in_log(settings, "supervisor"));
+}
+
+// Prints each component as it becomes healthy, in the order of starting.
+asio::awaitable<void> wait_for_components(Settings settings, std::set<std::string> to_restart) {
+  const auto executor = co_await asio::this_coro::executor;
+  SupervisorClient supervisor(executor, settings);
+  auto statuses = co_await first_answer(supervisor, settings);
+  for (const std::string& name : to_restart) co_await supervisor.restart(name);
+  Progress progress;
+  for (std::size_t i = 0; i < statuses.size(); ++i) {
+    const int restarts_before = statuses[i].restarts;
+    const auto deadline = std::chrono::steady_clock::now() + kHealthyLimit;
+    progress.begin(statuses[i].name);
+    if (!to_restart.empty()) statuses = co_await supervisor.components();
+    while (!statuses[i].healthy) {
+      check_for_failure(settings, statuses[i], restarts_before);
+      if (std::chrono::steady_clock::now() > deadline) {
+        throw Problem(fmt::format("{} does not become healthy: {}\nSee ./run logs {}", statuses[i].name,
+                                  last_error_in_log(settings, statuses[i].name), statuses[i].name));
+      }
+      co_await base::sleep_for(std::chrono::milliseconds(50));
+      statuses = co_await supervisor.components();
+    }
+    progress.done(fmt::format("serves at {}, pid {}", statuses[i].address, statuses[i].pid));
+  }
+}
+
+bool same_place(const Settings& a, const Settings& b) {
+  return a.ports.base == b.ports.base && a.host_address == b.host_address && a.garden_tag == b.garden_tag &&
+         a.network_pool == b.network_pool && a.port_pool_start == b.port_pool_start &&
+         a.port_pool_size == b.port_pool_size && a.bin_dir == b.bin_dir && a.cell_id == b.cell_id;
+}
+
+// A running cluster whose addresses are to change is stopped first.
+bool is_running(const Settings& wanted) {
+  if (!supervisor_pid(wanted)) return false;
+  if (same_place(load_settings(wanted.var_dir), wanted)) return true;
+  Progress progress;
+  progress.begin("old cluster");
+  end_processes(load_settings(wanted.var_dir));
+  progress.done("stopped, because its settings changed");
+  return false;
+}
+
+}  // namespace
+
+int up(const fs::path& bin_dir, const fs::path& var_dir, const UpOptions& options) {
+  require_root();
+  const Settings settings = effective_settings(bin_dir, var_dir, options);
+  require_programs(settings);
+  print(fmt::format("Rivera: a cluster on this machine, state in {}\n", var_dir.string()));
+  const bool running = is_running(settings);
+  if (!running) {
+    if (settings_exist(var_dir)) end_processes(settings);  // what a killed supervisor left
+    require_free_ports(settings);
+  }
+  std::set<std::string> to_restart = prepare(settings, options);
+  if (!running) {
+    to_restart.clear();
+    start_daemon({own_program(), "supervise", "--var", var_dir.string()}, settings.log_dir() / "supervisor.log");
+  }
+  run_coroutine(wait_for_components(settings, to_restart));
+  if (options.sample) run_coroutine(bring_up_sample(settings));
+  const ClusterStatus status = run_coroutine(fetch_status(settings));
+  print("\n" + to_text(status, false));
+  if (options.sample) print_what_next(settings);
+  return 0;
+}
+
+}  // namespace rivera::cluster
