@@ -1,0 +1,46 @@
+// file-server: hands out the lifecycle bundles over HTTP (docs/spec/access-and-tools.md §3).
+#include <cstdio>
+#include <filesystem>
+
+#include "base/command_line.h"
+#include "base/config.h"
+#include "base/program.h"
+#include "file_server/config.h"
+#include "file_server/file_server.h"
+
+namespace {
+
+namespace asio = rivera::asio;
+using rivera::base::Program;
+
+asio::awaitable<void> serve(Program& program, rivera::file_server::Config config) {
+  rivera::file_server::FileServer server(program.executor(), program.workers(), config, program.logger());
+  server.start();
+  program.logger().info("ready", {{"address", server.address()}});
+  co_await program.stop_requested();
+  co_await server.stop();
+  program.logger().info("exited");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto arguments = rivera::base::parse_server_arguments("file-server", "Serves static files.", argc, argv);
+  rivera::file_server::Config config;
+  try {
+    config = rivera::file_server::load_config(arguments.config_path);
+  } catch (const rivera::base::ConfigError& e) {
+    // Upstream says this on its log; both places, so that whoever looks finds it.
+    rivera::base::Logger("file-server").fatal("invalid-configuration", {{"error", e.what()}});
+    std::fprintf(stderr, "file-server: %s\n", e.what());
+    return 2;
+  }
+  if (arguments.check_config) return 0;
+
+  Program program({.name = "file-server",
+                   .io_threads = 1,
+                   .worker_threads = 4,
+                   .log_level = config.log_level,
+                   .log_time_format = config.log_time_format});
+  return program.run([&config](Program& p) { return serve(p, config); });
+}
