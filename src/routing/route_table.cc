@@ -326,6 +326,20 @@ void RouteTable::for_each_registration(const std::function<void(const RouteMessa
   }
 }
 
+std::vector<std::string> RouteTable::process_guids() const {
+  std::vector<std::string> guids;
+  guids.reserve(processes_.size());
+  for (const auto& [guid, process] : processes_) guids.push_back(guid);
+  return guids;
+}
+
+void RouteTable::for_each_registration_of(const std::string& process_guid,
+                                          const std::function<void(const RouteMessage&)>& visit) const {
+  const auto found = processes_.find(process_guid);
+  if (found == processes_.end()) return;
+  for (const auto& [key, message] : messages_of(found->second)) visit(message);
+}
+
 bool RouteTable::knows_routes_of(const std::string& process_guid) const {
   const auto found = processes_.find(process_guid);
   return found != processes_.end() && found->second.desired.has_value();

@@ -55,6 +55,10 @@ class RouteTable {
 
   // Every registration there is. O(routes × instances).
   void for_each_registration(const std::function<void(const RouteMessage&)>& visit) const;
+  // The same in portions, for those who cannot say everything in one go.
+  std::vector<std::string> process_guids() const;
+  void for_each_registration_of(const std::string& process_guid,
+                                const std::function<void(const RouteMessage&)>& visit) const;
 
   // True if the routing part of that process is known, even if it has no routes.
   bool knows_routes_of(const std::string& process_guid) const;

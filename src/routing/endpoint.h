@@ -1,0 +1,53 @@
+// Where a router may send a request (docs/spec/routing.md §3.4, §3.6).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "routing/registry_message.h"
+
+namespace rivera::routing {
+
+// Moments of the router's tables: passed in, never asked for.
+using Instant = std::chrono::steady_clock::time_point;
+
+enum class LoadBalancing { kRoundRobin, kLeastConnection };
+
+// "round-robin" or "least-connection"; false for anything else.
+bool parse_load_balancing(std::string_view text, LoadBalancing& into);
+std::string_view name_of(LoadBalancing algorithm);
+
+// What one registration said. A value: it is replaced, not changed.
+struct Endpoint {
+  std::string address;  // "10.0.0.1:61001": host and the port that is used
+  std::string host;
+  std::uint16_t port = 0;
+  bool tls = false;
+  std::string protocol = "http1";
+  std::string app;
+  std::string instance_id;
+  std::string instance_index;
+  std::string server_cert_domain_san;
+  std::string isolation_segment;
+  std::string route_service_url;
+  std::string availability_zone;
+  std::string load_balancing;  // as registered; may be unknown
+  std::map<std::string, std::string> tags;
+  std::chrono::seconds stale_threshold{120};
+  std::int64_t updated_at_ns = 0;
+
+  bool operator==(const Endpoint&) const = default;
+
+  // The id that sticky sessions use: the instance's, or the address of one that has none.
+  const std::string& id() const { return instance_id.empty() ? address : instance_id; }
+  std::string_view component() const;
+};
+
+// `most_stale`: the router's own threshold, which a registration may only shorten. Throws std::invalid_argument for bad
+// options.
+Endpoint endpoint_from(const RegistryMessage& message, std::chrono::seconds most_stale);
+
+}  // namespace rivera::routing

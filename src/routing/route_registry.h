@@ -1,0 +1,98 @@
+// Every route a router knows (docs/spec/routing.md §3.4-3.8).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "routing/registry_message.h"
+#include "routing/route_pool.h"
+
+namespace rivera::routing {
+
+enum class Sharding { kAll, kSharedAndSegments, kSegments };
+
+struct RegistryOptions {
+  std::chrono::seconds stale_threshold{120};
+  LoadBalancing load_balancing = LoadBalancing::kRoundRobin;
+  Sharding sharding = Sharding::kAll;
+  std::set<std::string> isolation_segments;
+  bool empty_pool_503 = false;
+  std::chrono::nanoseconds empty_pool_timeout{0};
+};
+
+struct RegisterResult {
+  int added = 0;  // URIs under which the endpoint is new
+  int updated = 0;
+};
+
+// Passive: applies messages, answers lookups. The moment is passed in. Used on its router's strand; a lookup costs one
+// hash probe for each path segment that any route of that host has, and one for each label where wildcards exist,
+// whatever the request holds.
+class RouteRegistry {
+ public:
+  explicit RouteRegistry(RegistryOptions options);
+
+  // Nothing happens for segments of others. Throws std::invalid_argument for bad options in the message.
+  RegisterResult register_endpoint(const RegistryMessage& message, Instant now);
+  // The number of URIs from which the address was removed.
+  int unregister_endpoint(const RegistryMessage& message, Instant now);
+
+  // The pool for a request: `host` without port, `path` as sent. nullptr: unknown route. A pool that is found may be
+  // empty.
+  std::shared_ptr<RoutePool> lookup(std::string_view host, std::string_view path) const;
+
+  // An endpoint that cannot be reached or is somebody else: removed from this pool only. The pool stays, empty, until
+  // the next prune().
+  void remove_failed(RoutePool& pool, const Endpoint& endpoint, Instant now);
+
+  struct Pruned {
+    std::string route;
+    std::vector<std::shared_ptr<const Endpoint>> endpoints;
+  };
+  // Takes out what has not been registered again in time.
+  std::vector<Pruned> prune(Instant now);
+  // Nothing is stale at `now`: for when there was no bus to hear from.
+  void refresh_all(Instant now);
+
+  std::size_t route_count() const { return routes_; }
+  std::optional<Instant> last_update() const { return last_update_; }
+  // Sorted by key.
+  void for_each_route(const std::function<void(const std::string& key, const RoutePool&)>& visit) const;
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  struct Host {
+    // By path without host: "" or "/a/b".
+    std::unordered_map<std::string, std::shared_ptr<RoutePool>, Hash, std::equal_to<>> paths;
+    std::size_t most_segments = 0;  // of any path since the host is known: no longer prefix is looked for
+  };
+  using Hosts = std::unordered_map<std::string, Host, Hash, std::equal_to<>>;
+
+  bool is_ours(const RegistryMessage& message) const;
+  RoutePool& pool_for(const std::string& uri);
+  static std::shared_ptr<RoutePool> lookup_in(const Hosts& hosts, std::string_view key);
+  Hosts& hosts_for(std::string_view& key);
+  bool may_go(const RoutePool& pool, Instant now) const;
+  void erase_pool(const std::string& key);
+
+  RegistryOptions options_;
+  Hosts hosts_;
+  Hosts wildcards_;  // by what follows "*."
+  std::size_t routes_ = 0;
+  std::optional<Instant> last_update_;
+  std::uint32_t random_;
+};
+
+}  // namespace rivera::routing
