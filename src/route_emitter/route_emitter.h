@@ -1,0 +1,73 @@
+// The route emitter: tells routers which instances serve which routes (docs/spec/routing.md §2).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/task_group.h"
+#include "base/wait.h"
+#include "clients/bbs_client.h"
+#include "clients/lock_keeper.h"
+#include "clients/locket_client.h"
+#include "net/debug_server.h"
+#include "net/http_server.h"
+#include "net/nats_client.h"
+#include "route_emitter/broadcast_schedule.h"
+#include "route_emitter/config.h"
+#include "route_emitter/emitter.h"
+#include "route_emitter/watcher.h"
+
+namespace rivera::route_emitter {
+
+// The whole component. Starts in upstream's order: bus, health check, lock (in global mode), then the watching. Lives
+// on `executor` (a strand or a single-threaded context); co_await stop() before it goes.
+class RouteEmitter {
+ public:
+  // `on_end` is called with the process's exit status when the component cannot go on: no bus at the start, the lock
+  // lost, the bus closed for good. Throws std::runtime_error if a TLS file is bad or an address cannot be listened on.
+  RouteEmitter(asio::any_io_executor executor, Config config, base::Logger logger, std::function<void(int)> on_end);
+  ~RouteEmitter();
+
+  // Returns at once.
+  void start();
+  // No route is withdrawn: instances go on running, and another emitter or the next start tells of them.
+  asio::awaitable<void> stop();
+
+  // Where the health check answers; "" without one.
+  std::string health_address() const;
+
+ private:
+  asio::awaitable<void> run();
+  asio::awaitable<void> work();
+  asio::awaitable<void> hold_lock();
+  asio::awaitable<void> broadcast_when_wanted();
+  void on_bus_event(net::NatsEvent event, const std::string& server);
+  void listen();
+
+  asio::any_io_executor executor_;
+  Config config_;
+  base::Logger logger_;
+  std::function<void(int)> on_end_;
+  base::Metrics metrics_;
+  base::Condition broadcast_changed_;
+  bool routers_want_ = false;
+  bool discovery_wants_ = false;
+
+  net::NatsClient nats_;
+  clients::BbsClient bbs_;
+  Emitter emitter_;
+  Watcher watcher_;
+  BroadcastSchedule router_schedule_;
+  BroadcastSchedule discovery_schedule_;
+  std::unique_ptr<clients::LocketClient> locket_;
+  std::unique_ptr<clients::LockKeeper> lock_;
+  std::unique_ptr<net::DebugServer> debug_server_;
+  std::unique_ptr<net::HttpServer> health_server_;
+  base::TaskGroup tasks_;
+};
+
+}  // namespace rivera::route_emitter
