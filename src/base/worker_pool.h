@@ -2,6 +2,7 @@
 #pragma once
 
 #include <exception>
+#include <functional>
 #include <optional>
 #include <type_traits>
 
@@ -27,20 +28,23 @@ class WorkerPool {
   asio::awaitable<std::invoke_result_t<Work>> run(Work work) {
     using Result = std::invoke_result_t<Work>;
     if constexpr (std::is_void_v<Result>) {
-      co_await run([w = std::move(work)]() mutable {
+      // Named: g++ 12 destroys a closure that is a temporary of a co_await expression twice.
+      auto with_result = [w = std::move(work)]() mutable {
         w();
         return true;
-      });
+      };
+      co_await run(std::move(with_result));
     } else {
       std::optional<Result> result;
       std::exception_ptr failure;
-      co_await submit([&result, &failure, &work] {
+      std::function<void()> job = [&result, &failure, &work] {
         try {
           result.emplace(work());
         } catch (...) {
           failure = std::current_exception();
         }
-      });
+      };
+      co_await submit(std::move(job));
       if (failure) std::rethrow_exception(failure);
       co_return std::move(*result);
     }
