@@ -1,0 +1,23 @@
+// Garden: runs containers behind Garden's API. `garden [server] FLAGS` serves, `garden cleanup FLAGS` removes
+// everything.
+#include "base/program.h"
+#include "garden/options.h"
+#include "garden/server.h"
+
+namespace base = rivera::base;
+namespace garden = rivera::garden;
+
+int main(int argc, char** argv) {
+  const garden::Options options = garden::parse_options(argc, argv);
+  base::ProgramOptions program_options;
+  program_options.name = "guardian";  // upstream's log source
+  program_options.worker_threads = 8;
+  program_options.log_level = base::parse_log_level(options.log_level);
+  program_options.log_time_format =
+      options.rfc3339_time ? base::LogTimeFormat::kRfc3339 : base::LogTimeFormat::kUnixEpoch;
+  base::Program program(program_options);
+  return program.run([&options](base::Program& p) {
+    return options.command == garden::Options::Command::kCleanup ? garden::clean_up(p, options)
+                                                                 : garden::serve(p, options);
+  });
+}

@@ -1,0 +1,73 @@
+// OCI runtime configuration of a container and of a process in it (docs/spec/garden.md §2.4 to §2.13). Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include "clients/garden_types.h"
+#include "garden/host.h"
+#include "garden/options.h"
+#include "garden/users.h"
+
+namespace rivera::garden {
+
+// Which host ids a container's ids are.
+struct IdMapping {
+  struct Range {
+    std::uint32_t container = 0, host = 0, length = 0;
+  };
+  std::vector<Range> uids, gids;  // both empty: no user namespace
+  // The host id of a container's id. An id outside every range stands for the largest mapped one.
+  std::uint32_t host_uid(std::uint32_t container) const;
+  std::uint32_t host_gid(std::uint32_t container) const;
+};
+
+// Root is the host's largest id, every other id itself (§2.4).
+IdMapping unprivileged_mapping(const Options& options, const Host& host);
+
+// A mount as the runtime takes it.
+struct Mount {
+  std::string destination, type, source;
+  std::vector<std::string> options;
+};
+
+struct BundleInput {
+  std::string handle;
+  std::string root;                // directory
+  std::string hosts, resolv_conf;  // files to bind
+  std::string cgroup_path;
+  bool privileged = false;
+  IdMapping mapping;
+  std::vector<clients::garden::BindMount> bind_mounts;
+  clients::garden::Limits limits;
+};
+
+// config.json. The options of each bind mount's source (nodev and so on) are looked up on the host.
+boost::json::object make_bundle(const BundleInput& input, const Options& options, const Host& host);
+
+struct ProcessInput {
+  clients::garden::ProcessSpec spec;
+  std::vector<std::string> container_env;
+  ResolvedUser user;
+  std::string directory;
+  bool privileged = false;
+};
+
+// process.json for `runc exec --process`. The environment holds each name once.
+boost::json::object make_process(const ProcessInput& input, const Options& options, const Host& host);
+
+// The capabilities of the container, or of a process of one whose user is not root: what the rules of §2.5 give and we
+// hold.
+std::uint64_t container_capabilities(bool privileged, bool for_root, std::uint64_t held);
+
+// Image, container and process variables, later ones winning; PATH and USER added where missing (§2.13).
+std::vector<std::string> process_environment(const std::vector<std::string>& container_env,
+                                             const clients::garden::ProcessSpec& spec, std::uint32_t uid);
+
+// The last 49 characters of the handle.
+std::string host_name_of(const std::string& handle);
+
+}  // namespace rivera::garden

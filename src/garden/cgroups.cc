@@ -1,0 +1,166 @@
+#include "garden/cgroups.h"
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+#include <unistd.h>
+
+namespace rivera::garden {
+
+namespace fs = std::filesystem;
+namespace api = clients::garden;
+
+namespace {
+
+constexpr const char* kRoot = "/sys/fs/cgroup";
+
+std::map<std::string, std::uint64_t> read_flat(const std::string& path) {
+  std::map<std::string, std::uint64_t> values;
+  std::ifstream file(path);
+  std::string key;
+  for (std::uint64_t value = 0; file >> key >> value;) values[key] = value;
+  return values;
+}
+
+std::uint64_t read_number(const std::string& path) {
+  std::ifstream file(path);
+  std::uint64_t value = 0;
+  file >> value;  // "max" leaves 0
+  return file ? value : 0;
+}
+
+std::uint64_t value_of(const std::map<std::string, std::uint64_t>& values, const char* key) {
+  const auto found = values.find(key);
+  return found == values.end() ? 0 : found->second;
+}
+
+// (controllers, path) of each line of a /proc/<pid>/cgroup; no controllers on the unified hierarchy.
+std::vector<std::pair<std::string, std::string>> groups_of(const std::string& proc_directory) {
+  std::vector<std::pair<std::string, std::string>> groups;
+  std::ifstream file(proc_directory + "/cgroup");
+  for (std::string line; std::getline(file, line);) {
+    const auto first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    groups.emplace_back(line.substr(first + 1, second - first - 1), line.substr(second + 1));
+  }
+  return groups;
+}
+
+// Where a hierarchy is mounted; "" if it is not.
+std::string mount_of(const std::string& controllers) {
+  if (controllers.empty()) {
+    if (fs::exists(std::string(kRoot) + "/cgroup.controllers")) return kRoot;
+    const std::string hybrid = std::string(kRoot) + "/unified";
+    return fs::exists(hybrid) ? hybrid : "";
+  }
+  std::string name = controllers.rfind("name=", 0) == 0 ? controllers.substr(5) : controllers;
+  const std::string together = std::string(kRoot) + "/" + name;
+  if (fs::exists(together)) return together;
+  const std::string first = std::string(kRoot) + "/" + name.substr(0, name.find(','));
+  return fs::exists(first) ? first : "";
+}
+
+bool remove_tree(const std::string& path) {
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(path, ec)) {
+    if (entry.is_directory(ec)) remove_tree(entry.path());
+  }
+  return ::rmdir(path.c_str()) == 0 || errno == ENOENT;
+}
+
+void read_procs(const std::string& directory, std::vector<pid_t>& into) {
+  std::ifstream file(directory + "/cgroup.procs");
+  for (pid_t pid = 0; file >> pid;) into.push_back(pid);
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(directory, ec)) {
+    if (entry.is_directory(ec)) read_procs(entry.path(), into);
+  }
+}
+
+}  // namespace
+
+Cgroups Cgroups::of_process(pid_t pid, const std::string& parent) {
+  Cgroups cgroups;
+  for (const auto& [controllers, path] : groups_of("/proc/" + std::to_string(pid))) {
+    // A runtime leaves a process where it is in hierarchies it does not manage: that group is not ours.
+    if (path.find("/" + parent + "/") == std::string::npos) continue;
+    const std::string mount = mount_of(controllers);
+    if (mount.empty()) continue;
+    std::istringstream names(controllers);
+    if (controllers.empty()) cgroups.paths_[""] = mount + path;
+    for (std::string name; std::getline(names, name, ',');) cgroups.paths_[name] = mount + path;
+  }
+  if (cgroups.paths_.empty()) throw std::runtime_error("the container is in no control group of its own");
+  return cgroups;
+}
+
+std::string Cgroups::directory(const std::string& controller) const {
+  auto found = paths_.find(controller);
+  if (found == paths_.end()) found = paths_.find("");
+  return found == paths_.end() ? "" : found->second;
+}
+
+void Cgroups::read_metrics(api::ContainerMetrics& metrics) const {
+  const std::string memory = directory("memory"), cpu = directory("cpu"), pids = directory("pids");
+  if (!fs::exists(memory)) throw std::runtime_error("control group is gone: " + memory);
+  metrics.memory = read_flat(memory + "/memory.stat");
+  const auto stat = [&](const char* key) { return value_of(metrics.memory, key); };
+  const bool is_unified = !paths_.contains("memory");
+  const std::uint64_t used = is_unified ? stat("anon") + stat("file") + stat("swapcached")
+                                        : stat("total_rss") + stat("total_cache") + stat("total_swap");
+  const std::uint64_t inactive = is_unified ? stat("inactive_file") : stat("total_inactive_file");
+  metrics.total_usage_toward_limit = used > inactive ? used - inactive : 0;
+  if (is_unified) {
+    const auto usage = read_flat(cpu + "/cpu.stat");
+    metrics.cpu = {value_of(usage, "usage_usec") * 1000, value_of(usage, "user_usec") * 1000,
+                   value_of(usage, "system_usec") * 1000};
+  } else {
+    const std::string accounts = directory("cpuacct");
+    const auto split = read_flat(accounts + "/cpuacct.stat");
+    const auto nanoseconds_per_tick = 1'000'000'000ull / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+    metrics.cpu = {read_number(accounts + "/cpuacct.usage"), value_of(split, "user") * nanoseconds_per_tick,
+                   value_of(split, "system") * nanoseconds_per_tick};
+  }
+  metrics.pid = {read_number(pids + "/pids.current"), read_number(pids + "/pids.max")};
+}
+
+std::uint64_t Cgroups::oom_kills() const {
+  const bool is_unified = !paths_.contains("memory");
+  return value_of(read_flat(directory("memory") + (is_unified ? "/memory.events" : "/memory.oom_control")), "oom_kill");
+}
+
+std::vector<pid_t> Cgroups::processes() const {
+  std::vector<pid_t> pids;
+  read_procs(directory("devices"), pids);
+  return pids;
+}
+
+void Cgroups::remove() const {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  for (const auto& [controller, path] : paths_) {
+    while (!remove_tree(path)) {
+      if (std::chrono::steady_clock::now() > deadline)
+        throw std::runtime_error("control group is still in use: " + path);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+}
+
+std::string cgroup_parent(const std::string& tag) { return tag.empty() ? "garden" : "garden-" + tag; }
+
+void remove_cgroup_parents(const std::string& tag) {
+  for (const auto& [controllers, path] : groups_of("/proc/self")) {
+    const std::string mount = mount_of(controllers);
+    if (mount.empty()) continue;
+    for (const std::string& below : {path, std::string("/")}) {
+      std::error_code ec;
+      const fs::path parent = fs::path(mount + below) / cgroup_parent(tag);
+      if (fs::is_directory(parent, ec)) ::rmdir(parent.c_str());
+    }
+  }
+}
+
+}  // namespace rivera::garden

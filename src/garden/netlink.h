@@ -1,0 +1,55 @@
+// Network devices, addresses and routes, through the kernel's route netlink.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/files.h"
+
+namespace rivera::garden {
+
+// An IPv4 address in host order.
+using Ipv4 = std::uint32_t;
+
+// Throws std::invalid_argument naming the text.
+Ipv4 parse_ipv4(const std::string& text);
+std::string to_text(Ipv4 address);
+
+// One netlink socket, of the network namespace it was opened in. Blocking: for a worker thread. Every operation throws
+// std::system_error naming itself and the device.
+class Netlink {
+ public:
+  Netlink();
+  // In the namespace of that process. The calling thread is there for a moment and comes back.
+  static Netlink in_namespace_of(int pidfd);
+
+  void create_bridge(const std::string& name);
+  // The other end is born in the namespace behind `namespace_fd`.
+  void create_veth(const std::string& name, const std::string& peer, int namespace_fd);
+  void set_master(const std::string& name, const std::string& bridge);
+  void set_up(const std::string& name, std::uint32_t mtu);
+  void add_address(const std::string& name, Ipv4 address, int prefix);
+  void add_default_route(Ipv4 gateway);
+  // No error if there is none.
+  void delete_link(const std::string& name);
+  bool exists(const std::string& name);
+
+ private:
+  explicit Netlink(base::UniqueFd socket) : socket_(std::move(socket)) {}
+  class Message;
+  int index_of(const std::string& name);
+  void request(Message& message, const std::string& what, int accepted_error = 0);
+
+  base::UniqueFd socket_;
+  std::uint32_t sequence_ = 0;
+};
+
+// What went through the container whose end on the host that is: received there was sent here. Zeros if it is gone.
+struct InterfaceStatistics {
+  std::uint64_t received = 0, sent = 0;  // bytes, as the container sees them
+};
+InterfaceStatistics statistics_of_host_end(const std::string& name);
+
+}  // namespace rivera::garden

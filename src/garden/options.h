@@ -1,0 +1,81 @@
+// The flags of `gdn server` (docs/spec/garden.md §6.1) and Rivera's own.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace rivera::garden {
+
+struct Options {
+  enum class Command { kServer, kCleanup };
+  Command command = Command::kServer;
+
+  // Where to listen: TCP if an address is given, else the socket.
+  std::string bind_ip;
+  std::uint16_t bind_port = 0;
+  std::string bind_socket = "/tmp/garden.sock";
+  std::chrono::nanoseconds read_header_timeout{0};
+  std::string debug_bind_ip;
+  std::uint16_t debug_bind_port = 17013;
+
+  // Where to keep things. The depot has a directory per container. `state_dir` holds layers and upper directories ("" =
+  // "<depot>-state"); `run_dir` what does not survive a reboot: mount points and the runtime's state. It must be
+  // reachable for other users, because a container's root is one ("" = "/run/garden-<tag>-<digest of state_dir>").
+  std::string depot = "/var/run/gdn/depot";
+  std::string state_dir;
+  std::string run_dir;
+
+  std::string tag;  // at most 2 characters; isolates names of interfaces, rules and cgroups
+  std::string runtime = "runc";
+  std::vector<std::string> runtime_extra_args;
+  std::string init_bin;  // "" = garden-init beside this program
+  std::string shim_bin;  // "" = garden-shim beside this program
+
+  std::string default_rootfs;
+  std::chrono::nanoseconds default_grace_time{0};
+  bool destroy_containers_on_startup = false;
+  bool disable_privileged_containers = false;
+  bool cleanup_process_dirs_on_wait = false;
+  std::uint64_t max_containers = 0;                     // 0: as many as there are subnets
+  std::uint32_t uid_map_start = 1, uid_map_length = 0;  // length 0: up to the host's largest id
+  std::uint32_t gid_map_start = 1, gid_map_length = 0;
+  std::string apparmor;
+  bool no_new_privileges = false;
+  std::vector<std::string> device_cgroup_rules;
+
+  std::string network_pool = "10.254.0.0/22";
+  bool allow_host_access = false;
+  std::vector<std::string> deny_networks;
+  std::vector<std::string> dns_servers, additional_dns_servers, additional_host_entries;
+  std::string external_ip;
+  std::uint32_t port_pool_start = 61001, port_pool_size = 4534;
+  std::string port_pool_properties_path;
+  std::uint32_t mtu = 0;  // 0: that of the external interface, at most 1500
+  bool enable_container_network_metrics = false;
+
+  std::uint64_t cpu_quota_per_share = 0;
+  std::uint64_t blockio_weight = 0;
+  bool disable_swap_limit = false;
+  double cpu_entitlement_per_share = 0;  // percent; 0: derived
+  // tcp_keepalive_time, _intvl, _probes, tcp_retries1, tcp_retries2; 0: the host's value.
+  std::uint32_t tcp_keepalive_time = 0, tcp_keepalive_interval = 0, tcp_keepalive_probes = 0;
+  std::uint32_t tcp_retries1 = 0, tcp_retries2 = 0;
+
+  std::string log_level = "info";
+  bool rfc3339_time = true;
+
+  std::vector<std::string> ignored;  // flags that were given, are known and have no effect here
+
+  std::string listen_address() const;
+};
+
+// Reads the command line: `garden [--config FILE] [server|cleanup] FLAGS`. Prints and ends the process with status 1
+// where it is wrong, 0 for --help and --version. Derived defaults (state_dir …) are filled in.
+Options parse_options(int argc, const char* const* argv);
+
+// The same for tests. Throws std::invalid_argument with one line.
+Options parse_option_list(std::vector<std::string> arguments);
+
+}  // namespace rivera::garden

@@ -1,0 +1,252 @@
+#include "garden/process_streams.h"
+
+#include <csignal>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/stream_parser.hpp>
+
+namespace rivera::garden {
+
+namespace api = clients::garden;
+namespace json = boost::json;
+
+namespace {
+
+constexpr auto kRetention = std::chrono::minutes(1);
+constexpr std::size_t kPayloadLimit = 4u << 20;
+constexpr std::size_t kInputPiece = 64 * 1024;
+
+net::ResponseHead stream_head(int status, bool is_json) {
+  net::ResponseHead head;
+  head.status = status;
+  if (is_json) head.headers.add("Content-Type", "application/json");
+  // Upstream's server says so of every connection it gives away, and its client needs it; what follows is not chunked.
+  head.headers.add("Transfer-Encoding", "chunked");
+  return head;
+}
+
+std::string line_of(const json::object& payload) { return json::serialize(payload) + "\n"; }
+
+}  // namespace
+
+// --- buffers ---
+
+void OutputBuffer::push(std::string bytes) {
+  if (size_ + bytes.size() > kCapacity) {
+    dropped_ += bytes.size();
+    return;
+  }
+  size_ += bytes.size();
+  chunks_.push_back(std::move(bytes));
+  changed_.notify_all();
+}
+
+void OutputBuffer::end() {
+  has_ended_ = true;
+  changed_.notify_all();
+}
+
+asio::awaitable<std::string> OutputBuffer::pop() {
+  while (chunks_.empty() && !has_ended_) co_await changed_.wait();
+  std::string bytes;
+  // Small pieces together: one write is dearer than one copy.
+  while (!chunks_.empty() && bytes.size() < 64 * 1024) {
+    bytes += chunks_.front();
+    chunks_.pop_front();
+  }
+  size_ -= bytes.size();
+  co_return bytes;
+}
+
+// --- conversations ---
+
+// One client's talk about one process.
+struct ProcessStreams::Conversation {
+  MainStream main;
+  std::unique_ptr<ShimConnection> shim;
+  std::shared_ptr<ProcessOutput> output;
+  ContainerPtr container;
+  std::string process_id;
+  bool client_has_left = false;
+
+  void close() {
+    client_has_left = true;
+    if (shim) shim->close();
+    main->close();
+  }
+
+  // Does what one payload from the client asks for. False: it asks for nothing that is known.
+  asio::awaitable<bool> obey(const json::value& payload) {
+    if (const auto* tty = api::find_member(payload, "tty")) {
+      const api::WindowSize size = api::tty_spec_from_json(*tty).window_size.value_or(api::WindowSize{});
+      std::string frame = shim::PayloadWriter().put(std::uint32_t{size.columns}).put(std::uint32_t{size.rows}).take();
+      co_await shim->send(shim::FrameType::kWindow, std::move(frame));
+      co_return true;
+    }
+    if (api::find_member(payload, "source") != nullptr) {
+      const auto* data = api::find_member(payload, "data");
+      if (data == nullptr || !data->is_string()) {
+        co_await shim->send(shim::FrameType::kInputEnd, "");
+        co_return true;
+      }
+      const std::string bytes(data->get_string());
+      for (std::size_t at = 0; at < bytes.size(); at += kInputPiece) {
+        std::string piece = bytes.substr(at, kInputPiece);
+        co_await shim->send(shim::FrameType::kInput, std::move(piece));
+      }
+      co_return true;
+    }
+    const auto* signal = api::find_member(payload, "signal");
+    if (signal == nullptr || !signal->is_int64()) co_return false;
+    const bool is_known = signal->get_int64() == 0 || signal->get_int64() == 1;
+    if (!is_known) co_return false;
+    std::string number = shim::encode_number(signal->get_int64() == 0 ? SIGTERM : SIGKILL);
+    co_await shim->send(shim::FrameType::kSignal, std::move(number));
+    co_return true;
+  }
+};
+
+ProcessStreams::ProcessStreams(asio::any_io_executor executor, Gardener& gardener, base::Logger logger)
+    : executor_(std::move(executor)), gardener_(gardener), logger_(std::move(logger)) {}
+
+std::shared_ptr<ProcessOutput> ProcessStreams::begin(const std::string& id) {
+  forget_old();
+  return outputs_[id] = std::make_shared<ProcessOutput>(executor_);
+}
+
+void ProcessStreams::forget_old() {
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(outputs_, [&](const auto& entry) {
+    const auto ended = entry.second->ended_at;
+    return ended.time_since_epoch().count() != 0 && now - ended > kRetention;
+  });
+}
+
+asio::awaitable<void> ProcessStreams::serve(net::HttpExchange& exchange, ProcessSession session, int status) {
+  const std::string stream_id = std::to_string(next_id_++);
+  const auto conversation = std::make_shared<Conversation>();
+  conversation->output = begin(stream_id);
+  conversation->shim = std::move(session.shim);
+  conversation->container = session.container;
+  conversation->process_id = session.id;
+  auto head = stream_head(status, true);
+  auto stream = co_await exchange.take_over(std::move(head));
+  conversation->main = std::move(stream);
+  conversations_.insert(conversation.get());
+  if (is_closed_) conversation->close();
+
+  auto executor = co_await asio::this_coro::executor;
+  base::TaskGroup input(executor, logger_);
+  std::exception_ptr failure;
+  try {
+    const std::string ids = line_of({{"process_id", session.id}, {"stream_id", stream_id}});
+    co_await conversation->main->write(ids);
+    if (conversation->shim) {
+      input.spawn("process-input", read_client(conversation));
+      co_await converse(*conversation);
+    } else {
+      const std::string exit = line_of({{"process_id", session.id}, {"exit_status", session.exit_status}});
+      co_await conversation->main->write(exit);
+    }
+  } catch (const boost::system::system_error&) {
+    // The client's connection broke: the process goes on without it.
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  conversations_.erase(conversation.get());
+  conversation->output->output.end();
+  conversation->output->error.end();
+  conversation->output->ended_at = std::chrono::steady_clock::now();
+  conversation->close();
+  co_await input.stop();
+  if (failure) std::rethrow_exception(failure);
+}
+
+// From the shim to the buffers, until the exit, which is the last word to the client.
+asio::awaitable<void> ProcessStreams::converse(Conversation& conversation) {
+  std::string lost = "the container's shim is gone";
+  try {
+    for (;;) {
+      auto frame = co_await conversation.shim->receive();
+      if (!frame) break;
+      if (frame->type == shim::FrameType::kOutput) conversation.output->output.push(std::move(frame->payload));
+      if (frame->type == shim::FrameType::kError) conversation.output->error.push(std::move(frame->payload));
+      if (frame->type != shim::FrameType::kExit) continue;
+      const auto status = static_cast<int>(shim::PayloadReader(frame->payload).number());
+      gardener_.note_exit(*conversation.container, conversation.process_id);
+      conversation.output->output.end();
+      conversation.output->error.end();
+      const std::string exit = line_of({{"process_id", conversation.process_id}, {"exit_status", status}});
+      co_await conversation.main->write(exit);
+      co_return;
+    }
+  } catch (const ShimGone& e) {
+    lost = e.what();
+  }
+  if (conversation.client_has_left) co_return;
+  const std::string error = line_of({{"process_id", conversation.process_id}, {"error", lost}});
+  co_await conversation.main->write(error);
+}
+
+// From the client to the shim. The end of the client's stream is the end of the conversation.
+asio::awaitable<void> ProcessStreams::read_client(std::shared_ptr<Conversation> conversation) {
+  json::parse_options options;
+  options.allow_invalid_utf8 = true;
+  json::stream_parser parser({}, options);
+  std::size_t value_size = 0;
+  std::string buffer(32 * 1024, '\0');
+  try {
+    for (;;) {
+      const std::size_t n = co_await conversation->main->read_some(buffer);
+      if (n == 0) break;
+      std::string_view bytes(buffer.data(), n);
+      while (!bytes.empty()) {
+        if (value_size == 0) {
+          const auto start = bytes.find_first_not_of(" \t\r\n");
+          if (start == std::string_view::npos) break;
+          bytes.remove_prefix(start);
+        }
+        const std::size_t used = parser.write_some(bytes.data(), bytes.size());
+        bytes.remove_prefix(used);
+        value_size += used;
+        if (value_size > kPayloadLimit) throw std::runtime_error("payload too long");
+        if (!parser.done()) continue;
+        const json::value payload = parser.release();
+        parser.reset();
+        value_size = 0;
+        const bool is_known = co_await conversation->obey(payload);
+        if (!is_known) co_await conversation->shim->send(shim::FrameType::kInputEnd, "");
+      }
+    }
+  } catch (const boost::system::system_error& e) {
+    if (e.code() == asio::error::operation_aborted) throw;
+  } catch (const std::exception&) {
+    // Malformed, or the shim has gone: either way nothing more can come of it.
+  }
+  conversation->close();
+}
+
+asio::awaitable<void> ProcessStreams::serve_output(net::HttpExchange& exchange, const std::string& stream_id,
+                                                   bool is_error) {
+  forget_old();
+  const auto found = outputs_.find(stream_id);
+  const std::shared_ptr<ProcessOutput> output = found == outputs_.end() ? nullptr : found->second;
+  auto head = stream_head(200, false);
+  const auto stream = co_await exchange.take_over(std::move(head));
+  if (!output) co_return;
+  OutputBuffer& buffer = is_error ? output->error : output->output;
+  for (;;) {
+    const std::string bytes = co_await buffer.pop();
+    if (bytes.empty()) break;
+    co_await stream->write(bytes);
+  }
+  co_await stream->shutdown_write();
+}
+
+void ProcessStreams::close_all() {
+  is_closed_ = true;
+  for (auto* conversation : conversations_) conversation->close();
+}
+
+}  // namespace rivera::garden

@@ -1,0 +1,59 @@
+#include "garden/server.h"
+
+#include <sys/resource.h>
+
+#include "garden/api.h"
+#include "garden/gardener.h"
+#include "net/http_server.h"
+
+namespace rivera::garden {
+
+namespace {
+
+// Some sockets and pipes a process, some hundred containers: more than the usual soft limit.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+net::HttpServerOptions server_options(const Options& options) {
+  net::HttpServerOptions server;
+  server.address = options.listen_address();
+  if (options.read_header_timeout.count() > 0) server.header_timeout = options.read_header_timeout;
+  // A transfer may pause as long as whatever feeds it does.
+  server.body_timeout = std::chrono::minutes(30);
+  server.write_timeout = std::chrono::minutes(30);
+  return server;
+}
+
+}  // namespace
+
+asio::awaitable<void> serve(base::Program& program, Options options) {
+  raise_descriptor_limit();
+  const base::Logger& logger = program.logger();
+  for (const auto& flag : options.ignored) logger.info("flag-ignored", {{"flag", flag}});
+  Gardener gardener(program.executor(), program.workers(), options, logger);
+  Api api(program.executor(), gardener, logger);
+  net::HttpServer server(program.executor(), server_options(options), api.handler(), logger);
+  server.listen();
+  co_await gardener.start();
+  server.start();
+  logger.info("started", {{"address", server.address()}, {"runtime", options.runtime}});
+  co_await program.stop_requested();
+  logger.info("stopping");
+  api.close_streams();
+  co_await server.stop(std::chrono::seconds(10));
+  co_await gardener.stop();
+  logger.info("stopped");
+}
+
+asio::awaitable<void> clean_up(base::Program& program, Options options) {
+  Gardener gardener(program.executor(), program.workers(), options, program.logger());
+  co_await gardener.remove_everything();
+  program.logger().info("cleaned-up");
+  program.request_stop(0);
+}
+
+}  // namespace rivera::garden

@@ -1,0 +1,16 @@
+// The server: the gardener behind its API, from start to stop.
+#pragma once
+
+#include "base/program.h"
+#include "garden/options.h"
+
+namespace rivera::garden {
+
+// Serves until told to stop; containers stay. The socket exists before the containers are found, requests are answered
+// after that (docs/spec/garden.md §1.1).
+asio::awaitable<void> serve(base::Program& program, Options options);
+
+// Destroys every container of the depot and whatever else was made for them on this host.
+asio::awaitable<void> clean_up(base::Program& program, Options options);
+
+}  // namespace rivera::garden

@@ -1,0 +1,45 @@
+// Garden's end of the conversation with a container's shim.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "base/asio.h"
+#include "garden/shim/protocol.h"
+#include "net/stream.h"
+
+namespace rivera::garden {
+
+// Nobody listens on the shim's socket, or it went away in the middle.
+class ShimGone : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// One connection: a session with a process, or one question and its answer. One reader and one writer at a time.
+class ShimConnection {
+ public:
+  // `directory` is the container's. Throws ShimGone.
+  static asio::awaitable<std::unique_ptr<ShimConnection>> connect(std::string directory);
+
+  // Throws ShimGone.
+  asio::awaitable<void> send(shim::FrameType type, std::string payload);
+  // nullopt: the shim has closed. Throws ShimGone if it broke.
+  asio::awaitable<std::optional<shim::Frame>> receive();
+  // Ends both; pending operations fail.
+  void close();
+
+ private:
+  explicit ShimConnection(std::unique_ptr<net::Stream> stream) : stream_(std::move(stream)) {}
+  std::unique_ptr<net::Stream> stream_;
+  shim::FrameParser parser_;
+};
+
+// Sends one frame on a connection of its own and gives the answer. Throws ShimGone, or base::DeadlineExceeded.
+asio::awaitable<shim::Frame> ask_shim(std::string directory, shim::FrameType type, std::chrono::nanoseconds limit);
+
+// Starts a shim that listens in `directory`. Blocks. Throws std::runtime_error.
+void start_shim(const std::string& program, const std::string& directory);
+
+}  // namespace rivera::garden

@@ -1,0 +1,17 @@
+// Turns a directory or a tar file into a layer: a directory tree whose owners are a container's host ids.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "garden/bundle.h"
+
+namespace rivera::garden {
+
+// Copies `source` (a directory, or a tar file, compressed or not) to the empty directory `target`. Owners are
+// translated by `mapping`; permission bits, set-id bits, times, extended attributes and hard links are kept; device
+// nodes are left out; no entry ends up outside `target`. Returns the bytes of the regular files. Blocks. Throws
+// std::runtime_error naming the entry.
+std::uint64_t unpack(const std::string& source, const std::string& target, const IdMapping& mapping);
+
+}  // namespace rivera::garden
