@@ -7,9 +7,6 @@ namespace rivera::auction {
 
 namespace {
 
-constexpr std::string_view kNobodyAnswered = "unable to communicate to compatible cells";
-constexpr std::string_view kLimitReached = "waiting to start instance: reached in-flight start limit";
-
 // A batch while it is being placed.
 class Scheduling {
  public:
@@ -45,7 +42,7 @@ class Scheduling {
   void place(const Item& item, std::size_t position, std::vector<std::size_t> CellAssignment::*list,
              std::vector<FailedItem>& failed) {
     if (assignments_.empty()) return fail(failed, position, std::string(kNobodyAnswered));
-    if (limit_ > 0 && starting_ >= limit_) return fail(failed, position, std::string(kLimitReached));
+    if (limit_ > 0 && starting_ >= limit_) return fail(failed, position, std::string(kStartLimitReached));
     auto choice = chooser_->choose(item);
     if (!choice.cell) return fail(failed, position, std::move(choice.error));
     chooser_->reserve(*choice.cell, item);

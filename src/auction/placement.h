@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "auction/cell_snapshot.h"
@@ -40,6 +41,10 @@ struct CellAssignment {
   std::vector<std::size_t> lrps;
   std::vector<std::size_t> tasks;
 };
+
+// Errors that do not depend on the item.
+inline constexpr std::string_view kNobodyAnswered = "unable to communicate to compatible cells";
+inline constexpr std::string_view kStartLimitReached = "waiting to start instance: reached in-flight start limit";
 
 struct FailedItem {
   std::size_t item = 0;

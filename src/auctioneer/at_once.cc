@@ -1,0 +1,64 @@
+#include "auctioneer/at_once.h"
+
+#include <algorithm>
+
+#include "base/task_group.h"
+
+namespace rivera::auctioneer {
+namespace {
+
+using Work = std::function<asio::awaitable<void>(std::size_t)>;
+
+bool is_cancellation(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const boost::system::system_error& e) {
+    return e.code() == asio::error::operation_aborted;
+  } catch (...) {
+    return false;
+  }
+}
+
+// Takes one position after the other until none is left.
+asio::awaitable<void> take_turns(std::size_t& next, std::size_t count, const Work& work, const base::Logger& logger) {
+  while (next < count) {
+    const std::size_t position = next++;
+    std::exception_ptr failure;
+    try {
+      co_await work(position);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (!failure) continue;
+    if (is_cancellation(failure)) std::rethrow_exception(failure);
+    try {
+      std::rethrow_exception(failure);
+    } catch (const std::exception& e) {
+      logger.error("unexpected-failure", {{"error", e.what()}});
+    }
+  }
+}
+
+}  // namespace
+
+asio::awaitable<void> for_each_at_once(std::size_t count, std::size_t limit, Work work, base::Logger logger) {
+  if (count == 0) co_return;
+  base::TaskGroup group(co_await asio::this_coro::executor, logger);
+  std::size_t next = 0;
+  const std::size_t runners = std::min(count, std::max<std::size_t>(limit, 1));
+  for (std::size_t i = 0; i < runners; ++i) group.spawn("concurrent-work", take_turns(next, count, work, logger));
+
+  std::exception_ptr cancelled;
+  try {
+    co_await group.join();
+  } catch (const boost::system::system_error&) {
+    cancelled = std::current_exception();
+  }
+  if (!cancelled) co_return;
+  // They refer to what is here: none may be left when we go.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  co_await group.stop();
+  std::rethrow_exception(cancelled);
+}
+
+}  // namespace rivera::auctioneer

@@ -1,0 +1,33 @@
+// The auctioneer's HTTP API (docs/spec/locket-and-auction.md §2.1).
+#pragma once
+
+#include "auctioneer/auction_loop.h"
+#include "auctioneer/auctioneer_probe.h"
+#include "base/log.h"
+#include "net/http_router.h"
+
+namespace rivera::auctioneer {
+
+// POST /v1/lrps and POST /v1/tasks: reads start requests, drops the invalid ones with a line in the log, and hands the
+// others to the loop. Must outlive the server that uses its handler.
+class AuctionService {
+ public:
+  AuctionService(AuctionLoop& loop, AuctioneerProbe& probe, base::Logger logger);
+  AuctionService(const AuctionService&) = delete;
+  AuctionService& operator=(const AuctionService&) = delete;
+
+  net::HttpHandler handler();
+
+ private:
+  asio::awaitable<void> serve(net::HttpExchange& exchange);
+  asio::awaitable<void> create_lrp_auctions(net::HttpExchange& exchange);
+  asio::awaitable<void> create_task_auctions(net::HttpExchange& exchange);
+
+  AuctionLoop& loop_;
+  AuctioneerProbe& probe_;
+  base::Logger logger_;
+  net::HttpRouter router_;
+  net::HttpHandler routes_;
+};
+
+}  // namespace rivera::auctioneer

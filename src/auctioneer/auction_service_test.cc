@@ -1,0 +1,127 @@
+#include "auctioneer/auction_service.h"
+
+#include <fcntl.h>
+
+#include <gtest/gtest.h>
+
+#include "auctioneer/auction_test_bench.h"
+#include "auctioneer/trace.h"
+#include "base/files.h"
+
+namespace rivera::auctioneer {
+namespace {
+
+using testing::Bench;
+using testing::eventually;
+using testing::indices;
+using testing::start_lrp;
+using testing::start_task;
+using testing::with_bench;
+
+TEST(AuctionService, AnswersAcceptedWithAnEmptyObject) {
+  with_bench([](Bench& bench) -> asio::awaitable<void> {
+    bench.add_cell("cell-a");
+    std::vector<models::LRPStartRequest> lrps{start_lrp("p", indices(0))};
+    std::vector<models::TaskStartRequest> tasks{start_task("t")};
+    auto response = co_await bench.send("POST", "/v1/lrps", models::to_json(lrps));
+    EXPECT_EQ(response.status, 202);
+    EXPECT_EQ(response.body, "{}");
+    EXPECT_EQ(response.headers.get("Content-Type"), "application/json");
+    EXPECT_EQ(response.headers.get("Content-Length"), "2");
+    response = co_await bench.send("POST", "/v1/tasks", models::to_json(tasks));
+    EXPECT_EQ(response.status, 202);
+    EXPECT_EQ(response.body, "{}");
+  });
+}
+
+TEST(AuctionService, TakesEmptyLists) {
+  with_bench([](Bench& bench) -> asio::awaitable<void> {
+    for (const std::string body : {"[]", "null"}) {
+      const auto response = co_await bench.send("POST", "/v1/lrps", body);
+      EXPECT_EQ(response.status, 202) << body;
+    }
+    co_await eventually("even an empty list makes a batch", [&] { return bench.bbs.requests > 0; });
+  });
+}
+
+TEST(AuctionService, RefusesMalformedBodies) {
+  with_bench([](Bench& bench) -> asio::awaitable<void> {
+    for (const std::string path : {"/v1/lrps", "/v1/tasks"}) {
+      for (const std::string body : {"", "{}", "[", "[] x", "[3]"}) {
+        const auto response = co_await bench.send("POST", path, body);
+        EXPECT_EQ(response.status, 400) << path << " " << body;
+        EXPECT_NE(response.body.find("{\"error\":\""), std::string::npos) << response.body;
+      }
+    }
+    EXPECT_EQ(bench.bbs.requests, 0);
+  });
+}
+
+TEST(AuctionService, KnowsItsRoutes) {
+  with_bench([](Bench& bench) -> asio::awaitable<void> {
+    auto response = co_await bench.send("GET", "/v1/lrps", "");
+    EXPECT_EQ(response.status, 405);
+    EXPECT_EQ(response.headers.get("Allow"), "POST");
+    response = co_await bench.send("POST", "/v1/nothing", "[]");
+    EXPECT_EQ(response.status, 404);
+    co_await eventually("each request counts", [&] { return bench.has_metric("auctioneer_request_count 2"); });
+  });
+}
+
+TEST(AuctionService, DropsInvalidEntriesAndKeepsTheOthers) {
+  with_bench([](Bench& bench) -> asio::awaitable<void> {
+    auto& cell = bench.add_cell("cell-a");
+    std::vector<models::LRPStartRequest> lrps{start_lrp("", indices(0)), start_lrp("no-indices", indices()),
+                                              start_lrp("good", indices(0))};
+    const auto response = co_await bench.send("POST", "/v1/lrps", models::to_json(lrps));
+    EXPECT_EQ(response.status, 202);
+    co_await eventually("the cell has work", [&] { return !cell.works.empty(); });
+    EXPECT_EQ(cell.works[0].lrps.size(), 1u);
+    EXPECT_EQ(cell.works[0].lrps[0].process_guid, "good");
+  });
+}
+
+TEST(AuctionService, LogsEachRequestWithItsTrace) {
+  base::TemporaryDirectory directory;
+  const auto path = directory.path() / "log";
+  base::UniqueFd file(::open(path.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
+  const base::Logger logger("auctioneer", base::LogLevel::kInfo, base::LogTimeFormat::kRfc3339, file.get());
+  with_bench(
+      [](Bench& bench) -> asio::awaitable<void> {
+        bench.add_cell("cell-a");
+        co_await bench.start(start_lrp("p", indices(0)), "f5b5d5a6-3f0c-4b7e-9a54-1f2e3d4c5b6a");
+        co_await eventually("the batch is done",
+                            [&] { return bench.has_metric("auctioneer_auctioneer_lrp_auctions_started 1"); });
+      },
+      {}, std::chrono::seconds(20), logger);
+  const std::string log = base::read_file(path);
+  std::size_t from = 0;
+  for (const std::string message :
+       {"auctioneer.request.serving", "auctioneer.request.lrp-auction-handler.create.submitted",
+        "auctioneer.request.done"}) {
+    from = log.find("\"" + message + "\"", from);
+    ASSERT_NE(from, std::string::npos) << message << "\n" << log;
+  }
+  EXPECT_NE(log.find("\"trace-id\":\"f5b5d5a63f0c4b7e9a541f2e3d4c5b6a\""), std::string::npos);
+  for (const std::string message :
+       {"fetching-cell-reps", "fetched-cell-reps", "fetching-zone-state", "zone-state", "fetched-zone-state",
+        "fetching-auctions", "fetched-auctions", "scheduling", "lrp-added-to-cell", "scheduled"}) {
+    EXPECT_NE(log.find("\"auctioneer.auction." + message + "\""), std::string::npos) << message;
+  }
+}
+
+TEST(Trace, IsTheHeaderAsAHexadecimalNumber) {
+  EXPECT_EQ(trace_id_of("F5B5D5A6-3f0c-4b7e-9a54-1f2e3d4c5b6a"), "f5b5d5a63f0c4b7e9a541f2e3d4c5b6a");
+  EXPECT_EQ(trace_id_of("1f"), "000000000000001f");
+  EXPECT_EQ(trace_id_of("1ffffffffffffffff"), "0000000000000001ffffffffffffffff");
+  EXPECT_EQ(trace_id_of("00000000000000000000000000000001"), "0000000000000001");
+}
+
+TEST(Trace, IsNoneForOtherTexts) {
+  for (const std::string text : {"", "-", "vizzini-trace-id", "0x12", "f5b5d5a63f0c4b7e9a541f2e3d4c5b6a0", "12 34"}) {
+    EXPECT_EQ(trace_id_of(text), std::nullopt) << text;
+  }
+}
+
+}  // namespace
+}  // namespace rivera::auctioneer

@@ -1,0 +1,199 @@
+#include "auctioneer/auctioneer.h"
+
+#include "auctioneer/auction_loop.h"
+#include "auctioneer/auction_service.h"
+#include "base/task_group.h"
+#include "clients/lock_keeper.h"
+#include "net/debug_server.h"
+
+namespace rivera::auctioneer {
+namespace {
+
+constexpr char kLockKey[] = "auctioneer";
+constexpr std::chrono::seconds kLockTtl{15};
+constexpr std::chrono::seconds kLockRetryInterval{1};
+constexpr std::chrono::seconds kGraceForRequests{3};
+
+clients::BbsClientOptions bbs_options(const Config& config) {
+  clients::BbsClientOptions options;
+  options.url = config.bbs_address;
+  options.tls = config.bbs_tls;
+  options.request_timeout = config.communication_timeout;
+  return options;
+}
+
+clients::RepClientOptions rep_options(const Config& config) {
+  clients::RepClientOptions options;
+  options.tls = config.rep_tls;
+  options.require_tls = !config.rep_tls.empty();
+  options.state_timeout = config.cell_state_timeout;
+  options.request_timeout = config.communication_timeout;
+  return options;
+}
+
+net::HttpServerOptions server_options(const Config& config) {
+  net::HttpServerOptions options;
+  options.address = config.listen_address;
+  if (!config.server_tls.empty()) options.tls = net::TlsContext::mutual_server(config.server_tls);
+  return options;
+}
+
+clients::LockKeeperOptions lock_options(const Config& config) {
+  clients::LockKeeperOptions options;
+  options.key = kLockKey;
+  options.owner = config.uuid;
+  options.ttl = kLockTtl;
+  options.retry_interval = kLockRetryInterval;
+  return options;
+}
+
+// Runs `make()`; if it throws, says under `name` what was wrong.
+template <typename Make>
+auto named(const base::Logger& logger, std::string_view name, Make make) {
+  try {
+    return make();
+  } catch (const std::exception& e) {
+    logger.fatal(name, {{"error", e.what()}});
+    throw;
+  }
+}
+
+}  // namespace
+
+class Auctioneer::Impl {
+ public:
+  Impl(asio::any_io_executor executor, base::WorkerPool& workers, Config given, base::Logger log,
+       std::function<void(std::string)> on_failure_given)
+      : config_(std::move(given)),
+        logger_(std::move(log)),
+        on_failure_(std::move(on_failure_given)),
+        executor_(executor),
+        metrics_("auctioneer"),
+        probe_(metrics_),
+        server_options_(named(logger_, "invalid-tls-config", [this] { return server_options(config_); })),
+        bbs_(executor, bbs_options(config_)),
+        reps_(executor, rep_options(config_)),
+        locket_(executor, config_.locket),
+        keeper_(executor, locket_, lock_options(config_), logger_),
+        loop_(executor, {config_.placement, config_.workers}, bbs_, reps_, workers, clock_, probe_, logger_),
+        service_(loop_, probe_, logger_),
+        tasks_(executor, logger_) {}
+
+  asio::awaitable<void> start() {
+    debug_ = std::make_unique<net::DebugServer>(executor_, config_.debug_address, metrics_, logger_);
+    tasks_.spawn("lock-held-metrics", report_lock());
+    tasks_.spawn("auctioneer", be_active());
+    co_return;
+  }
+
+  asio::awaitable<void> stop() {
+    if (server_) co_await server_->stop(has_failed_ ? std::chrono::seconds(0) : kGraceForRequests);
+    co_await tasks_.stop();
+    co_await keeper_.release();
+    if (debug_) co_await debug_->stop();
+  }
+
+  bool is_active() const { return server_ != nullptr; }
+  std::string address() const { return server_ ? server_->address() : ""; }
+
+ private:
+  // A run from beginning to end; fails if it ever ends but by cancellation.
+  asio::awaitable<void> be_active() {
+    std::string failure;
+    try {
+      co_await find_locket();
+      co_await keeper_.acquire();
+      probe_.lock_held(true);
+      tasks_.spawn("auctions", run_auctions());
+      serve();
+      logger_.info("started");
+      co_await keeper_.lost();
+      failure = "lost lock";
+    } catch (const boost::system::system_error& e) {
+      if (e.code() == asio::error::operation_aborted) throw;
+      failure = e.what();
+    } catch (const std::exception& e) {
+      failure = e.what();
+    }
+    fail(std::move(failure));
+  }
+
+  // Says so at once if Locket is not there, instead of waiting for ever like one that waits for the lock.
+  asio::awaitable<void> find_locket() {
+    std::string failure;
+    try {
+      co_await locket_.fetch(kLockKey);
+      co_return;
+    } catch (const clients::LocketError& e) {
+      failure = e.what();
+    }
+    logger_.fatal("failed-to-connect-to-locket", {{"error", failure}});
+    throw std::runtime_error("cannot reach Locket at " + config_.locket.address + ": " + failure);
+  }
+
+  void serve() {
+    auto server = std::make_unique<net::HttpServer>(executor_, server_options_, service_.handler(),
+                                                    logger_.session("auction-server"));
+    server->listen();
+    server->start();
+    server_ = std::move(server);
+  }
+
+  asio::awaitable<void> run_auctions() {
+    std::string failure;
+    try {
+      co_await loop_.run();
+    } catch (const boost::system::system_error& e) {
+      if (e.code() == asio::error::operation_aborted) throw;
+      failure = e.what();
+    } catch (const std::exception& e) {
+      failure = e.what();
+    }
+    fail("the auctions ended: " + failure);
+  }
+
+  asio::awaitable<void> report_lock() {
+    for (;;) {
+      probe_.lock_held(keeper_.is_held());
+      co_await base::sleep_for(config_.report_interval);
+    }
+  }
+
+  void fail(std::string why) {
+    if (has_failed_) return;
+    has_failed_ = true;
+    on_failure_(std::move(why));
+  }
+
+  Config config_;
+  base::Logger logger_;
+  std::function<void(std::string)> on_failure_;
+  asio::any_io_executor executor_;
+  base::SystemClock clock_;
+  base::Metrics metrics_;
+  AuctioneerProbe probe_;
+  net::HttpServerOptions server_options_;
+  clients::BbsClient bbs_;
+  clients::RepClientFactory reps_;
+  clients::LocketClient locket_;
+  clients::LockKeeper keeper_;
+  AuctionLoop loop_;
+  AuctionService service_;
+  std::unique_ptr<net::HttpServer> server_;
+  std::unique_ptr<net::DebugServer> debug_;
+  base::TaskGroup tasks_;
+  bool has_failed_ = false;
+};
+
+Auctioneer::Auctioneer(asio::any_io_executor executor, base::WorkerPool& workers, Config config, base::Logger logger,
+                       std::function<void(std::string)> on_failure)
+    : impl_(std::make_unique<Impl>(std::move(executor), workers, std::move(config), std::move(logger),
+                                   std::move(on_failure))) {}
+Auctioneer::~Auctioneer() = default;
+
+asio::awaitable<void> Auctioneer::start() { return impl_->start(); }
+asio::awaitable<void> Auctioneer::stop() { return impl_->stop(); }
+bool Auctioneer::is_active() const { return impl_->is_active(); }
+std::string Auctioneer::address() const { return impl_->address(); }
+
+}  // namespace rivera::auctioneer

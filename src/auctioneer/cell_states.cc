@@ -1,0 +1,91 @@
+#include "auctioneer/cell_states.h"
+
+#include <map>
+#include <optional>
+
+#include "auctioneer/at_once.h"
+
+namespace rivera::auctioneer {
+namespace {
+
+constexpr int kRounds = 4;
+
+// The cell's state, if it takes part.
+asio::awaitable<std::optional<models::CellState>> ask(const RegisteredCell& cell, AuctioneerProbe& probe,
+                                                      const base::Logger& logger) {
+  std::string failure;
+  try {
+    auto state = co_await cell.rep.state();
+    // An address that now belongs to another cell, or a stale name: its state says nothing about the cell we mean.
+    if (!state.cell_id.empty() && state.cell_id != cell.cell_id) {
+      logger.error("cell-id-mismatch", {{"cell-guid", cell.cell_id}, {"cell-state-guid", state.cell_id}});
+      co_return std::nullopt;
+    }
+    if (state.evacuating) {
+      logger.info("ignored-evacuating-cell", {{"cell-guid", cell.cell_id}});
+      co_return std::nullopt;
+    }
+    co_return state;
+  } catch (const boost::system::system_error& e) {
+    if (e.code() == asio::error::operation_aborted) throw;
+    failure = e.what();
+  } catch (const std::exception& e) {
+    failure = e.what();
+  }
+  probe.state_request_failed();
+  logger.error("failed-to-get-state", {{"cell-guid", cell.cell_id}, {"error", failure}});
+  co_return std::nullopt;
+}
+
+asio::awaitable<CellStates> ask_all(const std::vector<RegisteredCell>& cells, std::size_t workers,
+                                    AuctioneerProbe& probe, const base::Logger& logger) {
+  std::vector<std::optional<auction::CellSnapshot>> answers(cells.size());
+  // A coroutine's lambda must live as long as the coroutine: it does, in for_each_at_once.
+  std::function<asio::awaitable<void>(std::size_t)> ask_one = [&](std::size_t i) -> asio::awaitable<void> {
+    auto state = co_await ask(cells[i], probe, logger);
+    if (!state) co_return;
+    answers[i] = auction::snapshot_of(std::move(*state));
+    answers[i]->cell_id = cells[i].cell_id;  // a cell may leave it out
+  };
+  co_await for_each_at_once(cells.size(), workers, std::move(ask_one), logger);
+
+  CellStates states;
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    if (!answers[i]) continue;
+    states.snapshots.push_back(std::move(*answers[i]));
+    states.registered.push_back(i);
+  }
+  states.excluded = cells.size() - states.snapshots.size();
+  co_return states;
+}
+
+void log_zones(const CellStates& states, const base::Logger& logger) {
+  std::map<std::string_view, std::size_t> zones;
+  for (const auto& cell : states.snapshots) ++zones[cell.zone];
+  for (const auto& [zone, cells] : zones) logger.info("zone-state", {{"zone", zone}, {"cell-count", cells}});
+}
+
+}  // namespace
+
+asio::awaitable<CellStates> fetch_cell_states(const std::vector<RegisteredCell>& cells, std::size_t workers,
+                                              AuctioneerProbe& probe, base::Logger logger) {
+  logger.info("fetching-zone-state");
+  const auto started = std::chrono::steady_clock::now();
+  CellStates states;
+  for (int round = 1; round <= kRounds; ++round) {
+    auto answers = co_await ask_all(cells, workers, probe, logger);
+    states = std::move(answers);
+    if (!states.snapshots.empty() || cells.empty()) break;
+    logger.info(round < kRounds ? "failed-to-communicate-to-cells-retry" : "failed-to-communicate-to-cells-abort",
+                {{"round", round}});
+  }
+  const auto took = std::chrono::steady_clock::now() - started;
+  probe.states_fetched(took);
+  log_zones(states, logger);
+  logger.info("fetched-zone-state", {{"cell-state-count", states.snapshots.size()},
+                                     {"num-failed-requests", states.excluded},
+                                     {"duration", std::chrono::nanoseconds(took).count()}});
+  co_return states;
+}
+
+}  // namespace rivera::auctioneer

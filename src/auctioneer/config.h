@@ -1,0 +1,43 @@
+// The auctioneer's configuration file (docs/spec/locket-and-auction.md §2.4).
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "auction/placement.h"
+#include "base/log.h"
+#include "clients/locket_client.h"
+#include "net/tls.h"
+
+namespace rivera::auctioneer {
+
+struct Config {
+  std::string uuid;            // owner of the lock
+  std::string listen_address;  // "0.0.0.0:9016"
+  net::TlsFiles server_tls;    // all three for mutual TLS, or none for plain HTTP
+  std::string debug_address;   // "" = none
+
+  std::string bbs_address;
+  net::TlsFiles bbs_tls;
+  net::TlsFiles rep_tls;
+  clients::LocketClientOptions locket;
+
+  std::size_t workers = 1000;  // requests to cells at the same time
+  std::chrono::nanoseconds communication_timeout =
+      std::chrono::seconds(10);                                            // calls to the BBS, and work sent to cells
+  std::chrono::nanoseconds cell_state_timeout = std::chrono::seconds(10);  // asking a cell for its state
+  auction::PlacementOptions placement;
+
+  std::chrono::nanoseconds report_interval = std::chrono::minutes(1);
+  base::LogLevel log_level = base::LogLevel::kInfo;
+  base::LogTimeFormat log_time_format = base::LogTimeFormat::kUnixEpoch;
+};
+
+// Throws base::ConfigError.
+//
+// Weights and the limit of starting containers have no built-in defaults: an absent key is zero. A timeout of zero,
+// which means none upstream, is bounded here, so that a connection that stays open cannot hold up the auctions for ever
+// (§9 no. 6).
+Config load_config(const std::string& path);
+
+}  // namespace rivera::auctioneer

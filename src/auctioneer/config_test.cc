@@ -1,0 +1,82 @@
+#include "auctioneer/config.h"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <gtest/gtest.h>
+
+#include "base/config.h"
+#include "base/files.h"
+
+namespace rivera::auctioneer {
+namespace {
+
+using namespace std::chrono_literals;
+namespace json = boost::json;
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  Config load(const json::object& changes = {}) {
+    json::object values = json::parse(R"({
+      "uuid": "auctioneer-1", "listen_address": "127.0.0.1:9016",
+      "bbs_address": "https://bbs:8889", "auction_runner_workers": 1000,
+      "ca_cert_file": "ca", "server_cert_file": "cert", "server_key_file": "key",
+      "bbs_ca_cert_file": "bca", "bbs_client_cert_file": "bcert", "bbs_client_key_file": "bkey",
+      "rep_ca_cert": "rca", "rep_client_cert": "rcert", "rep_client_key": "rkey",
+      "locket_address": "locket:8891", "locket_ca_cert_file": "lca", "locket_client_cert_file": "lcert",
+      "locket_client_key_file": "lkey", "communication_timeout": "7s", "cell_state_timeout": "1s",
+      "starting_container_weight": 0.25, "starting_container_count_maximum": 200, "locks_locket_enabled": true
+    })")
+                              .as_object();
+    for (const auto& change : changes) values[change.key()] = change.value();
+    const auto path = directory_.path() / "config.json";
+    base::write_file_atomically(path, json::serialize(values));
+    return load_config(path.string());
+  }
+
+  std::string complaint(const json::object& changes) {
+    try {
+      load(changes);
+    } catch (const base::ConfigError& e) {
+      return e.what();
+    }
+    return "";
+  }
+
+ private:
+  base::TemporaryDirectory directory_;
+};
+
+TEST_F(ConfigTest, ReadsUpstreamsKeys) {
+  const auto config = load();
+  EXPECT_EQ(config.uuid, "auctioneer-1");
+  EXPECT_EQ(config.listen_address, "127.0.0.1:9016");
+  EXPECT_EQ(config.server_tls.ca_file, "ca");
+  EXPECT_EQ(config.bbs_tls.certificate_file, "bcert");
+  EXPECT_EQ(config.rep_tls.key_file, "rkey");
+  EXPECT_EQ(config.workers, 1000u);
+  EXPECT_EQ(config.communication_timeout, 7s);
+  EXPECT_EQ(config.cell_state_timeout, 1s);
+  EXPECT_EQ(config.placement.starting_container_weight, 0.25);
+  EXPECT_EQ(config.placement.starting_container_count_maximum, 200);
+  EXPECT_EQ(config.placement.bin_pack_first_fit_weight, 0);
+  EXPECT_TRUE(config.placement.reserve_proxy_memory);
+}
+
+TEST_F(ConfigTest, BoundsATimeoutOfZero) { EXPECT_EQ(load({{"cell_state_timeout", "0s"}}).cell_state_timeout, 60s); }
+
+TEST_F(ConfigTest, NamesWhatIsMissing) {
+  EXPECT_NE(complaint({{"uuid", ""}}).find("uuid"), std::string::npos);
+  EXPECT_NE(complaint({{"bbs_address", ""}}).find("invalid-bbs-address"), std::string::npos);
+  EXPECT_NE(complaint({{"auction_runner_workers", 0}}).find("auction_runner_workers"), std::string::npos);
+  EXPECT_NE(complaint({{"locket_address", ""}}).find("locket_address"), std::string::npos);
+  EXPECT_NE(complaint({{"starting_container_weight", -1}}).find("starting_container_weight"), std::string::npos);
+}
+
+TEST_F(ConfigTest, WantsAllTlsFilesOrNone) {
+  EXPECT_NE(complaint({{"server_key_file", ""}}).find("invalid-tls-config"), std::string::npos);
+  const auto config = load({{"ca_cert_file", ""}, {"server_cert_file", ""}, {"server_key_file", ""}});
+  EXPECT_TRUE(config.server_tls.empty());
+}
+
+}  // namespace
+}  // namespace rivera::auctioneer
