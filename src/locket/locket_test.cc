@@ -11,6 +11,7 @@
 #include "locket/locket_harness.h"
 #include "models/locket.h"
 #include "sql/database.h"
+#include "sql/test_servers.h"
 
 namespace rivera::locket {
 namespace {
@@ -66,6 +67,8 @@ class LocketServer : public LocketHarness {
 
   bool is_held(const std::string& key) { return run(client().fetch(key)).has_value(); }
 
+  // The whole of tests/golden/locket-scenario.jsonl.
+  void replay_recording();
   // Plays one recorded call; gives its status and its response's bytes.
   std::pair<grpc::Status, std::string> play(const std::string& method, const std::string& bytes);
 
@@ -96,7 +99,7 @@ std::pair<grpc::Status, std::string> LocketServer::play(const std::string& metho
   return {status, response.SerializeAsString()};
 }
 
-TEST_F(LocketServer, AnswersTheRecordedConversationAsUpstreamDid) {
+void LocketServer::replay_recording() {
   ASSERT_TRUE(lock("bbs", "bbs-uuid-1", 600).ok());  // the BBS that ran during the recording
   std::ifstream recording(RIVERA_SOURCE_DIR "/tests/golden/locket-scenario.jsonl");
   ASSERT_TRUE(recording);
@@ -126,6 +129,30 @@ TEST_F(LocketServer, AnswersTheRecordedConversationAsUpstreamDid) {
   }
   EXPECT_EQ(steps, 31);
 }
+
+TEST_F(LocketServer, AnswersTheRecordedConversationAsUpstreamDid) { replay_recording(); }
+
+class LocketOnServerEngine : public LocketServer, public testing::WithParamInterface<sql::Engine> {};
+
+TEST_P(LocketOnServerEngine, AnswersTheRecordedConversationOnADatabaseOfUpstream) {
+  if (!sql::TestServer::is_installed(GetParam())) GTEST_SKIP() << "the server is not installed";
+  stop();
+  sql::TestServer server(GetParam());
+  config_.database = server.config();
+  if (GetParam() == sql::Engine::kPostgres) {
+    server.load(RIVERA_SOURCE_DIR "/tests/golden/upstream-locket-postgres.sql");
+    start();
+    EXPECT_EQ(lock("bbs", "another", 10).error_message(), "lock-collision");
+  } else {
+    start();
+  }
+  replay_recording();
+  EXPECT_EQ(lock("k", "o", 10, std::string(4097, 'x')).error_message(), "sql-bad-request");
+  stop();
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, LocketOnServerEngine, testing::Values(sql::Engine::kPostgres, sql::Engine::kMysql),
+                         [](const auto& engine) { return std::string(sql::to_string(engine.param)); });
 
 TEST_F(LocketServer, RefusesClientsWithoutACertificateOfItsAuthority) {
   net::TestCertificates stranger;
