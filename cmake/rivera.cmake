@@ -3,6 +3,8 @@ include(GoogleTest)
 
 # Every unit and conformance test program: what ./test builds with sanitizers.
 add_custom_target(unit_tests)
+# Every program of the product and nothing else: what ./run builds.
+add_custom_target(programs)
 
 # The standard and third-party headers that nearly every file includes, precompiled once.
 add_library(rivera_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cc)
@@ -68,6 +70,7 @@ function(rivera_binary name)
   list(TRANSFORM arg_USES PREPEND rivera_)
   target_link_libraries(bin_${name} PRIVATE ${arg_USES} rivera_warnings rivera_third_party_base)
   target_precompile_headers(bin_${name} REUSE_FROM rivera_pch)
+  add_dependencies(programs bin_${name})
 endfunction()
 
 # rivera_proto(<library> <file.proto>...): messages, and gRPC services for files that declare any.
@@ -110,4 +113,5 @@ function(rivera_static_program name)
   target_link_libraries(bin_${name} PRIVATE rivera_warnings)
   target_compile_options(bin_${name} PRIVATE -fno-sanitize=all)
   target_link_options(bin_${name} PRIVATE -fno-sanitize=all -static)
+  add_dependencies(programs bin_${name})
 endfunction()

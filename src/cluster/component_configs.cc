@@ -134,7 +134,7 @@ void add_executor_config(json::object& config, const Settings& s) {
   config["cache_path"] = (data / "download_cache").string();
   config["temp_dir"] = (data / "tmp").string();
   config["max_cache_size_in_bytes"] = 2'000'000'000;
-  config["declarative_healthcheck_path"] = (s.bin_dir / "lifecycle" / "healthcheck").string();
+  config["declarative_healthcheck_path"] = s.healthcheck_dir().string();
   config["declarative_healthcheck_default_timeout"] = "1s";
   config["container_max_cpu_shares"] = 1024;
   config["container_inode_limit"] = 200000;

@@ -99,4 +99,14 @@ void pack_sample(const Settings& settings, const fs::path& samples_dir) {
   fs::rename(unfinished, package);
 }
 
+void place_healthcheck(const Settings& settings) {
+  const fs::path source = settings.bin_dir / "healthcheck";
+  if (!fs::exists(source)) throw Problem(source.string() + " is missing: run ./run, which builds it");
+  fs::create_directories(settings.healthcheck_dir());
+  const fs::path unfinished = settings.healthcheck_dir().string() + ".new";
+  fs::copy_file(source, unfinished, fs::copy_options::overwrite_existing);
+  ::chmod(unfinished.c_str(), 0755);
+  fs::rename(unfinished, settings.healthcheck_dir() / "healthcheck");
+}
+
 }  // namespace rivera::cluster

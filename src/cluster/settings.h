@@ -79,7 +79,8 @@ struct Settings {
   std::filesystem::path app_log_dir() const { return var_dir / "log" / "apps"; }
   std::filesystem::path state_dir() const { return var_dir / "state"; }
   std::filesystem::path rootfs_dir() const { return var_dir / "rootfs"; }
-  std::filesystem::path static_dir() const { return var_dir / "static"; }  // what the file-server serves
+  std::filesystem::path healthcheck_dir() const { return var_dir / "healthcheck"; }  // bind-mounted into containers
+  std::filesystem::path static_dir() const { return var_dir / "static"; }            // what the file-server serves
   std::filesystem::path garden_socket() const { return run_dir() / "garden.sock"; }
   std::filesystem::path supervisor_socket() const { return run_dir() / "supervisor.sock"; }
   std::filesystem::path supervisor_pid_file() const { return run_dir() / "supervisor.pid"; }

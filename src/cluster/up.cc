@@ -71,6 +71,7 @@ std::set<std::string> prepare(const Settings& settings, const UpOptions& options
     write_sample_files(settings);
   }
   progress.done(fmt::format("ready, {:.1f} MB", static_cast<double>(fs::file_size(settings.rootfs_tar())) / 1e6));
+  place_healthcheck(settings);
   write_shell_environment(settings);
   std::set<std::string> affected = outdated_components(settings);
   for (const std::string& name : write_component_configs(settings)) affected.insert(name);
