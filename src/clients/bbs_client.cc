@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/wait.h"
 #include "models/errors.h"
+#include "models/wire.h"
 #include "net/sse.h"
 
 namespace rivera::clients {
@@ -99,7 +100,7 @@ class BbsClient::Impl {
     http.target = std::move(path);
     http.headers.add("Content-Type", kProtobuf);
     if (!trace_id_.empty()) http.headers.add("X-Vcap-Request-Id", trace_id_);
-    http.body = request.SerializeAsString();
+    http.body = models::encode(request);
     return http;
   }
 
