@@ -2,6 +2,8 @@
 
 #include <boost/asio/ip/address.hpp>
 
+#include "base/wait.h"
+
 namespace rivera::clients {
 
 namespace detail {
@@ -17,11 +19,14 @@ class RepConnections {
     const auto found = by_ip_until_.find(address);
     return found != by_ip_until_.end() && std::chrono::steady_clock::now() < found->second;
   }
-  void remember_ip(const std::string& address) {
+  void prefer_ip(const std::string& address, bool is_preferred) {
+    if (!is_preferred) {
+      by_ip_until_.erase(address);
+      return;
+    }
     if (by_ip_until_.size() >= kMostRemembered) by_ip_until_.clear();
     by_ip_until_[address] = std::chrono::steady_clock::now() + kRememberFor;
   }
-  void forget_ip(const std::string& address) { by_ip_until_.erase(address); }
 
   const RepClientOptions options;
   net::HttpClient http;
@@ -108,6 +113,43 @@ std::string ip_to_fall_back_on(const net::Endpoint& endpoint, const std::string&
   }
 }
 
+// Sends to the cell's name or to its IP address, whichever worked last; to the other if no connection is made.
+asio::awaitable<net::HttpResponse> send_to_either(std::shared_ptr<detail::RepConnections> connections,
+                                                  std::string address, std::string ip, net::HttpRequest request,
+                                                  std::chrono::nanoseconds timeout) {
+  const auto by_name = net::Endpoint::parse(address);
+  auto by_ip = by_name;
+  by_ip.server_name = by_name.host;
+  by_ip.host = std::move(ip);
+  const bool ip_first = connections->prefers_ip(address);
+  const auto first = ip_first ? by_ip : by_name;
+  const auto second = ip_first ? by_name : by_ip;
+  const auto started = std::chrono::steady_clock::now();
+
+  std::exception_ptr not_connected;
+  try {
+    auto response = co_await connections->http.send(first, request, timeout);
+    connections->prefer_ip(address, ip_first);
+    co_return response;
+  } catch (const net::TransportError& e) {
+    if (e.sent) throw;
+    not_connected = std::current_exception();
+  } catch (const base::DeadlineExceeded&) {
+    // Perhaps a name server that does not answer, or an address that swallows packets: begin with the other next time.
+    connections->prefer_ip(address, !ip_first);
+    throw;
+  }
+  // Nothing was sent yet: asking at the other address cannot do the work twice.
+  auto remaining = timeout;
+  if (timeout.count() > 0) {
+    remaining -= std::chrono::steady_clock::now() - started;
+    if (remaining.count() <= 0) std::rethrow_exception(not_connected);
+  }
+  auto response = co_await connections->http.send(second, std::move(request), remaining);
+  connections->prefer_ip(address, !ip_first);
+  co_return response;
+}
+
 }  // namespace
 
 RepClient::RepClient(std::shared_ptr<detail::RepConnections> connections, std::string address, std::string ip_address,
@@ -125,38 +167,8 @@ asio::awaitable<net::HttpResponse> RepClient::send(std::string method, std::stri
   request.body = std::move(body);
   if (!content_type.empty()) request.headers.set("Content-Type", content_type);
   if (!trace_id_.empty()) request.headers.set(std::string(kTraceHeader), trace_id_);
-
-  // Held here too: a RepClient may be a temporary of the caller.
-  const auto connections = connections_;
-  const auto by_name = net::Endpoint::parse(address_);
-  auto by_ip = by_name;
-  by_ip.server_name = by_name.host;
-  by_ip.host = ip_address_;
-  const std::string address = address_;
-  const bool has_second = !ip_address_.empty();
-  const bool ip_first = has_second && connections->prefers_ip(address);
-  const auto first = ip_first ? by_ip : by_name;
-  const auto second = ip_first ? by_name : by_ip;
-  const auto started = std::chrono::steady_clock::now();
-
-  std::exception_ptr not_connected;
-  try {
-    auto response = co_await connections->http.send(first, request, timeout);
-    co_return response;
-  } catch (const net::TransportError& e) {
-    if (e.sent || !has_second) throw;
-    not_connected = std::current_exception();
-  }
-  // Nothing was sent yet: asking at the other address cannot do the work twice.
-  connections->forget_ip(address);
-  auto remaining = timeout;
-  if (timeout.count() > 0) {
-    remaining -= std::chrono::steady_clock::now() - started;
-    if (remaining.count() <= 0) std::rethrow_exception(not_connected);
-  }
-  auto response = co_await connections->http.send(second, std::move(request), remaining);
-  if (!ip_first) connections->remember_ip(address);
-  co_return response;
+  if (ip_address_.empty()) return connections_->http.send(net::Endpoint::parse(address_), std::move(request), timeout);
+  return send_to_either(connections_, address_, ip_address_, std::move(request), timeout);
 }
 
 asio::awaitable<models::CellState> RepClient::state() const {
