@@ -1,0 +1,55 @@
+// The BBS that holds the lock: everything behind the API's port.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/asio.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/worker_pool.h"
+#include "bbs/cells.h"
+#include "bbs/config.h"
+#include "bbs/ledger.h"
+
+namespace rivera::bbs {
+
+// Lives on `home`, a strand or a single-threaded context.
+//
+//   ActiveBbs active(...); co_await active.start(); ... co_await active.stop(grace);
+class ActiveBbs {
+ public:
+  struct Surroundings {
+    asio::any_io_executor home;
+    base::WorkerPool& workers;
+    Store& store;
+    Cells& cells;
+    const base::Clock& clock;
+    base::Metrics& metrics;
+    base::Logger logger;
+    std::function<bool()> has_lock;                          // may be called from any thread
+    std::function<void(const std::string& reason)> give_up;  // the process is to end with status 1
+  };
+
+  ActiveBbs(Surroundings surroundings, const Config& config);
+  ~ActiveBbs();
+
+  // Listens, answering 503; begins a term in the store; loads the records; then serves (docs/spec/bbs.md §1.4, §7.3).
+  // Throws what Store throws, and std::runtime_error if the address cannot be had.
+  asio::awaitable<void> start();
+  // The address of the API with its real port; once started.
+  std::string address() const;
+  // Runs convergence now, without waiting for its time.
+  asio::awaitable<void> converge();
+
+  // Ends the event streams, gives running requests `grace` to end, makes durable what was decided. Call it once.
+  asio::awaitable<void> stop(std::chrono::nanoseconds grace);
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace rivera::bbs

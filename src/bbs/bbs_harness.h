@@ -1,0 +1,154 @@
+// A BBS of one's own for a test: the real thing behind real mutual TLS over a real database file; only the lock is
+// granted without asking and the cells are given by the test.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/use_future.hpp>
+#include <gtest/gtest.h>
+
+#include "base/files.h"
+#include "base/wait.h"
+#include "base/worker_pool.h"
+#include "bbs/active_bbs.h"
+#include "net/http_client.h"
+#include "net/test_certificates.h"
+
+namespace rivera::bbs {
+
+// Cells as the test says. Used on the home strand.
+class GivenCells final : public Cells {
+ public:
+  asio::awaitable<std::vector<models::CellPresence>> list() override { co_return present; }
+  asio::awaitable<std::optional<models::CellPresence>> find(std::string cell_id) override {
+    for (const auto& cell : present) {
+      if (cell.cell_id() == cell_id) co_return cell;
+    }
+    co_return std::nullopt;
+  }
+  std::vector<models::CellPresence> present;
+};
+
+class BbsHarness : public testing::Test {
+ protected:
+  static constexpr auto kPatience = std::chrono::seconds(60);
+
+  BbsHarness() {
+    config_.listen_address = "127.0.0.1:0";
+    config_.tls = certificates_.server();
+    config_.database.connection_string = (directory_.path() / "bbs.db").string();
+    config_.encryption_keys = {{"k1", "a secure passphrase"}};
+    config_.active_key_label = "k1";
+    config_.auctioneer.url = "http://127.0.0.1:1";  // nobody answers there
+    config_.communication_timeout = std::chrono::seconds(5);
+  }
+
+  ~BbsHarness() override {
+    client_.reset();
+    if (active_) stop();
+    work_.reset();
+    thread_.join();
+  }
+
+  // Runs a coroutine on the home strand to its end, from the test's thread.
+  template <typename T>
+  T run(asio::awaitable<T> work) {
+    auto limited = base::within(kPatience, "test step", std::move(work));
+    return asio::co_spawn(home_, std::move(limited), asio::use_future).get();
+  }
+
+  void start() {
+    database_ = sql::Database::open(config_.database);
+    cipher_ = std::make_unique<ColumnCipher>(config_.encryption_keys, config_.active_key_label);
+    store_ = std::make_unique<Store>(*database_, *cipher_);
+    store_->open();
+    run(start_at_home());
+    address_ = active_->address();
+  }
+
+  void stop() { run(stop_at_home()); }
+
+  asio::awaitable<net::HttpResponse> send(net::HttpRequest request) {
+    if (!client_) client_ = std::make_unique<net::HttpClient>(home_, client_options());
+    auto sending = client_->send(net::Endpoint::parse("https://" + address_), std::move(request));
+    co_return co_await std::move(sending);
+  }
+
+  net::HttpResponse post(std::string path, std::string body) {
+    net::HttpRequest request;
+    request.method = "POST";
+    request.target = std::move(path);
+    request.body = std::move(body);
+    request.headers.set("Content-Type", "application/x-protobuf");
+    return run(send(std::move(request)));
+  }
+
+  // Posts a message and reads the answer, which must have the protocol's form.
+  template <typename Response, typename Request>
+  Response call(std::string path, Request request) {
+    const net::HttpResponse response = post(std::move(path), request.SerializeAsString());
+    EXPECT_EQ(response.status, 200);
+    EXPECT_EQ(response.headers.get("Content-Type"), "application/x-protobuf");
+    Response message;
+    EXPECT_TRUE(message.ParseFromString(response.body));
+    return message;
+  }
+
+  net::HttpClientOptions client_options() {
+    net::HttpClientOptions options;
+    options.tls = net::TlsContext::client(certificates_.client());
+    return options;
+  }
+
+  base::TemporaryDirectory directory_{"rivera-bbs-test-"};
+  net::TestCertificates certificates_;
+  Config config_;
+  base::SystemClock clock_;
+  base::Metrics metrics_{"bbs"};
+  std::atomic<bool> has_lock_ = true;
+  std::atomic<bool> gave_up_ = false;
+  GivenCells cells_;
+
+  asio::io_context io_;
+  asio::any_io_executor home_ = asio::make_strand(io_);
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  base::WorkerPool workers_{2};
+  std::thread thread_{[this] { io_.run(); }};
+
+  std::unique_ptr<sql::Database> database_;
+  std::unique_ptr<ColumnCipher> cipher_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<ActiveBbs> active_;
+  std::unique_ptr<net::HttpClient> client_;
+  std::string address_;
+
+ private:
+  asio::awaitable<void> start_at_home() {
+    ActiveBbs::Surroundings around{home_,
+                                   workers_,
+                                   *store_,
+                                   cells_,
+                                   clock_,
+                                   metrics_,
+                                   base::Logger::discard(),
+                                   [this] { return has_lock_.load(); },
+                                   [this](const std::string&) { gave_up_ = true; }};
+    active_ = std::make_unique<ActiveBbs>(std::move(around), config_);
+    co_await active_->start();
+  }
+
+  asio::awaitable<void> stop_at_home() {
+    co_await active_->stop(std::chrono::seconds(5));
+    active_.reset();
+  }
+};
+
+}  // namespace rivera::bbs

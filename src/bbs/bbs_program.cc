@@ -1,0 +1,141 @@
+#include "bbs/bbs_program.h"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include "base/task_group.h"
+#include "bbs/active_bbs.h"
+#include "bbs/cells.h"
+#include "clients/lock_keeper.h"
+#include "net/debug_server.h"
+#include "net/http_server.h"
+
+namespace rivera::bbs {
+namespace {
+
+constexpr auto kGrace = std::chrono::minutes(1);
+
+// Plain HTTP, 200 for any path, on a standby too (docs/spec/bbs.md §1.4).
+class HealthListener {
+ public:
+  HealthListener(asio::any_io_executor executor, const std::string& address, base::Logger logger)
+      : server_(executor, options_for(address), &HealthListener::answer, logger.session("health")) {
+    server_.listen();
+    server_.start();
+  }
+  asio::awaitable<void> stop() { return server_.stop(std::chrono::seconds(1)); }
+
+ private:
+  static net::HttpServerOptions options_for(const std::string& address) {
+    net::HttpServerOptions options;
+    options.address = address;
+    return options;
+  }
+  static asio::awaitable<void> answer(net::HttpExchange& exchange) {
+    net::HttpResponse response;
+    co_await exchange.respond(std::move(response));
+  }
+
+  net::HttpServer server_;
+};
+
+clients::LockKeeperOptions lock_options(const Config& config) {
+  clients::LockKeeperOptions options;
+  options.key = "bbs";
+  options.owner = config.uuid;
+  options.ttl = config.lock_ttl;
+  options.retry_interval = config.lock_retry_interval;
+  return options;
+}
+
+class BbsProcess {
+ public:
+  BbsProcess(base::Program& program, const Config& config)
+      : program_(program),
+        config_(config),
+        logger_(program.logger()),
+        metrics_("bbs"),
+        cipher_(config.encryption_keys, config.active_key_label),
+        database_(sql::Database::open(config.database)),
+        store_(*database_, cipher_),
+        debug_(program.executor(), config.debug_address, metrics_, logger_),
+        health_(program.executor(), config.health_address, logger_),
+        locket_(program.executor(), config.locket),
+        lock_(program.executor(), locket_, lock_options(config), logger_.session("locket-lock")),
+        cells_(locket_, logger_),
+        watch_(program.executor(), logger_) {}
+
+  asio::awaitable<void> run() {
+    auto opening = [this] { store_.open(); };
+    co_await program_.workers().run(std::move(opening));
+    metrics_.set("LockHeld", 0);
+    using namespace asio::experimental::awaitable_operators;
+    auto either = lock_.acquire() || program_.stop_requested();
+    const auto ended_by = co_await std::move(either);
+    if (ended_by.index() == 0) co_await be_active();
+    co_await lock_.release();
+    co_await health_.stop();
+    co_await debug_.stop();
+  }
+
+ private:
+  asio::awaitable<void> be_active() {
+    metrics_.set("LockHeld", 1);
+    watch_.spawn("watch-lock", watch_lock());
+    ActiveBbs active({program_.executor(), program_.workers(), store_, cells_, clock_, metrics_, logger_,
+                      [this] { return lock_.is_held(); }, [this](const std::string& reason) { give_up(reason); }},
+                     config_);
+    co_await active.start();
+    metrics_.set("BBSMasterElected", 1);
+    logger_.info("started", {{"address", active.address()}});
+    co_await program_.stop_requested();
+    logger_.info("stopping");
+    // Without the lock nothing may be answered any more, so there is nothing to wait for.
+    const auto grace = lock_.is_held() ? std::chrono::nanoseconds(kGrace) : std::chrono::nanoseconds(0);
+    co_await active.stop(grace);
+    co_await watch_.stop();
+  }
+
+  asio::awaitable<void> watch_lock() {
+    co_await lock_.lost();
+    metrics_.set("LockHeld", 0);
+    give_up("the lock is lost");
+  }
+
+  void give_up(const std::string& reason) {
+    logger_.error("giving-up", {{"reason", reason}});
+    program_.request_stop(1);
+  }
+
+  base::Program& program_;
+  const Config& config_;
+  base::Logger logger_;
+  base::Metrics metrics_;
+  base::SystemClock clock_;
+  ColumnCipher cipher_;
+  std::unique_ptr<sql::Database> database_;
+  Store store_;
+  net::DebugServer debug_;
+  HealthListener health_;
+  clients::LocketClient locket_;
+  clients::LockKeeper lock_;
+  LocketCells cells_;
+  base::TaskGroup watch_;
+};
+
+}  // namespace
+
+asio::awaitable<void> run_bbs(base::Program& program, Config config) {
+  BbsProcess process(program, config);
+  co_await process.run();
+}
+
+void check_config(const Config& config) {
+  net::TlsContext::mutual_server(config.tls);
+  if (!config.auctioneer.tls.empty()) net::TlsContext::client(config.auctioneer.tls);
+  if (!config.rep.tls.empty()) net::TlsContext::client(config.rep.tls);
+  net::TlsContext::client(config.locket.tls);
+  ColumnCipher(config.encryption_keys, config.active_key_label);
+  net::Endpoint::parse(config.auctioneer.url);
+}
+
+}  // namespace rivera::bbs

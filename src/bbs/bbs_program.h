@@ -1,0 +1,18 @@
+// The BBS as a process: standing by for the lock, active, and the end.
+#pragma once
+
+#include "base/asio.h"
+#include "base/program.h"
+#include "bbs/config.h"
+
+namespace rivera::bbs {
+
+// Runs until the program is asked to stop or the lock is lost (then with exit status 1). Start order as in
+// docs/spec/bbs.md §7.3: nothing listens on the API's port before the lock is held. Throws what makes a start
+// impossible.
+asio::awaitable<void> run_bbs(base::Program& program, Config config);
+
+// Reads every file the configuration names. Throws std::runtime_error or std::invalid_argument naming what is wrong.
+void check_config(const Config& config);
+
+}  // namespace rivera::bbs

@@ -1,0 +1,132 @@
+// The BBS's model and its rules: every state transition of docs/spec/bbs.md §4 and §5.
+//
+// Passive and pure: an operation takes a validated request and the time, changes the records, and returns what
+// happened. It does no I/O, keeps no clock and knows nothing of durability: the Ledger makes the changes durable, or
+// takes them back. Owned by the Ledger, used on its strand only.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "bbs/convergence.h"
+#include "bbs/lrp_events.h"
+#include "bbs/outcome.h"
+#include "bbs/records.h"
+
+namespace rivera::bbs {
+
+struct BoardOptions {
+  std::int32_t max_task_retries = 3;
+};
+
+class Board {
+ public:
+  explicit Board(BoardOptions options) : options_(options) {}
+
+  const Records& records() const { return records_; }
+  // For loading and for taking back what could not be made durable.
+  void load(const Change& change) { records_.apply(change); }
+  void revert(const Change& change) { records_.revert(change); }
+  void clear() { records_.clear(); }
+
+  // Domains (§4.2). `ttl` in seconds, 0 = for ever.
+  Outcome upsert_domain(const models::UpsertDomainRequest& request, base::Timestamp now);
+
+  // Desired LRPs (§4.3).
+  Outcome desire_lrp(const models::DesiredLRP& desired, base::Timestamp now, const std::string& trace_id);
+  Outcome update_desired_lrp(const models::UpdateDesiredLRPRequest& request, base::Timestamp now,
+                             const std::string& trace_id);
+  Outcome remove_desired_lrp(const std::string& process_guid, const std::string& trace_id);
+
+  // Actual LRPs (§4.5).
+  Outcome claim(const models::ClaimActualLRPRequest& request, base::Timestamp now);
+  Outcome start(const models::StartActualLRPRequest& request, base::Timestamp now);
+  Outcome crash(const models::CrashActualLRPRequest& request, base::Timestamp now);
+  Outcome fail(const models::FailActualLRPRequest& request, base::Timestamp now);
+  Outcome remove(const models::RemoveActualLRPRequest& request);
+  // Deletes what nobody runs. What a cell runs is left alone and comes back as a StopInstance follow-up; if that cell
+  // is not there, call remove_if_unchanged() with it.
+  Outcome retire(const models::ActualLRPKey& key, const std::string& trace_id);
+  Outcome remove_if_unchanged(const ActualLRPPtr& lrp, const std::string& trace_id);
+
+  // Evacuation (§4.6). `answer` is keep_container.
+  Outcome evacuate_claimed(const models::EvacuateClaimedActualLRPRequest& request, base::Timestamp now);
+  Outcome evacuate_crashed(const models::EvacuateCrashedActualLRPRequest& request, base::Timestamp now);
+  Outcome evacuate_stopped(const models::EvacuateStoppedActualLRPRequest& request);
+  Outcome evacuate_running(const models::EvacuateRunningActualLRPRequest& request, base::Timestamp now);
+  Outcome remove_evacuating(const models::RemoveEvacuatingActualLRPRequest& request);
+
+  // Tasks (§4.7). start_task's `answer` is should_start.
+  Outcome desire_task(const models::DesireTaskRequest& request, base::Timestamp now, const std::string& trace_id);
+  Outcome start_task(const models::StartTaskRequest& request, base::Timestamp now);
+  Outcome complete_task(const models::CompleteTaskRequest& request, base::Timestamp now);
+  Outcome cancel_task(const std::string& task_guid, base::Timestamp now, const std::string& trace_id);
+  Outcome fail_task(const std::string& task_guid, const std::string& reason, base::Timestamp now);
+  Outcome reject_task(const models::RejectTaskRequest& request, base::Timestamp now);
+  Outcome resolving_task(const std::string& task_guid, base::Timestamp now);
+  Outcome delete_task(const std::string& task_guid);
+
+  // Convergence (§5): carries out what convergence.h finds. All rules see one state.
+  Outcome converge_lrps(const LRPConvergence& plan, const CellIds& cells, base::Timestamp now);
+  Outcome converge_tasks(const TaskConvergence& plan, base::Timestamp now);
+
+ private:
+  template <typename Record>
+  void swap(Outcome& outcome, std::shared_ptr<const Record> before, std::shared_ptr<const Record> after) {
+    outcome.changes.push_back(Swap<Record>{std::move(before), std::move(after)});
+    records_.apply(outcome.changes.back());
+  }
+
+  // Actual LRPs (board_actual_lrps.cc).
+  void create_unclaimed(Outcome& outcome, const models::ActualLRPKey& key, base::Timestamp now,
+                        const std::string& trace_id);
+  void remove_lrp(Outcome& outcome, const ActualLRPPtr& lrp, const std::string& trace_id = "");
+  // The crash rule of §4.5. `is_call`: a Crash and not an evacuation. Returns whether it is to be restarted at once.
+  bool crash_lrp(Outcome& outcome, const ActualLRPPtr& lrp, const std::string& reason, base::Timestamp now,
+                 bool is_call);
+  // Unclaims and auctions.
+  void reschedule(Outcome& outcome, const ActualLRPPtr& lrp, base::Timestamp now);
+  // False if it is not desired.
+  bool request_auction(Outcome& outcome, const models::ActualLRPKey& key) const;
+
+  // Desired LRPs (board_desired_lrps.cc).
+  void create_instances(Outcome& outcome, const DesiredLRPPtr& desired, std::int32_t first, base::Timestamp now,
+                        const std::string& trace_id);
+  void stop_instances(Outcome& outcome, const std::string& process_guid, std::int32_t first,
+                      const std::string& trace_id);
+  void update_instances(Outcome& outcome, const models::DesiredLRPUpdate& update, const DesiredLRPRecord& before,
+                        const DesiredLRPRecord& after, const std::string& trace_id) const;
+
+  // Evacuation (board_evacuation.cc).
+  void evacuate_rolling(Outcome& outcome, const LRPSet& lrps, const ActualLRPPtr& target,
+                        const models::EvacuateRunningActualLRPRequest& request, base::Timestamp now);
+  void evacuate_recreate(Outcome& outcome, const ActualLRPPtr& target, const DesiredLRPRecord& desired,
+                         base::Timestamp now);
+  void keep_evacuating(Outcome& outcome, const LRPSet& lrps, const models::EvacuateRunningActualLRPRequest& request,
+                       base::Timestamp now);
+  void hand_over(Outcome& outcome, const LRPSet& lrps, const ActualLRPPtr& target, base::Timestamp now);
+
+  // Tasks (board_tasks.cc).
+  TaskPtr replace(Outcome& outcome, const TaskPtr& before, models::Task after);
+  TaskPtr complete(Outcome& outcome, const TaskPtr& task, models::Task after);
+  TaskPtr fail(Outcome& outcome, const TaskPtr& task, std::string_view reason, base::Timestamp now);
+  void remove_task(Outcome& outcome, const TaskPtr& task);
+
+  // Convergence (board_convergence.cc).
+  using Auctions = std::map<std::string, std::vector<std::int32_t>>;  // process guid to indices
+  void retire_all(Outcome& outcome, const LRPConvergence& plan, const CellIds& cells);
+  void restart(Outcome& outcome, Auctions& auctions, const ActualLRPPtr& lrp, base::Timestamp now);
+  void replace_lost(Outcome& outcome, Auctions& auctions, const ActualLRPPtr& lrp, base::Timestamp now);
+  void take_back(Outcome& outcome, const ActualLRPPtr& suspect);
+  void update_outdated(Outcome& outcome, const LRPConvergence& plan) const;
+
+  BoardOptions options_;
+  Records records_;
+};
+
+}  // namespace rivera::bbs

@@ -1,0 +1,99 @@
+#include "bbs/column_cipher.h"
+
+#include <memory>
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include "base/bytes.h"
+
+namespace rivera::bbs {
+namespace {
+
+constexpr std::string_view kFormat = "02";
+constexpr std::size_t kNonceSize = 12;
+constexpr std::size_t kTagSize = 16;
+
+struct FreeContext {
+  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
+};
+using Context = std::unique_ptr<EVP_CIPHER_CTX, FreeContext>;
+
+const unsigned char* bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+unsigned char* bytes(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
+
+std::string key_of(std::string_view passphrase) {
+  std::string key(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(bytes(passphrase), passphrase.size(), bytes(key));
+  return key;
+}
+
+void check(bool ok) {
+  if (!ok) throw std::runtime_error("encrypting a column failed");
+}
+
+}  // namespace
+
+ColumnCipher::ColumnCipher(std::map<std::string, std::string> passphrases, std::string active_label)
+    : active_label_(std::move(active_label)) {
+  for (const auto& [label, passphrase] : passphrases) {
+    if (label.empty() || label.size() > 127)
+      throw std::invalid_argument("an encryption key's label has 1 to 127 bytes");
+    keys_[label] = key_of(passphrase);
+  }
+  if (!keys_.contains(active_label_)) throw std::invalid_argument("the active key's label is not among the keys");
+}
+
+std::string ColumnCipher::seal(std::string_view plain) const {
+  std::string nonce(kNonceSize, '\0');
+  check(RAND_bytes(bytes(nonce), static_cast<int>(nonce.size())) == 1);
+  std::string out;
+  out.reserve(1 + active_label_.size() + kNonceSize + plain.size() + kTagSize);
+  out.push_back(static_cast<char>(active_label_.size()));
+  out += active_label_;
+  out += nonce;
+  const std::size_t start = out.size();
+  out.resize(start + plain.size() + kTagSize);
+  Context context(EVP_CIPHER_CTX_new());
+  int size = 0;
+  check(context && EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, bytes(keys_.at(active_label_)),
+                                      bytes(nonce)) == 1);
+  check(EVP_EncryptUpdate(context.get(), bytes(out) + start, &size, bytes(plain), static_cast<int>(plain.size())) == 1);
+  check(EVP_EncryptFinal_ex(context.get(), bytes(out) + start + size, &size) == 1);
+  check(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kTagSize, bytes(out) + start + plain.size()) == 1);
+  return std::string(kFormat) + base::to_base64(out);
+}
+
+std::string ColumnCipher::open(std::string_view column) const {
+  if (!column.starts_with(kFormat)) throw UndecodableColumn("unknown format of an encrypted column");
+  std::string sealed;
+  try {
+    sealed = base::from_base64(column.substr(kFormat.size()));
+  } catch (const std::invalid_argument&) {
+    throw UndecodableColumn("an encrypted column is not base64");
+  }
+  std::string_view rest = sealed;
+  const std::size_t label_size = rest.empty() ? 0 : static_cast<unsigned char>(rest.front());
+  if (rest.size() < 1 + label_size + kNonceSize + kTagSize) throw UndecodableColumn("an encrypted column is too short");
+  const auto key = keys_.find(std::string(rest.substr(1, label_size)));
+  if (key == keys_.end()) throw UndecodableColumn("an encrypted column needs a key that is not configured");
+  const std::string_view nonce = rest.substr(1 + label_size, kNonceSize);
+  const std::string_view text =
+      rest.substr(1 + label_size + kNonceSize, rest.size() - 1 - label_size - kNonceSize - kTagSize);
+  std::string tag(rest.substr(rest.size() - kTagSize));
+
+  std::string plain(text.size() + kTagSize, '\0');  // never empty, so that data() may be written to
+  Context context(EVP_CIPHER_CTX_new());
+  int size = 0;
+  const bool opened =
+      context && EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, bytes(key->second), bytes(nonce)) == 1 &&
+      EVP_DecryptUpdate(context.get(), bytes(plain), &size, bytes(text), static_cast<int>(text.size())) == 1 &&
+      EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, kTagSize, tag.data()) == 1 &&
+      EVP_DecryptFinal_ex(context.get(), bytes(plain) + size, &size) == 1;
+  if (!opened) throw UndecodableColumn("an encrypted column does not open with its key");
+  plain.resize(text.size());
+  return plain;
+}
+
+}  // namespace rivera::bbs

@@ -1,0 +1,45 @@
+// The BBS's configuration file (docs/spec/bbs.md §7.1).
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "base/log.h"
+#include "bbs/convergence_loop.h"
+#include "clients/auctioneer_client.h"
+#include "clients/locket_client.h"
+#include "clients/rep_client.h"
+#include "net/tls.h"
+#include "sql/database_config.h"
+
+namespace rivera::bbs {
+
+struct Config {
+  std::string uuid;  // owner of the lock
+  std::string listen_address;
+  std::string health_address;
+  std::string debug_address;  // "" = none
+  net::TlsFiles tls;          // of the API, and towards task callbacks
+  sql::DatabaseConfig database;
+  std::map<std::string, std::string> encryption_keys;  // label to passphrase: never log
+  std::string active_key_label;
+  clients::LocketClientOptions locket;
+  std::chrono::seconds lock_ttl{15};
+  std::chrono::nanoseconds lock_retry_interval = std::chrono::seconds(5);
+  clients::AuctioneerClientOptions auctioneer;
+  clients::RepClientOptions rep;
+  std::chrono::nanoseconds communication_timeout = std::chrono::seconds(10);
+  ConvergenceLoop::Options convergence;
+  std::size_t update_workers = 1000;         // calls to reps at once
+  std::size_t task_callback_workers = 1000;  // callbacks at once
+  std::int32_t max_task_retries = 3;
+  base::LogLevel log_level = base::LogLevel::kInfo;
+  base::LogTimeFormat log_time_format = base::LogTimeFormat::kUnixEpoch;
+  std::string session_name = "bbs";
+};
+
+// Throws base::ConfigError, one line that names file and key. Reads no other file.
+Config load_config(const std::string& path);
+
+}  // namespace rivera::bbs

@@ -1,0 +1,47 @@
+// Putting records in order, again and again (docs/spec/bbs.md §5).
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "base/asio.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "bbs/cells.h"
+#include "bbs/convergence.h"
+#include "bbs/ledger.h"
+
+namespace rivera::bbs {
+
+// Runs on the ledger's home strand.
+class ConvergenceLoop {
+ public:
+  struct Options {
+    std::chrono::nanoseconds interval = std::chrono::seconds(30);
+    TaskDurations tasks;
+  };
+
+  ConvergenceLoop(Ledger& ledger, Cells& cells, base::Metrics& metrics, Options options, base::Logger logger)
+      : ledger_(ledger), cells_(cells), metrics_(metrics), options_(options), logger_(logger.session("converge")) {}
+
+  // Until cancelled: the first run after one interval, each further one an interval after the end of the last.
+  asio::awaitable<void> run();
+
+  // One run of both halves. A list of cells that cannot be had skips it; failures are logged.
+  asio::awaitable<void> converge();
+
+ private:
+  asio::awaitable<CellIds> present_cells();
+  asio::awaitable<void> converge_lrps(std::shared_ptr<const CellIds> cells);
+  asio::awaitable<void> converge_tasks(std::shared_ptr<const CellIds> cells);
+  void report(const LRPConvergence& plan, std::chrono::steady_clock::duration took);
+  void report(const TaskConvergence& plan, std::chrono::steady_clock::duration took);
+
+  Ledger& ledger_;
+  Cells& cells_;
+  base::Metrics& metrics_;
+  Options options_;
+  base::Logger logger_;
+};
+
+}  // namespace rivera::bbs

@@ -1,0 +1,147 @@
+#include <algorithm>
+#include <set>
+
+#include "bbs/services.h"
+
+namespace rivera::bbs {
+namespace {
+
+using DesiredLRPs = std::vector<DesiredLRPPtr>;
+
+bool matches(const models::DesiredLRP& lrp, const models::DesiredLRPsRequest& request) {
+  if (!request.domain().empty() && lrp.domain() != request.domain()) return false;
+  const auto& apps = request.app_guids();
+  return apps.empty() || std::any_of(apps.begin(), apps.end(),
+                                     [&lrp](const std::string& app) { return lrp.process_guid().starts_with(app); });
+}
+
+DesiredLRPs select(const Records& records, const models::DesiredLRPsRequest& request) {
+  DesiredLRPs found;
+  const auto add = [&](const DesiredLRPPtr& desired) {
+    if (desired && matches(desired->lrp, request)) found.push_back(desired);
+  };
+  if (request.process_guids().empty()) {
+    found.reserve(records.desired_lrp_count());
+    for (const auto& [guid, process] : records.processes()) add(process.desired);
+  } else {
+    const std::set<std::string> guids(request.process_guids().begin(), request.process_guids().end());
+    for (const std::string& guid : guids) add(records.desired_lrp(guid));
+  }
+  return found;
+}
+
+// The bytes of a record in the form of a route.
+std::string encoded(const DesiredLRPRecord& record, models::DefinitionVersion version) {
+  if (version == models::DefinitionVersion::kV3 || record.lrp.image_layers().empty()) return record.wire;
+  models::DesiredLRP lrp = record.lrp;
+  models::down_convert(lrp, version);
+  models::derive_metrics_guid(lrp);
+  return models::encode(lrp);
+}
+
+}  // namespace
+
+DesiredLRPService::DesiredLRPService(Api& api, Ledger& ledger) : ledger_(ledger) {
+  add_reads(api);
+  add_changes(api);
+}
+
+void DesiredLRPService::add_reads(Api& api) {
+  using models::DefinitionVersion;
+  api.post<models::DesiredLRPsRequest>("DesiredLRPs", "/v1/desired_lrps/list.r3", [this](auto request, Call) {
+    return list(std::move(request), DefinitionVersion::kV3);
+  });
+  api.post<models::DesiredLRPsRequest>("DesiredLRPs_r2", "/v1/desired_lrps/list.r2", [this](auto request, Call) {
+    return list(std::move(request), DefinitionVersion::kV2);
+  });
+  api.post<models::DesiredLRPByProcessGuidRequest>(
+      "DesiredLRPByProcessGuid", "/v1/desired_lrps/get_by_process_guid.r3",
+      [this](auto request, Call) { return get(request.process_guid(), DefinitionVersion::kV3); });
+  api.post<models::DesiredLRPByProcessGuidRequest>(
+      "DesiredLRPByProcessGuid_r2", "/v1/desired_lrps/get_by_process_guid.r2",
+      [this](auto request, Call) { return get(request.process_guid(), DefinitionVersion::kV2); });
+  api.post<models::DesiredLRPsRequest>("DesiredLRPSchedulingInfos", "/v1/desired_lrp_scheduling_infos/list",
+                                       [this](auto request, Call) { return scheduling_infos(std::move(request)); });
+  api.post<models::DesiredLRPByProcessGuidRequest>(
+      "DesiredLRPSchedulingInfoByProcessGuid", "/v1/desired_lrp_scheduling_infos/get_by_process_guid",
+      [this](auto request, Call) { return scheduling_info(request.process_guid()); });
+  api.post<models::DesiredLRPsRequest>("DesiredLRPRoutingInfos", "/v1/desired_lrp_routing_infos/list",
+                                       [this](auto request, Call) { return routing_infos(std::move(request)); });
+}
+
+void DesiredLRPService::add_changes(Api& api) {
+  api.post<models::DesireLRPRequest>("DesireDesiredLRP", "/v1/desired_lrp/desire.r2", [this](auto request, Call call) {
+    return change([r = std::move(request), trace = std::move(call.trace_id)](Board& board, base::Timestamp now) {
+      return board.desire_lrp(r.desired_lrp(), now, trace);
+    });
+  });
+  api.post<models::UpdateDesiredLRPRequest>(
+      "UpdateDesireLRP", "/v1/desired_lrp/update", [this](auto request, Call call) {
+        return change([r = std::move(request), trace = std::move(call.trace_id)](Board& board, base::Timestamp now) {
+          return board.update_desired_lrp(r, now, trace);
+        });
+      });
+  api.post<models::RemoveDesiredLRPRequest>(
+      "RemoveDesiredLRP", "/v1/desired_lrp/remove", [this](auto request, Call call) {
+        return change([r = std::move(request), trace = std::move(call.trace_id)](Board& board, base::Timestamp) {
+          return board.remove_desired_lrp(r.process_guid(), trace);
+        });
+      });
+}
+
+asio::awaitable<DesiredLRPs> DesiredLRPService::select(models::DesiredLRPsRequest request) {
+  auto look = [request = std::move(request)](const Records& records) { return bbs::select(records, request); };
+  co_return co_await ledger_.read(std::move(look));
+}
+
+asio::awaitable<DesiredLRPPtr> DesiredLRPService::find(std::string process_guid) {
+  auto look = [process_guid](const Records& records) { return records.desired_lrp(process_guid); };
+  DesiredLRPPtr desired = co_await ledger_.read(std::move(look));
+  if (!desired) throw models::resource_not_found();
+  co_return desired;
+}
+
+asio::awaitable<std::string> DesiredLRPService::list(models::DesiredLRPsRequest request,
+                                                     models::DefinitionVersion version) {
+  const DesiredLRPs lrps = co_await select(std::move(request));
+  if (version == models::DefinitionVersion::kV3) {
+    co_return list_body(lrps, [](const DesiredLRPRecord& r) -> const std::string& { return r.wire; });
+  }
+  std::string body;
+  for (const DesiredLRPPtr& lrp : lrps) models::append_field(body, 2, encoded(*lrp, version));
+  co_return body;
+}
+
+asio::awaitable<std::string> DesiredLRPService::get(std::string process_guid, models::DefinitionVersion version) {
+  const DesiredLRPPtr lrp = co_await find(std::move(process_guid));
+  std::string body;
+  models::append_field(body, 2, encoded(*lrp, version));
+  co_return body;
+}
+
+asio::awaitable<std::string> DesiredLRPService::scheduling_infos(models::DesiredLRPsRequest request) {
+  request.clear_app_guids();  // not looked at here (§4.9)
+  const DesiredLRPs lrps = co_await select(std::move(request));
+  co_return list_body(lrps, [](const DesiredLRPRecord& r) -> const std::string& { return r.scheduling_info; });
+}
+
+asio::awaitable<std::string> DesiredLRPService::scheduling_info(std::string process_guid) {
+  const DesiredLRPPtr lrp = co_await find(std::move(process_guid));
+  std::string body;
+  models::append_field(body, 2, lrp->scheduling_info);
+  co_return body;
+}
+
+asio::awaitable<std::string> DesiredLRPService::routing_infos(models::DesiredLRPsRequest request) {
+  request.clear_app_guids();  // neither this nor the domain is looked at here (§4.9)
+  request.clear_domain();
+  const DesiredLRPs lrps = co_await select(std::move(request));
+  co_return list_body(lrps, [](const DesiredLRPRecord& r) -> const std::string& { return r.routing_info; });
+}
+
+asio::awaitable<std::string> DesiredLRPService::change(Ledger::Operation operation) {
+  const Outcome outcome = co_await ledger_.run(std::move(operation));
+  co_return body_of(outcome);
+}
+
+}  // namespace rivera::bbs

@@ -1,0 +1,210 @@
+#include "bbs/ledger.h"
+
+#include <optional>
+
+#include "sql/error.h"
+
+namespace rivera::bbs {
+namespace {
+
+constexpr auto kRetryInterval = std::chrono::milliseconds(500);
+
+// What the client is told of a transaction that failed (docs/spec/bbs.md §1.6).
+models::ModelError as_model_error(const sql::Error& e) {
+  switch (e.error_class()) {
+    case sql::ErrorClass::kDuplicateKey:
+      return models::resource_exists();
+    case sql::ErrorClass::kNotFound:
+      return models::resource_not_found();
+    case sql::ErrorClass::kDeadlock:
+      return models::deadlock_error();
+    case sql::ErrorClass::kTooLong:
+      return models::bad_request();
+    case sql::ErrorClass::kMissingTable:
+      return models::unrecoverable_error(e.what());
+    case sql::ErrorClass::kConnection:
+    case sql::ErrorClass::kDiskFull:
+    case sql::ErrorClass::kTimeout:
+    case sql::ErrorClass::kOther:
+      return models::unknown_error(e.what());
+  }
+  return models::unknown_error(e.what());
+}
+
+// Whether the transaction may have happened although it failed. It is then written again until that is certain: writing
+// it twice does no harm, but an answer would be a guess.
+bool is_in_doubt(const sql::Error& e) {
+  return e.error_class() == sql::ErrorClass::kConnection || e.error_class() == sql::ErrorClass::kTimeout;
+}
+
+}  // namespace
+
+// One transaction: the outcomes of operations in the order of their decisions.
+struct Ledger::Batch {
+  explicit Batch(asio::any_io_executor executor) : done(executor) {}
+  std::vector<std::shared_ptr<Outcome>> outcomes;
+  base::Condition done;
+  bool finished = false;
+  std::optional<models::ModelError> failure;
+};
+
+Ledger::Ledger(asio::any_io_executor home, base::WorkerPool& workers, Store& store, const base::Clock& clock,
+               Options options, base::Logger logger)
+    : home_(home),
+      workers_(workers),
+      store_(store),
+      clock_(clock),
+      options_(std::move(options)),
+      logger_(logger.session("ledger")),
+      board_(options_.board),
+      gathering_(std::make_shared<Batch>(home)),
+      work_(home),
+      writer_(home, logger_) {
+  writer_.spawn("write-batches", write_batches());
+}
+
+Ledger::~Ledger() = default;
+
+asio::awaitable<void> Ledger::load() {
+  auto reading = [this] { return std::make_shared<Store::LoadResult>(store_.load()); };
+  const std::shared_ptr<Store::LoadResult> loaded = co_await workers_.run(std::move(reading));
+  for (const Change& change : loaded->records) {
+    board_.load(change);
+    committed_.apply(change);
+  }
+  if (loaded->undecodable > 0) logger_.error("left-out-undecodable-rows", {{"count", loaded->undecodable}});
+  logger_.info("loaded", {{"desired_lrps", committed_.desired_lrp_count()},
+                          {"actual_lrps", committed_.actual_lrp_count()},
+                          {"tasks", committed_.tasks().size()},
+                          {"domains", committed_.domains().size()}});
+}
+
+asio::awaitable<Outcome> Ledger::run(Operation operation) {
+  auto at_home = run_at_home(std::move(operation));
+  co_return co_await asio::co_spawn(home_, std::move(at_home), asio::use_awaitable);
+}
+
+asio::awaitable<Outcome> Ledger::run_at_home(Operation operation) {
+  if (stopping_) throw models::unknown_error("the BBS is shutting down");
+  auto outcome = std::make_shared<Outcome>(operation(board_, clock_.now()));
+  if (!fits_its_columns(outcome->changes)) {
+    for (auto change = outcome->changes.rbegin(); change != outcome->changes.rend(); ++change) board_.revert(*change);
+    throw models::bad_request();
+  }
+  if (outcome->changes.empty()) {
+    // The answer may rest on something that is not durable yet.
+    const bool in_doubt = outcome->subject.empty() ? !dirty_.empty() : dirty_.contains(outcome->subject);
+    if (in_doubt) {
+      const std::shared_ptr<Batch> newest = gathering_->outcomes.empty() ? in_flight_ : gathering_;
+      co_await wait_for(newest);
+    }
+    if (publish_) publish_(*outcome);
+  } else {
+    const std::shared_ptr<Batch> batch = gathering_;
+    mark_dirty(*outcome);
+    batch->outcomes.push_back(outcome);
+    work_.notify_all();
+    co_await wait_for(batch);
+  }
+  co_return std::move(*outcome);
+}
+
+asio::awaitable<void> Ledger::wait_for(std::shared_ptr<Batch> batch) {
+  while (!batch->finished) co_await batch->done.wait();
+  if (batch->failure) throw *batch->failure;
+}
+
+asio::awaitable<void> Ledger::write_batches() {
+  for (;;) {
+    while (gathering_->outcomes.empty() && !stopping_) co_await work_.wait();
+    if (gathering_->outcomes.empty()) co_return;
+    in_flight_ = std::move(gathering_);
+    gathering_ = std::make_shared<Batch>(home_);
+    co_await write(in_flight_);
+    in_flight_ = nullptr;
+  }
+}
+
+asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
+  std::vector<Change> changes;
+  for (const auto& outcome : batch->outcomes) {
+    changes.insert(changes.end(), outcome->changes.begin(), outcome->changes.end());
+  }
+  for (;;) {
+    std::optional<models::ModelError> failure;
+    bool in_doubt = false;
+    try {
+      auto writing = [this, &changes] { store_.write(changes); };
+      co_await workers_.run(std::move(writing));
+      commit(*batch);
+      co_return;
+    } catch (const sql::Error& e) {
+      logger_.error("failed-to-commit", {{"error", e.what()}, {"changes", changes.size()}});
+      failure = as_model_error(e);
+      in_doubt = is_in_doubt(e);
+    } catch (const TermEnded& e) {
+      failure = models::unknown_error(e.what());
+      if (options_.give_up) options_.give_up(e.what());
+    }
+    if (!in_doubt || stopping_) {
+      fail(*batch, *failure);
+      if (failure->type() == models::Error::Unrecoverable && options_.give_up) options_.give_up(failure->message());
+      co_return;
+    }
+    co_await base::sleep_for(kRetryInterval);
+  }
+}
+
+void Ledger::commit(Batch& batch) {
+  for (const auto& outcome : batch.outcomes) {
+    for (const Change& change : outcome->changes) committed_.apply(change);
+    mark_clean(*outcome);
+  }
+  for (const auto& outcome : batch.outcomes) {
+    if (publish_) publish_(*outcome);
+    outcome->events.clear();
+    outcome->changes.clear();
+    outcome->follow_ups.clear();
+  }
+  batch.finished = true;
+  batch.done.notify_all();
+}
+
+void Ledger::fail(Batch& batch, const models::ModelError& error) {
+  take_back(*gathering_);
+  take_back(batch);
+  for (Batch* failed : {&batch, gathering_.get()}) {
+    failed->failure = error;
+    failed->finished = true;
+    failed->done.notify_all();
+  }
+  gathering_ = std::make_shared<Batch>(home_);
+}
+
+void Ledger::take_back(Batch& batch) {
+  for (auto outcome = batch.outcomes.rbegin(); outcome != batch.outcomes.rend(); ++outcome) {
+    for (auto change = (*outcome)->changes.rbegin(); change != (*outcome)->changes.rend(); ++change) {
+      board_.revert(*change);
+    }
+    mark_clean(**outcome);
+  }
+}
+
+void Ledger::mark_dirty(const Outcome& outcome) {
+  for (const Change& change : outcome.changes) ++dirty_[subject_of(change)];
+}
+
+void Ledger::mark_clean(const Outcome& outcome) {
+  for (const Change& change : outcome.changes) {
+    auto it = dirty_.find(subject_of(change));
+    if (it != dirty_.end() && --it->second == 0) dirty_.erase(it);
+  }
+}
+
+asio::awaitable<void> Ledger::stop() {
+  stopping_ = true;
+  work_.notify_all();
+  co_await writer_.join();
+}
+
+}  // namespace rivera::bbs

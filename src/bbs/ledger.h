@@ -1,0 +1,109 @@
+// The way from a decision to a durable, published fact.
+//
+//   request ─> run(operation) ─> Board ─> next transaction ─> durable ─> committed records ─> publish ─> answer
+//
+// Group commit: while one transaction is being written, the changes decided meanwhile gather for the next. Answers,
+// events and follow-ups of a transaction leave in the order of its decisions, and only after it is durable; reads see
+// the committed records only. A transaction that fails takes with it what was decided on top of it: the Board goes
+// back, and the callers get the error.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/asio/co_spawn.hpp>
+
+#include "base/asio.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/task_group.h"
+#include "base/wait.h"
+#include "base/worker_pool.h"
+#include "bbs/board.h"
+#include "bbs/store.h"
+
+namespace rivera::bbs {
+
+// Owns the Board. Lives on `home`, a strand or a single-threaded context; run() and read() may be called from any
+// executor.
+class Ledger {
+ public:
+  // Told of each durable outcome, in commit order, on the home strand.
+  using Publish = std::function<void(const Outcome&)>;
+  using Operation = std::function<Outcome(Board&, base::Timestamp now)>;
+
+  struct Options {
+    BoardOptions board;
+    // Called when nothing can be made durable any more (the tables are gone, or another BBS is active): the process
+    // ends.
+    std::function<void(const std::string& reason)> give_up;
+  };
+
+  Ledger(asio::any_io_executor home, base::WorkerPool& workers, Store& store, const base::Clock& clock, Options options,
+         base::Logger logger);
+  ~Ledger();
+
+  void on_commit(Publish publish) { publish_ = std::move(publish); }
+
+  // Reads all records from the store, before anything else. Throws what Store::load() throws.
+  asio::awaitable<void> load();
+
+  // Applies an operation and returns its outcome once that is durable; events and follow-ups have been published by
+  // then and are no longer in it. Throws models::ModelError if it could not be made durable; nothing has happened then.
+  // An operation must not suspend or throw.
+  asio::awaitable<Outcome> run(Operation operation);
+
+  // Calls `look(committed records)` on the home strand.
+  template <typename Look>
+  asio::awaitable<std::invoke_result_t<Look, const Records&>> read(Look look) {
+    auto at_home = read_at_home(std::move(look));
+    co_return co_await asio::co_spawn(home_, std::move(at_home), asio::use_awaitable);
+  }
+
+  // On the home strand only.
+  const Records& committed() const { return committed_; }
+
+  // Waits until all that was decided is durable, then ends. Nothing may be run afterwards.
+  asio::awaitable<void> stop();
+
+ private:
+  struct Batch;
+
+  template <typename Look>
+  asio::awaitable<std::invoke_result_t<Look, const Records&>> read_at_home(Look look) {
+    co_return look(committed_);
+  }
+  asio::awaitable<Outcome> run_at_home(Operation operation);
+  asio::awaitable<void> wait_for(std::shared_ptr<Batch> batch);
+  asio::awaitable<void> write_batches();
+  asio::awaitable<void> write(std::shared_ptr<Batch> batch);
+  void commit(Batch& batch);
+  void take_back(Batch& batch);
+  void fail(Batch& batch, const models::ModelError& error);
+  void mark_dirty(const Outcome& outcome);
+  void mark_clean(const Outcome& outcome);
+
+  asio::any_io_executor home_;
+  base::WorkerPool& workers_;
+  Store& store_;
+  const base::Clock& clock_;
+  Options options_;
+  base::Logger logger_;
+  Publish publish_;
+
+  Board board_;
+  Records committed_;
+  std::shared_ptr<Batch> gathering_, in_flight_;
+  // Subjects with changes that are not durable yet, and how many: answers about them wait.
+  std::unordered_map<std::string, int> dirty_;
+  base::Condition work_;
+  bool stopping_ = false;
+  base::TaskGroup writer_;
+};
+
+}  // namespace rivera::bbs

@@ -1,0 +1,31 @@
+// Which events a mutation of actual LRPs causes (docs/spec/bbs.md §3.6 to §3.8). Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bbs/event.h"
+#include "bbs/records.h"
+
+namespace rivera::bbs {
+
+// One LRP as it was and as it became; absent before: new, absent after: gone.
+struct Transition {
+  ActualLRPPtr before, after;
+};
+
+// One mutation of one process guid and index.
+struct LRPMutation {
+  std::vector<Transition> transitions;  // what instance streams tell, in order
+  LRPSet before, after;                 // the whole index, from which group streams tell
+  bool is_crash_call = false;           // a Crash of an ordinary LRP is told even where it restarts at once
+  std::string trace_id;
+};
+
+// In the order in which each hub is to tell them.
+Events events_of(const LRPMutation& mutation);
+
+// Evacuating LRPs in their slot; of ordinary and suspect, the suspect unless the ordinary one is RUNNING.
+Group fold(const LRPSet& lrps);
+
+}  // namespace rivera::bbs

@@ -1,0 +1,64 @@
+// What an operation on the Board comes to.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "bbs/event.h"
+#include "bbs/records.h"
+#include "models/errors.h"
+
+namespace rivera::bbs {
+
+// Asks the auctioneer to place instances.
+struct AuctionLRP {
+  DesiredLRPPtr desired;
+  std::vector<std::int32_t> indices;
+  std::string trace_id;
+};
+struct AuctionTask {
+  TaskPtr task;
+  std::string trace_id;
+};
+// Asks the rep of `lrp`'s cell to stop it.
+struct StopInstance {
+  ActualLRPPtr lrp;
+  std::string trace_id;
+};
+// Tells the rep of `lrp`'s cell its new internal routes and metric tags; absent: unchanged (docs/spec/bbs.md §4.3).
+struct UpdateInstance {
+  ActualLRPPtr lrp;
+  std::optional<std::vector<std::string>> internal_routes;
+  std::optional<std::map<std::string, std::string>> metric_tags;
+  std::string trace_id;
+};
+struct CancelTaskOnCell {
+  std::string task_guid;
+  std::string cell_id;
+  std::string trace_id;
+};
+// Tells a task's owner that it is completed (docs/spec/bbs.md §4.7).
+struct CompletionCallback {
+  TaskPtr task;
+};
+using FollowUp =
+    std::variant<AuctionLRP, AuctionTask, StopInstance, UpdateInstance, CancelTaskOnCell, CompletionCallback>;
+
+// The answer, and what is to be done once the changes are durable: nothing of it may be told before.
+struct Outcome {
+  Outcome() = default;
+  explicit Outcome(std::string of) : subject(std::move(of)) {}
+
+  std::optional<models::ModelError> error;  // may come with changes: a crash is recorded though its restart failed
+  bool answer = false;                      // keep_container, should_start
+  std::string subject;                      // the guid or domain whose durability the answer depends on
+  std::vector<Change> changes;              // in order; the Board holds them already
+  Events events;
+  std::vector<FollowUp> follow_ups;
+};
+
+}  // namespace rivera::bbs

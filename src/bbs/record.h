@@ -1,0 +1,64 @@
+// What the BBS keeps: immutable snapshots of records, each with the bytes that lists answer with.
+//
+// A record is made once per change and then only shared, so it may be read from any thread. The message is the truth,
+// the bytes beside it are derived from it (docs/architecture.md, decision 3).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/actual_lrp.h"
+#include "models/desired_lrp.h"
+#include "models/models.h"
+#include "models/task.h"
+
+namespace rivera::bbs {
+
+struct ActualLRPRecord {
+  models::ActualLRP lrp;
+  std::string wire;  // encoded deterministically: equal bytes mean equal LRPs
+};
+using ActualLRPPtr = std::shared_ptr<const ActualLRPRecord>;
+
+struct DesiredLRPRecord {
+  models::DesiredLRP lrp;                   // as stored and as events carry it
+  std::int64_t created_at = 0;              // Unix nanoseconds
+  std::string wire;                         // the r3 form of reads, metrics_guid derived (docs/spec/bbs.md §2.13)
+  std::string scheduling_info;              // an encoded DesiredLRPSchedulingInfo
+  std::string routing_info;                 // an encoded DesiredLRP with the routing fields only
+  std::vector<std::string> internal_hosts;  // the internal routes, in order
+};
+using DesiredLRPPtr = std::shared_ptr<const DesiredLRPRecord>;
+
+struct TaskRecord {
+  models::Task task;
+  std::string wire;
+};
+using TaskPtr = std::shared_ptr<const TaskRecord>;
+
+struct DomainRecord {
+  std::string name;
+  std::int64_t expires_at = 0;  // Unix nanoseconds; the greatest value means never
+};
+using DomainPtr = std::shared_ptr<const DomainRecord>;
+
+ActualLRPPtr make_actual_lrp(models::ActualLRP lrp);
+// `lrp` in the form of models::as_stored().
+DesiredLRPPtr make_desired_lrp(models::DesiredLRP lrp, std::int64_t created_at);
+TaskPtr make_task(models::Task task);
+DomainPtr make_domain(std::string name, std::int64_t expires_at);
+
+// The names by which rules ask for parts of a record.
+inline const std::string& process_guid(const ActualLRPRecord& r) { return r.lrp.actual_lrp_key().process_guid(); }
+inline std::int32_t instance_index(const ActualLRPRecord& r) { return r.lrp.actual_lrp_key().index(); }
+inline const std::string& cell_id(const ActualLRPRecord& r) { return r.lrp.actual_lrp_instance_key().cell_id(); }
+inline bool is_in_state(const ActualLRPRecord& r, std::string_view state) { return r.lrp.state() == state; }
+inline bool is_on_a_cell(const ActualLRPRecord& r) { return models::is_on_a_cell(r.lrp); }
+inline bool has_key(const ActualLRPRecord& r, const models::ActualLRPInstanceKey& key) {
+  return r.lrp.actual_lrp_instance_key() == key;
+}
+
+}  // namespace rivera::bbs

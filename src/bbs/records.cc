@@ -1,0 +1,143 @@
+#include "bbs/records.h"
+
+#include <algorithm>
+
+namespace rivera::bbs {
+namespace {
+
+const std::string& subject(const ActualLRPRecord& r) { return process_guid(r); }
+const std::string& subject(const DesiredLRPRecord& r) { return r.lrp.process_guid(); }
+const std::string& subject(const TaskRecord& r) { return r.task.task_guid(); }
+const std::string& subject(const DomainRecord& r) { return r.name; }
+
+auto lower_bound(std::vector<Instance>& instances, std::int32_t index) {
+  return std::lower_bound(instances.begin(), instances.end(), index,
+                          [](const Instance& i, std::int32_t wanted) { return i.index < wanted; });
+}
+
+bool share_a_slot(const ActualLRPRecord& a, const ActualLRPRecord& b) {
+  return a.lrp.presence() == b.lrp.presence() && instance_index(a) == instance_index(b) &&
+         process_guid(a) == process_guid(b);
+}
+
+}  // namespace
+
+const std::string& subject_of(const Change& change) {
+  return std::visit(
+      [](const auto& swap) -> const std::string& { return subject(swap.after ? *swap.after : *swap.before); }, change);
+}
+
+ActualLRPPtr LRPSet::with_key(const models::ActualLRPInstanceKey& key) const {
+  for (const auto& lrp : slots) {
+    if (lrp && has_key(*lrp, key)) return lrp;
+  }
+  return nullptr;
+}
+
+void Records::apply(const Change& change) {
+  std::visit([this](const auto& swap) { replace(swap.before, swap.after); }, change);
+}
+
+void Records::revert(const Change& change) {
+  std::visit([this](const auto& swap) { replace(swap.after, swap.before); }, change);
+}
+
+void Records::clear() { *this = Records(); }
+
+const Process* Records::process(const std::string& guid) const {
+  auto it = processes_.find(guid);
+  return it == processes_.end() ? nullptr : &it->second;
+}
+
+LRPSet Records::lrps(const std::string& guid, std::int32_t index) const {
+  auto it = processes_.find(guid);
+  if (it == processes_.end()) return {};
+  const auto& instances = it->second.instances;
+  auto at = std::lower_bound(instances.begin(), instances.end(), index,
+                             [](const Instance& i, std::int32_t wanted) { return i.index < wanted; });
+  if (at == instances.end() || at->index != index) return {};
+  return at->lrps;
+}
+
+DesiredLRPPtr Records::desired_lrp(const std::string& guid) const {
+  const Process* found = process(guid);
+  return found ? found->desired : nullptr;
+}
+
+TaskPtr Records::task(const std::string& guid) const {
+  auto it = tasks_.find(guid);
+  return it == tasks_.end() ? nullptr : it->second;
+}
+
+DomainPtr Records::domain(const std::string& name) const {
+  auto it = domains_.find(name);
+  return it == domains_.end() ? nullptr : it->second;
+}
+
+const Records::LRPs& Records::lrps_on_cell(const std::string& cell) const {
+  static const LRPs kNone;
+  auto it = cells_.find(cell);
+  return it == cells_.end() ? kNone : it->second;
+}
+
+void Records::put_into_slot(const ActualLRPRecord& of, const ActualLRPPtr& value) {
+  auto& instances = processes_[process_guid(of)].instances;
+  auto at = lower_bound(instances, instance_index(of));
+  if (at == instances.end() || at->index != instance_index(of)) {
+    if (!value) return;
+    at = instances.insert(at, Instance{instance_index(of), {}});
+  }
+  at->lrps[of.lrp.presence()] = value;
+  if (at->lrps.empty()) instances.erase(at);
+}
+
+void Records::replace(const ActualLRPPtr& out, const ActualLRPPtr& in) {
+  if (out) {
+    if (!in || !share_a_slot(*out, *in)) put_into_slot(*out, nullptr);
+    --actual_lrp_count_;
+    if (auto it = cells_.find(cell_id(*out)); it != cells_.end()) {
+      it->second.erase(out);
+      if (it->second.empty()) cells_.erase(it);
+    }
+  }
+  if (in) {
+    put_into_slot(*in, in);
+    ++actual_lrp_count_;
+    if (!cell_id(*in).empty()) cells_[cell_id(*in)].insert(in);
+  }
+  if (out && !in) forget_if_empty(process_guid(*out));
+}
+
+void Records::replace(const DesiredLRPPtr& out, const DesiredLRPPtr& in) {
+  if (in) {
+    processes_[in->lrp.process_guid()].desired = in;
+  } else {
+    processes_[out->lrp.process_guid()].desired = nullptr;
+    forget_if_empty(out->lrp.process_guid());
+  }
+  desired_lrp_count_ += (in ? 1 : 0);
+  desired_lrp_count_ -= (out ? 1 : 0);
+}
+
+void Records::replace(const TaskPtr& out, const TaskPtr& in) {
+  if (in) {
+    tasks_[in->task.task_guid()] = in;
+  } else {
+    tasks_.erase(out->task.task_guid());
+  }
+}
+
+void Records::replace(const DomainPtr& out, const DomainPtr& in) {
+  if (in) {
+    domains_[in->name] = in;
+  } else {
+    domains_.erase(out->name);
+  }
+}
+
+void Records::forget_if_empty(const std::string& guid) {
+  auto it = processes_.find(guid);
+  if (it != processes_.end() && !it->second.desired && it->second.instances.empty()) processes_.erase(it);
+}
+
+}  // namespace rivera::bbs

@@ -1,0 +1,95 @@
+// All records of the BBS in memory, with the indices that rules and reads need.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <variant>
+#include <vector>
+
+#include "bbs/record.h"
+
+namespace rivera::bbs {
+
+// One record replaced: created if there is no `before`, deleted if there is no `after`.
+template <typename Record>
+struct Swap {
+  std::shared_ptr<const Record> before;
+  std::shared_ptr<const Record> after;
+};
+using Change = std::variant<Swap<ActualLRPRecord>, Swap<DesiredLRPRecord>, Swap<TaskRecord>, Swap<DomainRecord>>;
+
+// The guid (or domain) that a change is about.
+const std::string& subject_of(const Change& change);
+
+// The up to three LRPs of one process guid and index (docs/spec/bbs.md §4.4).
+struct LRPSet {
+  std::array<ActualLRPPtr, 3> slots;  // by presence
+
+  const ActualLRPPtr& ordinary() const { return slots[models::ActualLRP::ORDINARY]; }
+  const ActualLRPPtr& evacuating() const { return slots[models::ActualLRP::EVACUATING]; }
+  const ActualLRPPtr& suspect() const { return slots[models::ActualLRP::SUSPECT]; }
+  ActualLRPPtr& operator[](models::ActualLRP::Presence presence) { return slots[presence]; }
+  bool empty() const { return !slots[0] && !slots[1] && !slots[2]; }
+  // The one that runs as this instance, whatever its presence; null if none does.
+  ActualLRPPtr with_key(const models::ActualLRPInstanceKey& key) const;
+};
+
+struct Instance {
+  std::int32_t index = 0;
+  LRPSet lrps;
+};
+
+// A process guid's desired LRP (may be absent) and its instances, ordered by index.
+struct Process {
+  DesiredLRPPtr desired;
+  std::vector<Instance> instances;
+};
+
+// Passive: changes go in by apply() and out by revert(). The BBS has two of these: the Board's, which holds what has
+// been decided, and the Ledger's, which holds what is durable. They share the records. Used on one strand.
+class Records {
+ public:
+  void apply(const Change& change);
+  void revert(const Change& change);
+  void clear();
+
+  const std::unordered_map<std::string, Process>& processes() const { return processes_; }
+  const std::unordered_map<std::string, TaskPtr>& tasks() const { return tasks_; }
+  const std::unordered_map<std::string, DomainPtr>& domains() const { return domains_; }
+
+  const Process* process(const std::string& guid) const;
+  LRPSet lrps(const std::string& guid, std::int32_t index) const;
+  DesiredLRPPtr desired_lrp(const std::string& guid) const;
+  TaskPtr task(const std::string& guid) const;
+  DomainPtr domain(const std::string& name) const;
+
+  using LRPs = std::unordered_set<ActualLRPPtr>;
+  // Cells with LRPs on them, of any presence.
+  const std::unordered_map<std::string, LRPs>& cells() const { return cells_; }
+  const LRPs& lrps_on_cell(const std::string& cell) const;
+
+  std::size_t actual_lrp_count() const { return actual_lrp_count_; }
+  std::size_t desired_lrp_count() const { return desired_lrp_count_; }
+
+ private:
+  void replace(const ActualLRPPtr& out, const ActualLRPPtr& in);
+  void replace(const DesiredLRPPtr& out, const DesiredLRPPtr& in);
+  void replace(const TaskPtr& out, const TaskPtr& in);
+  void replace(const DomainPtr& out, const DomainPtr& in);
+  void put_into_slot(const ActualLRPRecord& of, const ActualLRPPtr& value);
+  void forget_if_empty(const std::string& guid);
+
+  std::unordered_map<std::string, Process> processes_;
+  std::unordered_map<std::string, LRPs> cells_;
+  std::unordered_map<std::string, TaskPtr> tasks_;
+  std::unordered_map<std::string, DomainPtr> domains_;
+  std::size_t actual_lrp_count_ = 0;
+  std::size_t desired_lrp_count_ = 0;
+};
+
+}  // namespace rivera::bbs

@@ -1,0 +1,44 @@
+// What the BBS asks of cells: to stop, update or cancel what they run (docs/spec/bbs.md §4.3, §5.6).
+#pragma once
+
+#include <string>
+#include <variant>
+
+#include "base/asio.h"
+#include "base/log.h"
+#include "base/task_group.h"
+#include "base/wait.h"
+#include "bbs/cells.h"
+#include "bbs/outcome.h"
+#include "clients/rep_client.h"
+
+namespace rivera::bbs {
+
+// Makes calls in the background, a bounded number at a time. A call that fails is logged: convergence, or the rep's own
+// synchronisation, makes up for it. Lives on one strand.
+class RepCalls {
+ public:
+  RepCalls(asio::any_io_executor executor, Cells& cells, clients::RepClientOptions options, std::size_t workers,
+           base::Logger logger);
+
+  using Call = std::variant<StopInstance, UpdateInstance, CancelTaskOnCell>;
+  void make(Call call);
+
+  // Stops an instance now. False if its cell is not registered. Throws if the cell cannot be asked.
+  asio::awaitable<bool> stop_instance(StopInstance call);
+
+  asio::awaitable<void> stop();
+
+ private:
+  asio::awaitable<void> work();
+  asio::awaitable<bool> carry_out(Call call);
+
+  Cells& cells_;
+  clients::RepClientFactory reps_;
+  base::Logger logger_;
+  base::Queue<Call> queue_;
+  std::size_t most_workers_;
+  base::TaskGroup workers_;  // as many as there is work for
+};
+
+}  // namespace rivera::bbs

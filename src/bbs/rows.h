@@ -1,0 +1,48 @@
+// Records as rows of upstream's tables, both ways (docs/spec/bbs.md §6).
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bbs/column_cipher.h"
+#include "bbs/records.h"
+#include "sql/dialect.h"
+#include "sql/value.h"
+
+namespace rivera::bbs {
+
+// The statements that make changes durable. Owns the values they refer to; movable, not copyable.
+struct RowStatements {
+  std::deque<std::string> texts;
+  std::vector<sql::Statement> statements;
+};
+
+// Turns changes into statements, one per record: of several changes of a record the last one counts. Thread-safe.
+class RowWriter {
+ public:
+  RowWriter(const ColumnCipher& cipher, const sql::Dialect& dialect);
+  RowStatements statements_for(const std::vector<Change>& changes) const;
+
+ private:
+  class Builder;
+  const ColumnCipher& cipher_;
+  std::string upsert_actual_lrp_, upsert_desired_lrp_, upsert_task_, upsert_domain_;
+};
+
+// The SELECT of all rows of a table, and the reader of each. Readers throw UndecodableColumn.
+extern const char* const kSelectActualLRPs;
+extern const char* const kSelectDesiredLRPs;
+extern const char* const kSelectTasks;
+extern const char* const kSelectDomains;
+ActualLRPPtr read_actual_lrp(const sql::Row& row, const ColumnCipher& cipher);
+DesiredLRPPtr read_desired_lrp(const sql::Row& row, const ColumnCipher& cipher);
+TaskPtr read_task(const sql::Row& row, const ColumnCipher& cipher);
+DomainPtr read_domain(const sql::Row& row);
+
+// Whether every value of the records fits its column: what does not must never get into a transaction that it would
+// take others down with.
+bool fits_its_columns(const std::vector<Change>& changes);
+
+}  // namespace rivera::bbs

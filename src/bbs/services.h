@@ -1,0 +1,103 @@
+// The BBS's routes (docs/spec/bbs.md §1.3): each service turns requests into operations on the Board, or into reads of
+// the committed records. Services are the only place that knows both the wire and the model.
+//
+// Each adds its routes when it is made, and must live as long as they are served.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/asio.h"
+#include "bbs/api.h"
+#include "bbs/cells.h"
+#include "bbs/ledger.h"
+#include "bbs/rep_calls.h"
+
+namespace rivera::bbs {
+
+// Ping, domains, cells.
+class ClusterService {
+ public:
+  ClusterService(Api& api, Ledger& ledger, Cells& cells, const base::Clock& clock);
+
+ private:
+  asio::awaitable<std::string> ping();
+  asio::awaitable<std::string> domains();
+  asio::awaitable<std::string> upsert_domain(models::UpsertDomainRequest request);
+  asio::awaitable<std::string> cells();
+
+  Ledger& ledger_;
+  Cells& cells_;
+  const base::Clock& clock_;
+};
+
+// Actual LRPs: lists, groups and the life of an instance.
+class ActualLRPService {
+ public:
+  // `reps` belongs to the ledger's home strand.
+  ActualLRPService(Api& api, asio::any_io_executor home, Ledger& ledger, RepCalls& reps);
+
+ private:
+  void add_reads(Api& api);
+  void add_transitions(Api& api);
+  asio::awaitable<std::string> list(models::ActualLRPsRequest request);
+  asio::awaitable<std::string> list_by_guids(models::ActualLRPsByProcessGuidsRequest request);
+  asio::awaitable<std::string> groups(models::ActualLRPGroupsRequest request);
+  asio::awaitable<std::string> groups_by_guid(models::ActualLRPGroupsByProcessGuidRequest request);
+  asio::awaitable<std::string> group(models::ActualLRPGroupByProcessGuidAndIndexRequest request);
+  asio::awaitable<std::string> change(Ledger::Operation operation);
+  asio::awaitable<std::string> start(models::StartActualLRPRequest request, bool is_r0);
+  asio::awaitable<std::string> retire(models::ActualLRPKey key, std::string trace_id);
+  asio::awaitable<bool> stop_on_its_cell(ActualLRPPtr lrp, std::string trace_id);
+
+  asio::any_io_executor home_;
+  Ledger& ledger_;
+  RepCalls& reps_;
+};
+
+// What an evacuating cell asks; the answers say whether its containers are to be kept.
+class EvacuationService {
+ public:
+  EvacuationService(Api& api, Ledger& ledger);
+
+ private:
+  asio::awaitable<std::string> change(Ledger::Operation operation);
+  asio::awaitable<std::string> running(models::EvacuateRunningActualLRPRequest request, bool is_r0);
+
+  Ledger& ledger_;
+};
+
+class DesiredLRPService {
+ public:
+  DesiredLRPService(Api& api, Ledger& ledger);
+
+ private:
+  void add_reads(Api& api);
+  void add_changes(Api& api);
+  asio::awaitable<std::vector<DesiredLRPPtr>> select(models::DesiredLRPsRequest request);
+  asio::awaitable<DesiredLRPPtr> find(std::string process_guid);
+  asio::awaitable<std::string> list(models::DesiredLRPsRequest request, models::DefinitionVersion version);
+  asio::awaitable<std::string> get(std::string process_guid, models::DefinitionVersion version);
+  asio::awaitable<std::string> scheduling_infos(models::DesiredLRPsRequest request);
+  asio::awaitable<std::string> scheduling_info(std::string process_guid);
+  asio::awaitable<std::string> routing_infos(models::DesiredLRPsRequest request);
+  asio::awaitable<std::string> change(Ledger::Operation operation);
+
+  Ledger& ledger_;
+};
+
+class TaskService {
+ public:
+  TaskService(Api& api, Ledger& ledger);
+
+ private:
+  void add_reads(Api& api);
+  void add_changes(Api& api);
+  asio::awaitable<std::string> list(models::TasksRequest request, models::DefinitionVersion version);
+  asio::awaitable<std::string> get(std::string task_guid, models::DefinitionVersion version);
+  asio::awaitable<std::string> change(Ledger::Operation operation);
+
+  Ledger& ledger_;
+};
+
+}  // namespace rivera::bbs

@@ -1,0 +1,84 @@
+#include "bbs/task_callbacks.h"
+
+#include "models/json.h"
+
+namespace rivera::bbs {
+namespace {
+
+constexpr std::size_t kMostWaiting = 100'000;
+constexpr int kAttempts = 3;
+
+}  // namespace
+
+TaskCallbacks::TaskCallbacks(asio::any_io_executor home, Ledger& ledger, net::HttpClientOptions http,
+                             std::size_t workers, base::Logger logger)
+    : ledger_(ledger),
+      http_(home, std::move(http)),
+      logger_(logger.session("task-callbacks")),
+      queue_(home, kMostWaiting),
+      most_workers_(workers),
+      workers_(home, logger_) {}
+
+void TaskCallbacks::submit(TaskPtr task) {
+  if (!queue_.try_push(std::move(task))) {
+    logger_.error("too-many-waiting", {{"limit", kMostWaiting}});
+  } else if (workers_.size() < most_workers_) {
+    workers_.spawn("worker", work());
+  }
+}
+
+asio::awaitable<void> TaskCallbacks::stop() { co_await workers_.stop(); }
+
+asio::awaitable<void> TaskCallbacks::work() {
+  while (auto task = queue_.try_pop()) {
+    const std::string guid = (*task)->task.task_guid();
+    try {
+      co_await call_back(std::move(*task));
+    } catch (const boost::system::system_error&) {
+      throw;  // cancelled
+    } catch (const std::exception& e) {
+      logger_.error("failed", {{"task_guid", guid}, {"error", e.what()}});
+    }
+  }
+}
+
+asio::awaitable<void> TaskCallbacks::call_back(TaskPtr task) {
+  const std::string guid = task->task.task_guid();
+  Ledger::Operation resolve = [guid](Board& board, base::Timestamp now) { return board.resolving_task(guid, now); };
+  const Outcome resolving = co_await ledger_.run(std::move(resolve));
+  if (resolving.error) co_return;  // someone else has it
+
+  Answer answer = Answer::kTryAgain;
+  for (int attempt = 0; attempt < kAttempts && answer == Answer::kTryAgain; ++attempt) {
+    answer = co_await post(task->task);
+  }
+  if (answer != Answer::kHeard) {
+    logger_.info("not-heard", {{"task_guid", guid}});
+    co_return;
+  }
+  Ledger::Operation remove = [guid](Board& board, base::Timestamp) { return board.delete_task(guid); };
+  const Outcome removed = co_await ledger_.run(std::move(remove));
+  if (removed.error) logger_.error("failed-to-delete", {{"task_guid", guid}, {"error", removed.error->message()}});
+}
+
+asio::awaitable<TaskCallbacks::Answer> TaskCallbacks::post(const models::Task& task) {
+  try {
+    auto [endpoint, target] = net::Endpoint::parse_url(task.task_definition().completion_callback_url());
+    net::HttpRequest request;
+    request.method = "POST";
+    request.target = target;
+    request.headers.set("Content-Type", "application/json");
+    request.body = models::to_json_text(models::callback_response(task));
+    const net::HttpResponse response = co_await http_.send(std::move(endpoint), std::move(request));
+    co_return response.status == 503 || response.status == 504 ? Answer::kTryAgain : Answer::kHeard;
+  } catch (const base::DeadlineExceeded&) {
+    co_return Answer::kTryAgain;
+  } catch (const boost::system::system_error&) {
+    throw;  // cancelled
+  } catch (const std::exception& e) {
+    logger_.info("call-failed", {{"task_guid", task.task_guid()}, {"error", e.what()}});
+    co_return Answer::kGiveUp;
+  }
+}
+
+}  // namespace rivera::bbs

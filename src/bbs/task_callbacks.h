@@ -1,0 +1,40 @@
+// Telling a task's owner that it is completed (docs/spec/bbs.md §4.7).
+#pragma once
+
+#include <string>
+
+#include "base/asio.h"
+#include "base/log.h"
+#include "base/task_group.h"
+#include "base/wait.h"
+#include "bbs/ledger.h"
+#include "net/http_client.h"
+
+namespace rivera::bbs {
+
+// Calls back in the background, a bounded number at a time. What fails stays Resolving: convergence tries again. Lives
+// on the ledger's home strand.
+class TaskCallbacks {
+ public:
+  TaskCallbacks(asio::any_io_executor home, Ledger& ledger, net::HttpClientOptions http, std::size_t workers,
+                base::Logger logger);
+
+  void submit(TaskPtr task);
+  asio::awaitable<void> stop();
+
+ private:
+  enum class Answer { kHeard, kTryAgain, kGiveUp };
+
+  asio::awaitable<void> work();
+  asio::awaitable<void> call_back(TaskPtr task);
+  asio::awaitable<Answer> post(const models::Task& task);
+
+  Ledger& ledger_;
+  net::HttpClient http_;
+  base::Logger logger_;
+  base::Queue<TaskPtr> queue_;
+  std::size_t most_workers_;
+  base::TaskGroup workers_;  // as many as there is work for
+};
+
+}  // namespace rivera::bbs

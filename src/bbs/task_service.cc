@@ -1,0 +1,105 @@
+#include "bbs/services.h"
+
+namespace rivera::bbs {
+namespace {
+
+using Tasks = std::vector<TaskPtr>;
+
+std::string encoded(const TaskRecord& record, models::DefinitionVersion version) {
+  const bool as_stored = record.task.task_definition().image_layers().empty();
+  if (version == models::DefinitionVersion::kV3 || as_stored) return record.wire;
+  models::Task task = record.task;
+  models::down_convert(task, version);
+  return models::encode(task);
+}
+
+}  // namespace
+
+TaskService::TaskService(Api& api, Ledger& ledger) : ledger_(ledger) {
+  add_reads(api);
+  add_changes(api);
+}
+
+void TaskService::add_reads(Api& api) {
+  using models::DefinitionVersion;
+  api.post<models::TasksRequest>("Tasks", "/v1/tasks/list.r3", [this](auto request, Call) {
+    return list(std::move(request), DefinitionVersion::kV3);
+  });
+  api.post<models::TasksRequest>("Tasks_r2", "/v1/tasks/list.r2", [this](auto request, Call) {
+    return list(std::move(request), DefinitionVersion::kV2);
+  });
+  api.post<models::TaskByGuidRequest>("TaskByGuid", "/v1/tasks/get_by_task_guid.r3", [this](auto request, Call) {
+    return get(request.task_guid(), DefinitionVersion::kV3);
+  });
+  api.post<models::TaskByGuidRequest>("TaskByGuid_r2", "/v1/tasks/get_by_task_guid.r2", [this](auto request, Call) {
+    return get(request.task_guid(), DefinitionVersion::kV2);
+  });
+}
+
+void TaskService::add_changes(Api& api) {
+  api.post<models::DesireTaskRequest>("DesireTask", "/v1/tasks/desire.r2", [this](auto request, Call call) {
+    return change([r = std::move(request), trace = std::move(call.trace_id)](Board& board, base::Timestamp now) {
+      return board.desire_task(r, now, trace);
+    });
+  });
+  api.post<models::StartTaskRequest>("StartTask", "/v1/tasks/start", [this](auto request, Call) {
+    return change([r = std::move(request)](Board& board, base::Timestamp now) { return board.start_task(r, now); });
+  });
+  api.post<models::TaskGuidRequest>("CancelTask", "/v1/tasks/cancel", [this](auto request, Call call) {
+    return change([r = std::move(request), trace = std::move(call.trace_id)](Board& board, base::Timestamp now) {
+      return board.cancel_task(r.task_guid(), now, trace);
+    });
+  });
+  api.post<models::FailTaskRequest>("FailTask", "/v1/tasks/fail", [this](auto request, Call) {
+    return change([r = std::move(request)](Board& board, base::Timestamp now) {
+      return board.fail_task(r.task_guid(), r.failure_reason(), now);
+    });
+  });
+  api.post<models::RejectTaskRequest>("RejectTask", "/v1/tasks/reject", [this](auto request, Call) {
+    return change([r = std::move(request)](Board& board, base::Timestamp now) { return board.reject_task(r, now); });
+  });
+  api.post<models::CompleteTaskRequest>("CompleteTask", "/v1/tasks/complete", [this](auto request, Call) {
+    return change([r = std::move(request)](Board& board, base::Timestamp now) { return board.complete_task(r, now); });
+  });
+  api.post<models::TaskGuidRequest>("ResolvingTask", "/v1/tasks/resolving", [this](auto request, Call) {
+    return change([r = std::move(request)](Board& board, base::Timestamp now) {
+      return board.resolving_task(r.task_guid(), now);
+    });
+  });
+  api.post<models::TaskGuidRequest>("DeleteTask", "/v1/tasks/delete", [this](auto request, Call) {
+    return change([r = std::move(request)](Board& board, base::Timestamp) { return board.delete_task(r.task_guid()); });
+  });
+}
+
+asio::awaitable<std::string> TaskService::list(models::TasksRequest request, models::DefinitionVersion version) {
+  auto look = [request = std::move(request)](const Records& records) {
+    Tasks found;
+    for (const auto& [guid, record] : records.tasks()) {
+      if (!request.domain().empty() && record->task.domain() != request.domain()) continue;
+      if (!request.cell_id().empty() && record->task.cell_id() != request.cell_id()) continue;
+      found.push_back(record);
+    }
+    return found;
+  };
+  const Tasks tasks = co_await ledger_.read(std::move(look));
+  std::string body;
+  for (const TaskPtr& task : tasks) models::append_field(body, 2, encoded(*task, version));
+  co_return body;
+}
+
+asio::awaitable<std::string> TaskService::get(std::string task_guid, models::DefinitionVersion version) {
+  auto look = [task_guid](const Records& records) { return records.task(task_guid); };
+  const TaskPtr task = co_await ledger_.read(std::move(look));
+  if (!task) throw models::resource_not_found();
+  std::string body;
+  models::append_field(body, 2, encoded(*task, version));
+  co_return body;
+}
+
+// Only StartTask's outcome ever has an answer, should_start.
+asio::awaitable<std::string> TaskService::change(Ledger::Operation operation) {
+  const Outcome outcome = co_await ledger_.run(std::move(operation));
+  co_return body_with_answer(outcome);
+}
+
+}  // namespace rivera::bbs
