@@ -1,18 +1,19 @@
 #include "net/stream.h"
 
 #include <cstring>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <fmt/format.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -144,6 +145,11 @@ class LayeredStream final : public Stream {
     return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
   }
 
+  bool peer_closed() override {
+    pollfd watched{beast::get_lowest_layer(*layer_).socket().native_handle(), POLLRDHUP, 0};
+    return ::poll(&watched, 1, 0) > 0 && (watched.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0;
+  }
+
   asio::any_io_executor executor() override { return layer_->get_executor(); }
 
   std::string peer_address() const override {
@@ -201,6 +207,7 @@ class ReadAheadStream final : public Stream {
   void close() override { inner_->close(); }
   void set_timeout(std::chrono::nanoseconds limit) override { inner_->set_timeout(limit); }
   bool has_pending_input() override { return at_ < read_ahead_.size() || inner_->has_pending_input(); }
+  bool peer_closed() override { return inner_->peer_closed(); }
   asio::any_io_executor executor() override { return inner_->executor(); }
   std::string peer_address() const override { return inner_->peer_address(); }
   std::string local_address() const override { return inner_->local_address(); }
@@ -219,17 +226,69 @@ void tune(TcpSocket& socket) {
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
 }
 
+// Names the server to itself (SNI) and, where asked to, to the check of its certificate.
+void expect_name(SSL* ssl, const std::string& name, bool check) {
+  error_code not_an_address;
+  asio::ip::make_address(name, not_an_address);
+  if (not_an_address) SSL_set_tlsext_host_name(ssl, name.c_str());
+  if (!check) return;
+  X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl);
+  if (not_an_address) {
+    X509_VERIFY_PARAM_set1_host(parameters, name.c_str(), name.size());
+  } else {
+    X509_VERIFY_PARAM_set1_ip_asc(parameters, name.c_str());
+  }
+}
+
+// Why a handshake failed: what we found wrong with the peer's certificate, or what the peer or the bytes said.
+TlsFailure handshake_failure(SSL* ssl, const error_code& ec) {
+  if (ERR_GET_REASON(static_cast<unsigned long>(ec.value())) != SSL_R_CERTIFICATE_VERIFY_FAILED) return tls_failure_of(ec);
+  switch (SSL_get_verify_result(ssl)) {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      return TlsFailure::kNameMismatch;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return TlsFailure::kExpired;
+    default:
+      return TlsFailure::kUntrusted;
+  }
+}
+
 asio::awaitable<std::unique_ptr<Stream>> handshake(std::unique_ptr<TlsLayer> layer, std::chrono::nanoseconds limit,
                                                    asio::ssl::stream_base::handshake_type type) {
   beast::get_lowest_layer(*layer).expires_after(limit);
   error_code ec;
   co_await layer->async_handshake(type, asio::redirect_error(asio::use_awaitable, ec));
+  if (ec && ec.category() == asio::error::get_ssl_category()) {
+    throw TlsHandshakeError(ec, handshake_failure(layer->native_handle(), ec));
+  }
   if (ec) raise(ec);
   beast::get_lowest_layer(*layer).expires_never();
   co_return std::make_unique<LayeredStream<TlsLayer>>(std::move(layer));
 }
 
 }  // namespace
+
+TlsFailure tls_failure_of(const error_code& ec) {
+  if (ec.category() != asio::error::get_ssl_category()) return TlsFailure::kOther;
+  switch (ERR_GET_REASON(static_cast<unsigned long>(ec.value()))) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+    case SSL_R_RECORD_LENGTH_MISMATCH:
+    case SSL_R_BAD_RECORD_TYPE:
+      return TlsFailure::kNotTls;
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+      return TlsFailure::kRemoteRejectedCertificate;
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+      return TlsFailure::kRemoteHandshakeFailure;
+    default:
+      return TlsFailure::kOther;
+  }
+}
 
 std::unique_ptr<Stream> make_stream(TcpSocket socket) {
   tune(socket);
@@ -252,10 +311,7 @@ asio::awaitable<std::unique_ptr<Stream>> connect_tls(TcpSocket socket, TlsContex
                                                      std::chrono::nanoseconds limit) {
   tune(socket);
   auto layer = std::make_unique<TlsLayer>(TcpLayer(std::move(socket)), context.native());
-  error_code not_an_address;
-  asio::ip::make_address(server_name, not_an_address);
-  if (not_an_address) SSL_set_tlsext_host_name(layer->native_handle(), server_name.c_str());
-  if (context.checks_name()) layer->set_verify_callback(asio::ssl::host_name_verification(server_name));
+  expect_name(layer->native_handle(), server_name, context.checks_name());
   auto stream = co_await handshake(std::move(layer), limit, asio::ssl::stream_base::client);
   co_return stream;
 }

@@ -33,6 +33,9 @@ class Stream {
   // True if bytes, or the end of the stream, have arrived and wait to be read: what tells a kept-alive connection that
   // its peer has closed. Never blocks.
   virtual bool has_pending_input() = 0;
+  // True if the peer has said that it sends nothing more, or the connection is broken, even if bytes wait to be read.
+  // Never blocks.
+  virtual bool peer_closed() = 0;
 
   virtual asio::any_io_executor executor() = 0;
   // "10.0.0.1:41234", or "" for a Unix socket.

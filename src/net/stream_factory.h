@@ -1,4 +1,4 @@
-// How streams are made from sockets. For the .cc files of this folder.
+// How streams are made from sockets. For .cc files: it brings Asio's sockets with it.
 #pragma once
 
 #include <chrono>
@@ -9,6 +9,7 @@
 
 #include "net/stream.h"
 #include "net/tls.h"
+#include "net/tls_failure.h"
 
 namespace rivera::net {
 
@@ -18,7 +19,8 @@ using UnixSocket = asio::local::stream_protocol::socket;
 std::unique_ptr<Stream> make_stream(TcpSocket socket);
 std::unique_ptr<Stream> make_stream(UnixSocket socket);
 
-// The server's and the client's TLS handshake. Throw boost::system::system_error.
+// The server's and the client's TLS handshake. Throw TlsHandshakeError where TLS itself fails, else
+// boost::system::system_error.
 asio::awaitable<std::unique_ptr<Stream>> accept_tls(TcpSocket socket, TlsContext context,
                                                     std::chrono::nanoseconds limit);
 asio::awaitable<std::unique_ptr<Stream>> connect_tls(TcpSocket socket, TlsContext context, std::string server_name,

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace boost::asio::ssl {
 class context;
@@ -27,6 +28,11 @@ class TlsContext {
   // Verifies the server against the CA (the system's CAs if `ca_file` is empty) and its name; presents the certificate
   // if there is one. `skip_name_check` keeps the chain check only; `insecure` drops both.
   static TlsContext client(const TlsFiles& files, bool skip_name_check = false, bool insecure = false);
+
+  // Around a context made elsewhere (tls_settings.h).
+  static TlsContext wrap(std::shared_ptr<boost::asio::ssl::context> context, bool checks_name) {
+    return TlsContext(std::move(context), checks_name);
+  }
 
   boost::asio::ssl::context& native() const { return *context_; }
   bool checks_name() const { return checks_name_; }

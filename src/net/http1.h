@@ -1,0 +1,124 @@
+// HTTP/1 message heads and bodies as views into the bytes that came: for proxies, which pass most of them on unchanged.
+// Pure. Strict where two readers could understand a message differently (RFC 9112 §11.2): request smuggling lives
+// there.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rivera::net {
+
+// The bytes are not an HTTP/1 message. `status` is what a server answers to a request of that kind.
+class Http1Error : public std::runtime_error {
+ public:
+  Http1Error(const std::string& message, int http_status = 400) : std::runtime_error(message), status(http_status) {}
+  int status;
+};
+
+struct Http1Field {
+  std::string_view name;   // as sent
+  std::string_view value;  // without blanks around it
+};
+
+// Header fields in the order they came. Names compare without case.
+class Http1Fields {
+ public:
+  const Http1Field* find(std::string_view name) const;
+  // The first value, "" if there is none.
+  std::string_view get(std::string_view name) const;
+  bool has(std::string_view name) const { return find(name) != nullptr; }
+  std::size_t count(std::string_view name) const;
+  // True if a comma-separated list under that name holds `token`, without case.
+  bool has_token(std::string_view name, std::string_view token) const;
+
+  auto begin() const { return fields_.begin(); }
+  auto end() const { return fields_.end(); }
+  std::size_t size() const { return fields_.size(); }
+  void clear() { fields_.clear(); }
+  void add(Http1Field field) { fields_.push_back(field); }
+
+ private:
+  std::vector<Http1Field> fields_;
+};
+
+struct Http1Request {
+  std::string_view method;
+  std::string_view target;  // as sent: "/path?query", "http://host/path", "*"
+  int major = 1;
+  int minor = 1;
+  Http1Fields fields;
+
+  // The host the request is for, with port: of an absolute target, else the Host field.
+  std::string_view host() const;
+  // The target's path as sent, without query; "/" if it has none.
+  std::string_view path() const;
+  bool keep_alive() const;
+};
+
+struct Http1Response {
+  int status = 0;
+  std::string_view reason;
+  int minor = 1;
+  Http1Fields fields;
+
+  bool keep_alive() const;
+};
+
+// How long the head at the beginning of `bytes` is, blank line included; nullopt if it is not complete. `searched`
+// bytes have been looked at before and need no second look.
+std::optional<std::size_t> http1_head_length(std::string_view bytes, std::size_t searched = 0);
+
+// `head` is a whole head; the result's views point into it. Throws Http1Error.
+void parse_http1_request(std::string_view head, Http1Request& into);
+void parse_http1_response(std::string_view head, Http1Response& into);
+
+struct Http1Framing {
+  enum class Kind { kNone, kLength, kChunked, kUntilClose };
+  Kind kind = Kind::kNone;
+  std::uint64_t length = 0;  // of kLength
+};
+
+// How the body after that head is delimited. Throws Http1Error for lengths that contradict one another or the transfer
+// encoding, and for encodings other than chunked.
+Http1Framing framing_of(const Http1Request& request);
+// `to_head`: the answer to a HEAD request.
+Http1Framing framing_of(const Http1Response& response, bool to_head);
+
+// Takes a body apart, bytes as they come:
+//
+//   auto piece = decoder.next(bytes);   // `bytes` loses what was used; the piece is a view into it
+class Http1BodyDecoder {
+ public:
+  Http1BodyDecoder() = default;
+  explicit Http1BodyDecoder(Http1Framing framing);
+
+  // The next part of the body's data; "" if `bytes` holds none (more) or the body is complete. Throws Http1Error.
+  std::string_view next(std::string_view& bytes);
+  bool complete() const { return state_ == State::kDone; }
+  // The end of the stream: completes a body that is delimited by it; false if any other body is cut short.
+  bool end_of_stream();
+  // After a chunked body: its trailer fields, each "Name: value\r\n"; the names are not looked at.
+  const std::string& trailers() const { return trailers_; }
+
+ private:
+  enum class State { kLength, kUntilClose, kSize, kData, kDataEnd, kTrailers, kDone };
+  std::optional<std::string_view> line(std::string_view& bytes);
+  void take_size(std::string_view text);
+
+  State state_ = State::kDone;
+  std::uint64_t remaining_ = 0;
+  std::string partial_;  // a line of which only a part has come
+  std::string trailers_;
+};
+
+// "content-TYPE" -> "Content-Type", as Go spells names; a name with characters that are no part of one stays as it is.
+void append_canonical_name(std::string& out, std::string_view name);
+std::string canonical_name(std::string_view name);
+
+bool http1_same_name(std::string_view a, std::string_view b);
+
+}  // namespace rivera::net

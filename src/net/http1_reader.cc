@@ -1,0 +1,89 @@
+#include "net/http1_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <boost/asio/error.hpp>
+
+namespace rivera::net {
+namespace {
+
+constexpr std::size_t kFirstCapacity = 4 * 1024;
+constexpr std::size_t kBodyCapacity = 64 * 1024;
+
+}  // namespace
+
+// Makes room and reads once; false at the end of the stream.
+asio::awaitable<bool> Http1Reader::fill(Stream& stream) {
+  if (begin_ == end_) begin_ = end_ = 0;
+  if (end_ == capacity_) {
+    const std::size_t used = end_ - begin_;
+    // What is unread moves to the front; a buffer that is full of it grows.
+    const std::size_t wanted = used * 2 > capacity_ ? std::max(kFirstCapacity, capacity_ * 2) : capacity_;
+    std::unique_ptr<char[]> bigger(new char[wanted]);
+    if (used > 0) std::memcpy(bigger.get(), buffer_.get() + begin_, used);
+    buffer_ = std::move(bigger);
+    capacity_ = wanted;
+    begin_ = 0;
+    end_ = used;
+  }
+  const std::size_t n = co_await stream.read_some(std::span<char>(buffer_.get() + end_, capacity_ - end_));
+  end_ += n;
+  co_return n > 0;
+}
+
+asio::awaitable<bool> Http1Reader::read_head(Stream& stream, std::string& head, std::size_t limit) {
+  std::size_t searched = 0;
+  for (;;) {
+    // Line ends before a head are tolerated: some clients send one too many after a body.
+    while (searched == 0 && begin_ < end_ && (buffer_[begin_] == '\r' || buffer_[begin_] == '\n')) ++begin_;
+    const auto length = http1_head_length(unread(), searched);
+    if (length.value_or(end_ - begin_) > limit) throw Http1Error("the message head is too large", 431);
+    if (length) {
+      head.assign(unread().substr(0, *length));
+      begin_ += *length;
+      co_return true;
+    }
+    searched = end_ - begin_;
+    const bool more = co_await fill(stream);
+    if (!more && searched == 0) co_return false;
+    if (!more) throw boost::system::system_error(asio::error::eof);
+  }
+}
+
+std::string_view Http1Reader::buffered_body() {
+  std::string_view rest = unread();
+  const std::string_view piece = body_.next(rest);
+  begin_ = end_ - rest.size();
+  return piece;
+}
+
+asio::awaitable<std::string_view> Http1Reader::read_body(Stream& stream) {
+  for (;;) {
+    const std::string_view piece = buffered_body();
+    if (!piece.empty() || body_.complete()) co_return piece;
+    if (capacity_ < kBodyCapacity && begin_ == end_) {
+      buffer_.reset(new char[kBodyCapacity]);
+      capacity_ = kBodyCapacity;
+      begin_ = end_ = 0;
+    }
+    const bool more = co_await fill(stream);
+    if (more) continue;
+    if (!body_.end_of_stream()) throw boost::system::system_error(asio::error::eof);
+    co_return std::string_view();
+  }
+}
+
+std::string Http1Reader::take_leftover() {
+  std::string rest(unread());
+  begin_ = end_ = 0;
+  return rest;
+}
+
+void Http1Reader::shrink() {
+  if (begin_ != end_ || capacity_ <= kFirstCapacity) return;
+  buffer_.reset();
+  capacity_ = begin_ = end_ = 0;
+}
+
+}  // namespace rivera::net

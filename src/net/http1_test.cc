@@ -1,0 +1,184 @@
+#include "net/http1.h"
+
+#include <random>
+
+#include <gtest/gtest.h>
+
+namespace rivera::net {
+namespace {
+
+using Kind = Http1Framing::Kind;
+
+TEST(Http1, FindsTheEndOfAHeadHoweverItComes) {
+  const std::string head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  const std::string all = head + "body";
+  for (std::size_t i = 0; i < head.size(); ++i) {
+    EXPECT_EQ(http1_head_length(all.substr(0, i)), std::nullopt);
+    EXPECT_EQ(http1_head_length(all, i), head.size()) << i;
+  }
+  EXPECT_EQ(http1_head_length("GET / HTTP/1.1\nHost: a\n\n"), 24u);
+}
+
+TEST(Http1, ReadsARequest) {
+  const std::string head =
+      "POST /a%2Fb?x=1 HTTP/1.1\r\nhost: App.Example.com:80\r\nX-Thing:  two words \r\nConnection: keep-alive, "
+      "Upgrade\r\n\r\n";
+  Http1Request r;
+  parse_http1_request(head, r);
+  EXPECT_EQ(r.method, "POST");
+  EXPECT_EQ(r.target, "/a%2Fb?x=1");
+  EXPECT_EQ(r.path(), "/a%2Fb");
+  EXPECT_EQ(r.host(), "App.Example.com:80");
+  EXPECT_EQ(r.fields.get("x-thing"), "two words");
+  EXPECT_TRUE(r.fields.has_token("connection", "upgrade"));
+  EXPECT_TRUE(r.keep_alive());
+}
+
+TEST(Http1, TakesTheHostOfAnAbsoluteTarget) {
+  Http1Request r;
+  parse_http1_request("GET http://u@other:81/p?q HTTP/1.1\r\nHost: a\r\n\r\n", r);
+  EXPECT_EQ(r.host(), "other:81");
+  EXPECT_EQ(r.path(), "/p");
+  parse_http1_request("GET http://other HTTP/1.1\r\nHost: a\r\n\r\n", r);
+  EXPECT_EQ(r.path(), "/");
+  parse_http1_request("GET /?u=http://evil HTTP/1.1\r\nHost: a\r\n\r\n", r);
+  EXPECT_EQ(r.host(), "a");
+}
+
+TEST(Http1, RefusesMalformedRequests) {
+  for (const char* bad :
+       {"GET /\r\n\r\n", "GET  HTTP/1.1\r\nHost: a\r\n\r\n", "G ET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.x\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", "GET / HTTP/1.1\r\n: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n",
+        "GET path HTTP/1.1\r\nHost: a\r\n\r\n", "GET x?u=://b HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", "GET /%a HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n\r\n"}) {
+    Http1Request r;
+    EXPECT_THROW(parse_http1_request(bad, r), Http1Error) << bad;
+  }
+}
+
+Http1Framing request_framing(std::string fields, std::string version = "1.1") {
+  const std::string head = "POST / HTTP/" + version + "\r\nHost: a\r\n" + fields + "\r\n";
+  Http1Request r;
+  parse_http1_request(head, r);
+  return framing_of(r);
+}
+
+TEST(Http1, DelimitsRequestBodiesInOneWayOnly) {
+  EXPECT_EQ(request_framing("").kind, Kind::kNone);
+  EXPECT_EQ(request_framing("Content-Length: 5\r\n").length, 5u);
+  EXPECT_EQ(request_framing("Content-Length: 5\r\nContent-Length: 5\r\n").length, 5u);
+  EXPECT_EQ(request_framing("Transfer-Encoding: Chunked\r\n").kind, Kind::kChunked);
+  for (const char* bad :
+       {"Content-Length: 5\r\nContent-Length: 6\r\n", "Content-Length: 5, 5\r\n", "Content-Length: -1\r\n",
+        "Content-Length: +1\r\n", "Content-Length: 0x5\r\n", "Content-Length:\r\n",
+        "Content-Length: 99999999999999999999\r\n", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: xchunked\r\n", "Transfer-Encoding:\r\n"}) {
+    EXPECT_THROW(request_framing(bad), Http1Error) << bad;
+  }
+  EXPECT_THROW(request_framing("Transfer-Encoding: chunked\r\n", "1.0"), Http1Error);
+}
+
+TEST(Http1, DelimitsResponseBodies) {
+  const auto framing = [](std::string head, bool to_head = false) {
+    Http1Response r;
+    parse_http1_response(head, r);
+    return framing_of(r, to_head);
+  };
+  EXPECT_EQ(framing("HTTP/1.1 200 OK\r\n\r\n").kind, Kind::kUntilClose);
+  EXPECT_EQ(framing("HTTP/1.1 200\r\nContent-Length: 3\r\n\r\n").length, 3u);
+  EXPECT_EQ(framing("HTTP/1.0 200 \r\nContent-Length: 0\r\n\r\n").kind, Kind::kNone);
+  EXPECT_EQ(framing("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n").kind, Kind::kChunked);
+  EXPECT_EQ(framing("HTTP/1.1 204 No Content\r\n\r\n").kind, Kind::kNone);
+  EXPECT_EQ(framing("HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n").kind, Kind::kNone);
+  EXPECT_EQ(framing("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", true).kind, Kind::kNone);
+  for (const char* bad : {"HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/2.0 200 OK\r\n\r\n", "HTTP/1.1 20 OK\r\n\r\n",
+                          "HTTP/1.1 2000\r\n\r\n", "hello\r\n\r\n", "HTTP/1.1\r\n\r\n"}) {
+    EXPECT_THROW(framing(bad), Http1Error) << bad;
+  }
+}
+
+std::string decode(Http1BodyDecoder& decoder, std::string_view bytes, std::string_view* rest = nullptr) {
+  std::string out;
+  for (;;) {
+    const auto piece = decoder.next(bytes);
+    if (piece.empty()) break;
+    out += piece;
+  }
+  if (rest != nullptr) *rest = bytes;
+  return out;
+}
+
+TEST(Http1BodyDecoder, TakesChunksApartWhereverTheyAreSplit) {
+  const std::string wire = "5\r\nhello\r\nA;name=x\r\n, world!!!\r\n0\r\nX-Sum: 1\r\nY: 2\r\n\r\nNEXT";
+  for (std::size_t split = 0; split <= wire.size(); ++split) {
+    Http1BodyDecoder decoder(Http1Framing{Kind::kChunked, 0});
+    std::string_view rest;
+    std::string body = decode(decoder, wire.substr(0, split), &rest);
+    const std::string leftover(rest);
+    const std::string second = leftover + wire.substr(split);
+    body += decode(decoder, second, &rest);
+    EXPECT_EQ(body, "hello, world!!!") << split;
+    EXPECT_TRUE(decoder.complete());
+    EXPECT_EQ(rest, "NEXT");
+    EXPECT_EQ(decoder.trailers(), "X-Sum: 1\r\nY: 2\r\n");
+  }
+}
+
+TEST(Http1BodyDecoder, StopsAtTheLength) {
+  Http1BodyDecoder decoder(Http1Framing{Kind::kLength, 5});
+  std::string_view rest;
+  EXPECT_EQ(decode(decoder, "hel", &rest), "hel");
+  EXPECT_FALSE(decoder.end_of_stream());
+  EXPECT_EQ(decode(decoder, "loNEXT", &rest), "lo");
+  EXPECT_EQ(rest, "NEXT");
+  EXPECT_TRUE(decoder.complete());
+}
+
+TEST(Http1BodyDecoder, EndsWithTheStreamWhereNothingElseEndsIt) {
+  Http1BodyDecoder decoder(Http1Framing{Kind::kUntilClose, 0});
+  EXPECT_EQ(decode(decoder, "all of it"), "all of it");
+  EXPECT_FALSE(decoder.complete());
+  EXPECT_TRUE(decoder.end_of_stream());
+  EXPECT_TRUE(decoder.complete());
+}
+
+TEST(Http1BodyDecoder, RefusesMalformedChunks) {
+  for (const std::string& bad : {std::string("x\r\n"), std::string("\r\n"), std::string("-1\r\n"),
+                                 std::string("5\r\nhelloXX\r\n"), std::string("11111111111111111\r\n"),
+                                 "1;" + std::string(5000, 'x'), "0\r\n" + std::string("no colon\x01\r\n\r\n")}) {
+    Http1BodyDecoder decoder(Http1Framing{Kind::kChunked, 0});
+    EXPECT_THROW(decode(decoder, bad), Http1Error) << bad.substr(0, 40);
+  }
+  Http1BodyDecoder decoder(Http1Framing{Kind::kChunked, 0});
+  std::string many = "0\r\n";
+  for (int i = 0; i < 10'000; ++i) many += "Trailer-Name: value\r\n";
+  EXPECT_THROW(decode(decoder, many), Http1Error);
+}
+
+TEST(Http1BodyDecoder, NeverGivesMoreThanWasPutIn) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 20'000; ++i) {
+    std::string bytes;
+    for (std::size_t n = random() % 40; n > 0; --n) bytes += "0123abc;\r\n\r\n x"[random() % 14];
+    Http1BodyDecoder decoder(Http1Framing{Kind::kChunked, 0});
+    try {
+      EXPECT_LE(decode(decoder, bytes).size(), bytes.size());
+    } catch (const Http1Error&) {
+    }
+  }
+}
+
+TEST(Http1, SpellsNamesAsGoDoes) {
+  EXPECT_EQ(canonical_name("content-TYPE"), "Content-Type");
+  EXPECT_EQ(canonical_name("x-b3-traceid"), "X-B3-Traceid");
+  EXPECT_EQ(canonical_name("ETag"), "Etag");
+  EXPECT_EQ(canonical_name("not a name"), "not a name");
+}
+
+}  // namespace
+}  // namespace rivera::net
