@@ -30,7 +30,7 @@ std::string_view Endpoint::component() const {
   return found == tags.end() ? std::string_view() : std::string_view(found->second);
 }
 
-Endpoint endpoint_from(const RegistryMessage& m, std::chrono::seconds most_stale) {
+Endpoint endpoint_from(const RegistryMessage& m, std::chrono::milliseconds most_stale) {
   Endpoint e;
   e.host = m.host;
   e.tls = m.tls_port != 0;
@@ -47,8 +47,10 @@ Endpoint endpoint_from(const RegistryMessage& m, std::chrono::seconds most_stale
   e.load_balancing = load_balancing_option(m.options);
   e.tags = m.tags;
   e.updated_at_ns = m.endpoint_updated_at_ns;
-  const std::chrono::seconds asked(m.stale_threshold_in_seconds);
-  e.stale_threshold = asked.count() <= 0 || asked > most_stale ? most_stale : asked;
+  // Compared as numbers: an absurd one must not overflow.
+  const auto most = std::chrono::duration_cast<std::chrono::seconds>(most_stale).count();
+  const bool shorter = m.stale_threshold_in_seconds > 0 && m.stale_threshold_in_seconds <= most;
+  e.stale_threshold = shorter ? std::chrono::seconds(m.stale_threshold_in_seconds) : most_stale;
   return e;
 }
 

@@ -36,7 +36,7 @@ struct Endpoint {
   std::string availability_zone;
   std::string load_balancing;  // as registered; may be unknown
   std::map<std::string, std::string> tags;
-  std::chrono::seconds stale_threshold{120};
+  std::chrono::milliseconds stale_threshold{120'000};
   std::int64_t updated_at_ns = 0;
 
   bool operator==(const Endpoint&) const = default;
@@ -48,6 +48,6 @@ struct Endpoint {
 
 // `most_stale`: the router's own threshold, which a registration may only shorten. Throws std::invalid_argument for bad
 // options.
-Endpoint endpoint_from(const RegistryMessage& message, std::chrono::seconds most_stale);
+Endpoint endpoint_from(const RegistryMessage& message, std::chrono::milliseconds most_stale);
 
 }  // namespace rivera::routing

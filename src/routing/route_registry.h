@@ -21,7 +21,7 @@ namespace rivera::routing {
 enum class Sharding { kAll, kSharedAndSegments, kSegments };
 
 struct RegistryOptions {
-  std::chrono::seconds stale_threshold{120};
+  std::chrono::milliseconds stale_threshold{120'000};
   LoadBalancing load_balancing = LoadBalancing::kRoundRobin;
   Sharding sharding = Sharding::kAll;
   std::set<std::string> isolation_segments;
