@@ -79,10 +79,11 @@ class BbsClient::Impl {
     co_return response;
   }
 
-  asio::awaitable<std::unique_ptr<BbsEventStream>> subscribe(std::string path, std::string cell_id) {
+  asio::awaitable<std::unique_ptr<BbsEventStream>> subscribe(std::string method, std::string path,
+                                                             std::string cell_id) {
     models::EventsByCellId filter;
     filter.set_cell_id(std::move(cell_id));
-    net::HttpRequest http = request_for("GET", std::move(path), filter);
+    net::HttpRequest http = request_for(std::move(method), std::move(path), filter);
     http.headers.add("Accept", "text/event-stream");
     auto response = co_await http_.open(endpoint_, std::move(http));
     if (response->head().status != 200) {
@@ -358,15 +359,15 @@ asio::awaitable<std::vector<models::CellPresence>> BbsClient::cells() {
 }
 
 asio::awaitable<std::unique_ptr<BbsEventStream>> BbsClient::subscribe_to_instance_events(std::string cell_id) {
-  return impl_->subscribe("/v1/events/lrp_instances.r1", std::move(cell_id));
+  return impl_->subscribe("POST", "/v1/events/lrp_instances.r1", std::move(cell_id));
 }
 
 asio::awaitable<std::unique_ptr<BbsEventStream>> BbsClient::subscribe_to_group_events(std::string cell_id) {
-  return impl_->subscribe("/v1/events.r1", std::move(cell_id));
+  return impl_->subscribe("GET", "/v1/events.r1", std::move(cell_id));
 }
 
 asio::awaitable<std::unique_ptr<BbsEventStream>> BbsClient::subscribe_to_task_events() {
-  return impl_->subscribe("/v1/events/tasks.r1", "");
+  return impl_->subscribe("POST", "/v1/events/tasks.r1", "");
 }
 
 }  // namespace rivera::clients

@@ -76,7 +76,12 @@ LocketClientOptions read_locket_client_options(const base::ConfigFile& config) {
   options.tls.certificate_file = config.required_text("locket_client_cert_file");
   options.tls.key_file = config.required_text("locket_client_key_file");
   const auto read_duration = [&config](std::string_view key, std::chrono::nanoseconds fallback) {
-    const auto value = config.duration(key, std::chrono::nanoseconds(0));
+    // A number is seconds here, unlike in every other key.
+    const auto* given = config.values().if_contains(key);
+    const bool is_number = given != nullptr && given->is_number();
+    const std::chrono::nanoseconds value = is_number
+                                               ? std::chrono::nanoseconds(std::chrono::seconds(config.integer(key)))
+                                               : config.duration(key, std::chrono::nanoseconds(0));
     if (value.count() < 0) config.fail(key, "a duration that is not negative");
     return value.count() == 0 ? fallback : value;
   };

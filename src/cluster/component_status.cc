@@ -26,7 +26,8 @@ std::string to_json(const std::vector<ComponentStatus>& components) {
 std::vector<ComponentStatus> parse_component_statuses(const std::string& text) {
   std::vector<ComponentStatus> out;
   try {
-    for (const json::value& value : json::parse(text).as_array()) {
+    const json::value parsed = json::parse(text);
+    for (const json::value& value : parsed.as_array()) {
       const json::object& c = value.as_object();
       out.push_back({.name = json::value_to<std::string>(c.at("name")),
                      .address = json::value_to<std::string>(c.at("address")),

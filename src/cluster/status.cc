@@ -126,7 +126,8 @@ std::vector<std::string> route_hostnames(const models::DesiredLRP& lrp) {
   const auto entry = lrp.routes().routes().find("cf-router");
   if (entry == lrp.routes().routes().end()) return out;
   try {
-    for (const json::value& route : json::parse(entry->second).as_array()) {
+    const json::value routes = json::parse(entry->second);
+    for (const json::value& route : routes.as_array()) {
       for (const json::value& name : route.at("hostnames").as_array()) out.push_back(json::value_to<std::string>(name));
     }
   } catch (const std::exception&) {
