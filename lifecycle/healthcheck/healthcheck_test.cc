@@ -1,0 +1,219 @@
+// Runs the real program against real sockets.
+#include <arpa/inet.h>
+#include <atomic>
+#include <chrono>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <string>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/subprocess.h"
+
+namespace {
+
+using rivera::base::CommandResult;
+using testing::HasSubstr;
+using testing::MatchesRegex;
+using testing::StartsWith;
+
+bool has_own_address() {
+  ifaddrs* first = nullptr;
+  ::getifaddrs(&first);
+  bool found = false;
+  for (auto* it = first; it; it = it->ifa_next) {
+    found = found || (it->ifa_addr && it->ifa_addr->sa_family == AF_INET && !(it->ifa_flags & IFF_LOOPBACK));
+  }
+  ::freeifaddrs(first);
+  return found;
+}
+
+// Accepts connections on every address and answers each with the same bytes, after a request has come; empty: never.
+class Server {
+ public:
+  explicit Server(std::string answer) : answer_(std::move(answer)) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&any), sizeof any), 0);
+    EXPECT_EQ(::listen(listener_, 16), 0);
+    socklen_t length = sizeof any;
+    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&any), &length);
+    port_ = ntohs(any.sin_port);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~Server() { stop(); }
+
+  void stop() {
+    if (listener_ < 0) return;
+    ::shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+    listener_ = -1;
+  }
+  std::string port() const { return std::to_string(port_); }
+  int requests() const { return requests_; }
+  std::string last_request() const { return last_request_; }
+
+ private:
+  void serve() {
+    std::vector<int> held;
+    for (;;) {
+      const int fd = ::accept(listener_, nullptr, nullptr);
+      if (fd < 0) break;
+      if (answer_.empty()) {
+        held.push_back(fd);
+        continue;
+      }
+      char buffer[4096];
+      const auto count = ::recv(fd, buffer, sizeof buffer, 0);
+      if (count > 0) {
+        last_request_.assign(buffer, static_cast<std::size_t>(count));
+        ++requests_;
+        (void)!::send(fd, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+      }
+      ::close(fd);
+    }
+    for (const int fd : held) ::close(fd);
+  }
+
+  std::string answer_;
+  int listener_ = -1;
+  int port_ = 0;
+  std::atomic<int> requests_{0};
+  std::string last_request_;
+  std::thread thread_;
+};
+
+std::string unused_port() {
+  Server server("x");
+  return server.port();
+}
+
+CommandResult check(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), std::string(RIVERA_BIN_DIR) + "/healthcheck");
+  return rivera::base::run_command(arguments);
+}
+
+class Healthcheck : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_own_address()) GTEST_SKIP() << "this machine has no address but loopback";
+  }
+};
+
+TEST_F(Healthcheck, PassesWhenThePortAcceptsConnections) {
+  Server server("x");
+  const auto result = check({"-port=" + server.port()});
+  EXPECT_EQ(result.exit_status, 0);
+  EXPECT_EQ(result.error, "");
+}
+
+TEST_F(Healthcheck, SaysWhyATcpConnectionWasRefused) {
+  const auto port = unused_port();
+  const auto result = check({"-port", port});
+  EXPECT_EQ(result.exit_status, 4);
+  EXPECT_THAT(result.error, MatchesRegex("failed to make TCP connection to [0-9.]+:" + port +
+                                         ": dial tcp [0-9.]+:" + port + ": connect: connection refused\n"));
+}
+
+TEST_F(Healthcheck, RefusesAPortThatIsNone) {
+  const auto result = check({"-port=-1"});
+  EXPECT_EQ(result.exit_status, 4);
+  EXPECT_THAT(result.error, HasSubstr("dial tcp: address -1: invalid port"));
+}
+
+TEST_F(Healthcheck, ExitsWithTwoForAnUnknownFlag) { EXPECT_EQ(check({"-nonsense=1"}).exit_status, 2); }
+
+TEST_F(Healthcheck, PassesAnHttpCheckForStatus200Only) {
+  Server good("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  EXPECT_EQ(check({"-uri=/ping", "-port=" + good.port()}).exit_status, 0);
+  good.stop();
+  EXPECT_THAT(good.last_request(), StartsWith("GET /ping HTTP/1.1\r\n"));
+  EXPECT_THAT(good.last_request(), HasSubstr("User-Agent: diego-healthcheck\r\n"));
+  EXPECT_THAT(good.last_request(), HasSubstr("X-Forwarded-Proto: https\r\n"));
+
+  Server bad("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+  const auto result = check({"-uri=/ping", "-port=" + bad.port()});
+  EXPECT_EQ(result.exit_status, 6);
+  EXPECT_THAT(result.error, MatchesRegex("failed to make HTTP request to '/ping' on port [0-9]+: received status code "
+                                         "500 in [0-9]+ms\n"));
+}
+
+TEST_F(Healthcheck, ReadsAChunkedBody) {
+  Server server("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+  EXPECT_EQ(check({"-uri=/", "-port=" + server.port()}).exit_status, 0);
+}
+
+TEST_F(Healthcheck, GivesUpAfterTenRedirects) {
+  Server server("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n");
+  EXPECT_EQ(check({"-uri=/", "-port=" + server.port()}).exit_status, 5);
+  EXPECT_EQ(server.requests(), 11);
+}
+
+TEST_F(Healthcheck, CallsEveryHttpConnectionErrorRefused) {
+  const auto port = unused_port();
+  const auto result = check({"-uri=/ping", "-port=" + port});
+  EXPECT_EQ(result.exit_status, 5);
+  EXPECT_EQ(result.error, "failed to make HTTP request to '/ping' on port " + port + ": connection refused\n");
+}
+
+TEST_F(Healthcheck, TimesOutOnAServerThatSaysNothing) {
+  Server silent("");
+  const auto result = check({"-uri=/ping", "-port=" + silent.port(), "-timeout=200ms"});
+  EXPECT_EQ(result.exit_status, 65);
+  EXPECT_THAT(result.error, HasSubstr("timed out after 0.20 seconds"));
+}
+
+TEST_F(Healthcheck, GivesUpStartingAfterItsTimeWithTheLastResult) {
+  Server bad("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n");
+  const auto result = check({"-uri=/", "-port=" + bad.port(), "-startup-interval=100ms", "-startup-timeout=450ms"});
+  EXPECT_EQ(result.exit_status, 6);
+  EXPECT_THAT(
+      result.error,
+      MatchesRegex("Timed out after 450ms \\([0-9]+ attempts\\) waiting for startup check to succeed: failed to "
+                   "make HTTP request.*"));
+  EXPECT_GE(bad.requests(), 2);
+}
+
+TEST_F(Healthcheck, SurvivesAStartupTimeoutWhileTheFirstAttemptHangs) {
+  Server silent("");
+  const auto result =
+      check({"-uri=/", "-port=" + silent.port(), "-timeout=5s", "-startup-interval=100ms", "-startup-timeout=300ms"});
+  EXPECT_EQ(result.exit_status, 65);
+  EXPECT_THAT(result.error, StartsWith("Timed out after 300ms"));
+}
+
+TEST_F(Healthcheck, StartsWellOnceTheServerIsThere) {
+  Server server("x");
+  EXPECT_EQ(check({"-port=" + server.port(), "-startup-interval=50ms", "-startup-timeout=0"}).exit_status, 0);
+  EXPECT_EQ(check({"-port=" + server.port(), "-until-ready-interval=50ms"}).exit_status, 0);
+}
+
+TEST_F(Healthcheck, EndsALivenessCheckAtTheFirstFailure) {
+  Server bad("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
+  const auto liveness = check({"-uri=/", "-port=" + bad.port(), "-liveness-interval=50ms"});
+  EXPECT_EQ(liveness.exit_status, 6);
+  EXPECT_THAT(liveness.error, StartsWith("Liveness check unsuccessful: failed to make HTTP request"));
+  const auto readiness = check({"-uri=/", "-port=" + bad.port(), "-readiness-interval=50ms"});
+  EXPECT_THAT(readiness.error, StartsWith("Readiness check unsuccessful: "));
+}
+
+TEST_F(Healthcheck, KeepsCheckingWhileAllIsWell) {
+  Server server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  std::thread end([&server] {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (server.requests() < 3 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    server.stop();
+  });
+  const auto result = check({"-uri=/", "-port=" + server.port(), "-liveness-interval=20ms"});
+  end.join();
+  EXPECT_EQ(result.exit_status, 5);
+  EXPECT_GE(server.requests(), 3);
+}
+
+}  // namespace
