@@ -41,6 +41,13 @@ std::string snake_case(const std::string& name) {
   return out;
 }
 
+// Prometheus takes letters, digits and underscores only: "request-type" becomes "request_type".
+MetricLabels label_names(const MetricLabels& labels) {
+  MetricLabels out;
+  for (const auto& [name, value] : labels) out[snake_case(name)] = value;
+  return out;
+}
+
 }  // namespace
 
 struct Metrics::State {
@@ -64,14 +71,14 @@ void Metrics::increment(const std::string& counter, double by, const MetricLabel
   auto& family = state_->counters[counter];
   if (family == nullptr)
     family = &prometheus::BuildCounter().Name(state_->full_name(counter)).Register(state_->registry);
-  family->Add(labels).Increment(by);
+  family->Add(label_names(labels)).Increment(by);
 }
 
 void Metrics::set(const std::string& gauge, double value, const MetricLabels& labels) {
   const std::lock_guard lock(state_->mutex);
   auto& family = state_->gauges[gauge];
   if (family == nullptr) family = &prometheus::BuildGauge().Name(state_->full_name(gauge)).Register(state_->registry);
-  family->Add(labels).Set(value);
+  family->Add(label_names(labels)).Set(value);
 }
 
 void Metrics::observe_seconds(const std::string& histogram, double seconds, const MetricLabels& labels) {
@@ -80,7 +87,7 @@ void Metrics::observe_seconds(const std::string& histogram, double seconds, cons
   if (family == nullptr) {
     family = &prometheus::BuildHistogram().Name(state_->full_name(histogram)).Register(state_->registry);
   }
-  family->Add(labels, kLatencyBuckets).Observe(seconds);
+  family->Add(label_names(labels), kLatencyBuckets).Observe(seconds);
 }
 
 std::string Metrics::prometheus_text() const {
