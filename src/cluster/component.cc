@@ -81,7 +81,7 @@ std::vector<Component> components(const Settings& s) {
       server(s, "bbs", p.bbs(), {.url = url("https", p.bbs(), "/v1/ping"), .method = "POST"}, seconds(10)),
       server(s, "auctioneer", p.auctioneer(), {.url = url("https", p.auctioneer(), "/")}, seconds(5)),
       garden(s),
-      server(s, "rep", p.rep(), {.url = url("http", p.rep_admin(), "/ping")}, seconds(30)),
+      server(s, "rep", p.rep(), {.url = url("https", p.rep_admin(), "/ping")}, seconds(30)),
       server(s, "file-server", p.file_server(), {.url = url("http", p.file_server(), "/v1/static/")}, seconds(5)),
       server(s, "gorouter", p.router(), {.url = url("http", p.router_status(), "/health")}, seconds(10)),
       server(s, "route-emitter", p.route_emitter_health(), {.url = url("http", p.route_emitter_health(), "/")},
