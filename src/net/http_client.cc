@@ -100,6 +100,7 @@ class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   void release(const Endpoint& endpoint, std::unique_ptr<Connection> connection) {
+    if (options_.max_idle_per_endpoint == 0) return;
     if (!connection->reader.keep_alive() || connection->reader.has_input()) return;
     auto& idle = idle_[endpoint];
     if (idle.size() >= options_.max_idle_per_endpoint) idle.pop_front();
