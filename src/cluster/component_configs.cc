@@ -133,6 +133,8 @@ void add_executor_config(json::object& config, const Settings& s) {
   config["disk_mb"] = s.cell_disk_mb.empty() ? "auto" : s.cell_disk_mb;
   config["cache_path"] = (data / "download_cache").string();
   config["temp_dir"] = (data / "tmp").string();
+  config["state_dir"] = (data / "state").string();
+  config["app_log_dir"] = s.app_log_dir().string();
   config["max_cache_size_in_bytes"] = 2'000'000'000;
   config["declarative_healthcheck_path"] = s.healthcheck_dir().string();
   config["declarative_healthcheck_default_timeout"] = "1s";

@@ -52,6 +52,12 @@ models::Action check() {
   return models::wrap(std::move(timeout));
 }
 
+// What the application's logs and metrics are tagged with.
+void add_tags(google::protobuf::Map<std::string, models::MetricTagValue>& tags, const std::string& source) {
+  tags["source_id"].set_static_(source);
+  tags["instance_id"].set_dynamic(models::MetricTagValue::INDEX);
+}
+
 void write_json(const std::filesystem::path& file, const google::protobuf::Message& message) {
   base::write_file_atomically(file, models::to_json_text(message) + "\n");
 }
@@ -72,6 +78,7 @@ models::DesiredLRP sample_lrp(const Settings& settings) {
   lrp.set_log_guid(kSampleProcess);
   lrp.set_metrics_guid(kSampleProcess);
   lrp.set_log_source("APP");
+  add_tags(*lrp.mutable_metric_tags(), kSampleProcess);
   lrp.add_ports(kPort);
   const std::string route =
       fmt::format(R"([{{"hostnames":["{}"],"port":{}}}])", settings.app_hostname(kSampleProcess), kPort);
@@ -104,6 +111,9 @@ void write_sample_files(const Settings& settings) {
   std::filesystem::create_directories(directory);
   models::DesiredLRP lrp = sample_lrp(settings);
   lrp.set_process_guid("mine");
+  lrp.set_log_guid("mine");
+  lrp.set_metrics_guid("mine");
+  add_tags(*lrp.mutable_metric_tags(), "mine");
   lrp.set_annotation("");
   (*lrp.mutable_routes()->mutable_routes())["cf-router"] =
       fmt::format(R"([{{"hostnames":["{}"],"port":{}}}])", settings.app_hostname("mine"), kPort);

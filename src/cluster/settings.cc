@@ -101,7 +101,7 @@ void apply_setting(Settings& settings, const std::string& key, const std::string
 }
 
 void make_directories(const Settings& settings) {
-  for (const fs::path& directory : {settings.log_dir(), settings.rootfs_dir(), settings.static_dir()}) {
+  for (const fs::path& directory : {settings.app_log_dir(), settings.rootfs_dir(), settings.static_dir()}) {
     fs::create_directories(directory);
   }
   for (const fs::path& directory :
