@@ -19,7 +19,7 @@ namespace rivera::bbs {
 
 struct ActualLRPRecord {
   models::ActualLRP lrp;
-  std::string wire;  // encoded deterministically: equal bytes mean equal LRPs
+  std::string wire;
 };
 using ActualLRPPtr = std::shared_ptr<const ActualLRPRecord>;
 
