@@ -1,0 +1,93 @@
+// Downloads through a cache on disk: as a tar file, or as a directory to be mounted (docs/spec/cell.md §4).
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/wait.h"
+#include "base/worker_pool.h"
+#include "executor/download_cache.h"
+#include "executor/downloader.h"
+
+namespace rivera::executor {
+
+struct DownloadRequest {
+  std::string url;
+  std::string cache_key;  // empty: not cached
+  ChecksumSpec checksum;
+};
+
+// A plain tar, there as long as `lease` is.
+struct FetchedFile {
+  std::filesystem::path path;
+  std::uint64_t bytes = 0;  // received; 0: it was in the cache
+  std::shared_ptr<void> lease;
+};
+
+// An unpacked directory, in use until release_directory().
+struct FetchedDirectory {
+  std::filesystem::path path;
+  std::uint64_t bytes = 0;
+};
+
+struct CachedDownloaderOptions {
+  std::filesystem::path cache_path;
+  std::uint64_t max_cache_bytes = 10'000'000'000;
+  DownloaderOptions downloader;
+};
+
+// Each fetch asks the server whether what is cached is still current; there is no offline mode. One fetch at a time for
+// each key; fetches of other keys go on beside it, without a bound: callers limit them.
+//
+// The index is kept on disk after every change, so that a restart, however it came about, finds the cache. Used on one
+// strand; files are handled by workers.
+class CachedDownloader {
+ public:
+  CachedDownloader(asio::any_io_executor executor, base::WorkerPool& workers, const base::Clock& clock,
+                   CachedDownloaderOptions options, base::Logger logger);
+  ~CachedDownloader();
+
+  // Finds what is cached. `mounted` are the directories that containers of before still use. Files that nobody knows
+  // are removed. Call it before anything else.
+  asio::awaitable<void> recover(std::vector<std::string> mounted);
+
+  // Both are cancellable, and throw what Downloader::download() throws, and std::runtime_error for what came: "unknown
+  // archive format", "Not cacheable directory: cache key is missing".
+  asio::awaitable<FetchedFile> fetch_file(DownloadRequest request);
+  asio::awaitable<FetchedDirectory> fetch_directory(DownloadRequest request);
+  // A path that fetch_directory() gave, or one of recover()'s. Unknown ones are ignored.
+  asio::awaitable<void> release_directory(std::filesystem::path directory);
+
+ private:
+  struct KeyTurn;
+  struct Fetched;
+  asio::awaitable<std::unique_ptr<KeyTurn>> take_turn(std::string key);
+  asio::awaitable<Fetched> refresh(DownloadRequest request);
+  asio::awaitable<FetchedFile> fetch_uncached(DownloadRequest request);
+  asio::awaitable<void> ensure_form(std::string key, DownloadCache::Form form);
+  asio::awaitable<void> remove(std::vector<std::filesystem::path> paths);
+  asio::awaitable<void> save_index();
+  std::shared_ptr<void> lease_of(std::string name, DownloadCache::Form form);
+  std::filesystem::path temporary_path();
+
+  asio::any_io_executor executor_;
+  base::WorkerPool& workers_;
+  CachedDownloaderOptions options_;
+  base::Logger logger_;
+  DownloadCache cache_;
+  Downloader downloader_;
+  std::set<std::string> busy_;  // keys
+  base::Condition changed_;
+  bool saving_ = false;
+  bool save_again_ = false;
+  std::uint64_t temporary_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace rivera::executor

@@ -1,0 +1,158 @@
+// A container as the executor's callers see it (docs/spec/cell.md §2.1, §2.7).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/models.h"
+
+namespace rivera::executor {
+
+// reserved -> initializing -> created -> running, and any of them -> completed.
+enum class ContainerState { kReserved, kInitializing, kCreated, kRunning, kCompleted };
+
+// "reserved", "initializing", "created", "running", "completed".
+std::string_view name_of(ContainerState state);
+// nullopt for another text.
+std::optional<ContainerState> container_state_of(std::string_view name);
+
+// What the owner remembers with a container; the executor only keeps it.
+using Tags = std::map<std::string, std::string>;
+
+// What a container takes of the cell. Zero memory or disk: no limit, and nothing is reserved.
+struct Resource {
+  std::int64_t memory_mb = 0;
+  std::int64_t disk_mb = 0;
+  std::int64_t max_pids = 0;
+};
+
+// What a cell has, or has left.
+struct Resources {
+  std::int64_t memory_mb = 0;
+  std::int64_t disk_mb = 0;
+  std::int64_t containers = 0;
+
+  bool operator==(const Resources&) const = default;
+};
+
+struct LogConfig {
+  std::string owner;  // whose log it is, for people: the process guid of an LRP, the guid of a task
+  std::string guid;
+  std::int32_t index = 0;
+  std::string source_name;  // "LOG" if empty
+  std::map<std::string, std::string> tags;
+};
+
+struct MetricsConfig {
+  std::string guid;
+  std::int32_t index = 0;
+  std::map<std::string, std::string> tags;
+};
+
+struct PortMapping {
+  std::uint32_t container_port = 0;
+  std::uint32_t host_port = 0;  // 0: not mapped
+  std::uint32_t container_tls_proxy_port = 0;
+  std::uint32_t host_tls_proxy_port = 0;
+
+  bool operator==(const PortMapping&) const = default;
+};
+
+// Everything a container needs to be made and run. Messages absent in the definition are nullopt.
+struct RunInfo {
+  std::string rootfs;  // as Garden takes it
+  std::uint32_t cpu_weight = 0;
+  std::vector<std::uint32_t> ports;
+  std::vector<std::string> internal_routes;
+  LogConfig log_config;
+  MetricsConfig metrics_config;
+  std::chrono::milliseconds start_timeout{0};  // 0: none
+  bool privileged = false;
+  std::vector<models::CachedDependency> cached_dependencies;
+  std::optional<models::Action> setup;
+  std::optional<models::Action> action;
+  std::optional<models::Action> monitor;
+  std::optional<models::CheckDefinition> check_definition;
+  std::vector<models::SecurityGroupRule> egress_rules;
+  std::vector<models::EnvironmentVariable> env;
+  std::string trusted_system_certificates_path;
+  std::vector<models::VolumeMount> volume_mounts;
+  std::map<std::string, std::string> network_properties;
+  models::CertificateProperties certificate_properties;
+  std::string image_username;
+  std::string image_password;
+  bool enable_container_proxy = false;
+  std::vector<models::Sidecar> sidecars;
+  std::int64_t log_rate_limit_bytes_per_second = -1;  // -1: unlimited, 0: silence
+  std::vector<models::File> volume_mounted_files;
+};
+
+// How a container ended.
+struct RunResult {
+  bool failed = false;
+  std::string failure_reason{};
+  bool retryable = false;  // nothing of the work itself was done: it may be given to another cell
+  bool stopped = false;    // somebody asked for the end
+
+  bool operator==(const RunResult&) const = default;
+};
+
+struct Container {
+  std::string guid;
+  Resource resource;
+  Tags tags;
+  RunInfo run_info;
+  ContainerState state = ContainerState::kReserved;
+  bool routable = false;
+  std::int64_t allocated_at = 0;  // Unix nanoseconds
+  std::string external_ip;        // the cell's
+  std::string internal_ip;
+  std::string internal_ip_v6;
+  std::vector<PortMapping> ports;
+  RunResult run_result;
+
+  // "" if there is no such tag.
+  const std::string& tag(std::string_view name) const;
+};
+
+struct AllocationRequest {
+  std::string guid;
+  Resource resource;
+  std::string rootfs;  // for reports of the state before the run information is known
+  Tags tags;
+};
+
+struct AllocationFailure {
+  std::string guid;
+  std::string reason;
+};
+
+struct RunRequest {
+  std::string guid;
+  RunInfo run_info;
+  Tags tags;  // added to those of the allocation
+};
+
+// What may change while a container lives; absent: as it is.
+struct ContainerUpdate {
+  std::optional<std::vector<std::string>> internal_routes;
+  std::optional<std::map<std::string, std::string>> metric_tags;
+};
+
+enum class EventKind { kReserved, kRunning, kComplete };
+
+struct ContainerEvent {
+  EventKind kind;
+  std::string guid;
+};
+
+// The longest failure reason, in bytes; a longer one is cut in its middle (§2.2).
+inline constexpr std::size_t kFailureReasonLimit = 10'000;
+std::string truncated_failure_reason(std::string reason);
+
+}  // namespace rivera::executor

@@ -1,0 +1,254 @@
+// How a container comes into being, and goes out of it: the part of ContainerNode that speaks with Garden.
+#include <fmt/format.h>
+
+#include "base/files.h"
+#include "executor/container_node.h"
+#include "executor/errors.h"
+#include "executor/retry.h"
+#include "executor/transfer_steps.h"
+
+namespace rivera::executor {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::steady_clock;
+
+constexpr const char* kHealthcheckMount = "/etc/cf-assets/healthcheck";
+constexpr const char* kServiceBindingsMount = "/etc/cf-service-bindings";
+
+// The parts of a mounted file's path; throws CreationFailed for one that leads elsewhere.
+fs::path relative_path(const std::string& path) {
+  fs::path clean;
+  for (const auto& part : fs::path(path)) {
+    if (part == "..") throw CreationFailed("failed to create volume mounted files");
+    if (part != "/" && part != ".") clean /= part;
+  }
+  if (clean.empty()) throw CreationFailed("failed to create volume mounted files");
+  return clean;
+}
+
+void write_files(const fs::path& directory, const std::vector<models::File>& files) {
+  for (const auto& file : files) {
+    const auto path = directory / relative_path(file.path());
+    fs::create_directories(path.parent_path());
+    base::write_file_atomically(path, file.content(), 0644);
+  }
+}
+
+}  // namespace
+
+asio::awaitable<void> ContainerNode::make_container() {
+  const auto begun_at = services_.clock.now();
+  if (resumed_) co_await destroy_in_garden();  // what an interrupted creation left
+
+  auto fetching = fetch_dependencies();
+  auto mounts = co_await creation_.guard(std::move(fetching));
+  if (!container_.run_info.volume_mounts.empty()) {
+    const auto& driver = container_.run_info.volume_mounts.front().driver();
+    logger_.error("failed-to-mount-volume", {{"guid", container_.guid}, {"driver", driver}});
+    throw CreationFailed("failed to mount volume");
+  }
+  for (auto& mount : fixed_mounts()) mounts.push_back(std::move(mount));
+  auto files = co_await write_mounted_files();
+  mounts.insert(mounts.end(), files.begin(), files.end());
+  if (creation_.raised()) throw Interrupted();
+
+  say(fmt::format("Cell {} creating container for instance {}", options_.cell_id, container_.guid));
+  std::string failure;
+  garden::ContainerInfo info;
+  try {
+    std::vector<std::string> env;
+    const auto& certificates = container_.run_info.trusted_system_certificates_path;
+    if (!certificates.empty() && !options_.trusted_system_certificates_path.empty()) {
+      env.push_back("CF_SYSTEM_CERT_PATH=" + certificates);
+    }
+    const auto size = services_.rootfs_sizes.find(container_.run_info.rootfs);
+    auto spec = container_spec(container_, options_.spec, std::move(mounts), std::move(env),
+                               size == services_.rootfs_sizes.end() ? 0 : size->second);
+    co_await create_in_garden(std::move(spec));
+    info = co_await info_of_new();
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::exception& e) {
+    if (is_abort(e)) throw;
+    failure = e.what();
+  }
+  if (!failure.empty()) {
+    say(fmt::format("Cell {} failed to create container for instance {}: {}", options_.cell_id, container_.guid,
+                    failure),
+        true);
+    services_.metrics.set("ContainerSetupFailedDuration",
+                          static_cast<double>((services_.clock.now() - begun_at).count()));
+    throw CreationFailed(truncated_failure_reason("failed to create container: " + failure));
+  }
+  say(fmt::format("Cell {} successfully created container for instance {}", options_.cell_id, container_.guid));
+  services_.metrics.set("GardenContainerCreationSucceededDuration",
+                        static_cast<double>((services_.clock.now() - begun_at).count()));
+
+  container_.external_ip = info.external_ip;
+  container_.internal_ip = info.container_ip;
+  container_.internal_ip_v6 = info.container_ipv6;
+  container_.ports = port_mappings(container_.run_info.ports, info.mapped_ports);
+  if (container_.state == ContainerState::kCompleted) throw Interrupted();
+  container_.state = ContainerState::kCreated;
+  co_await save();
+}
+
+// Creates it once, however often Garden goes away meanwhile.
+asio::awaitable<void> ContainerNode::create_in_garden(garden::ContainerSpec spec) {
+  const auto give_up_at = steady_clock::now() + options_.garden_patience;
+  for (;;) {
+    try {
+      co_await services_.backend.create(spec);
+      co_return;
+    } catch (const std::exception& e) {
+      if (!is_no_answer(e) || steady_clock::now() >= give_up_at) throw;
+    }
+    if (creation_.raised()) throw Interrupted();
+    co_await base::sleep_for(options_.steps.retry_interval);
+    // It may be there, whole or in part.
+    co_await destroy_in_garden();
+  }
+}
+
+asio::awaitable<garden::ContainerInfo> ContainerNode::info_of_new() {
+  const auto give_up_at = steady_clock::now() + options_.garden_patience;
+  for (;;) {
+    std::exception_ptr failure;
+    try {
+      co_return co_await services_.backend.info(container_.guid);
+    } catch (const std::exception& e) {
+      if (is_abort(e)) throw;
+      failure = std::current_exception();
+      if (!is_no_answer(e) || steady_clock::now() >= give_up_at) break;
+    }
+    co_await base::sleep_for(options_.steps.retry_interval);
+  }
+  std::string why = "no information about the container";
+  try {
+    co_await destroy_in_garden();
+  } catch (const std::exception& e) {
+    if (is_abort(e)) throw;
+    why += std::string(", which cannot be destroyed: ") + e.what();
+  }
+  throw ExecutorError(why);
+}
+
+asio::awaitable<void> ContainerNode::destroy_in_garden() {
+  const auto begun_at = services_.clock.now();
+  const auto give_up_at = steady_clock::now() + options_.destroy_patience;
+  for (;;) {
+    try {
+      co_await services_.backend.destroy(container_.guid);
+      break;
+    } catch (const garden::ContainerNotFoundError&) {
+      co_return;
+    } catch (const std::exception& e) {
+      if (std::string_view(e.what()) == garden::kAlreadyBeingDestroyed) co_return;
+      if (!is_no_answer(e) || steady_clock::now() >= give_up_at) throw;
+    }
+    co_await base::sleep_for(options_.steps.retry_interval);
+  }
+  services_.metrics.set("GardenContainerDestructionSucceededDuration",
+                        static_cast<double>((services_.clock.now() - begun_at).count()));
+}
+
+// --- mounts ---
+
+asio::awaitable<std::vector<garden::BindMount>> ContainerNode::fetch_dependencies() {
+  const auto& dependencies = container_.run_info.cached_dependencies;
+  fetched_.assign(dependencies.size(), std::nullopt);
+  fetch_failure_.clear();
+  fetches_running_ = dependencies.size();
+  base::TaskGroup fetches(services_.executor, logger_);
+  for (std::size_t i = 0; i < dependencies.size(); ++i) fetches.spawn("fetch-dependency", fetch_dependency(i));
+  bool interrupted = false;
+  try {
+    while (fetches_running_ > 0 && fetch_failure_.empty()) co_await changed_.wait();
+  } catch (const boost::system::system_error&) {
+    interrupted = true;
+  }
+  if (interrupted) co_await asio::this_coro::reset_cancellation_state();
+  co_await fetches.stop();
+
+  std::vector<garden::BindMount> mounts;
+  for (std::size_t i = 0; i < dependencies.size(); ++i) {
+    if (!fetched_[i]) continue;
+    cached_directories_.push_back(fetched_[i]->path.string());
+    mounts.push_back({.src_path = fetched_[i]->path.string(), .dst_path = dependencies[i].to()});
+  }
+  if (interrupted) throw boost::system::system_error(asio::error::operation_aborted);
+  if (!fetch_failure_.empty()) throw CreationFailed("failed to download cached artifacts");
+  co_return mounts;
+}
+
+asio::awaitable<void> ContainerNode::fetch_dependency(std::size_t index) {
+  const auto dependency = container_.run_info.cached_dependencies[index];
+  const auto output = [this, source = dependency.log_source(),
+                       named = !dependency.name().empty()](const std::string& line) {
+    if (!named || !log_) return;
+    log_->say_as(source, line);
+  };
+  std::string failure;
+  try {
+    const auto slot = co_await services_.downloads.acquire();
+    output(fmt::format("Downloading {}...", dependency.name()));
+    DownloadRequest request{.url = dependency.from(),
+                            .cache_key = dependency.cache_key(),
+                            .checksum = {dependency.checksum_algorithm(), dependency.checksum_value()}};
+    const auto fetched = co_await services_.downloader.fetch_directory(std::move(request));
+    fetched_[index] = fetched;
+    output(fetched.bytes > 0 ? fmt::format("Downloaded {} ({})", dependency.name(), short_size(fetched.bytes))
+                             : fmt::format("Downloaded {}", dependency.name()));
+  } catch (const std::exception& e) {
+    if (is_abort(e)) throw;
+    failure = e.what();
+  }
+  if (!failure.empty()) {
+    output(fmt::format("Downloading {} failed", dependency.name()));
+    logger_.error("failed-to-download-cached-dependency", {{"from", dependency.from()}, {"error", failure}});
+    fetch_failure_ = failure;
+  }
+  --fetches_running_;
+  changed_.notify_all();
+}
+
+std::vector<garden::BindMount> ContainerNode::fixed_mounts() const {
+  std::vector<garden::BindMount> mounts;
+  const auto& certificates = container_.run_info.trusted_system_certificates_path;
+  if (!certificates.empty() && !options_.trusted_system_certificates_path.empty()) {
+    mounts.push_back({.src_path = options_.trusted_system_certificates_path, .dst_path = certificates});
+  }
+  if (!options_.healthcheck_path.empty()) {
+    mounts.push_back({.src_path = options_.healthcheck_path, .dst_path = kHealthcheckMount});
+  }
+  return mounts;
+}
+
+fs::path ContainerNode::mounted_files_directory() const {
+  return fs::path(options_.volume_mounted_files_path) / container_.guid;
+}
+
+asio::awaitable<std::vector<garden::BindMount>> ContainerNode::write_mounted_files() {
+  const auto& files = container_.run_info.volume_mounted_files;
+  if (files.empty()) co_return std::vector<garden::BindMount>{};
+  if (options_.volume_mounted_files_path.empty()) throw CreationFailed("failed to create volume mounted files");
+  const auto directory = mounted_files_directory();
+  std::string failure;
+  try {
+    auto write = [directory, files] { write_files(directory, files); };
+    co_await services_.workers.run(std::move(write));
+  } catch (const std::exception& e) {
+    if (is_abort(e)) throw;
+    failure = e.what();
+  }
+  if (!failure.empty()) {
+    logger_.error("failed-to-write-mounted-files", {{"guid", container_.guid}, {"error", failure}});
+    throw CreationFailed("failed to create volume mounted files");
+  }
+  std::vector<garden::BindMount> mounts;
+  mounts.push_back({.src_path = directory.string(), .dst_path = kServiceBindingsMount});
+  co_return mounts;
+}
+
+}  // namespace rivera::executor

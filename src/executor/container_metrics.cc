@@ -1,0 +1,92 @@
+#include "executor/container_metrics.h"
+
+#include <algorithm>
+
+#include "base/wait.h"
+#include "executor/step.h"
+
+namespace rivera::executor {
+namespace {
+
+constexpr std::uint64_t kMebibyte = 1024 * 1024;
+
+bool is_made(const Container& container) {
+  return container.state == ContainerState::kCreated || container.state == ContainerState::kRunning;
+}
+
+}  // namespace
+
+ContainerMetricsReporter::ContainerMetricsReporter(ContainerBackend& backend, Executor& executor,
+                                                   base::Metrics& metrics, std::string cell_id, base::Logger logger)
+    : backend_(backend),
+      executor_(executor),
+      metrics_(metrics),
+      cell_id_(std::move(cell_id)),
+      logger_(logger.session("container-metrics-reporter")) {}
+
+asio::awaitable<void> ContainerMetricsReporter::run(std::chrono::nanoseconds interval) {
+  for (;;) {
+    co_await base::sleep_for(interval);
+    try {
+      co_await sample_once();
+    } catch (const std::exception& e) {
+      if (is_abort(e)) throw;
+      logger_.error("failed-to-get-metrics", {{"error", e.what()}});
+    }
+  }
+}
+
+asio::awaitable<void> ContainerMetricsReporter::sample_once() {
+  std::vector<std::string> handles;
+  executor_.visit([&handles](const Container& container) {
+    if (is_made(container)) handles.push_back(container.guid);
+  });
+  std::map<std::string, clients::BulkEntry<garden::ContainerMetrics>> entries;
+  if (!handles.empty()) entries = co_await backend_.bulk_metrics(handles);
+
+  std::map<std::string, Sample> samples;
+  std::map<std::string, Usage> usages;
+  double memory = 0;
+  double disk = 0;
+  for (const auto& [guid, entry] : entries) {
+    const auto container = executor_.get(guid);
+    if (!container || !entry.error.empty()) continue;
+    const auto before = usages_.find(guid);
+    const auto sample = make_sample(*container, entry.value, before == usages_.end() ? nullptr : &before->second);
+    memory += static_cast<double>(sample.memory_bytes / kMebibyte);
+    disk += static_cast<double>(sample.disk_bytes / kMebibyte);
+    samples.emplace(guid, sample);
+    usages.emplace(guid, Usage{.cpu_ns = entry.value.cpu.usage, .age_ns = entry.value.age_ns});
+  }
+  samples_ = std::move(samples);
+  usages_ = std::move(usages);
+  metrics_.set("ContainerUsageMemory", memory, {{"cell_id", cell_id_}});
+  metrics_.set("ContainerUsageDisk", disk, {{"cell_id", cell_id_}});
+}
+
+ContainerMetricsReporter::Sample ContainerMetricsReporter::make_sample(const Container& container,
+                                                                       const garden::ContainerMetrics& metrics,
+                                                                       const Usage* before) const {
+  Sample sample;
+  const auto rootfs_size = executor_.rootfs_size(container.run_info.rootfs);
+  sample.memory_bytes = metrics.total_usage_toward_limit;
+  sample.memory_quota_bytes = static_cast<std::uint64_t>(container.resource.memory_mb) * kMebibyte;
+  sample.disk_bytes = metrics.disk.total_bytes_used - std::min(metrics.disk.total_bytes_used, rootfs_size);
+  sample.disk_quota_bytes = static_cast<std::uint64_t>(container.resource.disk_mb) * kMebibyte;
+  if (metrics.network) {
+    sample.rx_bytes = metrics.network->rx_bytes;
+    sample.tx_bytes = metrics.network->tx_bytes;
+  }
+  if (before && metrics.age_ns > before->age_ns && metrics.cpu.usage >= before->cpu_ns) {
+    sample.cpu_percentage = static_cast<double>(metrics.cpu.usage - before->cpu_ns) * 100 /
+                            static_cast<double>(metrics.age_ns - before->age_ns);
+  }
+  return sample;
+}
+
+const ContainerMetricsReporter::Sample* ContainerMetricsReporter::find(const std::string& guid) const {
+  const auto found = samples_.find(guid);
+  return found == samples_.end() ? nullptr : &found->second;
+}
+
+}  // namespace rivera::executor

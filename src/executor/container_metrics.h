@@ -1,0 +1,56 @@
+// What containers use, sampled (docs/spec/cell.md §5.4).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "executor/container_backend.h"
+#include "executor/executor.h"
+
+namespace rivera::executor {
+
+// Lives on the executor's strand.
+class ContainerMetricsReporter {
+ public:
+  struct Sample {
+    double cpu_percentage = 0;  // of one core, since the sample before; 0 in the first
+    std::uint64_t memory_bytes = 0;
+    std::uint64_t memory_quota_bytes = 0;
+    std::uint64_t disk_bytes = 0;  // the root filesystem's own size not counted
+    std::uint64_t disk_quota_bytes = 0;
+    std::optional<std::uint64_t> rx_bytes;
+    std::optional<std::uint64_t> tx_bytes;
+  };
+
+  ContainerMetricsReporter(ContainerBackend& backend, Executor& executor, base::Metrics& metrics, std::string cell_id,
+                           base::Logger logger);
+
+  // Takes a sample of every made container each `interval`, until cancelled.
+  asio::awaitable<void> run(std::chrono::nanoseconds interval);
+  asio::awaitable<void> sample_once();
+
+  // The last sample of a container; nullptr if there is none.
+  const Sample* find(const std::string& guid) const;
+
+ private:
+  struct Usage {
+    std::uint64_t cpu_ns = 0;
+    std::int64_t age_ns = 0;
+  };
+  Sample make_sample(const Container& container, const garden::ContainerMetrics& metrics, const Usage* before) const;
+
+  ContainerBackend& backend_;
+  Executor& executor_;
+  base::Metrics& metrics_;
+  std::string cell_id_;
+  base::Logger logger_;
+  std::map<std::string, Sample> samples_;
+  std::map<std::string, Usage> usages_;
+};
+
+}  // namespace rivera::executor

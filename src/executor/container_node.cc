@@ -1,0 +1,307 @@
+#include "executor/container_node.h"
+
+#include <fmt/format.h>
+
+#include "executor/archive.h"
+#include "executor/errors.h"
+#include "executor/retry.h"
+#include "executor/step_builder.h"
+
+namespace rivera::executor {
+
+ContainerNode::ContainerNode(NodeServices& services, const NodeOptions& options, Container container,
+                             base::Logger logger)
+    : services_(services),
+      options_(options),
+      container_(std::move(container)),
+      logger_(std::move(logger)),
+      tasks_(services.executor, logger_),
+      upkeep_(services.executor, logger_),
+      changed_(services.executor) {}
+
+ContainerNode::~ContainerNode() = default;
+
+// --- what callers ask for ---
+
+void ContainerNode::start(RunRequest request) {
+  if (container_.state != ContainerState::kReserved) throw InvalidStateTransition();
+  container_.run_info = std::move(request.run_info);
+  for (auto& [name, value] : request.tags) container_.tags[name] = std::move(value);
+  container_.state = ContainerState::kInitializing;
+  journal_ = std::make_unique<StepJournal>(&services_.store, container_.guid, std::vector<JournalEntry>{}, logger_);
+  begin_life();
+}
+
+void ContainerNode::adopt(StoredContainer stored, bool exists) {
+  container_ = std::move(stored.record.container);
+  cached_directories_ = std::move(stored.record.cached_directories);
+  journal_ = std::make_unique<StepJournal>(&services_.store, container_.guid, std::move(stored.journal), logger_);
+  switch (container_.state) {
+    case ContainerState::kReserved:
+    case ContainerState::kInitializing:
+      container_.state = ContainerState::kInitializing;
+      resumed_ = true;
+      begin_life();
+      break;
+    case ContainerState::kCreated:
+    case ContainerState::kRunning:
+      resumed_ = true;
+      resumed_running_ = container_.state == ContainerState::kRunning;
+      begin_life();
+      if (!exists) complete_failed("missing garden container");
+      break;
+    case ContainerState::kCompleted:
+      break;
+  }
+}
+
+void ContainerNode::begin_life() {
+  const auto on_limit = [&metrics = services_.metrics] { metrics.increment("AppInstanceExceededLogRateLimitCount"); };
+  log_ = std::make_unique<AppLog>(container_.run_info.log_config,
+                                  AppLogLimits{.bytes_per_second = container_.run_info.log_rate_limit_bytes_per_second,
+                                               .lines_per_second = options_.max_log_lines_per_second},
+                                  services_.log_sink, services_.clock, on_limit);
+  living_ = true;
+  upkeep_.spawn("container-life", live());
+}
+
+void ContainerNode::stop() {
+  const bool first = !std::exchange(container_.run_result.stopped, true);
+  if (container_.state == ContainerState::kCompleted) return;
+  if (steps_) {
+    if (first) say(fmt::format("Cell {} stopping instance {}", options_.cell_id, container_.guid));
+    if (first) save_soon();
+    steps_->interrupt();
+    return;
+  }
+  creation_.raise();
+  complete({.failed = true, .failure_reason = "stopped-before-running", .retryable = false, .stopped = true});
+}
+
+void ContainerNode::complete_failed(std::string reason) {
+  if (container_.state == ContainerState::kCompleted) return;
+  if (steps_) steps_->interrupt();
+  creation_.raise();
+  complete({.failed = true,
+            .failure_reason = std::move(reason),
+            .retryable = false,
+            .stopped = container_.run_result.stopped});
+}
+
+void ContainerNode::update(const ContainerUpdate& update) {
+  auto& info = container_.run_info;
+  if (update.internal_routes) info.internal_routes = *update.internal_routes;
+  if (update.metric_tags) {
+    info.metrics_config.tags = *update.metric_tags;
+    for (const auto& [name, value] : *update.metric_tags) info.log_config.tags[name] = value;
+    if (log_) log_->merge_tags(*update.metric_tags);
+    if (container_.state == ContainerState::kCreated || container_.state == ContainerState::kRunning) {
+      upkeep_.spawn("update-log-config", services_.backend.set_property(container_.guid, kLogConfigProperty,
+                                                                        log_config_property(info.log_config)));
+    }
+  }
+  if (container_.state != ContainerState::kReserved) save_soon();
+}
+
+asio::awaitable<std::string> ContainerNode::read_file(std::string path, std::size_t limit) {
+  const auto stream = co_await services_.backend.stream_out(container_.guid, "root", std::move(path));
+  FirstTarEntry entry;
+  std::string content;
+  while (!entry.complete()) {
+    const auto piece = co_await stream->read();
+    if (piece.empty()) break;
+    content += entry.feed(piece);
+    if (content.size() > limit) throw std::length_error(fmt::format("the file is larger than {} bytes", limit));
+  }
+  if (!entry.complete()) throw std::runtime_error("the stream from the container holds no file");
+  co_return content;
+}
+
+// --- life ---
+
+asio::awaitable<void> ContainerNode::live() {
+  RunResult failure{.failed = true};
+  try {
+    if (container_.state == ContainerState::kInitializing) {
+      co_await save();
+      auto waiting = services_.creations.acquire();
+      const auto slot = co_await creation_.guard(std::move(waiting));
+      co_await make_container();
+    }
+    if (container_.state != ContainerState::kCompleted) co_await run_steps();
+  } catch (const Interrupted&) {
+    // stop() or complete_failed() has said what there is to say.
+  } catch (const CreationFailed& e) {
+    failure.failure_reason = e.what();
+    failure.retryable = true;
+  } catch (const std::exception& e) {
+    if (is_abort(e)) throw;
+    failure.failure_reason = e.what();
+  }
+  steps_.reset();
+  living_ = false;
+  if (container_.state != ContainerState::kCompleted) {
+    failure.stopped = container_.run_result.stopped;
+    complete(std::move(failure));
+  }
+  changed_.notify_all();
+}
+
+asio::awaitable<void> ContainerNode::run_steps() {
+  environment_ = std::make_unique<StepEnvironment>(StepEnvironment{
+      .executor = services_.executor,
+      .handle = container_.guid,
+      .settings = options_.steps,
+      .backend = services_.backend,
+      .downloader = services_.downloader,
+      .uploader = services_.uploader,
+      .downloads = services_.downloads,
+      .uploads = services_.uploads,
+      .checks = services_.checks,
+      .tasks = tasks_,
+      .journal = *journal_,
+      .log = *log_,
+      .clock = services_.clock,
+      .workers = services_.workers,
+      .metrics = services_.metrics,
+      .logger = logger_,
+      .network_environment = network_environment(container_),
+      .mounts = fixed_mounts(),
+      .resumed = resumed_,
+      .resumed_running = resumed_running_,
+  });
+  steps_ = build_steps(*environment_, container_.run_info, [this](bool routable) { set_routable(routable); });
+  steps_->on_ready([this] { mark_running(); });
+  if (container_.run_result.stopped) upkeep_.spawn("stop-resumed", interrupt_when_ready());
+  const auto result = co_await steps_->run();
+  complete_with(result);
+  // What the steps left behind still refers to them.
+  co_await tasks_.stop();
+}
+
+// A container that was being stopped when we went away: its processes have to be joined before they can be signalled.
+asio::awaitable<void> ContainerNode::interrupt_when_ready() {
+  constexpr auto kPatience = std::chrono::seconds(5);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (steps_ && !steps_->is_ready() && std::chrono::steady_clock::now() < deadline) {
+    co_await base::sleep_for(std::chrono::milliseconds(100));
+  }
+  if (steps_) steps_->interrupt();
+}
+
+void ContainerNode::mark_running() {
+  if (container_.state == ContainerState::kCompleted) return;
+  if (container_.state != ContainerState::kRunning) {
+    container_.state = ContainerState::kRunning;
+    container_.routable = !has_readiness_checks(container_.run_info);
+    save_soon();
+  }
+  emit(EventKind::kRunning);
+}
+
+void ContainerNode::set_routable(bool routable) {
+  if (container_.state == ContainerState::kCompleted || container_.routable == routable) return;
+  container_.routable = routable;
+  save_soon();
+  if (container_.state == ContainerState::kRunning) emit(EventKind::kRunning);
+}
+
+void ContainerNode::complete_with(const StepResult& result) {
+  complete({.failed = !result.ok() && !result.text.empty(),
+            .failure_reason = result.ok() ? std::string() : truncated_failure_reason(result.text),
+            .retryable = false,
+            .stopped = container_.run_result.stopped});
+}
+
+void ContainerNode::complete(RunResult result) {
+  if (container_.state == ContainerState::kCompleted) return;
+  const bool was_reserved = container_.state == ContainerState::kReserved;
+  result.stopped = result.stopped || container_.run_result.stopped;
+  container_.state = ContainerState::kCompleted;
+  container_.routable = false;
+  container_.run_result = std::move(result);
+  services_.metrics.increment("ContainerCompletedCount");
+  logger_.info("container-completed", {{"guid", container_.guid},
+                                       {"failed", container_.run_result.failed},
+                                       {"reason", container_.run_result.failure_reason},
+                                       {"stopped", container_.run_result.stopped}});
+  if (!was_reserved) save_soon();
+  emit(EventKind::kComplete);
+  changed_.notify_all();
+}
+
+void ContainerNode::emit(EventKind kind) { services_.on_event({.kind = kind, .guid = container_.guid}); }
+
+void ContainerNode::say(const std::string& text, bool is_error) {
+  if (log_) log_->say(text, is_error);
+}
+
+ContainerRecord ContainerNode::record() const {
+  return {.container = container_, .cached_directories = cached_directories_};
+}
+
+asio::awaitable<void> ContainerNode::save() {
+  if (destroying_) co_return;
+  try {
+    auto current = record();
+    co_await services_.store.save(std::move(current));
+  } catch (const std::exception& e) {
+    if (is_abort(e)) throw;
+    logger_.error("failed-to-save-container", {{"guid", container_.guid}, {"error", e.what()}});
+  }
+}
+
+void ContainerNode::save_soon() { upkeep_.spawn("save-container", save()); }
+
+// --- the end ---
+
+asio::awaitable<void> ContainerNode::destroy() {
+  while (destroying_ && !destroyed_) co_await changed_.wait();
+  if (destroyed_) co_return;
+  destroying_ = true;
+  std::exception_ptr failure;
+  try {
+    co_await destroy_once();
+    destroyed_ = true;
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  destroying_ = destroyed_;
+  changed_.notify_all();
+  if (failure) std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> ContainerNode::destroy_once() {
+  stop();
+  while (living_) co_await changed_.wait();
+  const auto slot = co_await services_.destructions.acquire();
+  say(fmt::format("Cell {} destroying container for instance {}", options_.cell_id, container_.guid));
+  std::string failure;
+  try {
+    co_await destroy_in_garden();
+  } catch (const std::exception& e) {
+    if (is_abort(e)) throw;
+    failure = e.what();
+  }
+  if (!failure.empty()) {
+    say(fmt::format("Cell {} failed to destroy container for instance {}", options_.cell_id, container_.guid));
+    logger_.error("failed-to-destroy-container", {{"guid", container_.guid}, {"error", failure}});
+    throw ExecutorError(failure);
+  }
+  say(fmt::format("Cell {} successfully destroyed container for instance {}", options_.cell_id, container_.guid));
+  for (const auto& directory : cached_directories_) co_await services_.downloader.release_directory(directory);
+  cached_directories_.clear();
+  if (!container_.run_info.volume_mounted_files.empty() && !options_.volume_mounted_files_path.empty()) {
+    auto remove = [path = mounted_files_directory()] { std::filesystem::remove_all(path); };
+    co_await services_.workers.run(std::move(remove));
+  }
+  co_await upkeep_.join();
+  co_await services_.store.forget(container_.guid);
+}
+
+asio::awaitable<void> ContainerNode::detach() {
+  co_await upkeep_.stop();
+  co_await tasks_.stop();
+}
+
+}  // namespace rivera::executor

@@ -1,0 +1,129 @@
+#include "executor/container_spec.h"
+
+#include <algorithm>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "executor/errors.h"
+
+namespace rivera::executor {
+namespace {
+
+constexpr std::uint64_t kMebibyte = 1024 * 1024;
+
+std::uint64_t mebibytes(std::int64_t megabytes) {
+  return megabytes <= 0 ? 0 : static_cast<std::uint64_t>(megabytes) * kMebibyte;
+}
+
+garden::Limits limits_of(const Container& container, const ContainerSpecOptions& options, std::uint64_t rootfs_size) {
+  garden::Limits limits;
+  limits.memory.limit_in_bytes = mebibytes(container.resource.memory_mb);
+  limits.disk.inode_hard = options.inode_limit;
+  limits.disk.byte_hard = mebibytes(container.resource.disk_mb);
+  if (limits.disk.byte_hard != 0) limits.disk.byte_hard += rootfs_size;
+  limits.pid.max = static_cast<std::uint64_t>(std::max<std::int64_t>(container.resource.max_pids, 0));
+  limits.cpu.limit_in_shares = options.max_cpu_shares * container.run_info.cpu_weight / 100;
+  if (options.set_cpu_weight) {
+    limits.cpu.weight = static_cast<std::uint64_t>(std::max<std::int64_t>(container.resource.memory_mb, 0));
+  }
+  return limits;
+}
+
+garden::Properties properties_of(const Container& container, const ContainerSpecOptions& options) {
+  garden::Properties properties;
+  for (const auto& [name, value] : container.run_info.network_properties) properties["network." + name] = value;
+  properties[kOwnerProperty] = options.owner;
+  properties[kLogConfigProperty] = log_config_property(container.run_info.log_config);
+  return properties;
+}
+
+std::vector<std::string> environment_of(const RunInfo& info, std::vector<std::string> more) {
+  std::vector<std::string> env;
+  env.reserve(static_cast<std::size_t>(info.env.size()) + more.size());
+  for (const auto& variable : info.env) env.push_back(variable.name() + "=" + variable.value());
+  for (auto& variable : more) env.push_back(std::move(variable));
+  return env;
+}
+
+}  // namespace
+
+garden::ContainerSpec container_spec(const Container& container, const ContainerSpecOptions& options,
+                                     std::vector<garden::BindMount> mounts, std::vector<std::string> more_env,
+                                     std::uint64_t rootfs_size) {
+  const auto& info = container.run_info;
+  garden::ContainerSpec spec;
+  spec.handle = container.guid;
+  spec.privileged = info.privileged;
+  spec.image = {.uri = info.rootfs, .username = info.image_username, .password = info.image_password};
+  spec.env = environment_of(info, std::move(more_env));
+  spec.bind_mounts = std::move(mounts);
+  spec.limits = limits_of(container, options, rootfs_size);
+  spec.properties = properties_of(container, options);
+  if (options.unproxied_port_mappings) {
+    for (const auto port : distinct_ports(info.ports)) spec.netin.push_back({.host_port = 0, .container_port = port});
+  }
+  spec.netout_rules = net_out_rules(info.egress_rules);
+  return spec;
+}
+
+std::string log_config_property(const LogConfig& config) {
+  boost::json::value tags(nullptr);
+  if (!config.tags.empty()) {
+    auto& object = tags.emplace_object();
+    for (const auto& [name, value] : config.tags) object[name] = value;
+  }
+  return boost::json::serialize(boost::json::object{
+      {"guid", config.guid}, {"index", config.index}, {"source_name", config.source_name}, {"tags", tags}});
+}
+
+std::vector<std::uint32_t> distinct_ports(const std::vector<std::uint32_t>& ports) {
+  std::vector<std::uint32_t> distinct;
+  for (const auto port : ports) {
+    if (std::find(distinct.begin(), distinct.end(), port) == distinct.end()) distinct.push_back(port);
+  }
+  return distinct;
+}
+
+std::vector<PortMapping> port_mappings(const std::vector<std::uint32_t>& ports,
+                                       const std::vector<garden::PortMapping>& mapped) {
+  std::vector<PortMapping> mappings;
+  for (const auto port : distinct_ports(ports)) {
+    const auto found = std::find_if(mapped.begin(), mapped.end(),
+                                    [port](const garden::PortMapping& m) { return m.container_port == port; });
+    PortMapping mapping;
+    mapping.container_port = port;
+    mapping.host_port = found == mapped.end() ? 0 : found->host_port;
+    mappings.push_back(mapping);
+  }
+  return mappings;
+}
+
+std::vector<std::string> network_environment(const Container& container) {
+  std::vector<std::string> env = {"CF_INSTANCE_IP=" + container.external_ip,
+                                  "CF_INSTANCE_INTERNAL_IP=" + container.internal_ip};
+  if (!container.internal_ip_v6.empty()) env.push_back("CF_INSTANCE_INTERNAL_IPV6=" + container.internal_ip_v6);
+
+  if (container.ports.empty()) {
+    env.emplace_back("CF_INSTANCE_PORT=");
+    env.emplace_back("CF_INSTANCE_ADDR=");
+  } else if (const auto port = container.ports.front().host_port; port != 0) {
+    env.push_back("CF_INSTANCE_PORT=" + std::to_string(port));
+    env.push_back("CF_INSTANCE_ADDR=" + container.external_ip + ":" + std::to_string(port));
+  }
+
+  boost::json::array ports;
+  for (const auto& mapping : container.ports) {
+    boost::json::object entry;
+    if (mapping.host_port != 0) entry["external"] = mapping.host_port;
+    entry["internal"] = mapping.container_port;
+    if (mapping.host_tls_proxy_port != 0) entry["external_tls_proxy"] = mapping.host_tls_proxy_port;
+    if (mapping.container_tls_proxy_port != 0) entry["internal_tls_proxy"] = mapping.container_tls_proxy_port;
+    ports.push_back(std::move(entry));
+  }
+  env.push_back("CF_INSTANCE_PORTS=" + boost::json::serialize(ports));
+  return env;
+}
+
+}  // namespace rivera::executor

@@ -1,0 +1,78 @@
+// Fetching assets over HTTP (docs/spec/cell.md §4.2, §4.5).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "base/worker_pool.h"
+#include "executor/checksum.h"
+#include "net/http_client.h"
+
+namespace rivera::executor {
+
+struct AssetTlsOptions {
+  std::string ca_file;            // trusted besides the system's CAs
+  std::string downloads_ca_file;  // the same
+  std::string certificate_file;   // with key_file, or neither
+  std::string key_file;
+  bool skip_verification = false;
+};
+
+// The context for assets. A bundle of all the CAs is written to `work_directory`.
+// Throws std::invalid_argument "The TLS certificate or key is missing", std::runtime_error naming a bad file.
+net::TlsContext asset_tls_context(const AssetTlsOptions& options, const std::filesystem::path& work_directory);
+
+// What a server says about a version of an asset.
+struct Validators {
+  std::string etag;
+  std::string last_modified;
+  bool empty() const { return etag.empty() && last_modified.empty(); }
+};
+
+struct DownloadResult {
+  bool not_modified = false;  // 304: nothing was written
+  Validators validators;
+  std::uint64_t bytes = 0;  // as received
+};
+
+struct DownloaderOptions {
+  std::optional<net::TlsContext> tls;
+  int attempts = 4;
+  std::chrono::nanoseconds first_pause = std::chrono::milliseconds(500);  // doubled each time, up to 5 s
+  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(10);       // for each read
+  std::chrono::nanoseconds request_timeout = std::chrono::minutes(10);
+};
+
+// Used on one strand.
+class Downloader {
+ public:
+  Downloader(asio::any_io_executor executor, base::WorkerPool& workers, DownloaderOptions options);
+  ~Downloader();
+
+  // Gets `url` into `file`, unless it is still the version of `known`. Redirects are followed. What fails is tried
+  // again, but for a wrong checksum. Cancellable. Throws ChecksumError, std::invalid_argument for a bad URL,
+  // std::runtime_error for all else: "Download failed: Status code 404".
+  asio::awaitable<DownloadResult> download(std::string url, std::filesystem::path file, Validators known,
+                                           ChecksumSpec checksum);
+
+ private:
+  asio::awaitable<DownloadResult> attempt(std::string url, std::filesystem::path file, Validators known,
+                                          ChecksumSpec checksum);
+  asio::awaitable<std::unique_ptr<net::HttpIncoming>> open(std::string url, Validators known);
+  asio::awaitable<std::uint64_t> save_body(net::HttpIncoming& incoming, std::filesystem::path file,
+                                           ChecksumSpec checksum);
+
+  base::WorkerPool& workers_;
+  DownloaderOptions options_;
+  std::unique_ptr<net::HttpClient> client_;
+};
+
+// "Basic ..." for the user information of a URL; nullopt if it has none.
+std::optional<std::string> basic_authorization(std::string_view url);
+
+}  // namespace rivera::executor

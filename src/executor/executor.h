@@ -1,0 +1,123 @@
+// The containers of a cell.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/task_group.h"
+#include "base/worker_pool.h"
+#include "executor/app_log.h"
+#include "executor/container.h"
+#include "executor/container_backend.h"
+#include "executor/container_node.h"
+#include "executor/resource_ledger.h"
+
+namespace rivera::executor {
+
+struct ExecutorOptions {
+  NodeOptions node;
+  CapacityOptions capacity;
+  CachedDownloaderOptions cache;
+  AssetTlsOptions asset_tls;
+  std::filesystem::path work_directory;   // emptied at start
+  std::filesystem::path state_directory;  // kept from one start to the next
+  // False: every container of before is destroyed at start, as upstream does.
+  bool readopt_containers = true;
+  std::size_t create_slots = 32;
+  std::size_t delete_slots = 32;
+  std::size_t healthcheck_slots = 64;
+  std::size_t download_slots = 5;
+  std::chrono::nanoseconds reserved_expiration = std::chrono::minutes(1);
+  std::chrono::nanoseconds reap_interval = std::chrono::minutes(1);
+  std::chrono::nanoseconds ping_interval = std::chrono::seconds(1);
+  std::map<std::string, std::string> stacks;  // name to root filesystem, to be measured
+};
+
+// Reserves, makes, runs, ends and destroys containers, and tells its owner what becomes of them
+// (docs/spec/cell.md §2). Containers outlive it: a later Executor with the same state directory finds them and goes on.
+//
+// Lives on one strand. Call start() once, detach() before it goes.
+class Executor {
+ public:
+  Executor(asio::any_io_executor executor, base::WorkerPool& workers, ContainerBackend& backend, AppLogSink& log_sink,
+           const base::Clock& clock, base::Metrics& metrics, ExecutorOptions options, base::Logger logger);
+  ~Executor();
+
+  // Waits for Garden as long as it takes, measures the capacity, finds the containers of before, destroys those that
+  // nobody knows, and begins to look after them all. Throws std::invalid_argument for an impossible capacity.
+  asio::awaitable<void> start();
+  // Lets go of everything; no container is touched.
+  asio::awaitable<void> detach();
+
+  // Told of every event, on the strand. One listener; set it before start().
+  void on_event(std::function<void(ContainerEvent)> listener) { listener_ = std::move(listener); }
+
+  // Reserves what can be reserved; the others are returned.
+  std::vector<AllocationFailure> allocate(std::vector<AllocationRequest> requests);
+
+  // Calls `look` for every container; it must not change any.
+  void visit(const std::function<void(const Container&)>& look) const;
+  std::optional<Container> get(const std::string& guid) const;
+  bool contains(const std::string& guid) const { return nodes_.contains(guid); }
+  std::size_t size() const { return nodes_.size(); }
+
+  // These throw ContainerNotFound for an unknown guid.
+  void run(RunRequest request);  // throws InvalidStateTransition unless it is reserved
+  void stop(const std::string& guid);
+  void update(const std::string& guid, const ContainerUpdate& update);
+  // Stops, waits, destroys. Throws if Garden cannot.
+  asio::awaitable<void> destroy(std::string guid);
+  asio::awaitable<std::string> read_file(std::string guid, std::string path, std::size_t limit);
+  // A line in the log of the container's owner.
+  void say(const std::string& guid, const std::string& line);
+
+  // What a root filesystem itself takes of a container's disk, in bytes; 0 if it was not measured.
+  std::uint64_t rootfs_size(const std::string& rootfs) const {
+    const auto found = rootfs_sizes_.find(rootfs);
+    return found == rootfs_sizes_.end() ? 0 : found->second;
+  }
+
+  Resources total() const { return ledger_.total(); }
+  Resources remaining() const { return ledger_.remaining(); }
+
+ private:
+  std::shared_ptr<ContainerNode> node(const std::string& guid) const;
+  asio::awaitable<void> wait_for_garden();
+  asio::awaitable<void> recover();
+  asio::awaitable<void> destroy_unclaimed(std::vector<std::string> handles);
+  asio::awaitable<void> destroy_quietly(std::string handle);
+  asio::awaitable<void> measure_stacks();
+  asio::awaitable<void> prune_loop();
+  asio::awaitable<void> reap_loop();
+  asio::awaitable<void> reap();
+
+  asio::any_io_executor executor_;
+  base::WorkerPool& workers_;
+  ContainerBackend& backend_;
+  const base::Clock& clock_;
+  ExecutorOptions options_;
+  base::Logger logger_;
+
+  StateStore store_;
+  std::unique_ptr<CachedDownloader> downloader_;
+  std::unique_ptr<Uploader> uploader_;
+  Limiter creations_, destructions_, downloads_, uploads_, checks_;
+  std::map<std::string, std::uint64_t> rootfs_sizes_;
+  std::function<void(ContainerEvent)> listener_;
+  std::unique_ptr<NodeServices> services_;
+  ResourceLedger ledger_;
+  // Shared with operations under way, so that a container may leave the map while one ends.
+  std::map<std::string, std::shared_ptr<ContainerNode>> nodes_;
+  base::TaskGroup loops_;
+};
+
+}  // namespace rivera::executor

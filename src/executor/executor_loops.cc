@@ -1,0 +1,92 @@
+// What the executor does by itself: measuring, expiring reservations, reaping (docs/spec/cell.md §2.4, §2.14).
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/files.h"
+#include "base/ids.h"
+#include "base/wait.h"
+#include "executor/executor.h"
+#include "executor/step.h"
+
+namespace rivera::executor {
+
+// A root filesystem counts towards a container's disk limit, so the limit has to grow by its size. What cannot be
+// measured counts as nothing.
+asio::awaitable<void> Executor::measure_stacks() {
+  for (const auto& [name, path] : options_.stacks) {
+    const auto handle = "rootfs-c-" + base::new_guid();
+    try {
+      garden::ContainerSpec spec;
+      spec.handle = handle;
+      spec.image.uri = path;
+      spec.properties = {{kOwnerProperty, options_.node.spec.owner}, {"network.healthcheck", "true"}};
+      co_await backend_.create(spec);
+      std::vector<std::string> handles{handle};
+      const auto metrics = co_await backend_.bulk_metrics(handles);
+      const auto found = metrics.find(handle);
+      if (found != metrics.end() && found->second.error.empty()) {
+        const auto& disk = found->second.value.disk;
+        rootfs_sizes_[path] = disk.total_bytes_used - std::min(disk.total_bytes_used, disk.exclusive_bytes_used);
+      }
+    } catch (const std::exception& e) {
+      if (is_abort(e)) throw;
+      logger_.error("failed-to-measure-rootfs", {{"stack", name}, {"error", e.what()}});
+    }
+    co_await destroy_quietly(handle);
+  }
+}
+
+asio::awaitable<void> Executor::prune_loop() {
+  for (;;) {
+    co_await base::sleep_for(options_.reserved_expiration / 2);
+    const auto oldest = base::to_unix_nanos(clock_.now()) - options_.reserved_expiration.count();
+    const auto nodes = nodes_;
+    for (const auto& [guid, each] : nodes) {
+      const auto& container = each->container();
+      if (container.state == ContainerState::kReserved && container.allocated_at <= oldest) {
+        each->complete_failed("expired container");
+      }
+    }
+  }
+}
+
+asio::awaitable<void> Executor::reap_loop() {
+  for (;;) {
+    co_await base::sleep_for(options_.reap_interval);
+    try {
+      co_await reap();
+    } catch (const std::exception& e) {
+      if (is_abort(e)) throw;
+      logger_.error("failed-to-reap", {{"error", e.what()}});
+    }
+  }
+}
+
+asio::awaitable<void> Executor::reap() {
+  // Only what was there before Garden is asked can be missing from its answer.
+  std::set<std::string> made;
+  for (const auto& [guid, each] : nodes_) {
+    const auto state = each->container().state;
+    if (state == ContainerState::kCreated || state == ContainerState::kRunning) made.insert(guid);
+  }
+  const garden::PropertyFilter ours{{kOwnerProperty, options_.node.spec.owner}};
+  const auto handles = co_await backend_.containers(ours);
+  const std::set<std::string> existing(handles.begin(), handles.end());
+
+  for (const auto& guid : made) {
+    const auto found = nodes_.find(guid);
+    if (!existing.contains(guid) && found != nodes_.end()) {
+      logger_.error("container-has-gone", {{"guid", guid}});
+      found->second->complete_failed("missing garden container");
+    }
+  }
+  std::vector<std::string> extra;
+  for (const auto& handle : handles) {
+    if (!nodes_.contains(handle)) extra.push_back(handle);
+  }
+  co_await destroy_unclaimed(std::move(extra));
+}
+
+}  // namespace rivera::executor

@@ -1,0 +1,422 @@
+#include "executor/executor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "executor/errors.h"
+#include "executor/testing_environment.h"
+
+namespace rivera::executor::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// An executor over the fake server, which may be taken away and started anew over the same directories.
+class ExecutorTest : public ::testing::Test {
+ protected:
+  ExecutorTest() { begin(); }
+  ~ExecutorTest() override { end(); }
+
+  void begin() {
+    ExecutorOptions options;
+    options.node.cell_id = "cell-1";
+    options.node.spec.owner = "us";
+    options.node.steps.graceful_shutdown_interval = std::chrono::milliseconds(50);
+    options.node.steps.exit_timeout = std::chrono::milliseconds(50);
+    options.node.steps.retry_interval = std::chrono::milliseconds(2);
+    options.node.steps.healthy_interval = std::chrono::milliseconds(20);
+    options.capacity = {.memory_mb = "1000", .disk_mb = "2000"};
+    options.cache.cache_path = directory.path() / "cache";
+    options.work_directory = directory.path() / "work";
+    options.state_directory = directory.path() / "state";
+    options.reserved_expiration = reserved_expiration;
+    options.reap_interval = std::chrono::milliseconds(20);
+    options.readopt_containers = readopt;
+    executor =
+        std::make_unique<Executor>(loop.executor(), loop.workers(), backend, log, clock, metrics, options, logger);
+    executor->on_event([this](ContainerEvent event) { events.push_back(event); });
+    loop.run(executor->start());
+  }
+  // As if the process ended.
+  void end() {
+    if (executor) loop.run(executor->detach());
+    executor.reset();
+  }
+  void restart() {
+    end();
+    events.clear();
+    begin();
+  }
+
+  static AllocationRequest request(const std::string& guid, std::int64_t memory = 100) {
+    return {.guid = guid,
+            .resource = {.memory_mb = memory, .disk_mb = 10},
+            .rootfs = "/rootfs",
+            .tags = {{"lifecycle", "lrp"}}};
+  }
+  static RunRequest run_of(const std::string& guid, const std::string& path = "/bin/app") {
+    models::RunAction run;
+    run.set_path(path);
+    run.set_user("vcap");
+    RunRequest out;
+    out.guid = guid;
+    out.run_info.rootfs = "/rootfs";
+    out.run_info.action = models::wrap(std::move(run));
+    out.run_info.ports = {8080};
+    out.run_info.log_config = {.owner = "process", .guid = "log", .index = 0, .source_name = "APP", .tags = {}};
+    return out;
+  }
+  void run(const std::string& guid) {
+    ASSERT_THAT(executor->allocate({request(guid)}), IsEmpty());
+    executor->run(run_of(guid));
+  }
+  ContainerState state(const std::string& guid) { return executor->get(guid)->state; }
+  void await_state(const std::string& guid, ContainerState wanted) {
+    loop.until([&] { return executor->contains(guid) && state(guid) == wanted; });
+  }
+  int count(EventKind kind) const {
+    int found = 0;
+    for (const auto& event : events) found += event.kind == kind ? 1 : 0;
+    return found;
+  }
+
+  Loop loop;
+  FakeBackend backend{loop.executor()};
+  base::TemporaryDirectory directory;
+  base::SystemClock clock;
+  base::Metrics metrics{"test"};
+  base::Logger logger = base::Logger::discard();
+  RecordedLog log;
+  std::chrono::nanoseconds reserved_expiration = std::chrono::minutes(1);
+  bool readopt = true;
+  std::vector<ContainerEvent> events;
+  std::unique_ptr<Executor> executor;
+};
+
+TEST_F(ExecutorTest, TakesAsMuchAsItHas) {
+  EXPECT_EQ(executor->total(), (Resources{1000, 2000, 10}));
+  const auto failures =
+      executor->allocate({request("a", 600), request("b", 600), request("a", 1), request(""), request("../x")});
+  ASSERT_EQ(failures.size(), 4u);
+  EXPECT_EQ(failures[0].reason, kInsufficientResources);
+  EXPECT_EQ(failures[1].reason, kGuidNotAvailable);
+  EXPECT_EQ(failures[2].reason, kGuidNotSpecified);
+  EXPECT_EQ(failures[3].reason, kGuidNotAvailable);
+  EXPECT_EQ(executor->remaining(), (Resources{400, 1990, 9}));
+  EXPECT_EQ(count(EventKind::kReserved), 1);
+}
+
+TEST_F(ExecutorTest, RunsAContainerUpToItsEnd) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  const auto container = *executor->get("a");
+  EXPECT_EQ(container.external_ip, "10.0.0.1");
+  EXPECT_EQ(container.internal_ip, "10.254.0.2");
+  EXPECT_EQ(container.ports, (std::vector<PortMapping>{{8080, 60001, 0, 0}}));
+  EXPECT_TRUE(container.routable);
+  EXPECT_EQ(count(EventKind::kRunning), 1);
+  const auto& spec = backend.containers_made.at("a");
+  EXPECT_EQ(spec.image.uri, "/rootfs");
+  EXPECT_EQ(spec.properties.at("executor:owner"), "us");
+
+  backend.process_of("/bin/app")->exit(3);
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_EQ(
+      executor->get("a")->run_result,
+      (RunResult{.failed = true, .failure_reason = "APP: Exited with status 3", .retryable = false, .stopped = false}));
+  EXPECT_EQ(count(EventKind::kComplete), 1);
+  EXPECT_EQ(executor->remaining().containers, 9);
+
+  loop.run(executor->destroy("a"));
+  EXPECT_FALSE(executor->contains("a"));
+  EXPECT_THAT(backend.destroyed, ElementsAre("a"));
+  EXPECT_EQ(executor->remaining(), (Resources{1000, 2000, 10}));
+  EXPECT_TRUE(log.has("APP OUT Cell cell-1 successfully created container for instance a"));
+  EXPECT_TRUE(log.has("APP OUT Cell cell-1 successfully destroyed container for instance a"));
+}
+
+TEST_F(ExecutorTest, CompletesWellWhenTheProcessDoes) {
+  backend.on_run = [](FakeProcess& process) { process.exit(0); };
+  run("a");
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_FALSE(executor->get("a")->run_result.failed);
+}
+
+TEST_F(ExecutorTest, StopsAContainerWithoutDestroyingIt) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  executor->stop("a");
+  executor->stop("a");
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_TRUE(executor->get("a")->run_result.stopped);
+  EXPECT_TRUE(backend.containers_made.contains("a"));
+  EXPECT_TRUE(log.has("Cell cell-1 stopping instance a"));
+}
+
+TEST_F(ExecutorTest, CompletesAStoppedReservation) {
+  executor->allocate({request("a")});
+  executor->stop("a");
+  EXPECT_EQ(
+      executor->get("a")->run_result,
+      (RunResult{.failed = true, .failure_reason = "stopped-before-running", .retryable = false, .stopped = true}));
+  EXPECT_THROW(executor->run(run_of("a")), InvalidStateTransition);
+  EXPECT_THROW(executor->stop("unknown"), ContainerNotFound);
+}
+
+TEST_F(ExecutorTest, SaysWhyAContainerCouldNotBeMadeAndThatAnotherCellMayTry) {
+  backend.create_error = "no image";
+  run("a");
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_EQ(executor->get("a")->run_result, (RunResult{.failed = true,
+                                                       .failure_reason = "failed to create container: no image",
+                                                       .retryable = true,
+                                                       .stopped = false}));
+  EXPECT_TRUE(log.has("APP ERR Cell cell-1 failed to create container for instance a: no image"));
+}
+
+TEST_F(ExecutorTest, FailsRetryablyWithoutItsCachedDependencies) {
+  auto wanted = run_of("a");
+  auto& dependency = wanted.run_info.cached_dependencies.emplace_back();
+  dependency.set_from("http://127.0.0.1:1/x");
+  dependency.set_to("/x");
+  dependency.set_name("thing");
+  executor->allocate({request("a")});
+  executor->run(std::move(wanted));
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_EQ(executor->get("a")->run_result.failure_reason, "failed to download cached artifacts");
+  EXPECT_TRUE(executor->get("a")->run_result.retryable);
+  EXPECT_TRUE(log.has("APP OUT Downloading thing failed"));
+  EXPECT_EQ(backend.creations, 0);
+}
+
+TEST_F(ExecutorTest, MakesAContainerOnceGardenIsBack) {
+  executor->allocate({request("a")});
+  backend.down();
+  executor->run(run_of("a"));
+  loop.settle();
+  EXPECT_EQ(state("a"), ContainerState::kInitializing);
+  backend.up();
+  await_state("a", ContainerState::kRunning);
+}
+
+TEST_F(ExecutorTest, CompletesAContainerThatGardenHasLost) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  backend.lose("a");
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_EQ(executor->get("a")->run_result.failure_reason, "missing garden container");
+}
+
+TEST_F(ExecutorTest, ReapsContainersThatNobodyKnows) {
+  garden::ContainerSpec stranger;
+  stranger.handle = "stranger";
+  stranger.properties = {{"executor:owner", "us"}};
+  garden::ContainerSpec anothers = stranger;
+  anothers.handle = "anothers";
+  anothers.properties = {{"executor:owner", "them"}};
+  backend.containers_made = {{"stranger", stranger}, {"anothers", anothers}};
+  loop.until([this] { return !backend.destroyed.empty(); });
+  EXPECT_THAT(backend.destroyed, ElementsAre("stranger"));
+  EXPECT_TRUE(backend.containers_made.contains("anothers"));
+}
+
+TEST_F(ExecutorTest, ExpiresReservationsThatNobodyUses) {
+  end();
+  reserved_expiration = std::chrono::milliseconds(30);
+  begin();
+  executor->allocate({request("a")});
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_EQ(executor->get("a")->run_result.failure_reason, "expired container");
+}
+
+TEST_F(ExecutorTest, SecondDestroyWaitsForTheFirst) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  backend.destroy_hangs = true;
+  base::TaskGroup group(loop.executor(), logger);
+  group.spawn("first", executor->destroy("a"));
+  group.spawn("second", executor->destroy("a"));
+  loop.settle();
+  EXPECT_TRUE(executor->contains("a"));
+  EXPECT_EQ(executor->remaining().containers, 9);
+  backend.destroy_hangs = false;
+  loop.until([&] { return group.size() == 0; });
+  EXPECT_FALSE(executor->contains("a"));
+  EXPECT_THAT(backend.destroyed, ElementsAre("a"));
+}
+
+TEST_F(ExecutorTest, UpdatesTagsAndRoutesWhileItRuns) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  executor->update("a", {.internal_routes = std::vector<std::string>{"x.internal"},
+                         .metric_tags = std::map<std::string, std::string>{{"k", "v"}}});
+  loop.until([this] {
+    return backend.containers_made.at("a").properties.at("log_config").find("\"k\"") != std::string::npos;
+  });
+  EXPECT_THAT(executor->get("a")->run_info.internal_routes, ElementsAre("x.internal"));
+  EXPECT_EQ(executor->get("a")->run_info.metrics_config.tags.at("k"), "v");
+}
+
+TEST_F(ExecutorTest, ReadsAFileUpToALimit) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  std::string header(512, '\0');
+  header.replace(0, 6, "result");
+  header.replace(124, 12, "00000000005 ");
+  header[156] = '0';
+  header.replace(257, 6, std::string("ustar\0", 6));
+  backend.files["/result"] = header + "hello" + std::string(507 + 1024, '\0');
+  EXPECT_EQ(loop.run(executor->read_file("a", "/result", 5)), "hello");
+  EXPECT_THROW(loop.run(executor->read_file("a", "/result", 4)), std::length_error);
+  EXPECT_THROW(loop.run(executor->read_file("a", "/nothing", 4)), garden::GardenError);
+}
+
+// --- restarts of our own ---
+
+TEST_F(ExecutorTest, FindsRunningContainersAgainAfterARestart) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  loop.settle();
+  restart();
+  await_state("a", ContainerState::kRunning);
+  const auto process = backend.process_of("/bin/app");
+  loop.until([&] { return process->attached == 1; });
+  EXPECT_EQ(backend.processes.size(), 1u);
+  EXPECT_TRUE(process->signals.empty());
+  EXPECT_EQ(executor->get("a")->ports, (std::vector<PortMapping>{{8080, 60001, 0, 0}}));
+  EXPECT_EQ(executor->get("a")->tag("lifecycle"), "lrp");
+  EXPECT_EQ(executor->remaining(), (Resources{900, 1990, 9}));
+  EXPECT_EQ(backend.creations, 1);
+
+  process->exit(8);
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_EQ(executor->get("a")->run_result.failure_reason, "APP: Exited with status 8");
+}
+
+TEST_F(ExecutorTest, LearnsOfAnExitThatHappenedWhileItWasAway) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  loop.settle();
+  end();
+  backend.process_of("/bin/app")->exit(4);
+  events.clear();
+  begin();
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_EQ(executor->get("a")->run_result.failure_reason, "APP: Exited with status 4");
+  EXPECT_EQ(count(EventKind::kComplete), 1);
+}
+
+TEST_F(ExecutorTest, KnowsAContainerThatWentWhileItWasAway) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  loop.settle();
+  end();
+  backend.lose("a");
+  begin();
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_EQ(executor->get("a")->run_result.failure_reason, "missing garden container");
+}
+
+TEST_F(ExecutorTest, DoesNotRepeatStepsThatWereDoneBeforeARestart) {
+  auto wanted = run_of("a");
+  models::SerialAction both;
+  for (const auto* path : {"/bin/first", "/bin/second"}) {
+    models::RunAction one;
+    one.set_path(path);
+    *both.add_actions() = models::wrap(std::move(one));
+  }
+  wanted.run_info.action = models::wrap(std::move(both));
+  executor->allocate({request("a")});
+  executor->run(std::move(wanted));
+  loop.until([this] { return backend.process_of("/bin/first") != nullptr; });
+  backend.process_of("/bin/first")->exit(0);
+  loop.until([this] { return backend.process_of("/bin/second") != nullptr; });
+  loop.settle();
+  restart();
+  loop.until([this] { return backend.process_of("/bin/second")->attached == 1; });
+  EXPECT_EQ(backend.processes.size(), 2u);
+  backend.process_of("/bin/second")->exit(0);
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_FALSE(executor->get("a")->run_result.failed);
+}
+
+TEST_F(ExecutorTest, NeverStartsAProcessTwice) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  loop.settle();
+  end();
+  backend.processes.clear();  // the server has forgotten it
+  begin();
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_THAT(executor->get("a")->run_result.failure_reason, HasSubstr("lost while the cell's software restarted"));
+  EXPECT_TRUE(backend.processes.empty());
+}
+
+TEST_F(ExecutorTest, MakesAContainerAnewWhoseCreationWasCutShort) {
+  executor->allocate({request("a")});
+  backend.down();
+  executor->run(run_of("a"));
+  loop.until([this] { return std::filesystem::exists(directory.path() / "state/containers/a.json"); });
+  loop.settle();
+  end();
+  backend.up();
+  garden::ContainerSpec half;
+  half.handle = "a";
+  half.properties = {{"executor:owner", "us"}};
+  backend.containers_made["a"] = half;
+  begin();
+  await_state("a", ContainerState::kRunning);
+  EXPECT_THAT(backend.destroyed, Contains("a"));
+}
+
+TEST_F(ExecutorTest, RemembersAnEndThatWasNotReportedYet) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  backend.process_of("/bin/app")->exit(1);
+  await_state("a", ContainerState::kCompleted);
+  loop.settle();
+  loop.until([this] {
+    return base::read_file(directory.path() / "state/containers/a.json").find("\"completed\"") != std::string::npos;
+  });
+  restart();
+  EXPECT_EQ(state("a"), ContainerState::kCompleted);
+  EXPECT_EQ(executor->get("a")->run_result.failure_reason, "APP: Exited with status 1");
+  loop.run(executor->destroy("a"));
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path() / "state/containers"));
+}
+
+TEST_F(ExecutorTest, GoesOnStoppingAContainerThatWasBeingStopped) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  const auto process = backend.process_of("/bin/app");
+  process->ends_on_term = process->ends_on_kill = false;
+  executor->stop("a");
+  loop.until([&] { return !process->signals.empty(); });
+  loop.until([this] {
+    return base::read_file(directory.path() / "state/containers/a.json").find("\"stopped\":true") != std::string::npos;
+  });
+  process->signals.clear();
+  end();
+  process->ends_on_term = true;
+  begin();
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_THAT(process->signals, Contains(garden::Signal::kTerminate));
+  EXPECT_TRUE(executor->get("a")->run_result.stopped);
+}
+
+TEST_F(ExecutorTest, DestroysAllContainersOfBeforeIfItIsToldTo) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  loop.settle();
+  end();
+  readopt = false;
+  begin();
+  EXPECT_FALSE(executor->contains("a"));
+  EXPECT_THAT(backend.destroyed, ElementsAre("a"));
+}
+
+}  // namespace
+}  // namespace rivera::executor::testing

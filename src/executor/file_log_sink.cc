@@ -1,0 +1,139 @@
+#include "executor/file_log_sink.h"
+
+#include <cerrno>
+#include <ctime>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <fmt/format.h>
+
+#include "base/files.h"
+#include "base/wait.h"
+#include "executor/step.h"
+
+namespace rivera::executor {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string format_time(base::Timestamp at) {
+  const auto nanos = base::to_unix_nanos(at);
+  const std::time_t seconds = nanos / 1'000'000'000;
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                     utc.tm_hour, utc.tm_min, utc.tm_sec, nanos % 1'000'000'000);
+}
+
+// A guid is a file's name: nothing in it may lead elsewhere.
+std::string file_name(const std::string& owner) {
+  std::string name = owner;
+  for (char& c : name) {
+    if (c == '/' || c == '\0') c = '_';
+  }
+  if (name.empty() || name.starts_with('.')) name.insert(0, "_");
+  return name + ".log";
+}
+
+void append(const fs::path& path, const std::string& bytes, std::uint64_t max_file_bytes) {
+  base::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (!fd) throw std::system_error(errno, std::generic_category(), "cannot open " + path.string());
+  std::string_view rest = bytes;
+  while (!rest.empty()) {
+    const auto count = ::write(fd.get(), rest.data(), rest.size());
+    if (count < 0) throw std::system_error(errno, std::generic_category(), "cannot write " + path.string());
+    rest.remove_prefix(static_cast<std::size_t>(count));
+  }
+  struct stat status {};
+  if (::fstat(fd.get(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) >= max_file_bytes) {
+    fs::rename(path, path.string() + ".1");
+  }
+}
+
+}  // namespace
+
+class FileLogSink::State : public std::enable_shared_from_this<State> {
+ public:
+  State(asio::any_io_executor executor, base::WorkerPool& workers, FileLogOptions options, base::Logger logger)
+      : executor_(executor),
+        workers_(workers),
+        options_(std::move(options)),
+        logger_(std::move(logger)),
+        written_(executor) {
+    fs::create_directories(options_.directory);
+  }
+
+  void write(const AppLogLine& line) {
+    auto& file = files_[line.config.owner];
+    if (file.pending.size() >= options_.max_pending_bytes) {
+      ++file.dropped;
+      return;
+    }
+    file.pending += fmt::format("{} [{}/{}] {} {}\n", format_time(line.at), line.source, line.config.index,
+                                line.is_error ? "ERR" : "OUT", line.text);
+    if (writing_) return;
+    writing_ = true;
+    asio::co_spawn(executor_, write_all(shared_from_this()), asio::detached);
+  }
+
+  asio::awaitable<void> flush() {
+    while (writing_) co_await written_.wait();
+  }
+
+ private:
+  struct File {
+    std::string pending;
+    std::uint64_t dropped = 0;
+  };
+
+  static asio::awaitable<void> write_all(std::shared_ptr<State> self) {
+    while (!self->files_.empty()) {
+      const auto files = std::exchange(self->files_, {});
+      for (const auto& [owner, file] : files) {
+        auto bytes = file.pending;
+        if (file.dropped > 0) bytes += fmt::format("{} lines were dropped\n", file.dropped);
+        co_await self->write_one(owner, std::move(bytes));
+      }
+    }
+    self->writing_ = false;
+    self->written_.notify_all();
+  }
+
+  asio::awaitable<void> write_one(std::string owner, std::string bytes) {
+    try {
+      auto work = [path = options_.directory / file_name(owner), text = std::move(bytes),
+                   limit = options_.max_file_bytes] { append(path, text, limit); };
+      co_await workers_.run(std::move(work));
+    } catch (const std::exception& e) {
+      if (is_abort(e)) throw;
+      logger_.error("failed-to-write-app-log", {{"owner", owner}, {"error", e.what()}});
+    }
+  }
+
+  asio::any_io_executor executor_;
+  base::WorkerPool& workers_;
+  FileLogOptions options_;
+  base::Logger logger_;
+  std::map<std::string, File> files_;
+  bool writing_ = false;
+  base::Condition written_;
+};
+
+FileLogSink::FileLogSink(asio::any_io_executor executor, base::WorkerPool& workers, FileLogOptions options,
+                         base::Logger logger)
+    : state_(std::make_shared<State>(executor, workers, std::move(options), std::move(logger))) {}
+
+FileLogSink::~FileLogSink() = default;
+
+void FileLogSink::write(const AppLogLine& line) { state_->write(line); }
+
+asio::awaitable<void> FileLogSink::flush() {
+  const auto state = state_;
+  co_await state->flush();
+}
+
+}  // namespace rivera::executor

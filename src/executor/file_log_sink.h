@@ -1,0 +1,45 @@
+// Application logs as files, for cells without a log agent.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/log.h"
+#include "base/worker_pool.h"
+#include "executor/app_log.h"
+
+namespace rivera::executor {
+
+struct FileLogOptions {
+  std::filesystem::path directory;
+  std::uint64_t max_file_bytes = 10u << 20;  // then it becomes <name>.log.1, replacing the one before
+  std::size_t max_pending_bytes = 4u << 20;  // of a file; lines that come while so many wait are dropped and counted
+};
+
+// One file <owner>.log for each owner (process guid or task guid), one line a log line:
+//   2024-05-01T12:00:00.123456789Z [APP/PROC/WEB/0] OUT text
+// Lines are gathered and written by a worker. Used on one strand.
+class FileLogSink final : public AppLogSink {
+ public:
+  FileLogSink(asio::any_io_executor executor, base::WorkerPool& workers, FileLogOptions options, base::Logger logger);
+  ~FileLogSink() override;
+
+  void write(const AppLogLine& line) override;
+  // Returns when everything written so far is in the files.
+  asio::awaitable<void> flush();
+
+ private:
+  class State;
+  std::shared_ptr<State> state_;
+};
+
+// Takes everything and keeps nothing.
+class NoLogSink final : public AppLogSink {
+ public:
+  void write(const AppLogLine&) override {}
+};
+
+}  // namespace rivera::executor

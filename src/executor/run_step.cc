@@ -1,0 +1,262 @@
+#include "executor/run_step.h"
+
+#include <fmt/format.h>
+
+#include "base/duration.h"
+#include "base/wait.h"
+#include "executor/retry.h"
+
+namespace rivera::executor {
+namespace {
+
+constexpr const char* kLost = "the process was lost while the cell's software restarted";
+constexpr int kAttachAttempts = 60;  // for errors that are neither "not there" nor "no answer"
+
+asio::awaitable<void> pass_on(ProcessOutputPtr output, std::string_view chunk, bool is_error) {
+  if (is_error) {
+    output->err(chunk);
+  } else {
+    output->out(chunk);
+  }
+  co_return;
+}
+
+clients::ProcessIO io_of(const ProcessOutputPtr& output) {
+  return {.output = [output](std::string_view chunk) { return pass_on(output, chunk, false); },
+          .error = [output](std::string_view chunk) { return pass_on(output, chunk, true); }};
+}
+
+}  // namespace
+
+// What is shared between the step and the coroutine that waits for the process; the latter may outlive the step's run.
+struct RunStep::Process {
+  explicit Process(asio::any_io_executor executor) : changed(executor) {}
+
+  std::unique_ptr<clients::GardenProcess> handle;  // null while we are not attached
+  bool ended = false;
+  int exit_status = 0;
+  std::string failure;  // the wait itself failed
+  base::Condition changed;
+};
+
+namespace {
+
+enum class Attached { kYes, kNoProcess, kFailed };
+
+// Joins the process, however long the server is away. kFailed: `process.failure` says why.
+template <typename Process>
+asio::awaitable<Attached> attach(ContainerBackend& backend, std::string container, std::string id,
+                                 ProcessOutputPtr output, std::chrono::nanoseconds pause, Process& process) {
+  for (int attempt = 1;; ++attempt) {
+    bool retry = false;
+    try {
+      auto io = io_of(output);
+      process.handle = co_await backend.attach(container, id, std::move(io));
+      co_return Attached::kYes;
+    } catch (const garden::ProcessNotFoundError&) {
+      co_return Attached::kNoProcess;
+    } catch (const garden::ContainerNotFoundError&) {
+      process.failure = "missing garden container";
+      co_return Attached::kFailed;
+    } catch (const std::exception& e) {
+      if (is_abort(e)) throw;
+      if (is_no_answer(e)) {
+        retry = true;
+        attempt = 0;
+      } else {
+        retry = attempt < kAttachAttempts;
+        process.failure = e.what();
+      }
+    }
+    if (!retry) co_return Attached::kFailed;
+    co_await base::sleep_for(pause);
+  }
+}
+
+}  // namespace
+
+namespace {
+
+template <typename Process>
+asio::awaitable<void> watch(ContainerBackend& backend, std::string container, std::string id, ProcessOutputPtr output,
+                            std::chrono::nanoseconds pause, std::shared_ptr<Process> process) {
+  for (;;) {
+    bool lost_connection = false;
+    try {
+      process->exit_status = co_await process->handle->wait();
+    } catch (const std::exception& e) {
+      if (is_abort(e)) throw;
+      lost_connection = is_no_answer(e);
+      if (!lost_connection) process->failure = e.what();
+    }
+    if (!lost_connection) break;
+    process->handle.reset();
+    const auto attached = co_await attach(backend, container, id, output, pause, *process);
+    if (attached == Attached::kNoProcess) process->failure = kLost;
+    if (attached != Attached::kYes) break;
+    process->failure.clear();
+    process->changed.notify_all();
+  }
+  process->ended = true;
+  process->changed.notify_all();
+}
+
+}  // namespace
+
+RunStep::RunStep(StepEnvironment& environment, RunOptions options) : env_(environment), options_(std::move(options)) {}
+
+RunStep::~RunStep() = default;
+
+void RunStep::interrupt() {
+  interrupt_.raise();
+  if (process_) process_->changed.notify_all();
+}
+
+asio::awaitable<StepResult> RunStep::run() {
+  if (const auto known = env_.journal.finished(options_.journal_key); known && !options_.journal_key.empty()) {
+    become_ready();
+    co_return *known;
+  }
+  auto result = co_await run_to_end();
+  if (!options_.journal_key.empty()) co_await env_.journal.record_finished(options_.journal_key, result);
+  co_return result;
+}
+
+asio::awaitable<StepResult> RunStep::run_to_end() {
+  process_ = std::make_shared<Process>(co_await asio::this_coro::executor);
+  const auto early = co_await begin();
+  if (early) co_return *early;
+
+  become_ready();
+  env_.tasks.spawn("wait-for-process", watch(env_.backend, env_.handle,
+                                             options_.process.id.empty() ? process_->handle->id() : options_.process.id,
+                                             options_.output, env_.settings.retry_interval, process_));
+  co_await wait_for_end();
+  if (!process_->ended) co_return StepResult::did_not_exit();
+  co_return co_await result_of_exit();
+}
+
+// Starts or joins the process; a value: there is nothing to wait for.
+asio::awaitable<std::optional<StepResult>> RunStep::begin() {
+  std::string failure;
+  try {
+    co_await interrupt_.guard(start_process());
+    co_return std::nullopt;
+  } catch (const Interrupted&) {
+    co_return StepResult::cancelled();
+  } catch (const std::exception& e) {
+    if (is_abort(e)) throw;
+    failure = e.what();
+  }
+  options_.output->out("failed-creating-process: " + failure + "\n");
+  options_.output->flush();
+  co_return StepResult::failure(failure);
+}
+
+asio::awaitable<void> RunStep::start_process() {
+  const auto& key = options_.journal_key;
+  const auto pause = env_.settings.retry_interval;
+  const bool was_started = !key.empty() && env_.journal.started(key);
+  bool join = was_started || options_.attach_first;
+  if (!key.empty() && !was_started) co_await env_.journal.record_started(key);
+
+  for (;;) {
+    if (join) {
+      const auto attached =
+          co_await attach(env_.backend, env_.handle, options_.process.id, options_.output, pause, *process_);
+      if (attached == Attached::kYes) co_return;
+      if (attached == Attached::kFailed) throw std::runtime_error(process_->failure);
+      if (was_started) throw std::runtime_error(kLost);
+    }
+    join = false;
+    try {
+      auto io = io_of(options_.output);
+      process_->handle = co_await env_.backend.run(env_.handle, options_.process, std::move(io));
+      co_return;
+    } catch (const std::exception& e) {
+      if (is_abort(e) || !is_no_answer(e)) throw;
+    }
+    // The server may have started it before it went away. Without an id of ours there is no telling: a second one then
+    // ends with the container.
+    join = !options_.process.id.empty();
+    co_await base::sleep_for(pause);
+  }
+}
+
+asio::awaitable<void> RunStep::wait_for_end() {
+  using std::chrono::steady_clock;
+  while (!process_->ended && !interrupt_.raised()) co_await process_->changed.wait();
+
+  const auto kill_at = steady_clock::now() + env_.settings.graceful_shutdown_interval;
+  auto give_up_at = steady_clock::time_point::max();
+  bool terminated = false;
+  while (!process_->ended) {
+    const auto now = steady_clock::now();
+    if (now >= give_up_at) co_return;
+    const bool kill = now >= kill_at;
+    auto next = kill ? give_up_at : kill_at;
+    if (kill ? !killed_ : !terminated) {
+      const bool sent = co_await send(kill ? garden::Signal::kKill : garden::Signal::kTerminate);
+      if (sent && kill) killed_ = true;
+      if (sent && kill) give_up_at = now + env_.settings.exit_timeout;
+      if (sent && !kill) terminated = true;
+      if (sent) continue;
+      next = now + env_.settings.retry_interval;
+    }
+    co_await process_->changed.wait_for(next - steady_clock::now());
+  }
+}
+
+// False: the process ended, or the server is away; we shall see which.
+asio::awaitable<bool> RunStep::send(garden::Signal signal) {
+  if (!process_->handle) co_return false;
+  try {
+    co_await process_->handle->signal(signal);
+    co_return true;
+  } catch (const std::exception& e) {
+    if (is_abort(e)) throw;
+  }
+  co_return false;
+}
+
+asio::awaitable<StepResult> RunStep::result_of_exit() {
+  if (!process_->failure.empty()) {
+    options_.output->flush();
+    if (interrupt_.raised()) co_return StepResult::cancelled();
+    co_return StepResult::failure(process_->failure);
+  }
+  const int status = process_->exit_status;
+  bool out_of_memory = false;
+  if (status != 0) out_of_memory = co_await ran_out_of_memory();
+
+  std::string line = fmt::format("Exit status {}", status);
+  if (killed_) {
+    line += fmt::format(" (exceeded {} graceful shutdown interval)",
+                        base::format_go_duration(env_.settings.graceful_shutdown_interval));
+  }
+  if (out_of_memory) line += " (out of memory)";
+  if (options_.announce_exit) options_.output->out(line + "\n");
+  options_.output->flush();
+
+  if (killed_) co_return StepResult::grace_exceeded();
+  if (interrupt_.raised()) co_return StepResult::cancelled();
+  if (status == 0) co_return StepResult::success();
+  const std::string suffix = out_of_memory ? " (out of memory)" : "";
+  if (!options_.announce_exit) co_return StepResult::emittable(suffix);
+  co_return StepResult::emittable(fmt::format("{}: Exited with status {}{}", options_.log_source, status, suffix));
+}
+
+asio::awaitable<bool> RunStep::ran_out_of_memory() {
+  try {
+    const auto info = co_await env_.backend.info(env_.handle);
+    for (const auto& event : info.events) {
+      if (event == "out of memory" || event == "Out of memory") co_return true;
+    }
+  } catch (const std::exception& e) {
+    if (is_abort(e)) throw;
+    env_.logger.info("failed-to-get-container-events", {{"error", e.what()}});
+  }
+  co_return false;
+}
+
+}  // namespace rivera::executor

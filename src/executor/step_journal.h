@@ -1,0 +1,47 @@
+// What is known of a container's steps, so that they go on after a restart where they were.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/asio.h"
+#include "base/clock.h"
+#include "executor/state_store.h"
+#include "executor/step.h"
+
+namespace rivera::executor {
+
+// The record_ functions return when the entry is kept: what follows them may be relied on after a restart. Failing to
+// write is logged and not an error: then a restart loses the container, and nothing else.
+class StepJournal {
+ public:
+  // `store` may be null: nothing is kept.
+  StepJournal(StateStore* store, std::string guid, std::vector<JournalEntry> known, base::Logger logger);
+
+  bool started(const std::string& step) const;
+  std::optional<StepResult> finished(const std::string& step) const;
+  // When a step that is limited in time began.
+  std::optional<base::Timestamp> begun(const std::string& step) const;
+
+  asio::awaitable<void> record_started(std::string step);
+  asio::awaitable<void> record_finished(std::string step, StepResult result);
+  asio::awaitable<void> record_begun(std::string step, base::Timestamp at);
+
+ private:
+  asio::awaitable<void> keep(JournalEntry entry);
+  void apply(const JournalEntry& entry);
+
+  struct Known {
+    bool started = false;
+    std::optional<StepResult> result;
+    std::optional<base::Timestamp> begun;
+  };
+  StateStore* store_;
+  std::string guid_;
+  std::map<std::string, Known> steps_;
+  base::Logger logger_;
+};
+
+}  // namespace rivera::executor

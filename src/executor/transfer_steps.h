@@ -1,0 +1,54 @@
+// Moving files into and out of a container (docs/spec/cell.md §3.5, §3.6).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "executor/interrupt.h"
+#include "executor/process_output.h"
+#include "executor/step.h"
+#include "executor/step_environment.h"
+
+namespace rivera::executor {
+
+// "512B", "1K", "12.3M", "1.5G".
+std::string short_size(std::uint64_t bytes);
+
+// Fetches an archive and unpacks it in the container.
+class DownloadStep final : public Step {
+ public:
+  DownloadStep(StepEnvironment& environment, models::DownloadAction action, ProcessOutputPtr output,
+               std::string journal_key);
+  asio::awaitable<StepResult> run() override;
+  void interrupt() override { interrupt_.raise(); }
+
+ private:
+  asio::awaitable<StepResult> transfer();
+
+  StepEnvironment& env_;
+  models::DownloadAction action_;
+  ProcessOutputPtr output_;
+  std::string journal_key_;
+  Interrupt interrupt_;
+};
+
+// Posts a file of the container.
+class UploadStep final : public Step {
+ public:
+  UploadStep(StepEnvironment& environment, models::UploadAction action, ProcessOutputPtr output,
+             std::string journal_key);
+  asio::awaitable<StepResult> run() override;
+  void interrupt() override { interrupt_.raise(); }
+
+ private:
+  asio::awaitable<StepResult> transfer();
+  StepResult failed(const std::string& text);
+
+  StepEnvironment& env_;
+  models::UploadAction action_;
+  ProcessOutputPtr output_;
+  std::string journal_key_;
+  Interrupt interrupt_;
+};
+
+}  // namespace rivera::executor
