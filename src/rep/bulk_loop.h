@@ -1,0 +1,46 @@
+// The periodic comparison of the cell with the BBS (docs/spec/cell.md §1.15.1).
+#pragma once
+
+#include <chrono>
+
+#include "base/asio.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/wait.h"
+#include "clients/bbs_client.h"
+#include "executor/executor.h"
+#include "rep/container_operations.h"
+#include "rep/operation_queue.h"
+
+namespace rivera::rep {
+
+// A pass lists containers, instances and tasks, and queues an operation for each difference and each container. The
+// first one is made at once: the executor knows by then what the cell has. Passes go on during an evacuation, more
+// often.
+class BulkLoop {
+ public:
+  struct Parts {
+    executor::Executor& executor;
+    clients::BbsClient& bbs;
+    OperationQueue& queue;
+    ContainerOperations& operations;
+    const EvacuationState& evacuation;
+    base::Metrics& metrics;
+  };
+  BulkLoop(asio::any_io_executor executor, const Config& config, Parts parts, base::Logger logger);
+
+  // For ever, until cancelled.
+  asio::awaitable<void> run();
+  // Makes a pass now.
+  void wake() { woken_.notify_all(); }
+  // One pass. Throws if the BBS cannot be asked: then nothing is queued.
+  asio::awaitable<void> pass();
+
+ private:
+  const Config& config_;
+  Parts parts_;
+  base::Logger logger_;
+  base::Condition woken_;
+};
+
+}  // namespace rivera::rep

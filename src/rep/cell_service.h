@@ -1,0 +1,59 @@
+// The rep's two HTTP APIs (docs/spec/cell.md §1.6, §1.7).
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/task_group.h"
+#include "executor/executor.h"
+#include "models/auction_json.h"
+#include "net/http_router.h"
+#include "rep/cell_report.h"
+#include "rep/config.h"
+#include "rep/container_operations.h"
+
+namespace rivera::rep {
+
+// What the network may ask of a cell. Requests only read, reserve and signal: none waits for a container or the BBS.
+//
+// Lives on the rep's strand; routes refer to it.
+class CellService {
+ public:
+  struct Parts {
+    executor::Executor& executor;
+    const EvacuationState& evacuation;
+    base::TaskGroup& background;  // what goes on after an answer
+    base::Metrics& metrics;
+    std::function<models::ContainerMetricsCollection()> container_metrics;
+    std::function<bool()> is_healthy;
+  };
+  CellService(const Config& config, Parts parts, base::Logger logger);
+
+  void add_routes(net::HttpRouter& router);
+
+ private:
+  using Handler = net::HttpResponse (CellService::*)(const net::HttpRequest&, const net::PathParameters&);
+  void add(net::HttpRouter& router, const char* method, const char* path, const char* type, Handler handler);
+  asio::awaitable<net::HttpResponse> answer(net::HttpRequest request, net::PathParameters parameters, std::string type,
+                                            Handler handler);
+
+  net::HttpResponse state(const net::HttpRequest&, const net::PathParameters&);
+  net::HttpResponse container_metrics(const net::HttpRequest&, const net::PathParameters&);
+  net::HttpResponse work(const net::HttpRequest& request, const net::PathParameters&);
+  net::HttpResponse stop_lrp(const net::HttpRequest&, const net::PathParameters& parameters);
+  net::HttpResponse update_lrp(const net::HttpRequest& request, const net::PathParameters& parameters);
+  net::HttpResponse cancel_task(const net::HttpRequest&, const net::PathParameters& parameters);
+  net::HttpResponse reset(const net::HttpRequest&, const net::PathParameters&);
+  asio::awaitable<void> cancel(std::string task_guid);
+
+  const Config& config_;
+  Parts parts_;
+  base::Logger logger_;
+};
+
+// The admin API: GET /ping, POST /evacuate.
+void add_admin_routes(net::HttpRouter& router, std::function<void()> on_evacuate);
+
+}  // namespace rivera::rep

@@ -1,0 +1,72 @@
+// The rep's configuration file (docs/spec/cell.md §1.19).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "clients/locket_client.h"
+#include "executor/executor.h"
+#include "models/cell_state.h"
+#include "net/tls.h"
+
+namespace rivera::rep {
+
+// How image layers reach a container (§1.12).
+enum class LayeringMode { kSingleLayer, kTwoLayer };
+
+struct Config {
+  // identity
+  std::string cell_id;
+  std::int64_t cell_index = 0;
+  std::string zone;
+  std::string session_name = "rep";
+  std::string advertise_domain;
+  bool advertise_preference_for_instance_address = false;
+  std::vector<std::string> placement_tags;
+  std::vector<std::string> optional_placement_tags;
+  models::StackPathMap stacks;
+  std::vector<std::string> supported_providers;
+  LayeringMode layering_mode = LayeringMode::kSingleLayer;
+
+  // servers and peers
+  std::string listen_addr;            // admin
+  std::string listen_addr_securable;  // network
+  std::string debug_address;
+  net::TlsFiles tls;
+  std::string bbs_address;
+  std::chrono::nanoseconds communication_timeout = std::chrono::seconds(10);
+  clients::LocketClientOptions locket;
+  std::chrono::seconds lock_ttl{15};
+  std::string garden_address;  // "unix:/path" or "http://host:port"
+
+  // reconciliation and evacuation
+  std::chrono::nanoseconds polling_interval = std::chrono::seconds(30);
+  std::chrono::nanoseconds evacuation_polling_interval = std::chrono::seconds(10);
+  std::chrono::nanoseconds evacuation_timeout = std::chrono::minutes(10);
+  std::chrono::nanoseconds cleanup_timeout = std::chrono::seconds(15);  // of all containers at the end
+
+  // containers
+  bool enable_container_proxy = false;
+  std::int64_t proxy_memory_allocation_mb = 0;
+  std::chrono::nanoseconds container_metrics_interval = std::chrono::seconds(15);
+  executor::ExecutorOptions executor;
+  std::filesystem::path app_log_directory;  // ours: where application logs go; empty: nowhere
+
+  base::LogLevel log_level = base::LogLevel::kInfo;
+  base::LogTimeFormat log_time_format = base::LogTimeFormat::kRfc3339;
+};
+
+// `zone`, if not empty, replaces the file's. Throws base::ConfigError.
+Config load_config(const std::string& path, const std::string& zone = "");
+
+// "https://<cell id>.<advertise domain>:<port of the network listener>", with "_" as "-".
+std::string rep_url(const Config& config);
+// The memory that the container proxy takes of the cell for each LRP with memory: 0 if it is off.
+std::int64_t proxy_memory_mb(const Config& config);
+
+}  // namespace rivera::rep

@@ -1,0 +1,63 @@
+// Bringing the BBS and a container into agreement (docs/spec/cell.md §1.15.3).
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "base/log.h"
+#include "clients/bbs_client.h"
+#include "executor/executor.h"
+#include "rep/config.h"
+#include "rep/operation_queue.h"
+#include "rep/reconcile.h"
+#include "rep/run_request.h"
+
+namespace rivera::rep {
+
+// Whether the cell is being emptied; once true, always true.
+struct EvacuationState {
+  bool evacuating = false;
+};
+
+// Carries out what reconcile.h decides. Each call reads the container's state anew, so that a late call is harmless.
+// Where the BBS or Garden gives no answer the outcome is kTryAgain; what they refuse is logged, and left to the next
+// batch where the table says so.
+//
+// Lives on the rep's strand; all it refers to outlives it.
+class ContainerOperations {
+ public:
+  ContainerOperations(const Config& config, executor::Executor& executor, clients::BbsClient& bbs,
+                      const EvacuationState& evacuation, base::Logger logger);
+
+  // A container with this guid: acts as its state demands. Nothing if it has gone.
+  asio::awaitable<Outcome> reconcile(std::string guid);
+  // An instance or task that has no container. Nothing if there is one by now.
+  asio::awaitable<Outcome> settle(std::string guid, BatchOperation operation);
+
+ private:
+  asio::awaitable<void> act(executor::Container container);
+  asio::awaitable<void> act_on_lrp(executor::Container container, LRPIdentity identity, ContainerAction action);
+  asio::awaitable<bool> claim(std::string guid, LRPIdentity identity);
+  asio::awaitable<void> claim_and_run(std::string guid, LRPIdentity identity);
+  asio::awaitable<void> start(executor::Container container, LRPIdentity identity);
+  asio::awaitable<void> report_end(std::string guid, LRPIdentity identity, ContainerAction action, std::string reason);
+  asio::awaitable<void> evacuate_running(executor::Container container, LRPIdentity identity);
+  asio::awaitable<void> start_task(std::string guid);
+  asio::awaitable<void> complete_task(executor::Container container);
+  asio::awaitable<void> reject_task(executor::Container container);
+  asio::awaitable<void> complete(std::string guid, bool failed, std::string reason, std::string result);
+  asio::awaitable<void> destroy(std::string guid);
+  bool run(executor::RunRequest request);
+
+  const Config& config_;
+  executor::Executor& executor_;
+  clients::BbsClient& bbs_;
+  const EvacuationState& evacuation_;
+  base::Logger logger_;
+  std::set<std::string> announced_;  // containers whose owners know that a replacement was requested
+};
+
+// The network information of a running container; nullopt if it has no address.
+std::optional<models::ActualLRPNetInfo> net_info_of(const executor::Container& container, bool prefer_instance_address);
+
+}  // namespace rivera::rep

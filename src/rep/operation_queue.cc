@@ -1,0 +1,55 @@
+#include "rep/operation_queue.h"
+
+#include "executor/step.h"
+
+namespace rivera::rep {
+
+OperationQueue::OperationQueue(asio::any_io_executor executor, QueueOptions options, base::Logger logger)
+    : executor_(executor),
+      options_(options),
+      logger_(logger.session("operation-queue")),
+      emptied_(executor),
+      tasks_(executor, logger_) {}
+
+void OperationQueue::push(const std::string& key, Operation operation) {
+  const auto [at, is_new] = lanes_.try_emplace(key, executor_);
+  at->second.waiting = std::move(operation);
+  at->second.pushed.notify_all();
+  if (is_new) tasks_.spawn("operations", run_lane(key));
+}
+
+asio::awaitable<void> OperationQueue::run_lane(std::string key) {
+  auto& lane = lanes_.at(key);
+  while (lane.waiting) {
+    const auto operation = std::move(*lane.waiting);
+    lane.waiting.reset();
+    auto pause = options_.first_pause;
+    for (;;) {
+      const auto outcome = co_await run_one(key, operation);
+      if (outcome == Outcome::kDone || lane.waiting) break;
+      co_await lane.pushed.wait_for(pause);
+      if (lane.waiting) break;
+      pause = std::min(pause * 2, options_.longest_pause);
+    }
+  }
+  lanes_.erase(key);
+  emptied_.notify_all();
+}
+
+asio::awaitable<Outcome> OperationQueue::run_one(std::string key, Operation operation) {
+  try {
+    co_return co_await operation();
+  } catch (const std::exception& e) {
+    if (executor::is_abort(e)) throw;
+    logger_.error("operation-failed", {{"key", key}, {"error", e.what()}});
+  }
+  co_return Outcome::kDone;
+}
+
+asio::awaitable<void> OperationQueue::stop() { return tasks_.stop(); }
+
+asio::awaitable<void> OperationQueue::idle() {
+  while (!lanes_.empty()) co_await emptied_.wait();
+}
+
+}  // namespace rivera::rep

@@ -1,0 +1,62 @@
+// What to do about each container, instance and task of the cell (docs/spec/cell.md §1.15). Pure functions.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "executor/container.h"
+#include "models/models.h"
+#include "rep/container_tags.h"
+
+namespace rivera::rep {
+
+// --- a batch: what the cell has against what the BBS says it has ---
+
+enum class BatchAction {
+  kContainer,                    // there is a container: its own state decides
+  kRemoveInstance,               // an instance without a container
+  kRemoveInstanceAndEvacuating,  // the same, and its evacuating record
+  kRemoveEvacuating,             // only an evacuating record
+  kFailTask,                     // a task without a container
+};
+
+struct BatchOperation {
+  BatchAction action = BatchAction::kContainer;
+  models::ActualLRPKey key;  // of instances
+  models::ActualLRPInstanceKey instance;
+};
+
+// By guid of the container, instance or task. The records are this cell's.
+std::map<std::string, BatchOperation> plan_batch(const std::vector<std::string>& container_guids,
+                                                 const std::vector<models::ActualLRP>& instances,
+                                                 const std::vector<models::Task>& tasks);
+
+// --- one container ---
+
+enum class ContainerAction {
+  kNothing,
+  kClaimAndRun,
+  kClaim,
+  kStart,
+  kRemoveAndDelete,
+  kCrashAndDelete,
+  kEvacuateClaimed,
+  kEvacuateRunning,
+  kEvacuateStopped,
+  kEvacuateCrashed,
+  kStartTask,
+  kRejectTask,
+  kCompleteTask,
+};
+
+struct Situation {
+  Lifecycle lifecycle = Lifecycle::kUnknown;
+  executor::ContainerState state = executor::ContainerState::kReserved;
+  executor::RunResult result;
+  bool evacuating = false;
+};
+
+ContainerAction decide(const Situation& situation);
+
+}  // namespace rivera::rep

@@ -1,0 +1,240 @@
+#include "rep/rep.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/ids.h"
+#include "base/metrics.h"
+#include "base/task_group.h"
+#include "clients/bbs_client.h"
+#include "clients/garden_client.h"
+#include "clients/locket_client.h"
+#include "clients/presence_keeper.h"
+#include "executor/container_metrics.h"
+#include "executor/file_log_sink.h"
+#include "executor/garden_backend.h"
+#include "executor/step.h"
+#include "net/certificate_authority.h"
+#include "net/debug_server.h"
+#include "net/http_server.h"
+#include "rep/bulk_loop.h"
+#include "rep/cell_report.h"
+#include "rep/cell_service.h"
+#include "rep/evacuation.h"
+#include "rep/metrics_report.h"
+
+namespace rivera::rep {
+namespace {
+
+constexpr auto kServerGrace = std::chrono::seconds(2);
+
+// Both servers are for this machine too: the certificate has to say so.
+void check_certificate(const net::TlsFiles& files) {
+  const auto names = net::certificate_names(base::read_file(files.certificate_file));
+  if (std::find(names.begin(), names.end(), "127.0.0.1") == names.end()) {
+    throw std::runtime_error(
+        "tls-configuration-failed: invalid SAN metadata. certificate needs to contain 127.0.0.1 for IP SAN metadata.");
+  }
+}
+
+// The same owner after a restart: the presence is ours at once, and never lapses.
+std::string presence_owner(const std::filesystem::path& state_directory) {
+  std::filesystem::create_directories(state_directory);
+  const auto path = state_directory / "presence-owner";
+  if (std::filesystem::exists(path)) {
+    auto owner = base::read_file(path);
+    if (!owner.empty()) return owner;
+  }
+  auto owner = base::new_guid();
+  base::write_file_atomically(path, owner, 0600, true);
+  return owner;
+}
+
+std::unique_ptr<executor::AppLogSink> log_sink(base::Program& program, const Config& config) {
+  if (config.app_log_directory.empty()) return std::make_unique<executor::NoLogSink>();
+  executor::FileLogOptions options;
+  options.directory = config.app_log_directory;
+  return std::make_unique<executor::FileLogSink>(program.executor(), program.workers(), std::move(options),
+                                                 program.logger());
+}
+
+clients::BbsClientOptions bbs_options(const Config& config) {
+  clients::BbsClientOptions options;
+  options.url = config.bbs_address;
+  options.tls = config.tls;
+  options.request_timeout = config.communication_timeout;
+  return options;
+}
+
+net::HttpServerOptions server_options(const std::string& address, const Config& config) {
+  net::HttpServerOptions options;
+  options.address = address;
+  options.tls = net::TlsContext::mutual_server(config.tls);
+  options.header_timeout = std::chrono::seconds(5);
+  return options;
+}
+
+}  // namespace
+
+class Rep::Impl {
+ public:
+  Impl(base::Program& program, Config config)
+      : program_(program),
+        config_(std::move(config)),
+        logger_(program.logger()),
+        metrics_("rep"),
+        log_sink_(log_sink(program, config_)),
+        garden_(program.executor(), {.address = config_.garden_address}),
+        backend_(garden_),
+        executor_(program.executor(), program.workers(), backend_, *log_sink_, clock_, metrics_, config_.executor,
+                  logger_),
+        bbs_(program.executor(), bbs_options(config_)),
+        locket_(program.executor(), config_.locket),
+        queue_(program.executor(), {}, logger_),
+        operations_(config_, executor_, bbs_, evacuation_, logger_),
+        bulk_(program.executor(), config_,
+              {.executor = executor_,
+               .bbs = bbs_,
+               .queue = queue_,
+               .operations = operations_,
+               .evacuation = evacuation_,
+               .metrics = metrics_},
+              logger_),
+        evacuator_(program.executor(), config_, executor_, evacuation_, logger_),
+        container_metrics_(backend_, executor_, metrics_, config_.executor.node.cell_id, logger_),
+        tasks_(program.executor(), logger_),
+        service_(
+            config_,
+            {.executor = executor_,
+             .evacuation = evacuation_,
+             .background = tasks_,
+             .metrics = metrics_,
+             .container_metrics = [this] { return metrics_collection(config_.cell_id, executor_, container_metrics_); },
+             .is_healthy = [] { return true; }},
+            logger_) {
+    check_certificate(config_.tls);
+  }
+
+  asio::awaitable<void> run() {
+    tasks_.spawn("start", start());
+    co_await program_.stop_requested();
+    co_await stop();
+  }
+
+ private:
+  // Brings everything up; a failure ends the process.
+  asio::awaitable<void> start() {
+    std::string failure;
+    try {
+      co_await bring_up();
+    } catch (const std::exception& e) {
+      if (executor::is_abort(e)) throw;
+      failure = e.what();
+    }
+    if (failure.empty()) co_return;
+    logger_.fatal("failed-to-start", {{"error", failure}});
+    program_.request_stop(1);
+  }
+
+  asio::awaitable<void> bring_up() {
+    debug_ = std::make_unique<net::DebugServer>(program_.executor(), config_.debug_address, metrics_, logger_);
+    executor_.on_event([this](executor::ContainerEvent event) { queue_reconcile(event.guid); });
+    co_await executor_.start();
+    const auto value = presence_json(config_, executor_.total(), local_address());
+    presence_ = std::make_unique<clients::PresenceKeeper>(
+        program_.executor(), locket_,
+        clients::PresenceKeeperOptions{.key = config_.cell_id,
+                                       .owner = presence_owner(config_.executor.state_directory),
+                                       .value = value,
+                                       .ttl = config_.lock_ttl},
+        logger_);
+    presence_->start();
+    co_await presence_->established();
+
+    add_admin_routes(admin_router_, [this] { evacuator_.begin(); });
+    service_.add_routes(network_router_);
+    admin_ = std::make_unique<net::HttpServer>(program_.executor(), server_options(config_.listen_addr, config_),
+                                               admin_router_.handler(), logger_);
+    network_ =
+        std::make_unique<net::HttpServer>(program_.executor(), server_options(config_.listen_addr_securable, config_),
+                                          network_router_.handler(), logger_);
+    admin_->listen();
+    network_->listen();
+    admin_->start();
+    network_->start();
+
+    evacuator_.on_begin([this] { bulk_.wake(); });
+    tasks_.spawn("bulker", bulk_.run());
+    tasks_.spawn("evacuator", evacuate());
+    tasks_.spawn("container-metrics", container_metrics_.run(config_.container_metrics_interval));
+    tasks_.spawn("capacity-metrics", report_capacity(executor_, metrics_, config_.zone));
+    logger_.info("started", {{"cell-id", config_.cell_id}});
+  }
+
+  void queue_reconcile(const std::string& guid) {
+    queue_.push(guid, [this, guid] { return operations_.reconcile(guid); });
+  }
+
+  asio::awaitable<void> evacuate() {
+    co_await evacuator_.run();
+    program_.request_stop(0);
+  }
+
+  asio::awaitable<void> stop() {
+    co_await tasks_.stop();
+    co_await queue_.stop();
+    const bool ends = evacuation_.evacuating || !config_.executor.readopt_containers;
+    if (ends) co_await clean_up();
+    if (network_) co_await network_->stop(kServerGrace);
+    if (admin_) co_await admin_->stop(kServerGrace);
+    if (presence_ && ends) co_await presence_->release();
+    presence_.reset();
+    co_await executor_.detach();
+    if (debug_) co_await debug_->stop();
+    if (auto* files = dynamic_cast<executor::FileLogSink*>(log_sink_.get())) co_await files->flush();
+    if (!cleanup_failure_.empty()) throw std::runtime_error(cleanup_failure_);
+    logger_.info("exited");
+  }
+
+  asio::awaitable<void> clean_up() {
+    try {
+      co_await destroy_all_containers(config_, executor_, bbs_, metrics_, logger_);
+    } catch (const std::exception& e) {
+      cleanup_failure_ = e.what();
+    }
+  }
+
+  base::Program& program_;
+  Config config_;
+  base::Logger logger_;
+  base::SystemClock clock_;
+  base::Metrics metrics_;
+  std::unique_ptr<executor::AppLogSink> log_sink_;
+  clients::GardenClient garden_;
+  executor::GardenBackend backend_;
+  executor::Executor executor_;
+  clients::BbsClient bbs_;
+  clients::LocketClient locket_;
+  EvacuationState evacuation_;
+  OperationQueue queue_;
+  ContainerOperations operations_;
+  BulkLoop bulk_;
+  Evacuator evacuator_;
+  executor::ContainerMetricsReporter container_metrics_;
+  base::TaskGroup tasks_;
+  CellService service_;
+  net::HttpRouter admin_router_;
+  net::HttpRouter network_router_;
+  std::unique_ptr<net::DebugServer> debug_;
+  std::unique_ptr<clients::PresenceKeeper> presence_;
+  std::unique_ptr<net::HttpServer> admin_;
+  std::unique_ptr<net::HttpServer> network_;
+  std::string cleanup_failure_;
+};
+
+Rep::Rep(base::Program& program, Config config) : impl_(std::make_unique<Impl>(program, std::move(config))) {}
+Rep::~Rep() = default;
+asio::awaitable<void> Rep::run() { return impl_->run(); }
+
+}  // namespace rivera::rep

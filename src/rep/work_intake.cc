@@ -1,0 +1,100 @@
+#include "rep/work_intake.h"
+
+#include <algorithm>
+
+#include "rep/container_tags.h"
+#include "rep/root_fs.h"
+
+namespace rivera::rep {
+namespace {
+
+constexpr std::size_t kInstanceGuidLength = 28;
+constexpr const char* kNoMemory = "insufficient resources: memory";
+
+void refuse(models::Work& refused, const models::CellLRP& lrp, const std::string& reason) {
+  refused.lrps.push_back(lrp);
+  refused.rejection_reasons[lrp.identifier()] = reason;
+}
+
+void refuse(models::Work& refused, const models::CellTask& task, const std::string& reason) {
+  refused.tasks.push_back(task);
+  refused.rejection_reasons[task.task_guid] = reason;
+}
+
+executor::Resource resource_of(const models::ContainerResource& resource, std::int64_t more_memory_mb) {
+  return {.memory_mb = resource.memory_mb + more_memory_mb, .disk_mb = resource.disk_mb, .max_pids = resource.max_pids};
+}
+
+// The LRPs that fit, largest first; a smaller one may still fit after one that did not.
+std::vector<models::CellLRP> fitting(const models::Work& work, const IntakeTerms& terms, models::Work& refused) {
+  std::vector<models::CellLRP> sorted(work.lrps.begin(), work.lrps.end());
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.resource.memory_mb > b.resource.memory_mb; });
+  std::vector<models::CellLRP> kept;
+  auto remaining = terms.remaining_memory_mb;
+  for (auto& lrp : sorted) {
+    const auto needed = lrp.resource.memory_mb + terms.proxy_memory_mb;
+    if (needed > remaining) {
+      refuse(refused, lrp, kNoMemory);
+      continue;
+    }
+    remaining -= needed;
+    kept.push_back(std::move(lrp));
+  }
+  return kept;
+}
+
+void take_lrp(Intake& intake, const models::CellLRP& lrp, const IntakeTerms& terms, std::string guid) {
+  guid.resize(std::min(guid.size(), kInstanceGuidLength));
+  try {
+    executor::AllocationRequest request;
+    request.rootfs = resolve_root_fs(lrp.placement.root_fs, terms.stacks);
+    request.resource = resource_of(lrp.resource, lrp.resource.memory_mb > 0 ? terms.proxy_memory_mb : 0);
+    request.tags = tags_of(lrp, guid);
+    request.guid = std::move(guid);
+    intake.lrps.push_back({lrp, std::move(request)});
+  } catch (const RootFsNotFound& e) {
+    refuse(intake.refused, lrp, e.what());
+  }
+}
+
+void take_task(Intake& intake, const models::CellTask& task, const IntakeTerms& terms) {
+  try {
+    executor::AllocationRequest request;
+    request.guid = task.task_guid;
+    request.rootfs = resolve_root_fs(task.placement.root_fs, terms.stacks);
+    request.resource = resource_of(task.resource, 0);
+    request.tags = tags_of(task);
+    intake.tasks.push_back({task, std::move(request)});
+  } catch (const RootFsNotFound& e) {
+    refuse(intake.refused, task, e.what());
+  }
+}
+
+}  // namespace
+
+Intake take_in(const models::Work& work, const IntakeTerms& terms, const std::function<std::string()>& new_guid) {
+  Intake intake;
+  if (terms.evacuating) {
+    intake.refused = work;
+    return intake;
+  }
+  const auto lrps = fitting(work, terms, intake.refused);
+  for (const auto& lrp : lrps) take_lrp(intake, lrp, terms, new_guid());
+  for (const auto& task : work.tasks) take_task(intake, task, terms);
+  return intake;
+}
+
+void refuse_failed(models::Work& refused, const Intake& intake,
+                   const std::vector<executor::AllocationFailure>& failures) {
+  for (const auto& failure : failures) {
+    for (const auto& [lrp, request] : intake.lrps) {
+      if (request.guid == failure.guid) refuse(refused, lrp, failure.reason);
+    }
+    for (const auto& [task, request] : intake.tasks) {
+      if (request.guid == failure.guid) refuse(refused, task, failure.reason);
+    }
+  }
+}
+
+}  // namespace rivera::rep
