@@ -2,16 +2,23 @@
 
 namespace rivera::net {
 
-bool GrpcCalls::add(grpc::ClientContext* context, std::shared_ptr<void> owner) {
+bool GrpcCalls::add(grpc::ClientContext* context, Owner owner) {
   const std::lock_guard lock(mutex_);
   if (is_shut_down_) return false;
   running_.emplace(context, std::move(owner));
+  ++unfinished_;
   return true;
 }
 
-void GrpcCalls::remove(grpc::ClientContext* context) {
+GrpcCalls::Owner GrpcCalls::take(grpc::ClientContext* context) {
   const std::lock_guard lock(mutex_);
-  running_.erase(context);  // the caller holds the call, too: nothing is destroyed here
+  auto taken = running_.extract(context);
+  return std::move(taken.mapped());
+}
+
+void GrpcCalls::forget() {
+  const std::lock_guard lock(mutex_);
+  --unfinished_;
   emptied_.notify_all();
 }
 
@@ -22,7 +29,7 @@ void GrpcCalls::shut_down() {
   lock.unlock();  // a cancelled call may complete on this very thread
   for (const auto& [context, owner] : running) context->TryCancel();
   lock.lock();
-  emptied_.wait(lock, [this] { return running_.empty(); });
+  emptied_.wait(lock, [this] { return unfinished_ == 0; });
 }
 
 }  // namespace rivera::net

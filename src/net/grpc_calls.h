@@ -37,12 +37,19 @@ class GrpcCalls {
   void shut_down();
 
  private:
-  bool add(grpc::ClientContext* context, std::shared_ptr<void> owner);  // false: shut down
-  void remove(grpc::ClientContext* context);
+  using Owner = std::shared_ptr<void>;  // what keeps a call alive
+
+  bool add(grpc::ClientContext* context, Owner owner);  // false: shut down
+  // When gRPC has ended a call: its owner is taken here and given up on the caller's executor. It must not go on gRPC's
+  // own thread: if it were the last to hold the channel, that thread would wait for its own end.
+  Owner take(grpc::ClientContext* context);
+  // The last that is done of a call on gRPC's thread.
+  void forget();
 
   std::mutex mutex_;
   std::condition_variable emptied_;
-  std::unordered_map<grpc::ClientContext*, std::shared_ptr<void>> running_;  // with what keeps them alive
+  std::unordered_map<grpc::ClientContext*, Owner> running_;
+  std::size_t unfinished_ = 0;  // running, or being posted
   bool is_shut_down_ = false;
 };
 
@@ -56,15 +63,15 @@ asio::awaitable<grpc::Status> GrpcCalls::run(std::shared_ptr<Call> call, Start s
     }
     // std::function wants a copyable thing.
     auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-    start(*call, [this, call, shared, executor](grpc::Status status) mutable {
-      asio::post(executor, [shared = std::move(shared), status = std::move(status)]() mutable {
+    start(*call, [this, context = &call->context, shared, executor](grpc::Status status) mutable {
+      asio::post(executor, [owner = take(context), shared = std::move(shared), status = std::move(status)]() mutable {
         if (auto slot = asio::get_associated_cancellation_slot(*shared); slot.is_connected()) slot.clear();
         auto handler_now = std::move(*shared);
         shared.reset();
         std::move(handler_now)(std::move(status));
       });
       executor = {};
-      remove(&call->context);
+      forget();
     });
   };
   auto status =
