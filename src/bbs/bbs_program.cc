@@ -53,6 +53,7 @@ class BbsProcess {
       : program_(program),
         config_(config),
         logger_(program.logger()),
+        lock_logger_(logger_.session("locket-lock")),
         metrics_("bbs"),
         cipher_(config.encryption_keys, config.active_key_label),
         database_(sql::Database::open(config.database)),
@@ -60,7 +61,7 @@ class BbsProcess {
         debug_(program.executor(), config.debug_address, metrics_, logger_),
         health_(program.executor(), config.health_address, logger_),
         locket_(program.executor(), config.locket),
-        lock_(program.executor(), locket_, lock_options(config), logger_.session("locket-lock")),
+        lock_(program.executor(), locket_, lock_options(config), logger_),
         cells_(locket_, logger_),
         watch_(program.executor(), logger_) {}
 
@@ -68,6 +69,7 @@ class BbsProcess {
     auto opening = [this] { store_.open(); };
     co_await program_.workers().run(std::move(opening));
     metrics_.set("LockHeld", 0);
+    lock_logger_.info("started");
     using namespace asio::experimental::awaitable_operators;
     auto either = lock_.acquire() || program_.stop_requested();
     const auto ended_by = co_await std::move(either);
@@ -80,6 +82,7 @@ class BbsProcess {
  private:
   asio::awaitable<void> be_active() {
     metrics_.set("LockHeld", 1);
+    lock_logger_.info("acquired-lock");
     watch_.spawn("watch-lock", watch_lock());
     ActiveBbs active({program_.executor(), program_.workers(), store_, cells_, clock_, metrics_, logger_,
                       [this] { return lock_.is_held(); }, [this](const std::string& reason) { give_up(reason); }},
@@ -97,6 +100,7 @@ class BbsProcess {
 
   asio::awaitable<void> watch_lock() {
     co_await lock_.lost();
+    lock_logger_.error("lost-lock");
     metrics_.set("LockHeld", 0);
     give_up("the lock is lost");
   }
@@ -109,6 +113,7 @@ class BbsProcess {
   base::Program& program_;
   const Config& config_;
   base::Logger logger_;
+  base::Logger lock_logger_;  // whose messages test harnesses wait for
   base::Metrics metrics_;
   base::SystemClock clock_;
   ColumnCipher cipher_;
