@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 #include "garden/shim/files_mode.h"
@@ -18,6 +19,8 @@ int main(int argc, char** argv) {
   constexpr int kPidFd = 3;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const std::string mode = arguments.empty() ? "" : arguments[0];
+  // Whatever else garden has open is not ours: a socket kept here would stay open when garden is gone.
+  ::close_range(mode == "supervise" ? kPidFd : kPidFd + 1, ~0u, 0);
   try {
     if (mode == "supervise" && arguments.size() == 2) return shim::supervise(arguments[1]);
     if (mode == "stream-in" && arguments.size() == 3) {

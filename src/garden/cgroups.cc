@@ -1,6 +1,7 @@
 #include "garden/cgroups.h"
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -151,14 +152,19 @@ void Cgroups::remove() const {
 
 std::string cgroup_parent(const std::string& tag) { return tag.empty() ? "garden" : "garden-" + tag; }
 
-void remove_cgroup_parents(const std::string& tag) {
+void clear_cgroup_parents(const std::string& tag) {
   for (const auto& [controllers, path] : groups_of("/proc/self")) {
     const std::string mount = mount_of(controllers);
     if (mount.empty()) continue;
     for (const std::string& below : {path, std::string("/")}) {
-      std::error_code ec;
-      const fs::path parent = fs::path(mount + below) / cgroup_parent(tag);
-      if (fs::is_directory(parent, ec)) ::rmdir(parent.c_str());
+      const std::string parent = (fs::path(mount + below) / cgroup_parent(tag)).lexically_normal();
+      for (int attempt = 0; attempt < 50 && fs::exists(parent); ++attempt) {
+        std::vector<pid_t> left;
+        read_procs(parent, left);
+        for (const pid_t pid : left) ::kill(pid, SIGKILL);
+        if (remove_tree(parent)) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
     }
   }
 }

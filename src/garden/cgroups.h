@@ -42,7 +42,8 @@ class Cgroups {
 // The group all containers of a server are in, below the runtime's own: "garden" or "garden-<tag>".
 std::string cgroup_parent(const std::string& tag);
 
-// Removes the empty groups of that name that containers were in. Best effort.
-void remove_cgroup_parents(const std::string& tag);
+// Ends whatever still runs in a group of that name and removes it: for when every container is gone. Blocks for a
+// moment.
+void clear_cgroup_parents(const std::string& tag);
 
 }  // namespace rivera::garden

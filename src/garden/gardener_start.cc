@@ -147,11 +147,11 @@ asio::awaitable<void> Gardener::remove_everything() {
   co_await background_.join();
   if (!failures.empty()) throw std::runtime_error("cannot destroy " + failures);
   co_await remove_orphans();
-  auto reset = [this] { network_.stop_for_good(); };
+  auto reset = [this] { network_.stop_for_good(Subnet::parse(options_.network_pool)); };
   co_await network_worker_.run(std::move(reset));
   auto finish = [this] {
     images_.collect_trash();
-    remove_cgroup_parents(options_.tag);
+    clear_cgroup_parents(options_.tag);
     fs::remove_all(options_.run_dir);
   };
   co_await workers_.run(std::move(finish));

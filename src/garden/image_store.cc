@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <set>
 #include <stdexcept>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -185,9 +186,11 @@ std::pair<std::uint64_t, std::uint64_t> ImageStore::disk_size() const {
 }
 
 std::vector<std::string> ImageStore::image_ids() const {
-  std::vector<std::string> ids;
-  for (const auto& entry : fs::directory_iterator(images_)) ids.push_back(entry.path().filename());
-  return ids;
+  std::set<std::string> ids;
+  for (const auto& directory : {images_, mounts_}) {
+    for (const auto& entry : fs::directory_iterator(directory)) ids.insert(entry.path().filename());
+  }
+  return {ids.begin(), ids.end()};
 }
 
 void ImageStore::collect_trash() {

@@ -139,6 +139,7 @@ api::Properties network_properties(const ContainerNetwork& network, const Option
 
 NetworkDriver::NetworkDriver(const Options& options, const Host& host)
     : firewall_options_{options.tag, options.allow_host_access, options.deny_networks, options.dns_servers},
+      tag_(options.tag),
       saved_forwarding_path_(options.run_dir + "/ip_forward"),
       external_ip_(options.external_ip.empty() ? host.external_ip : options.external_ip),
       mtu_(std::min<std::uint32_t>(options.mtu != 0 ? options.mtu : mtu_of_address(external_ip_), 1500)),
@@ -167,6 +168,9 @@ void NetworkDriver::connect(const ContainerNetwork& network, int pidfd) {
   write_proc("/proc/sys/net/ipv4/conf/" + network.bridge + "/route_localnet", "1");
   host.create_veth(network.host_interface, network.container_interface, container_namespace.get());
   host.set_master(network.host_interface, network.bridge);
+  // A container that calls its own mapped port: with the kernel's br_netfilter such a packet is not routed but bridged,
+  // back through the port it came from.
+  write_proc("/sys/class/net/" + network.host_interface + "/brport/hairpin_mode", "1");
   // The rules stand before a packet can come.
   nftables_->run(add_commands(firewall_options_, network.rules()));
   Netlink inside = Netlink::in_namespace_of(pidfd);
@@ -204,7 +208,15 @@ void NetworkDriver::apply_net_out(const ContainerNetwork& network) {
   nftables_->run(net_out_commands(firewall_options_, network.rules()));
 }
 
-void NetworkDriver::stop_for_good() {
+void NetworkDriver::stop_for_good(const Subnet& pool) {
+  Netlink host;
+  for (const auto& entry : std::filesystem::directory_iterator("/sys/class/net")) {
+    const std::string name = entry.path().filename();
+    const std::string prefix = bridge_name(tag_, Subnet{}).substr(0, bridge_name(tag_, Subnet{}).size() - 8);
+    if (name.rfind(prefix, 0) != 0 || name.size() != prefix.size() + 8) continue;
+    const auto network = static_cast<Ipv4>(std::strtoul(name.c_str() + prefix.size(), nullptr, 16));
+    if (pool.contains(network)) host.delete_link(name);
+  }
   const std::string table = table_name(firewall_options_);
   nftables_->run("add table ip " + table + "\ndelete table ip " + table + "\n");
   if (!std::filesystem::exists(saved_forwarding_path_)) return;

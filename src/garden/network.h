@@ -56,11 +56,12 @@ class NetworkDriver {
   void disconnect(const ContainerNetwork& network, bool is_last_in_subnet);
   void add_port(const ContainerNetwork& network, const clients::garden::PortMapping& port);
   void apply_net_out(const ContainerNetwork& network);
-  // Removes the table, and what start() changed on the host.
-  void stop_for_good();
+  // Removes the table, bridges of ours in `pool` that were left, and what start() changed on the host.
+  void stop_for_good(const Subnet& pool);
 
  private:
   FirewallOptions firewall_options_;
+  std::string tag_;
   std::string saved_forwarding_path_;
   std::string external_ip_;
   std::uint32_t mtu_ = 1500;

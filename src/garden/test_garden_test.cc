@@ -1,0 +1,290 @@
+// The harness of test_garden.h: compiled into the tests only.
+#include "garden/test_garden.h"
+
+#include <csignal>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <spawn.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "base/subprocess.h"
+
+extern char** environ;
+
+namespace rivera::garden {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kSlots = 30;
+
+void make_rootfs(const std::string& path) {
+  for (const char* directory : {"bin", "etc", "tmp", "proc", "sys", "dev", "root", "home/vcap", "var"}) {
+    fs::create_directories(path + "/" + directory);
+  }
+  fs::permissions(path + "/tmp", fs::perms(01777));
+  fs::copy_file("/bin/busybox", path + "/bin/busybox");
+  for (const char* name :
+       {"sh",   "cat",  "echo", "sleep",    "id",   "env",   "ls",     "mkdir",  "touch", "pwd",    "dd",    "tail",
+        "grep", "wget", "nc",   "ps",       "kill", "stat",  "stty",   "test",   "true",  "rm",     "mount", "ip",
+        "head", "wc",   "seq",  "hostname", "sort", "httpd", "usleep", "md5sum", "ln",    "printf", "awk"}) {
+    fs::create_symlink("busybox", path + "/bin/" + name);
+  }
+  std::ofstream(path + "/etc/passwd") << "root:x:0:0:root:/root:/bin/sh\nvcap:x:2000:2000:vcap:/home/vcap:/bin/sh\n";
+  std::ofstream(path + "/etc/group") << "root:x:0:\nvcap:x:2000:\nextra:x:3000:vcap\n";
+  if (::chown((path + "/home/vcap").c_str(), 2000, 2000) != 0) throw std::runtime_error("chown");
+}
+
+asio::awaitable<Finished> run_to_end(clients::GardenClient& client, std::string handle,
+                                     clients::garden::ProcessSpec spec) {
+  Finished finished;
+  clients::ProcessIO io;
+  io.output = [&finished](std::string_view bytes) -> asio::awaitable<void> {
+    finished.output += bytes;
+    co_return;
+  };
+  io.error = [&finished](std::string_view bytes) -> asio::awaitable<void> {
+    finished.error += bytes;
+    co_return;
+  };
+  const auto process = co_await client.run(handle, std::move(spec), std::move(io));
+  finished.status = co_await process->wait();
+  co_return finished;
+}
+
+}  // namespace
+
+clients::garden::ProcessSpec shell(const std::string& script, const std::string& user) {
+  clients::garden::ProcessSpec spec;
+  spec.path = "sh";
+  spec.args = {"-c", script};
+  spec.user = user;
+  return spec;
+}
+
+std::string TestGarden::obstacle() {
+  if (::geteuid() != 0) return "containers need root";
+  if (!fs::exists("/bin/busybox")) return "busybox-static is not installed";
+  for (const char* place : {"/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc"}) {
+    if (fs::exists(place)) return "";
+  }
+  return "runc is not installed";
+}
+
+TestGarden::TestGarden(std::vector<std::string> extra_flags)
+    : temporary_("rivera-garden-"), directory_(temporary_.path()), extra_flags_(std::move(extra_flags)) {
+  for (slot_ = 0; slot_ < kSlots; ++slot_) {
+    slot_lock_.reset(
+        ::open(("/tmp/rivera-garden-test-" + std::to_string(slot_)).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (slot_lock_ && ::flock(slot_lock_.get(), LOCK_EX | LOCK_NB) == 0) break;
+  }
+  if (slot_ == kSlots) throw std::runtime_error("too many test gardens at once");
+  tag_ = std::string("z") + "0123456789abcdefghijklmnopqrstuvwxyz"[slot_];
+  remove_predecessor();
+  depot_ = directory_ + "/depot";
+  rootfs_ = directory_ + "/rootfs";
+  make_rootfs(rootfs_);
+  clients::GardenClientOptions options;
+  options.address = "unix:" + socket();
+  client_ = std::make_unique<clients::GardenClient>(context_.get_executor(), options);
+  start();
+}
+
+TestGarden::~TestGarden() {
+  terminate();
+  clean_up();
+}
+
+// A test that crashed could not clean up: who takes its slot does. The slot's file holds the place of its garden.
+void TestGarden::remove_predecessor() {
+  const std::string file = "/proc/self/fd/" + std::to_string(slot_lock_.get());
+  const std::string predecessor = base::read_file(file);
+  if (!predecessor.empty() && fs::exists(predecessor)) {
+    const std::string mine = std::exchange(directory_, predecessor);
+    depot_ = directory_ + "/depot";
+    base::run_command({"pkill", "-9", "-f", "garden server --depot " + depot_});
+    clean_up();
+    std::error_code ignored;
+    fs::remove_all(predecessor, ignored);
+    directory_ = mine;
+  }
+  if (::ftruncate(slot_lock_.get(), 0) != 0 ||
+      ::pwrite(slot_lock_.get(), directory_.data(), directory_.size(), 0) < 0) {
+    throw std::runtime_error("cannot note the test garden's place");
+  }
+}
+
+std::vector<std::string> TestGarden::command(const std::string& verb) const {
+  std::vector<std::string> words{std::string(RIVERA_BIN_DIR) + "/garden",
+                                 verb,
+                                 "--depot",
+                                 depot_,
+                                 "--bind-socket",
+                                 socket(),
+                                 "--tag",
+                                 tag_,
+                                 "--network-pool",
+                                 "10.251." + std::to_string(slot_ * 4) + ".0/22",
+                                 "--port-pool-start",
+                                 std::to_string(20000 + slot_ * 100),
+                                 "--port-pool-size",
+                                 "100",
+                                 "--default-rootfs",
+                                 rootfs_};
+  words.insert(words.end(), extra_flags_.begin(), extra_flags_.end());
+  return words;
+}
+
+void TestGarden::start() {
+  const auto words = command("server");
+  std::vector<char*> argv;
+  for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  const std::string log = directory_ + "/garden.log";
+  ::posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  if (::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ) != 0)
+    throw std::runtime_error("cannot start garden");
+  ::posix_spawn_file_actions_destroy(&actions);
+  const bool answers = eventually([this] {
+    try {
+      await(client_->ping());
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
+  });
+  if (!answers) throw std::runtime_error("garden does not answer:\n" + base::read_file(log));
+}
+
+void TestGarden::terminate() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGTERM);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+void TestGarden::kill() {
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+int TestGarden::clean_up() {
+  base::CommandOptions options;
+  options.timeout = std::chrono::seconds(100);
+  const auto result = base::run_command(command("cleanup"), options);
+  if (!result.ok()) ADD_FAILURE() << "garden cleanup: " << result.output << result.error;
+  return result.exit_status;
+}
+
+std::vector<std::string> TestGarden::left_overs() const {
+  std::vector<std::string> found;
+  std::ifstream mounts("/proc/self/mounts");
+  for (std::string line; std::getline(mounts, line);) {
+    if (line.find(directory_) != std::string::npos || line.find("/run/garden-" + tag_ + "-") != std::string::npos)
+      found.push_back(line);
+  }
+  for (const auto& link : fs::directory_iterator("/sys/class/net")) {
+    const std::string name = link.path().filename();
+    if (name.rfind("w" + tag_, 0) == 0) found.push_back(name);
+  }
+  const std::string rules = base::run_command({"nft", "list", "tables"}).output;
+  if (rules.find("rivera_garden_" + tag_ + "\n") != std::string::npos) found.emplace_back("nftables table");
+  const std::string groups =
+      base::run_command({"find", "/sys/fs/cgroup", "-type", "d", "-name", "garden-" + tag_}).output;
+  if (!groups.empty()) found.push_back(groups);
+  for (const auto& process : fs::directory_iterator("/proc")) {
+    std::ifstream file(process.path() / "cmdline");
+    std::string line;
+    std::getline(file, line);
+    if (line.find(directory_ + "/depot") != std::string::npos) found.push_back(line);
+  }
+  for (const auto& entry : fs::directory_iterator(depot_)) found.push_back(entry.path());
+  return found;
+}
+
+void TestGarden::pump(const bool& is_done) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(100);
+  context_.restart();
+  while (!is_done && std::chrono::steady_clock::now() < deadline) {
+    if (context_.run_one_for(std::chrono::seconds(1)) == 0) context_.restart();
+  }
+  if (!is_done) throw std::runtime_error("no end within 100 seconds");
+}
+
+bool TestGarden::eventually(const std::function<bool()>& condition, std::chrono::seconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    await(base::sleep_for(std::chrono::milliseconds(50)));
+  }
+  return true;
+}
+
+std::string TestGarden::create(clients::garden::ContainerSpec spec) { return await(client_->create(std::move(spec))); }
+
+void TestGarden::create_named(const std::string& handle) {
+  clients::garden::ContainerSpec spec;
+  spec.handle = handle;
+  create(std::move(spec));
+}
+
+Finished TestGarden::run(const std::string& handle, const std::string& script, const std::string& user) {
+  return run(handle, shell(script, user));
+}
+
+Finished TestGarden::run(const std::string& handle, clients::garden::ProcessSpec spec) {
+  return await(run_to_end(*client_, handle, std::move(spec)));
+}
+
+std::unique_ptr<RunningProcess> TestGarden::begin(const std::string& handle, clients::garden::ProcessSpec spec) {
+  auto running = std::make_unique<RunningProcess>(*this);
+  running->process = await(client_->run(handle, std::move(spec), running->io()));
+  return running;
+}
+
+std::unique_ptr<RunningProcess> TestGarden::attach(const std::string& handle, const std::string& process_id) {
+  auto running = std::make_unique<RunningProcess>(*this);
+  running->process = await(client_->attach(handle, process_id, running->io()));
+  return running;
+}
+
+namespace {
+
+asio::awaitable<void> let_go(std::unique_ptr<clients::GardenProcess>& process) {
+  process.reset();
+  for (int i = 0; i < 5; ++i) co_await base::sleep_for(std::chrono::milliseconds(1));  // what it was doing ends
+}
+
+}  // namespace
+
+RunningProcess::~RunningProcess() {
+  if (process) garden_.await(let_go(process));
+}
+
+clients::ProcessIO RunningProcess::io() {
+  clients::ProcessIO io;
+  io.output = [this](std::string_view bytes) -> asio::awaitable<void> {
+    output += bytes;
+    co_return;
+  };
+  return io;
+}
+
+bool RunningProcess::prints(const std::string& text) {
+  return garden_.eventually([&] { return output.find(text) != std::string::npos; });
+}
+
+int RunningProcess::wait() { return garden_.await(process->wait()); }
+
+}  // namespace rivera::garden
