@@ -299,7 +299,7 @@ TEST(DatabaseConfig, ReadsUpstreamsKeys) {
       "database_connection_string": "postgres://a:b@c/d", "max_open_database_connections": 50,
       "max_database_connection_lifetime": "1h", "sql_ca_cert_file": "/ca", "sql_enable_identity_verification": true,
       "db_operation_timeout": "3s"})"));
-  EXPECT_EQ(config.engine, Engine::kPostgres);
+  EXPECT_STREQ(to_string(config.engine), "postgres");
   EXPECT_EQ(config.max_open_connections, 50u);
   EXPECT_EQ(config.max_connection_lifetime, std::chrono::hours(1));
   EXPECT_EQ(config.ca_cert_file, "/ca");

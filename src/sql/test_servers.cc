@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <fcntl.h>
+#include <ostream>
 #include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
@@ -28,6 +29,8 @@ base::CommandOptions patient() {
 }
 
 }  // namespace
+
+void PrintTo(Engine engine, std::ostream* out) { *out << to_string(engine); }
 
 bool TestServer::is_installed(Engine engine) {
   if (engine == Engine::kPostgres) return access((std::string(kPostgresPrograms) + "initdb").c_str(), X_OK) == 0;

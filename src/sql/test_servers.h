@@ -1,6 +1,7 @@
 // Real database servers for tests: PostgreSQL and MariaDB, each with a data directory of its own, on a Unix socket.
 #pragma once
 
+#include <iosfwd>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -9,6 +10,9 @@
 #include "sql/database_config.h"
 
 namespace rivera::sql {
+
+// How an engine is shown as a test's parameter.
+void PrintTo(Engine engine, std::ostream* out);
 
 // A server process from its start to the end of this object. Making one takes some seconds: make one per test program.
 class TestServer {
