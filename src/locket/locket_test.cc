@@ -135,7 +135,7 @@ TEST_F(LocketServer, AnswersTheRecordedConversationAsUpstreamDid) { replay_recor
 class LocketOnServerEngine : public LocketServer, public testing::WithParamInterface<sql::Engine> {};
 
 TEST_P(LocketOnServerEngine, AnswersTheRecordedConversationOnADatabaseOfUpstream) {
-  if (!sql::TestServer::is_installed(GetParam())) GTEST_SKIP() << "the server is not installed";
+  ASSERT_TRUE(sql::TestServer::is_installed(GetParam())) << "install the server: tools/install-packages";
   stop();
   sql::TestServer server(GetParam());
   config_.database = server.config();

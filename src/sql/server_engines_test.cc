@@ -229,7 +229,7 @@ class Contract {
 class ServerEngine : public testing::TestWithParam<Engine> {};
 
 TEST_P(ServerEngine, DoesAllThatSqliteDoes) {
-  if (!TestServer::is_installed(GetParam())) GTEST_SKIP() << "the server is not installed";
+  ASSERT_TRUE(TestServer::is_installed(GetParam())) << "install the server: tools/install-packages";
   TestServer server(GetParam());
   Contract(server).check();
 }
