@@ -139,6 +139,12 @@ std::vector<pid_t> Cgroups::processes() const {
   return pids;
 }
 
+std::set<std::string> Cgroups::parents() const {
+  std::set<std::string> found;
+  for (const auto& [controller, path] : paths_) found.insert(fs::path(path).parent_path());
+  return found;
+}
+
 void Cgroups::remove() const {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   for (const auto& [controller, path] : paths_) {
@@ -152,19 +158,14 @@ void Cgroups::remove() const {
 
 std::string cgroup_parent(const std::string& tag) { return tag.empty() ? "garden" : "garden-" + tag; }
 
-void clear_cgroup_parents(const std::string& tag) {
-  for (const auto& [controllers, path] : groups_of("/proc/self")) {
-    const std::string mount = mount_of(controllers);
-    if (mount.empty()) continue;
-    for (const std::string& below : {path, std::string("/")}) {
-      const std::string parent = (fs::path(mount + below) / cgroup_parent(tag)).lexically_normal();
-      for (int attempt = 0; attempt < 50 && fs::exists(parent); ++attempt) {
-        std::vector<pid_t> left;
-        read_procs(parent, left);
-        for (const pid_t pid : left) ::kill(pid, SIGKILL);
-        if (remove_tree(parent)) break;
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      }
+void clear_cgroups(const std::set<std::string>& directories) {
+  for (const auto& directory : directories) {
+    for (int attempt = 0; attempt < 50 && fs::exists(directory); ++attempt) {
+      std::vector<pid_t> left;
+      read_procs(directory, left);
+      for (const pid_t pid : left) ::kill(pid, SIGKILL);
+      if (remove_tree(directory)) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
   }
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -31,6 +32,8 @@ class Cgroups {
   std::uint64_t oom_kills() const;
   // Every process of the group and of groups below it.
   std::vector<pid_t> processes() const;
+  // The directories that all containers of this server share.
+  std::set<std::string> parents() const;
   // Takes the directories away, with those below them; tries for a moment while processes die.
   void remove() const;
 
@@ -42,8 +45,7 @@ class Cgroups {
 // The group all containers of a server are in, below the runtime's own: "garden" or "garden-<tag>".
 std::string cgroup_parent(const std::string& tag);
 
-// Ends whatever still runs in a group of that name and removes it: for when every container is gone. Blocks for a
-// moment.
-void clear_cgroup_parents(const std::string& tag);
+// Ends whatever still runs in these groups and removes them: for when every container is gone. Blocks for a moment.
+void clear_cgroups(const std::set<std::string>& directories);
 
 }  // namespace rivera::garden

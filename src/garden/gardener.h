@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -119,6 +120,9 @@ class Gardener {
   asio::awaitable<bool> adopt(Container& container);
   asio::awaitable<void> remove_orphans();
   asio::awaitable<void> keep_house();
+  // Where on the host containers' groups are, kept for remove_everything(): garden may be started from another group
+  // then.
+  void remember_cgroups(const Cgroups& cgroups);
 
   // gardener_processes.cc
   asio::awaitable<void> launch(ProcessSession& session, const clients::garden::ProcessSpec& spec);
@@ -141,6 +145,7 @@ class Gardener {
   std::uint64_t next_network_;
   std::map<std::string, ContainerPtr> containers_;
   base::Condition changed_;  // a container was created or destroyed
+  std::set<std::string> cgroup_parents_;
   bool is_collecting_trash_ = false;
   base::TaskGroup background_;
 };

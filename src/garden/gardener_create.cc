@@ -200,6 +200,7 @@ asio::awaitable<void> Gardener::start_init(Container& container, const api::Cont
   record.boot_id = boot_id();
   container.cgroups = Cgroups::of_process(pid, cgroup_parent(options_.tag));
   record.cgroup_paths = container.cgroups.paths();
+  remember_cgroups(container.cgroups);
   save(container);
 }
 

@@ -1,5 +1,6 @@
 // How the gardener finds what runs when it comes back, keeps house meanwhile, and clears everything when told.
 #include <filesystem>
+#include <fstream>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,6 +10,19 @@ namespace rivera::garden {
 
 namespace api = clients::garden;
 namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kCgroupsFile = "/cgroups";
+
+std::set<std::string> read_lines(const std::string& path) {
+  std::set<std::string> lines;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) lines.insert(line);
+  return lines;
+}
+
+}  // namespace
 
 asio::awaitable<void> Gardener::start() {
   if (host_.capabilities != container_capabilities(true, true, ~0ull)) {
@@ -36,6 +50,7 @@ asio::awaitable<void> Gardener::stop() {
 }
 
 asio::awaitable<void> Gardener::adopt_containers() {
+  cgroup_parents_ = read_lines(options_.run_dir + kCgroupsFile);
   for (const auto& entry : fs::directory_iterator(options_.depot)) {
     const std::string handle = entry.path().filename();
     if (!entry.is_directory() || handle[0] == '.') continue;
@@ -132,6 +147,15 @@ asio::awaitable<void> Gardener::keep_house() {
   }
 }
 
+void Gardener::remember_cgroups(const Cgroups& cgroups) {
+  const auto known = cgroup_parents_.size();
+  cgroup_parents_.merge(cgroups.parents());
+  if (cgroup_parents_.size() == known) return;
+  std::string lines;
+  for (const auto& directory : cgroup_parents_) lines += directory + "\n";
+  base::write_file_atomically(options_.run_dir + kCgroupsFile, lines);
+}
+
 asio::awaitable<void> Gardener::remove_everything() {
   co_await adopt_containers();
   std::vector<std::string> handles;
@@ -151,7 +175,7 @@ asio::awaitable<void> Gardener::remove_everything() {
   co_await network_worker_.run(std::move(reset));
   auto finish = [this] {
     images_.collect_trash();
-    clear_cgroup_parents(options_.tag);
+    clear_cgroups(cgroup_parents_);
     fs::remove_all(options_.run_dir);
   };
   co_await workers_.run(std::move(finish));
