@@ -44,7 +44,7 @@ struct ActiveBbs::Parts {
         auctions(surroundings.home, config.auctioneer, logger),
         reps(surroundings.home, surroundings.cells, config.rep, config.update_workers, logger),
         callbacks(surroundings.home, ledger, callback_options(config), config.task_callback_workers, logger),
-        convergence(ledger, surroundings.cells, surroundings.metrics, config.convergence, logger),
+        convergence(ledger, surroundings.cells, surroundings.clock, surroundings.metrics, config.convergence, logger),
         api(router, {surroundings.has_lock}, surroundings.metrics, logger),
         cluster_service(api, ledger, surroundings.cells, surroundings.clock),
         actual_lrp_service(api, surroundings.home, ledger, reps),

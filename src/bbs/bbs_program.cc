@@ -87,14 +87,23 @@ class BbsProcess {
     ActiveBbs active({program_.executor(), program_.workers(), store_, cells_, clock_, metrics_, logger_,
                       [this] { return lock_.is_held(); }, [this](const std::string& reason) { give_up(reason); }},
                      config_);
-    co_await active.start();
-    metrics_.set("BBSMasterElected", 1);
-    logger_.info("started", {{"address", active.address()}});
-    co_await program_.stop_requested();
-    logger_.info("stopping");
+    std::exception_ptr failure;
+    try {
+      co_await active.start();
+      metrics_.set("BBSMasterElected", 1);
+      logger_.info("started", {{"address", active.address()}});
+      co_await program_.stop_requested();
+      logger_.info("stopping");
+    } catch (...) {
+      failure = std::current_exception();
+    }
     // Without the lock nothing may be answered any more, so there is nothing to wait for.
-    const auto grace = lock_.is_held() ? std::chrono::nanoseconds(kGrace) : std::chrono::nanoseconds(0);
+    const auto grace = lock_.is_held() && !failure ? std::chrono::nanoseconds(kGrace) : std::chrono::nanoseconds(0);
     co_await active.stop(grace);
+    if (failure) {
+      co_await lock_.release();
+      std::rethrow_exception(failure);
+    }
     co_await watch_.stop();
   }
 

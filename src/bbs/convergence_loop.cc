@@ -26,7 +26,12 @@ asio::awaitable<CellIds> ConvergenceLoop::present_cells() {
   const std::vector<models::CellPresence> present = co_await cells_.list();
   CellIds ids;
   for (const models::CellPresence& cell : present) ids.insert(cell.cell_id());
-  co_return ids;
+  const std::size_t listed = ids.size();
+  CellIds believed = watch_.believe(std::move(ids), clock_.now());
+  if (believed.size() > listed) {
+    logger_.error("many-cells-missing-at-once", {{"listed", listed}, {"taken-for-present", believed.size()}});
+  }
+  co_return believed;
 }
 
 asio::awaitable<void> ConvergenceLoop::converge_lrps(std::shared_ptr<const CellIds> cells) {

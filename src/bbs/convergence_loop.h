@@ -7,6 +7,7 @@
 #include "base/asio.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "bbs/cell_watch.h"
 #include "bbs/cells.h"
 #include "bbs/convergence.h"
 #include "bbs/ledger.h"
@@ -19,10 +20,19 @@ class ConvergenceLoop {
   struct Options {
     std::chrono::nanoseconds interval = std::chrono::seconds(30);
     TaskDurations tasks;
+    // How long many cells at once must be missed before that is believed: a presence's TTL.
+    std::chrono::nanoseconds confirmation = std::chrono::seconds(15);
   };
 
-  ConvergenceLoop(Ledger& ledger, Cells& cells, base::Metrics& metrics, Options options, base::Logger logger)
-      : ledger_(ledger), cells_(cells), metrics_(metrics), options_(options), logger_(logger.session("converge")) {}
+  ConvergenceLoop(Ledger& ledger, Cells& cells, const base::Clock& clock, base::Metrics& metrics, Options options,
+                  base::Logger logger)
+      : ledger_(ledger),
+        cells_(cells),
+        clock_(clock),
+        metrics_(metrics),
+        options_(options),
+        logger_(logger.session("converge")),
+        watch_(options.confirmation) {}
 
   // Until cancelled: the first run after one interval, each further one an interval after the end of the last.
   asio::awaitable<void> run();
@@ -39,9 +49,11 @@ class ConvergenceLoop {
 
   Ledger& ledger_;
   Cells& cells_;
+  const base::Clock& clock_;
   base::Metrics& metrics_;
   Options options_;
   base::Logger logger_;
+  CellWatch watch_;
 };
 
 }  // namespace rivera::bbs

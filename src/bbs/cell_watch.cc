@@ -1,0 +1,35 @@
+#include "bbs/cell_watch.h"
+
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
+namespace rivera::bbs {
+namespace {
+
+// Fewer than this many cells are never a mass.
+constexpr std::size_t kFew = 3;
+// More than one in this many is.
+constexpr std::size_t kShare = 5;
+
+}  // namespace
+
+CellIds CellWatch::believe(CellIds listed, base::Timestamp now) {
+  std::vector<std::string> gone;
+  std::set_difference(present_.begin(), present_.end(), listed.begin(), listed.end(), std::back_inserter(gone));
+  const bool doubtful = gone.size() >= kFew && gone.size() * kShare > present_.size();
+  std::map<std::string, base::Timestamp> doubted;
+  for (const std::string& cell : gone) {
+    const auto known = doubted_since_.find(cell);
+    const base::Timestamp since = known == doubted_since_.end() ? now : known->second;
+    const bool is_new = known == doubted_since_.end();
+    if ((is_new && !doubtful) || now - since >= confirmation_) continue;
+    doubted[cell] = since;
+    listed.insert(cell);
+  }
+  doubted_since_ = std::move(doubted);
+  present_ = listed;
+  return listed;
+}
+
+}  // namespace rivera::bbs

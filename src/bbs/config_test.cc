@@ -1,0 +1,92 @@
+#include "bbs/config.h"
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+#include "base/config.h"
+#include "base/files.h"
+
+namespace rivera::bbs {
+namespace {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+class ConfigTest : public testing::Test {
+ protected:
+  Config load() {
+    const auto path = directory_.path() / "bbs.json";
+    base::write_file_atomically(path, json::serialize(values_));
+    return load_config(path);
+  }
+  std::string failure() {
+    try {
+      load();
+    } catch (const base::ConfigError& e) {
+      return e.what();
+    }
+    return "no failure";
+  }
+
+  base::TemporaryDirectory directory_;
+  json::object values_ = {{"uuid", "u"},
+                          {"health_address", "127.0.0.1:8890"},
+                          {"ca_file", "ca"},
+                          {"cert_file", "cert"},
+                          {"key_file", "key"},
+                          {"database_driver", "sqlite3"},
+                          {"database_connection_string", "/tmp/bbs.db"},
+                          {"encryption_keys", {{"k1", "secret"}}},
+                          {"active_key_label", "k1"},
+                          {"auctioneer_address", "https://auctioneer:9016"},
+                          {"locket_address", "locket:8891"},
+                          {"locket_ca_cert_file", "ca"},
+                          {"locket_client_cert_file", "cert"},
+                          {"locket_client_key_file", "key"}};
+};
+
+TEST_F(ConfigTest, HasUpstreamsDefaultsAndIgnoresWhatItDoesNotKnow) {
+  values_["locks_locket_enabled"] = true;
+  const Config config = load();
+  EXPECT_EQ(config.listen_address, "0.0.0.0:8889");
+  EXPECT_EQ(config.lock_ttl, 15s);
+  EXPECT_EQ(config.lock_retry_interval, 5s);
+  EXPECT_EQ(config.convergence.interval, 30s);
+  EXPECT_EQ(config.convergence.tasks.expire_pending, 30min);
+  EXPECT_EQ(config.convergence.tasks.expire_completed, 120s);
+  EXPECT_EQ(config.convergence.tasks.kick, 30s);
+  EXPECT_EQ(config.max_task_retries, 3);
+  EXPECT_EQ(config.session_name, "bbs");
+}
+
+TEST_F(ConfigTest, ReadsDurationsAsGoWritesThem) {
+  values_["converge_repeat_interval"] = "1m30s";
+  values_["kick_task_duration"] = "250ms";
+  EXPECT_EQ(load().convergence.interval, 90s);
+  EXPECT_EQ(load().convergence.tasks.kick, 250ms);
+}
+
+TEST_F(ConfigTest, NamesEachRequiredKeyThatIsMissing) {
+  for (const char* key : {"uuid", "health_address", "ca_file", "active_key_label", "auctioneer_address",
+                          "locket_address", "database_connection_string"}) {
+    const json::object whole = values_;
+    values_.erase(key);
+    EXPECT_NE(failure().find(key), std::string::npos) << failure();
+    values_ = whole;
+  }
+}
+
+TEST_F(ConfigTest, RefusesValuesOutOfRange) {
+  values_["active_key_label"] = "k2";
+  EXPECT_NE(failure().find("active_key_label"), std::string::npos);
+  EXPECT_EQ(failure().find("secret"), std::string::npos) << "a passphrase is never printed";
+  values_["active_key_label"] = "k1";
+  values_["converge_repeat_interval"] = "-1s";
+  EXPECT_NE(failure().find("converge_repeat_interval"), std::string::npos);
+  values_["converge_repeat_interval"] = "30s";
+  values_["log_level"] = "loud";
+  EXPECT_NE(failure().find("log_level"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rivera::bbs
