@@ -1,5 +1,6 @@
 #include "bbs/api.h"
 
+#include <cctype>
 #include <chrono>
 #include <optional>
 
@@ -7,6 +8,17 @@ namespace rivera::bbs {
 namespace {
 
 constexpr std::string_view kField2True("\x10\x01", 2);
+
+// The request id as logs show it: hexadecimal digits without dashes; "" if it is anything else (§1.2).
+std::string trace_for_logs(std::string_view request_id) {
+  std::string trace;
+  for (const char c : request_id) {
+    if (c == '-') continue;
+    if (!std::isxdigit(static_cast<unsigned char>(c)) || trace.size() == 32) return "";
+    trace += c;
+  }
+  return trace;
+}
 
 }  // namespace
 
@@ -25,6 +37,8 @@ asio::awaitable<void> Api::serve(const Route& route, net::HttpExchange& exchange
   std::string body = co_await exchange.read_body(options_.body_limit);
   net::HttpResponse response;
   if (options_.may_answer()) {
+    const std::string trace = trace_for_logs(exchange.request().headers.get("X-Vcap-Request-Id"));
+    if (!trace.empty()) logger_.info("serving", {{"route", route.name}, {"trace-id", trace}});
     Call call{std::string(exchange.request().headers.get("X-Vcap-Request-Id"))};
     response.body = co_await answer(route, std::move(body), std::move(call));
     response.headers.set("Content-Type", "application/x-protobuf");

@@ -202,6 +202,15 @@ TEST_F(BbsProcess, EndsWithStatusOneWhenTheLockIsLost) {
   EXPECT_EQ(bbs.wait(), 1);
 }
 
+TEST_F(BbsProcess, AStartThatFailsEndsWithStatusOneAndGivesTheLockUp) {
+  json::object config = bbs_config("first");
+  config["listen_address"] = locket_address_;  // taken
+  Process failing("bbs", write("first.json", config));
+  EXPECT_EQ(failing.wait(), 1);
+  Process second("bbs", write("second.json", bbs_config("second")));
+  second.wait_for("bbs.started");
+}
+
 TEST_F(BbsProcess, CheckConfigNamesWhatIsWrong) {
   json::object config = bbs_config("only");
   const auto check = [&] {
