@@ -126,6 +126,16 @@ class Ledger {
   double score(std::size_t cell, const models::CellTask& task) const {
     return task_score(fleet_.cells[cell], fleet_.rooms[cell], needed(task.resource), scenario_.options);
   }
+  // Cells that are alike in everything a score depends on.
+  bool are_alike(std::size_t a, std::size_t b) const {
+    const auto facts = [this](std::size_t i) {
+      const Cell& cell = fleet_.cells[i];
+      const Room& room = fleet_.rooms[i];
+      return std::tuple(cell.zone, cell.total_memory, cell.total_disk, cell.total_containers, cell.proxy_memory,
+                        cell.index, room.memory, room.disk, room.containers, room.starting, room.tasks);
+    };
+    return facts(a) == facts(b);
+  }
   void reserve(std::size_t cell, const models::CellLRP& lrp) {
     fleet_.rooms[cell].take(reserved(lrp.resource, fleet_.cells[cell], scenario_.options));
     ++placed_[{cell, lrp.process_guid}];
@@ -165,7 +175,9 @@ class Lockstep {
     if (!fast.cell) return;
     if (*fast.cell != *slow.cell) {
       const double expected = ledger_.score(*slow.cell, item);
-      ASSERT_NEAR(ledger_.score(*fast.cell, item), expected, 1e-9 + std::abs(expected) * 1e-13);
+      const double actual = ledger_.score(*fast.cell, item);
+      ASSERT_NEAR(actual, expected, 1e-9 + std::abs(expected) * 1e-13);
+      ASSERT_FALSE(actual == expected && ledger_.are_alike(*fast.cell, *slow.cell)) << "a tie broken otherwise";
       ++total_.by_rounding;
     }
     ledger_.reserve(*fast.cell, item);

@@ -211,6 +211,12 @@ TEST_P(Placement, BreaksTiesByIndexThenById) {
   EXPECT_EQ(place_one(an_lrp("pg", 0, 10, 10)), "b");
 }
 
+TEST_P(Placement, BreaksTiesTheSameWhereALighterCellLacksRoom) {
+  const auto half_full = [](std::string id) { return a_cell(std::move(id)).with_free(40, 100, 25); };
+  cells = {half_full("a"), half_full("b"), a_cell("c").with_free(100, 0, 50), half_full("d")};
+  EXPECT_EQ(place_one(an_lrp("pg", 0, 10, 10)), "a");
+}
+
 TEST_P(Placement, SpreadsTheInstancesOfOneProcessEvenly) {
   for (int i = 0; i < 6; ++i) {
     cells.push_back(a_cell("cell-" + std::to_string(i), i % 2 ? "A-zone" : "B-zone").with_total(1000, 1000, 100));

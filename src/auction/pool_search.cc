@@ -152,15 +152,22 @@ class PoolSearch final : public CellChooser {
     }
   }
 
+  // An item is chosen for, then reserved: the second look finds what the first has found.
   Footprint& footprint_of(const std::string& guid) {
+    if (last_footprint_ && last_footprint_->first == guid) return last_footprint_->second;
     const auto [found, is_new] = footprints_.try_emplace(guid, map_, fleet_.zones.size());
     if (is_new) look_up(guid, found->second);  // one that was not announced
+    last_footprint_ = &*found;
     return found->second;
   }
 
+  // Most items ask for the same as the one before.
   const Compatible& filter(const models::PlacementConstraint& constraint) {
+    if (last_filtered_ && last_constraint_ == constraint) return *last_filtered_;
     const auto [found, is_new] = filtered_.try_emplace(key_of(constraint));
     if (is_new) fill(found->second, constraint);
+    last_constraint_ = constraint;
+    last_filtered_ = &found->second;
     return found->second;
   }
 
@@ -211,7 +218,10 @@ class PoolSearch final : public CellChooser {
   std::vector<CellPool> pools_;
   PoolMap map_;
   std::unordered_map<std::string, Footprint> footprints_;
+  std::pair<const std::string, Footprint>* last_footprint_ = nullptr;  // in footprints_
   std::unordered_map<std::string, Compatible> filtered_;
+  models::PlacementConstraint last_constraint_;
+  const Compatible* last_filtered_ = nullptr;  // in filtered_
   std::vector<std::uint32_t> scratch_;
   std::vector<const Compatible::Zone*> zone_order_;
 };

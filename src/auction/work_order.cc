@@ -1,44 +1,49 @@
 #include "auction/work_order.h"
 
 #include <algorithm>
-#include <numeric>
+#include <span>
 
 namespace rivera::auction {
 
 namespace {
 
-std::vector<std::size_t> positions(std::size_t count) {
-  std::vector<std::size_t> result(count);
-  std::iota(result.begin(), result.end(), std::size_t{0});
-  return result;
-}
+// What an item is sorted by, beside each other: a batch may hold a quarter of a million.
+struct SortKey {
+  std::int32_t index = 0;
+  std::int32_t memory = 0;
+  std::size_t position = 0;  // last, so that equals keep their order
 
-void append(std::vector<WorkItem>& items, bool is_task, std::span<const std::size_t> which) {
-  for (const std::size_t position : which) items.push_back({is_task, position});
+  bool operator<(const SortKey& other) const {
+    if (index != other.index) return index < other.index;
+    if (memory != other.memory) return memory > other.memory;
+    return position < other.position;
+  }
+};
+
+void append(std::vector<WorkItem>& items, bool is_task, std::span<const SortKey> keys) {
+  for (const auto& key : keys) items.push_back({is_task, key.position});
 }
 
 }  // namespace
 
 std::vector<WorkItem> order_of_work(const std::vector<LRPAuction>& lrps, const std::vector<TaskAuction>& tasks) {
-  auto lrp_order = positions(lrps.size());
-  std::stable_sort(lrp_order.begin(), lrp_order.end(), [&lrps](std::size_t a, std::size_t b) {
-    const auto& x = lrps[a].lrp;
-    const auto& y = lrps[b].lrp;
-    return x.index != y.index ? x.index < y.index : x.resource.memory_mb > y.resource.memory_mb;
-  });
-  auto task_order = positions(tasks.size());
-  std::stable_sort(task_order.begin(), task_order.end(), [&tasks](std::size_t a, std::size_t b) {
-    return tasks[a].task.resource.memory_mb > tasks[b].task.resource.memory_mb;
-  });
+  std::vector<SortKey> lrp_order;
+  lrp_order.reserve(lrps.size());
+  for (const auto& [lrp, arrived] : lrps) lrp_order.push_back({lrp.index, lrp.resource.memory_mb, lrp_order.size()});
+  std::sort(lrp_order.begin(), lrp_order.end());
+  std::vector<SortKey> task_order;
+  task_order.reserve(tasks.size());
+  for (const auto& [task, arrived] : tasks) task_order.push_back({0, task.resource.memory_mb, task_order.size()});
+  std::sort(task_order.begin(), task_order.end());
 
-  const auto first_further = std::find_if(lrp_order.begin(), lrp_order.end(),
-                                          [&lrps](std::size_t position) { return lrps[position].lrp.index > 0; });
+  const auto first_further =
+      std::find_if(lrp_order.begin(), lrp_order.end(), [](const SortKey& key) { return key.index > 0; });
   const bool has_further = first_further != lrp_order.end();
   const auto before_tasks = has_further ? static_cast<std::size_t>(first_further - lrp_order.begin()) : 0;
 
   std::vector<WorkItem> items;
   items.reserve(lrps.size() + tasks.size());
-  const std::span<const std::size_t> ordered(lrp_order);
+  const std::span<const SortKey> ordered(lrp_order);
   append(items, false, ordered.first(before_tasks));
   append(items, true, task_order);
   append(items, false, ordered.subspan(before_tasks));
