@@ -19,7 +19,7 @@ asio::awaitable<bool> Http1Reader::fill(Stream& stream) {
   if (end_ == capacity_) {
     const std::size_t used = end_ - begin_;
     // What is unread moves to the front; a buffer that is full of it grows.
-    const std::size_t wanted = used * 2 > capacity_ ? std::max(kFirstCapacity, capacity_ * 2) : capacity_;
+    const std::size_t wanted = std::max(kFirstCapacity, used * 2 > capacity_ ? capacity_ * 2 : capacity_);
     std::unique_ptr<char[]> bigger(new char[wanted]);
     if (used > 0) std::memcpy(bigger.get(), buffer_.get() + begin_, used);
     buffer_ = std::move(bigger);

@@ -119,8 +119,7 @@ class LayeredStream final : public Stream {
   asio::awaitable<void> shutdown_write() override {
     error_code ec;
     if constexpr (std::is_same_v<Layer, TlsLayer>) {
-      // Sends close_notify; the peer's own is not waited for.
-      SSL_shutdown(layer_->native_handle());
+      // Sends close_notify and waits a little for the peer's own.
       beast::get_lowest_layer(*layer_).expires_after(std::chrono::seconds(2));
       co_await layer_->async_shutdown(asio::redirect_error(asio::use_awaitable, ec));
     } else {

@@ -1,0 +1,64 @@
+// Connections to backends, kept alive between requests (docs/spec/routing.md §3.13).
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "gorouter/config.h"
+#include "net/dial.h"
+#include "net/http1_reader.h"
+#include "net/stream.h"
+#include "net/tls.h"
+#include "routing/endpoint.h"
+
+namespace rivera::gorouter {
+
+using routing::Instant;
+
+// A connection with what was read ahead on it.
+struct BackendConnection {
+  std::string key;  // what it may be used for again
+  std::unique_ptr<net::Stream> stream;
+  net::Http1Reader reader;
+  std::string head;  // the response head that is being looked at
+  Instant idle_since;
+  std::chrono::nanoseconds idle_limit{0};
+  bool reused = false;
+};
+
+// Idle connections are shared by all routes that lead to the same address under the same TLS name. Lives on its
+// worker's strand.
+class BackendPool {
+ public:
+  // Throws std::runtime_error if the certificates in `config` cannot be used.
+  explicit BackendPool(const Config& config);
+  ~BackendPool();
+
+  // An idle connection that is still quiet, or null.
+  std::shared_ptr<BackendConnection> take_idle(const routing::Endpoint& endpoint, Instant now);
+  // Throws net::DialError.
+  asio::awaitable<std::shared_ptr<BackendConnection>> connect(std::shared_ptr<const routing::Endpoint> endpoint);
+  // For the next request. `keep_alive`: the value of the response's Keep-Alive field ("timeout=5"), or "".
+  void give_back(std::shared_ptr<BackendConnection> connection, std::string_view keep_alive, Instant now);
+
+  // The address is somebody else's from now on, or nobody's.
+  void forget(const std::string& address);
+  // Closes what has been idle for too long.
+  void sweep(Instant now);
+
+  std::size_t idle() const { return idle_count_; }
+
+ private:
+  static std::string key_of(const routing::Endpoint& endpoint);
+
+  const Config& config_;
+  std::optional<net::TlsContext> tls_;
+  std::unordered_map<std::string, std::vector<std::shared_ptr<BackendConnection>>> idle_;  // by key; the latest last
+  std::size_t idle_count_ = 0;
+};
+
+}  // namespace rivera::gorouter

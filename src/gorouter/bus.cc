@@ -1,0 +1,165 @@
+#include "gorouter/bus.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <boost/json/serialize.hpp>
+#include <fmt/format.h>
+
+#include "base/ids.h"
+#include "net/tls_settings.h"
+
+namespace rivera::gorouter {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kConnectPasses = 3;
+constexpr auto kBetweenPasses = 100ms;
+constexpr std::size_t kMostLoggedPayload = 1024;
+
+net::NatsClientOptions nats_options(const Config& config,
+                                    std::function<void(net::NatsEvent, const std::string&)> on_event) {
+  net::NatsClientOptions options;
+  options.servers = config.nats.hosts;
+  options.user = config.nats.user;
+  options.password = config.nats.pass;
+  options.ping_interval = config.nats.ping_interval;
+  options.reconnect_wait = 2s;
+  options.reconnect_jitter = config.nats.tls_enabled ? 1s : 100ms;
+  options.on_event = std::move(on_event);
+  if (!config.nats.tls_enabled) return options;
+  net::TlsClientSettings tls;
+  tls.ca_pem = config.nats.ca_certs;
+  tls.trust_system_authorities = config.nats.ca_certs.empty();
+  tls.identity = config.nats.identity;
+  options.tls = net::make_client_context(tls);
+  return options;
+}
+
+std::int64_t seconds(std::chrono::nanoseconds d) { return std::chrono::duration_cast<std::chrono::seconds>(d).count(); }
+
+}  // namespace
+
+std::string local_address() {
+  asio::io_context io;
+  asio::ip::udp::socket socket(io);
+  error_code ec;
+  // Nothing is sent: the kernel only chooses a route.
+  socket.connect({asio::ip::make_address_v4("8.8.8.8"), 80}, ec);
+  if (ec) return "127.0.0.1";
+  const auto local = socket.local_endpoint(ec);
+  return ec ? "127.0.0.1" : local.address().to_string();
+}
+
+std::string start_message(const Config& config, const std::string& id, const std::string& local_ip) {
+  return fmt::format(
+      R"({{"id":"{}","hosts":["{}"],"minimumRegisterIntervalInSeconds":{},"pruneThresholdInSeconds":{}}})", id,
+      local_ip, seconds(config.start_response_delay), seconds(config.registry.stale_threshold));
+}
+
+Bus::Bus(asio::any_io_executor executor, const Config& config, routing::RouteRegistry& registry, BackendPool& backends,
+         base::Metrics& metrics, base::Logger logger, std::function<void()> on_closed)
+    : config_(config),
+      registry_(registry),
+      backends_(backends),
+      metrics_(metrics),
+      logger_(logger.session("nats")),
+      on_closed_(std::move(on_closed)),
+      id_(fmt::format("{}-{}", config.index, base::new_guid())),
+      start_message_(start_message(config, id_, local_address())),
+      nats_(executor,
+            nats_options(config, [this](net::NatsEvent e, const std::string& server) { on_event(e, server); }),
+            logger_) {}
+
+Bus::~Bus() = default;
+
+asio::awaitable<void> Bus::connect() {
+  for (int pass = 1;; ++pass) {
+    std::string failure;
+    try {
+      co_await nats_.connect();
+      logger_.info("Successfully-connected-to-nats", {{"host", nats_.server()}});
+      co_return;
+    } catch (const net::NatsError& e) {
+      failure = e.what();
+    }
+    logger_.error("nats-connection-error", {{"error", failure}});
+    if (pass == kConnectPasses) throw net::NatsError(failure);
+    co_await base::sleep_for(kBetweenPasses);
+  }
+}
+
+void Bus::start() {
+  started_ = true;
+  say_start();
+  greetings_ = nats_.subscribe("router.greet", [this](const net::NatsMessage& message) {
+    if (!message.reply.empty()) nats_.publish(message.reply, start_message_);
+  });
+  messages_ = nats_.subscribe("router.*", [this](const net::NatsMessage& message) { on_message(message); });
+}
+
+void Bus::say_start() { nats_.publish("router.start", start_message_); }
+
+void Bus::on_event(net::NatsEvent event, const std::string& server) {
+  const auto host = server.substr(0, server.rfind(':'));
+  switch (event) {
+    case net::NatsEvent::kDisconnected:
+      interrupted_ = true;
+      logger_.info("nats-connection-disconnected", {{"host", host}, {"addr", server}});
+      break;
+    case net::NatsEvent::kReconnected:
+      logger_.info("nats-connection-reconnected", {{"host", host}, {"addr", server}});
+      if (started_) say_start();
+      break;
+    case net::NatsEvent::kClosed:
+      logger_.info("nats-connection-closed", {{"host", host}, {"addr", server}});
+      on_closed_();
+      break;
+  }
+}
+
+asio::awaitable<void> Bus::watch() {
+  for (;;) {
+    co_await base::sleep_for(config_.nats.ping_interval);
+    if (nats_.is_connected()) continue;
+    logger_.info("nats-connection-still-disconnected", {{"addr", nats_.server()}});
+  }
+}
+
+// Our own start and every greeting come here too: they mean nothing.
+void Bus::on_message(const net::NatsMessage& message) {
+  const bool registers = message.subject == "router.register";
+  if (!registers && message.subject != "router.unregister") return;
+  try {
+    apply(message, registers);
+  } catch (const std::invalid_argument& e) {
+    logger_.error("validation-error",
+                  {{"error", e.what()}, {"payload", message.payload.substr(0, kMostLoggedPayload)}});
+  }
+}
+
+void Bus::apply(const net::NatsMessage& message, bool is_registration) {
+  const auto parsed = routing::parse_registry_message(message.payload);
+  const auto now = std::chrono::steady_clock::now();
+  if (!is_registration) {
+    metrics_.increment("unregistry_message", static_cast<double>(parsed.uris.size()));
+    const int removed = registry_.unregister_endpoint(parsed, now);
+    if (removed > 0)
+      backends_.forget(fmt::format("{}:{}", parsed.host, parsed.tls_port != 0 ? parsed.tls_port : parsed.port));
+    return;
+  }
+  const auto result = registry_.register_endpoint(parsed, now);
+  if (result.added > 0) metrics_.increment("registry_message", result.added, {{"action", "added"}});
+  if (result.updated > 0) metrics_.increment("registry_message", result.updated, {{"action", "updated"}});
+  if (result.added == 0 || parsed.endpoint_updated_at_ns <= 0) return;
+  const auto unix_now = std::chrono::system_clock::now().time_since_epoch();
+  const auto latency = unix_now - std::chrono::nanoseconds(parsed.endpoint_updated_at_ns);
+  metrics_.observe_seconds("route_registration_latency", std::chrono::duration<double>(latency).count());
+}
+
+asio::awaitable<void> Bus::close() {
+  on_closed_ = [] {};
+  co_await nats_.close();
+}
+
+}  // namespace rivera::gorouter

@@ -1,0 +1,58 @@
+// One client's connection: requests in, answers out, one after another.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gorouter/data_plane.h"
+#include "net/http1_reader.h"
+#include "net/stream.h"
+
+namespace rivera::gorouter {
+
+class Exchange;
+
+// Lives on its worker's strand; kept alive by its coroutine. There are no timers for single operations: tick(), called
+// a few times a second for every connection, ends what has taken too long.
+class ClientConnection {
+ public:
+  ClientConnection(DataPlane& plane, std::unique_ptr<net::Stream> stream);
+  ~ClientConnection();
+
+  // Returns when the connection is at its end.
+  asio::awaitable<void> serve(std::shared_ptr<ClientConnection> self);
+
+  void tick(Instant now);
+  // Ends the connection now if it is idle, else after the running request.
+  void finish();
+  // Ends it at once.
+  void abort();
+  // A request is being served; upgraded connections do not count.
+  bool is_busy() const { return exchange_ != nullptr && !upgraded_; }
+
+ private:
+  friend class Exchange;
+  asio::awaitable<bool> serve_one();
+  asio::awaitable<void> refuse(int status, std::string what);
+  std::string_view certificate_for_header();
+
+  DataPlane& plane_;
+  std::unique_ptr<net::Stream> stream_;
+  net::Http1Reader reader_;
+  std::string head_;           // of the request that is being served
+  net::Http1Request request_;  // views into head_
+  std::string peer_;           // "10.0.0.1:41234"
+  std::string peer_ip_;
+  std::optional<std::string> certificate_;  // in one line, made at first use
+  Exchange* exchange_ = nullptr;            // the running one
+  Instant deadline_;                        // while idle or reading a head
+  bool finishing_ = false;
+  bool upgraded_ = false;
+};
+
+// "[::1]:80" -> "::1", "10.0.0.1:80" -> "10.0.0.1", "name" -> "name"
+std::string_view host_without_port(std::string_view host);
+
+}  // namespace rivera::gorouter

@@ -1,0 +1,58 @@
+// What the connections of one worker share.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/log.h"
+#include "gorouter/access_log.h"
+#include "gorouter/backend_pool.h"
+#include "gorouter/config.h"
+#include "routing/route_registry.h"
+
+namespace rivera::gorouter {
+
+// How the router feels: what load balancers ask for.
+enum class Health { kInitializing, kHealthy, kDegraded };
+
+// Counters of the request path. Plain numbers: they belong to one worker's strand and are published now and then
+// (docs/spec/routing.md §3.25 has the names).
+struct RouterProbe {
+  std::uint64_t total_requests = 0;          // attempts to backends
+  std::uint64_t responses_by_class[6] = {};  // 1xx .. 5xx; 0: anything else
+  std::uint64_t rejected_requests = 0;
+  std::uint64_t bad_gateways = 0;
+  std::uint64_t backend_exhausted_conns = 0;
+  std::uint64_t backend_invalid_id = 0;
+  std::uint64_t backend_invalid_tls_cert = 0;
+  std::uint64_t backend_tls_handshake_failed = 0;
+  std::uint64_t websocket_upgrades = 0;
+  std::uint64_t websocket_failures = 0;
+  std::uint64_t latency_sum_us = 0;  // received → answered, of proxied requests
+  std::uint64_t latency_count = 0;
+  std::uint64_t client_connections = 0;  // open now
+};
+
+struct DataPlane {
+  asio::any_io_executor executor;
+  const Config& config;
+  routing::RouteRegistry& registry;
+  BackendPool& backends;
+  AccessLog& access_log;
+  RouterProbe& probe;
+  base::Logger logger;
+  std::string local_ip;
+  Health health = Health::kInitializing;
+  bool draining = false;
+  std::string date = {};  // for Date fields; renewed every second
+  std::uint32_t random = 1;
+
+  std::uint32_t next_random() {
+    random ^= random << 13;
+    random ^= random >> 17;
+    random ^= random << 5;
+    return random;
+  }
+};
+
+}  // namespace rivera::gorouter

@@ -1,0 +1,132 @@
+#include "gorouter/front.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <fmt/format.h>
+
+#include "net/stream_factory.h"
+
+namespace rivera::gorouter {
+namespace {
+
+using net::AcceptedSocket;
+using net::TcpSocket;
+
+constexpr auto kTick = std::chrono::milliseconds(100);
+constexpr auto kHandshakeLimit = std::chrono::seconds(10);
+constexpr std::size_t kMostConnections = 100'000;  // further ones wait in the kernel's queue
+
+}  // namespace
+
+Front::Front(DataPlane& plane) : plane_(plane), changed_(plane.executor), tasks_(plane.executor, plane.logger) {}
+
+Front::~Front() = default;
+
+void Front::open() {
+  const auto& config = plane_.config;
+  const auto listen = [&](std::uint16_t port) {
+    auto listener = std::make_unique<net::HttpListener>(plane_.executor);
+    listener->listen(fmt::format("0.0.0.0:{}", port));
+    return listener;
+  };
+  if (!config.disable_http) http_ = listen(config.port);
+  if (config.enable_ssl) {
+    tls_ = net::make_server_context(config.tls);
+    https_ = listen(config.ssl_port);
+  }
+  if (http_) tasks_.spawn("accept", accept(*http_, false));
+  if (https_) tasks_.spawn("accept-tls", accept(*https_, true));
+  tasks_.spawn("tick", tick());
+}
+
+std::string Front::http_address() const { return http_ ? http_->address() : ""; }
+std::string Front::https_address() const { return https_ ? https_->address() : ""; }
+
+asio::awaitable<void> Front::accept(net::HttpListener& listener, bool tls) {
+  while (!closed_) {
+    while (connections_.size() + handshakes_ >= kMostConnections && !closed_) co_await changed_.wait();
+    error_code ec;
+    auto socket = co_await listener.accept(plane_.executor, ec);
+    if (closed_ || ec == asio::error::operation_aborted) co_return;
+    if (ec) {
+      plane_.logger.error("accept-failed", {{"error", ec.message()}});
+      co_await base::sleep_for(kTick);  // out of descriptors: let some be closed
+      continue;
+    }
+    auto& tcp = std::get<TcpSocket>(socket);
+    if (tls) {
+      ++handshakes_;
+      asio::co_spawn(plane_.executor, greet(std::move(tcp)), [this](std::exception_ptr) {
+        --handshakes_;
+        changed_.notify_all();
+      });
+    } else {
+      adopt(net::make_stream(std::move(tcp)));
+    }
+  }
+}
+
+// A handshake takes as long as the client likes, up to the limit: nobody waits for it.
+asio::awaitable<void> Front::greet(TcpSocket socket) {
+  auto stream = co_await net::accept_tls(std::move(socket), *tls_, kHandshakeLimit);
+  if (!closed_) adopt(std::move(stream));
+}
+
+void Front::adopt(std::unique_ptr<net::Stream> stream) {
+  const std::uint64_t id = next_id_++;
+  auto connection = std::make_shared<ClientConnection>(plane_, std::move(stream));
+  connections_.emplace(id, connection);
+  asio::co_spawn(plane_.executor, connection->serve(connection), [this, id](std::exception_ptr) {
+    connections_.erase(id);
+    changed_.notify_all();
+  });
+}
+
+asio::awaitable<void> Front::tick() {
+  for (int count = 0;; ++count) {
+    const auto now = std::chrono::steady_clock::now();
+    // A connection may end, and leave the table, while it is looked at.
+    std::vector<std::shared_ptr<ClientConnection>> all;
+    all.reserve(connections_.size());
+    for (const auto& [id, connection] : connections_) all.push_back(connection);
+    for (const auto& connection : all) connection->tick(now);
+    if (count % 10 == 0) plane_.backends.sweep(now);
+    co_await base::sleep_for(kTick);
+  }
+}
+
+void Front::close_listeners() {
+  closed_ = true;
+  if (http_) http_->close();
+  if (https_) https_->close();
+  changed_.notify_all();
+}
+
+bool Front::any_busy() const {
+  for (const auto& [id, connection] : connections_) {
+    if (connection->is_busy()) return true;
+  }
+  return false;
+}
+
+asio::awaitable<bool> Front::drain(std::chrono::nanoseconds limit) {
+  plane_.draining = true;
+  close_listeners();
+  for (const auto& [id, connection] : connections_) connection->finish();
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (any_busy()) {
+    const auto left = deadline - std::chrono::steady_clock::now();
+    if (left.count() <= 0) co_return false;
+    co_await changed_.wait_for(std::min<std::chrono::nanoseconds>(left, kTick));
+  }
+  co_return true;
+}
+
+asio::awaitable<void> Front::stop() {
+  close_listeners();
+  co_await tasks_.stop();
+  for (const auto& [id, connection] : connections_) connection->abort();
+  while (!connections_.empty() || handshakes_ > 0) co_await changed_.wait();
+}
+
+}  // namespace rivera::gorouter

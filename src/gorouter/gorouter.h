@@ -1,0 +1,78 @@
+// The HTTP router (docs/spec/routing.md §3).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/task_group.h"
+#include "base/worker_pool.h"
+#include "gorouter/access_log.h"
+#include "gorouter/backend_pool.h"
+#include "gorouter/bus.h"
+#include "gorouter/config.h"
+#include "gorouter/data_plane.h"
+#include "gorouter/status.h"
+#include "net/debug_server.h"
+#include "routing/route_registry.h"
+
+namespace rivera::gorouter {
+
+class Front;
+
+// The whole component. Lives on `executor` (a strand or a single-threaded context); co_await stop() before it goes.
+class Gorouter {
+ public:
+  // `on_end` is called with the process's exit status when the router is through: after a drain, or when it cannot
+  // begin, or when the bus has shut it out. Throws std::runtime_error for certificates, files and addresses that cannot
+  // be used.
+  Gorouter(asio::any_io_executor executor, base::WorkerPool& workers, Config config, base::Logger logger,
+           std::function<void(int)> on_end);
+  ~Gorouter();
+
+  // Connects to the bus, lets the table fill, opens the listeners. Returns at once.
+  void start();
+  // Serves what is open, takes nothing new, ends. Returns at once; the second call does nothing.
+  void begin_drain();
+  // If a drain runs, waits for its end; otherwise cuts off whatever is open.
+  asio::awaitable<void> stop();
+
+  // Addresses once the router listens: "127.0.0.1:8081"; "" before and where not configured.
+  std::string http_address() const;
+  std::string https_address() const;
+  std::string health_address() const;
+  std::string routes_address() const;
+  bool is_serving() const { return plane_.health == Health::kHealthy; }
+  const DataPlane& plane() const { return plane_; }
+
+ private:
+  asio::awaitable<void> run();
+  asio::awaitable<void> begin();
+  asio::awaitable<void> drain();
+  asio::awaitable<void> prune();
+  asio::awaitable<void> publish_metrics();
+  void renew_date();
+
+  Config config_;
+  base::Logger logger_;
+  std::function<void(int)> on_end_;
+  base::Metrics metrics_;
+  routing::RouteRegistry registry_;
+  BackendPool backends_;
+  AccessLog access_log_;
+  RouterProbe probe_;
+  DataPlane plane_;
+  Bus bus_;
+  std::unique_ptr<Front> front_;
+  std::unique_ptr<StatusServers> status_;
+  std::unique_ptr<net::DebugServer> debug_server_;
+  bool draining_ = false;
+  bool drained_ = false;
+  base::Condition drain_ended_;
+  base::TaskGroup tasks_;
+  base::TaskGroup drain_task_;
+};
+
+}  // namespace rivera::gorouter

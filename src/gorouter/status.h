@@ -1,0 +1,48 @@
+// What the router tells about itself over HTTP (docs/spec/routing.md §3.22).
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gorouter/data_plane.h"
+#include "net/http_router.h"
+#include "net/http_server.h"
+
+namespace rivera::gorouter {
+
+// The document of /routes: route key -> endpoints, sorted. Pure.
+std::string routes_document(const routing::RouteRegistry& registry);
+
+// True for "Basic base64(user:pass)" of these. The password may hold colons.
+bool is_authorized(std::string_view authorization, const std::string& user, const std::string& pass);
+
+// /health for load balancers, /routes and /varz for operators behind a password. Lives on its worker's strand.
+class StatusServers {
+ public:
+  // Listens at once. Throws std::runtime_error.
+  StatusServers(DataPlane& plane, std::string router_id);
+  ~StatusServers();
+
+  std::string health_address() const;
+  std::string routes_address() const;
+  asio::awaitable<void> stop();
+
+ private:
+  asio::awaitable<net::HttpResponse> guarded(net::HttpRequest request, bool varz);
+  std::string varz_document() const;
+  void add_health_routes();
+  void add_guarded_routes();
+
+  DataPlane& plane_;
+  std::string router_id_;
+  std::chrono::system_clock::time_point started_;
+  net::HttpRouter health_routes_;
+  net::HttpRouter guarded_routes_;
+  std::vector<std::unique_ptr<net::HttpServer>> servers_;
+  std::string health_address_;
+  std::string routes_address_;
+};
+
+}  // namespace rivera::gorouter
