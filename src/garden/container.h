@@ -50,6 +50,7 @@ struct Container {
 
   bool is_being_created = false;
   bool is_being_destroyed = false;
+  std::chrono::steady_clock::time_point operation_since{};  // when that began
   bool must_go = false;  // found unusable at start: destroyed in the background until it works
 
   // Requests in progress; while there are any the grace time does not run (§1.10).

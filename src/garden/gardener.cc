@@ -101,6 +101,19 @@ api::Capacity Gardener::capacity() const {
   return {host_.memory_bytes, disk, available, most};
 }
 
+Gardener::Counts Gardener::counts() const {
+  Counts counts;
+  counts.containers = containers_.size();
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& [handle, container] : containers_) {
+    if (container->must_go) ++counts.undestroyable;
+    if (!container->is_being_created && !container->is_being_destroyed) continue;
+    const double age = std::chrono::duration<double>(now - container->operation_since).count();
+    counts.oldest_operation_seconds = std::max(counts.oldest_operation_seconds, age);
+  }
+  return counts;
+}
+
 std::vector<std::string> Gardener::list(const api::PropertyFilter& filter) const {
   api::PropertyFilter wanted = filter;
   const auto state = wanted.find(kStateProperty);

@@ -55,6 +55,12 @@ class Gardener {
   // handle.
 
   clients::garden::Capacity capacity() const;
+  struct Counts {
+    std::size_t containers = 0;
+    std::size_t undestroyable = 0;        // their destruction has failed and is tried again
+    double oldest_operation_seconds = 0;  // of a create or destroy in progress
+  };
+  Counts counts() const;
   std::vector<std::string> list(const clients::garden::PropertyFilter& filter) const;
   asio::awaitable<std::string> create(clients::garden::ContainerSpec spec);
   asio::awaitable<void> destroy(std::string handle);

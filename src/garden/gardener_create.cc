@@ -59,6 +59,7 @@ asio::awaitable<std::string> Gardener::create(api::ContainerSpec spec) {
   check_spec(spec);
   const auto container = std::make_shared<Container>();
   container->is_being_created = true;
+  container->operation_since = std::chrono::steady_clock::now();
   container->directory = options_.depot + "/" + spec.handle;
   container->record.handle = spec.handle;
   containers_[spec.handle] = container;

@@ -25,6 +25,7 @@ asio::awaitable<void> Gardener::destroy(std::string handle) {
   const ContainerPtr container = find(handle);
   if (container->is_being_destroyed) throw api::GardenError(api::kAlreadyBeingDestroyed);
   container->is_being_destroyed = true;
+  container->operation_since = std::chrono::steady_clock::now();
   while (container->is_being_created) co_await changed_.wait();
   if (find_or_null(handle) != container) co_return;  // its creation failed, and it is gone
   logger_.info("destroy.start", {{"handle", handle}});

@@ -11,6 +11,7 @@
 #include <net/if.h>
 #include <random>
 #include <sched.h>
+#include <sstream>
 #include <stdexcept>
 #include <sys/socket.h>
 #include <system_error>
@@ -164,14 +165,30 @@ int Netlink::index_of(const std::string& name) {
   }
 }
 
+// Both ask what belongs to the process's network namespace: /sys shows the namespace it was mounted in.
 InterfaceStatistics statistics_of_host_end(const std::string& name) {
-  const auto read = [&](const char* counter) {
-    std::ifstream file("/sys/class/net/" + name + "/statistics/" + counter);
-    std::uint64_t bytes = 0;
-    file >> bytes;
-    return bytes;
-  };
-  return {read("tx_bytes"), read("rx_bytes")};
+  std::ifstream file("/proc/net/dev");
+  for (std::string line; std::getline(file, line);) {
+    const auto colon = line.find(':');
+    const auto begin = line.find_first_not_of(' ');
+    if (colon == std::string::npos || line.compare(begin, colon - begin, name) != 0) continue;
+    std::istringstream fields(line.substr(colon + 1));
+    std::uint64_t received = 0, sent = 0, other = 0;
+    fields >> received;
+    for (int i = 0; i < 7; ++i) fields >> other;
+    fields >> sent;
+    return {sent, received};
+  }
+  return {};
+}
+
+std::vector<std::string> interface_names() {
+  std::vector<std::string> names;
+  struct if_nameindex* list = ::if_nameindex();
+  if (list == nullptr) fail("list interfaces");
+  for (const struct if_nameindex* at = list; at->if_index != 0; ++at) names.emplace_back(at->if_name);
+  ::if_freenameindex(list);
+  return names;
 }
 
 bool Netlink::exists(const std::string& name) { return index_of(name) != 0; }
@@ -215,6 +232,18 @@ void Netlink::set_master(const std::string& name, const std::string& bridge) {
   Message message(RTM_SETLINK, 0, info);
   message.put(IFLA_MASTER, static_cast<std::uint32_t>(index_of(bridge)));
   request(message, "attach " + name + " to " + bridge);
+}
+
+void Netlink::set_hairpin(const std::string& port) {
+  ifinfomsg info{};
+  info.ifi_family = AF_BRIDGE;
+  info.ifi_index = index_of(port);
+  Message message(RTM_SETLINK, 0, info);
+  message.begin(IFLA_PROTINFO | NLA_F_NESTED);
+  const std::uint8_t on = 1;
+  message.put(IFLA_BRPORT_MODE, &on, sizeof on);
+  message.end();
+  request(message, "set hairpin mode of " + port);
 }
 
 void Netlink::set_up(const std::string& name, std::uint32_t mtu) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/files.h"
 
@@ -29,6 +30,8 @@ class Netlink {
   // The other end is born in the namespace behind `namespace_fd`.
   void create_veth(const std::string& name, const std::string& peer, int namespace_fd);
   void set_master(const std::string& name, const std::string& bridge);
+  // Lets a bridge send a frame out of the port it came in by.
+  void set_hairpin(const std::string& port);
   void set_up(const std::string& name, std::uint32_t mtu);
   void add_address(const std::string& name, Ipv4 address, int prefix);
   void add_default_route(Ipv4 gateway);
@@ -51,5 +54,8 @@ struct InterfaceStatistics {
   std::uint64_t received = 0, sent = 0;  // bytes, as the container sees them
 };
 InterfaceStatistics statistics_of_host_end(const std::string& name);
+
+// The names of our network namespace's interfaces.
+std::vector<std::string> interface_names();
 
 }  // namespace rivera::garden

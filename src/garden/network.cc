@@ -170,7 +170,7 @@ void NetworkDriver::connect(const ContainerNetwork& network, int pidfd) {
   host.set_master(network.host_interface, network.bridge);
   // A container that calls its own mapped port: with the kernel's br_netfilter such a packet is not routed but bridged,
   // back through the port it came from.
-  write_proc("/sys/class/net/" + network.host_interface + "/brport/hairpin_mode", "1");
+  host.set_hairpin(network.host_interface);
   // The rules stand before a packet can come.
   nftables_->run(add_commands(firewall_options_, network.rules()));
   Netlink inside = Netlink::in_namespace_of(pidfd);
@@ -210,8 +210,7 @@ void NetworkDriver::apply_net_out(const ContainerNetwork& network) {
 
 void NetworkDriver::stop_for_good(const Subnet& pool) {
   Netlink host;
-  for (const auto& entry : std::filesystem::directory_iterator("/sys/class/net")) {
-    const std::string name = entry.path().filename();
+  for (const auto& name : interface_names()) {
     const std::string prefix = bridge_name(tag_, Subnet{}).substr(0, bridge_name(tag_, Subnet{}).size() - 8);
     if (name.rfind(prefix, 0) != 0 || name.size() != prefix.size() + 8) continue;
     const auto network = static_cast<Ipv4>(std::strtoul(name.c_str() + prefix.size(), nullptr, 16));

@@ -2,8 +2,10 @@
 
 #include <sys/resource.h>
 
+#include "base/metrics.h"
 #include "garden/api.h"
 #include "garden/gardener.h"
+#include "net/debug_server.h"
 #include "net/http_server.h"
 
 namespace rivera::garden {
@@ -28,6 +30,17 @@ net::HttpServerOptions server_options(const Options& options) {
   return server;
 }
 
+// The figures of upstream's debug address (docs/spec/garden.md §6.3) that have a meaning here.
+asio::awaitable<void> emit_metrics(const Gardener& gardener, base::Metrics& metrics) {
+  for (;;) {
+    const auto counts = gardener.counts();
+    metrics.set("DepotDirs", static_cast<double>(counts.containers));
+    metrics.set("UnkillableContainers", static_cast<double>(counts.undestroyable));
+    metrics.set("OldestOperationSeconds", counts.oldest_operation_seconds);
+    co_await base::sleep_for(std::chrono::seconds(5));
+  }
+}
+
 }  // namespace
 
 asio::awaitable<void> serve(base::Program& program, Options options) {
@@ -38,13 +51,21 @@ asio::awaitable<void> serve(base::Program& program, Options options) {
   Api api(program.executor(), gardener, logger);
   net::HttpServer server(program.executor(), server_options(options), api.handler(), logger);
   server.listen();
+  base::Metrics metrics("garden");
+  const std::string debug_address =
+      options.debug_bind_ip.empty() ? "" : options.debug_bind_ip + ":" + std::to_string(options.debug_bind_port);
+  net::DebugServer debug(program.executor(), debug_address, metrics, logger);
   co_await gardener.start();
   server.start();
   logger.info("started", {{"address", server.address()}, {"runtime", options.runtime}});
+  base::TaskGroup background(program.executor(), logger);
+  background.spawn("metrics", emit_metrics(gardener, metrics));
   co_await program.stop_requested();
   logger.info("stopping");
   api.close_streams();
   co_await server.stop(std::chrono::seconds(10));
+  co_await background.stop();
+  co_await debug.stop();
   co_await gardener.stop();
   logger.info("stopped");
 }

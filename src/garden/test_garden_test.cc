@@ -169,8 +169,11 @@ void TestGarden::start() {
 void TestGarden::terminate() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGTERM);
-  ::waitpid(pid_, nullptr, 0);
+  int status = 0;
+  ::waitpid(pid_, &status, 0);
   pid_ = -1;
+  if (status != 0)
+    ADD_FAILURE() << "garden ended with " << status << ":\n" << base::read_file(directory_ + "/garden.log");
 }
 
 void TestGarden::kill() {
