@@ -96,6 +96,7 @@ class Executor {
   asio::awaitable<void> destroy_unclaimed(std::vector<std::string> handles);
   asio::awaitable<void> destroy_quietly(std::string handle);
   asio::awaitable<void> measure_stacks();
+  asio::awaitable<void> measure(std::string name, std::string path);
   asio::awaitable<void> prune_loop();
   asio::awaitable<void> reap_loop();
   asio::awaitable<void> reap();

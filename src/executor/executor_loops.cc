@@ -2,6 +2,10 @@
 #include <algorithm>
 #include <set>
 
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
+#include <boost/json/value_to.hpp>
 #include <fmt/format.h>
 
 #include "base/files.h"
@@ -12,30 +16,70 @@
 
 namespace rivera::executor {
 
-// A root filesystem counts towards a container's disk limit, so the limit has to grow by its size. What cannot be
-// measured counts as nothing.
-asio::awaitable<void> Executor::measure_stacks() {
-  for (const auto& [name, path] : options_.stacks) {
-    const auto handle = "rootfs-c-" + base::new_guid();
-    try {
-      garden::ContainerSpec spec;
-      spec.handle = handle;
-      spec.image.uri = path;
-      spec.properties = {{kOwnerProperty, options_.node.spec.owner}, {"network.healthcheck", "true"}};
-      co_await backend_.create(spec);
-      std::vector<std::string> handles{handle};
-      const auto metrics = co_await backend_.bulk_metrics(handles);
-      const auto found = metrics.find(handle);
-      if (found != metrics.end() && found->second.error.empty()) {
-        const auto& disk = found->second.value.disk;
-        rootfs_sizes_[path] = disk.total_bytes_used - std::min(disk.total_bytes_used, disk.exclusive_bytes_used);
-      }
-    } catch (const std::exception& e) {
-      if (is_abort(e)) throw;
-      logger_.error("failed-to-measure-rootfs", {{"stack", name}, {"error", e.what()}});
-    }
-    co_await destroy_quietly(handle);
+namespace {
+
+// What tells one version of a root filesystem from another; "" if it is no file of this machine.
+std::string version_of(const std::string& path) {
+  std::error_code ec;
+  const auto changed = std::filesystem::last_write_time(path, ec);
+  if (ec) return {};
+  return fmt::format("{} {}", path, changed.time_since_epoch().count());
+}
+
+std::map<std::string, std::uint64_t> read_sizes(const std::filesystem::path& file) {
+  try {
+    return boost::json::value_to<std::map<std::string, std::uint64_t>>(boost::json::parse(base::read_file(file)));
+  } catch (const std::exception&) {
+    return {};  // they are measured again
   }
+}
+
+}  // namespace
+
+// A root filesystem counts towards a container's disk limit, so the limit has to grow by its size. Sizes are kept for
+// the next start. What cannot be measured counts as nothing.
+asio::awaitable<void> Executor::measure_stacks() {
+  const auto file = options_.state_directory / "rootfs-sizes.json";
+  auto read = [file] { return read_sizes(file); };
+  const auto known = co_await workers_.run(std::move(read));
+  std::map<std::string, std::uint64_t> versions;
+  for (const auto& [name, path] : options_.stacks) {
+    const auto version = version_of(path);
+    const auto found = known.find(version);
+    if (found != known.end()) {
+      rootfs_sizes_[path] = found->second;
+    } else {
+      co_await measure(name, path);
+    }
+    if (!version.empty() && rootfs_sizes_.contains(path)) versions[version] = rootfs_sizes_[path];
+  }
+  if (versions == known) co_return;
+  auto write = [file, text = boost::json::serialize(boost::json::value_from(versions))] {
+    base::write_file_atomically(file, text, 0600);
+  };
+  co_await workers_.run(std::move(write));
+}
+
+asio::awaitable<void> Executor::measure(std::string name, std::string path) {
+  const auto handle = "rootfs-c-" + base::new_guid();
+  try {
+    garden::ContainerSpec spec;
+    spec.handle = handle;
+    spec.image.uri = path;
+    spec.properties = {{kOwnerProperty, options_.node.spec.owner}, {"network.healthcheck", "true"}};
+    co_await backend_.create(spec);
+    const std::vector<std::string> handles{handle};
+    const auto metrics = co_await backend_.bulk_metrics(handles);
+    const auto found = metrics.find(handle);
+    if (found != metrics.end() && found->second.error.empty()) {
+      const auto& disk = found->second.value.disk;
+      rootfs_sizes_[path] = disk.total_bytes_used - std::min(disk.total_bytes_used, disk.exclusive_bytes_used);
+    }
+  } catch (const std::exception& e) {
+    if (is_abort(e)) throw;
+    logger_.error("failed-to-measure-rootfs", {{"stack", name}, {"error", e.what()}});
+  }
+  co_await destroy_quietly(handle);
 }
 
 asio::awaitable<void> Executor::prune_loop() {

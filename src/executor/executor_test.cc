@@ -35,6 +35,7 @@ class ExecutorTest : public ::testing::Test {
     options.reserved_expiration = reserved_expiration;
     options.reap_interval = std::chrono::milliseconds(20);
     options.readopt_containers = readopt;
+    options.stacks = stacks;
     executor =
         std::make_unique<Executor>(loop.executor(), loop.workers(), backend, log, clock, metrics, options, logger);
     executor->on_event([this](ContainerEvent event) { events.push_back(event); });
@@ -92,6 +93,7 @@ class ExecutorTest : public ::testing::Test {
   RecordedLog log;
   std::chrono::nanoseconds reserved_expiration = std::chrono::minutes(1);
   bool readopt = true;
+  std::map<std::string, std::string> stacks;
   std::vector<ContainerEvent> events;
   std::unique_ptr<Executor> executor;
 };
@@ -272,6 +274,26 @@ TEST_F(ExecutorTest, ReadsAFileUpToALimit) {
   EXPECT_EQ(loop.run(executor->read_file("a", "/result", 5)), "hello");
   EXPECT_THROW(loop.run(executor->read_file("a", "/result", 4)), std::length_error);
   EXPECT_THROW(loop.run(executor->read_file("a", "/nothing", 4)), garden::GardenError);
+}
+
+TEST_F(ExecutorTest, AddsTheSizeOfTheRootFilesystemToTheDiskLimit) {
+  const auto rootfs = (directory.path() / "rootfs.tar").string();
+  base::write_file_atomically(rootfs, "x");
+  stacks = {{"busybox", rootfs}};
+  restart();
+  EXPECT_EQ(backend.creations, 1);
+  EXPECT_EQ(executor->rootfs_size(rootfs), 4u << 20);
+  EXPECT_TRUE(backend.containers_made.empty());
+  executor->allocate({request("a")});
+  auto wanted = run_of("a");
+  wanted.run_info.rootfs = rootfs;
+  executor->run(std::move(wanted));
+  await_state("a", ContainerState::kRunning);
+  EXPECT_EQ(backend.containers_made.at("a").limits.disk.byte_hard, (10u + 4u) << 20);
+
+  restart();
+  EXPECT_EQ(backend.creations, 2) << "the size was measured again";
+  EXPECT_EQ(executor->rootfs_size(rootfs), 4u << 20);
 }
 
 // --- restarts of our own ---

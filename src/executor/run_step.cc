@@ -189,17 +189,16 @@ asio::awaitable<void> RunStep::wait_for_end() {
 
   const auto kill_at = steady_clock::now() + env_.settings.graceful_shutdown_interval;
   auto give_up_at = steady_clock::time_point::max();
-  bool terminated = false;
   while (!process_->ended) {
     const auto now = steady_clock::now();
     if (now >= give_up_at) co_return;
     const bool kill = now >= kill_at;
     auto next = kill ? give_up_at : kill_at;
-    if (kill ? !killed_ : !terminated) {
+    if (kill ? !killed_ : !signalled_) {
       const bool sent = co_await send(kill ? garden::Signal::kKill : garden::Signal::kTerminate);
       if (sent && kill) killed_ = true;
       if (sent && kill) give_up_at = now + env_.settings.exit_timeout;
-      if (sent && !kill) terminated = true;
+      if (sent) signalled_ = true;
       if (sent) continue;
       next = now + env_.settings.retry_interval;
     }
@@ -239,7 +238,8 @@ asio::awaitable<StepResult> RunStep::result_of_exit() {
   options_.output->flush();
 
   if (killed_) co_return StepResult::grace_exceeded();
-  if (interrupt_.raised()) co_return StepResult::cancelled();
+  // A process that had ended before our signal went has a result of its own.
+  if (signalled_) co_return StepResult::cancelled();
   if (status == 0) co_return StepResult::success();
   const std::string suffix = out_of_memory ? " (out of memory)" : "";
   if (!options_.announce_exit) co_return StepResult::emittable(suffix);

@@ -51,6 +51,7 @@ class RunStep final : public Step {
   RunOptions options_;
   Interrupt interrupt_;
   std::shared_ptr<Process> process_;
+  bool signalled_ = false;
   bool killed_ = false;
 };
 

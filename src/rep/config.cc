@@ -154,6 +154,28 @@ void read_executor(const ConfigFile& file, Config& config) {
   config.app_log_directory = file.text("app_log_dir");
 }
 
+void read_garden_health(const ConfigFile& file, Config& config) {
+  auto& out = config.garden_health;
+  out.owner = file.text("healthcheck_container_owner_name", "executor-health-check");
+  // The sidecar's root filesystem, or the first of those that are there.
+  out.rootfs = config.executor.node.steps.sidecar_rootfs;
+  if (out.rootfs.empty() && !config.stacks.empty()) out.rootfs = config.stacks.begin()->second;
+  out.process_path = file.text("garden_healthcheck_process_path", "/bin/sh");
+  if (file.has("garden_healthcheck_process_args")) {
+    out.process_args = file.texts("garden_healthcheck_process_args");
+  } else {
+    out.process_args = {"-c", "ls > /tmp/test"};
+  }
+  out.process_user = file.text("garden_healthcheck_process_user", "vcap");
+  out.process_env = file.texts("garden_healthcheck_process_env");
+  out.process_dir = file.text("garden_healthcheck_process_dir");
+  out.interval = positive_duration(file, "garden_healthcheck_interval", minutes(10));
+  out.timeout = positive_duration(file, "garden_healthcheck_timeout", minutes(10));
+  out.retry_pause = file.duration("garden_healthcheck_command_retry_pause", seconds(1));
+  if (out.process_path.empty()) file.fail("garden_healthcheck_process_path", "a program");
+  if (out.process_user.empty()) file.fail("garden_healthcheck_process_user", "a user");
+}
+
 void read_logging(const ConfigFile& file, Config& config) {
   try {
     config.log_level = base::parse_log_level(file.text("log_level", "info"));
@@ -175,6 +197,7 @@ Config load_config(const std::string& path, const std::string& zone) {
   read_peers(file, config);
   read_reconciliation(file, config);
   read_executor(file, config);
+  read_garden_health(file, config);
   read_logging(file, config);
   return config;
 }

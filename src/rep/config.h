@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "clients/locket_client.h"
 #include "executor/executor.h"
+#include "executor/garden_health.h"
 #include "models/cell_state.h"
 #include "net/tls.h"
 
@@ -55,6 +56,7 @@ struct Config {
   std::int64_t proxy_memory_allocation_mb = 0;
   std::chrono::nanoseconds container_metrics_interval = std::chrono::seconds(15);
   executor::ExecutorOptions executor;
+  executor::GardenHealthOptions garden_health;
   std::filesystem::path app_log_directory;  // ours: where application logs go; empty: nowhere
 
   base::LogLevel log_level = base::LogLevel::kInfo;

@@ -103,6 +103,7 @@ class Rep::Impl {
               logger_),
         evacuator_(program.executor(), config_, executor_, evacuation_, logger_),
         container_metrics_(backend_, executor_, metrics_, config_.executor.node.cell_id, logger_),
+        garden_health_(backend_, config_.garden_health, metrics_, logger_),
         tasks_(program.executor(), logger_),
         service_(
             config_,
@@ -111,7 +112,7 @@ class Rep::Impl {
              .background = tasks_,
              .metrics = metrics_,
              .container_metrics = [this] { return metrics_collection(config_.cell_id, executor_, container_metrics_); },
-             .is_healthy = [] { return true; }},
+             .is_healthy = [this] { return garden_health_.healthy(); }},
             logger_) {
     check_certificate(config_.tls);
   }
@@ -167,6 +168,7 @@ class Rep::Impl {
     evacuator_.on_begin([this] { bulk_.wake(); });
     tasks_.spawn("bulker", bulk_.run());
     tasks_.spawn("evacuator", evacuate());
+    tasks_.spawn("garden-health", garden_health_.run());
     tasks_.spawn("container-metrics", container_metrics_.run(config_.container_metrics_interval));
     tasks_.spawn("capacity-metrics", report_capacity(executor_, metrics_, config_.zone));
     logger_.info("started", {{"cell-id", config_.cell_id}});
@@ -222,6 +224,7 @@ class Rep::Impl {
   BulkLoop bulk_;
   Evacuator evacuator_;
   executor::ContainerMetricsReporter container_metrics_;
+  executor::GardenHealth garden_health_;
   base::TaskGroup tasks_;
   CellService service_;
   net::HttpRouter admin_router_;

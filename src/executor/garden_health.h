@@ -1,0 +1,57 @@
+// Whether Garden can make and run containers, found out by having it do so (docs/spec/cell.md §2.13).
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/worker_pool.h"
+#include "executor/container_backend.h"
+
+namespace rivera::executor {
+
+struct GardenHealthOptions {
+  std::string owner = "executor-health-check";  // property executor:owner
+  std::string rootfs;                           // empty: Garden's default
+  std::string process_path = "/bin/sh";
+  std::vector<std::string> process_args;
+  std::string process_user = "vcap";
+  std::vector<std::string> process_env;
+  std::string process_dir;
+  std::chrono::nanoseconds interval = std::chrono::minutes(10);           // between cycles of a healthy Garden
+  std::chrono::nanoseconds unhealthy_interval = std::chrono::seconds(5);  // of an unhealthy one
+  std::chrono::nanoseconds timeout = std::chrono::minutes(10);            // of a cycle
+  std::chrono::nanoseconds retry_pause = std::chrono::seconds(1);         // between the three attempts of a call
+};
+
+// Makes a container, runs a process in it to its end, destroys it: again and again. Starts as healthy. A Garden that
+// does not answer is unhealthy until it does; the rep goes on all the same.
+//
+// Lives on the executor's strand.
+class GardenHealth {
+ public:
+  GardenHealth(ContainerBackend& backend, GardenHealthOptions options, base::Metrics& metrics, base::Logger logger);
+
+  // For ever, until cancelled.
+  asio::awaitable<void> run();
+  // One cycle. Throws why it failed.
+  asio::awaitable<void> check();
+  bool healthy() const { return healthy_; }
+
+ private:
+  asio::awaitable<void> destroy_old_containers();
+  asio::awaitable<void> destroy(std::string handle);
+  asio::awaitable<int> run_process(std::string handle);
+  asio::awaitable<std::string> failure_of_cycle();
+  void set_healthy(bool healthy, const std::string& reason);
+
+  ContainerBackend& backend_;
+  GardenHealthOptions options_;
+  base::Metrics& metrics_;
+  base::Logger logger_;
+  bool healthy_ = true;
+};
+
+}  // namespace rivera::executor

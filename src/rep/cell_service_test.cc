@@ -1,0 +1,150 @@
+// The network API over a real HTTP server.
+#include "rep/cell_service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "net/http_client.h"
+#include "rep/testing_cell.h"
+
+namespace rivera::rep::testing {
+namespace {
+
+using executor::ContainerState;
+using ::testing::Contains;
+
+class CellServiceTest : public CellTest {
+ protected:
+  CellServiceTest() {
+    service.add_routes(router);
+    add_admin_routes(admin_router, [this] { ++evacuations; });
+    for (auto* server : {&network, &admin}) {
+      server->listen();
+      server->start();
+    }
+  }
+  ~CellServiceTest() override {
+    loop.run(network.stop(std::chrono::seconds(1)));
+    loop.run(admin.stop(std::chrono::seconds(1)));
+  }
+  net::HttpResponse ask(const net::HttpServer& server, const std::string& method, const std::string& path,
+                        const std::string& body = "") {
+    net::HttpRequest request;
+    request.method = method;
+    request.target = path;
+    request.body = body;
+    return loop.run(client.send(net::Endpoint::parse("http://" + server.address()), request));
+  }
+  net::HttpResponse ask(const std::string& method, const std::string& path, const std::string& body = "") {
+    return ask(network, method, path, body);
+  }
+  models::CellState state() { return models::parse_cell_state(ask("GET", "/state").body); }
+  static std::string work_of(const std::string& lrps, const std::string& tasks, const std::string& cell = "cell-1") {
+    return R"({"LRPs":)" + lrps + R"(,"Tasks":)" + tasks + R"(,"cell_id":")" + cell + "\"}";
+  }
+  const std::string lrp =
+      R"({"instance_guid":"","process_guid":"p","index":2,"domain":"d","PlacementTags":["a"],)"
+      R"("VolumeDrivers":[],"RootFs":"preloaded:busybox","MemoryMB":100,"DiskMB":10,"MaxPids":0,"state":""})";
+  const std::string task =
+      R"({"TaskGuid":"t","Domain":"d","PlacementTags":null,"VolumeDrivers":[],)"
+      R"("RootFs":"preloaded:busybox","MemoryMB":1,"DiskMB":1,"MaxPids":0,"state":"Invalid","failed":false})";
+
+  bool healthy = true;
+  int evacuations = 0;
+  CellService service{config,
+                      {.executor = executor,
+                       .evacuation = evacuation,
+                       .background = background,
+                       .metrics = metrics,
+                       .container_metrics = [] { return models::ContainerMetricsCollection{"cell-1", {}, {}}; },
+                       .is_healthy = [this] { return healthy; }},
+                      logger};
+  net::HttpRouter router;
+  net::HttpRouter admin_router;
+  net::HttpServer network{loop.executor(), {.address = "127.0.0.1:0", .tls = {}}, router.handler(), logger};
+  net::HttpServer admin{loop.executor(), {.address = "127.0.0.1:0", .tls = {}}, admin_router.handler(), logger};
+  net::HttpClient client{loop.executor()};
+};
+
+TEST_F(CellServiceTest, ReservesOfferedWorkAndShowsIt) {
+  const auto answer = ask("POST", "/work", work_of("[" + lrp + "]", "[" + task + "]"));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "{\"LRPs\":null,\"Tasks\":null}\n");
+  EXPECT_EQ(events.size(), 2u);
+  const auto shown = state();
+  ASSERT_EQ(shown.lrps.size(), 1u);
+  EXPECT_EQ(shown.lrps[0].process_guid, "p");
+  EXPECT_EQ(shown.lrps[0].index, 2);
+  EXPECT_EQ(shown.lrps[0].instance_guid.size(), 28u);
+  EXPECT_EQ(shown.lrps[0].state, "CLAIMED");
+  EXPECT_EQ(shown.lrps[0].placement.placement_tags, (models::StringList{"a"}));
+  ASSERT_EQ(shown.tasks.size(), 1u);
+  EXPECT_EQ(shown.tasks[0].task_guid, "t");
+  EXPECT_EQ(shown.starting_container_count, 2);
+  EXPECT_EQ(shown.available.memory_mb, 899);
+}
+
+TEST_F(CellServiceTest, ReturnsWorkItCannotTake) {
+  ask("POST", "/work", work_of("null", "[" + task + "]"));
+  const auto again = models::parse_work(ask("POST", "/work", work_of("null", "[" + task + "]")).body);
+  ASSERT_EQ(again.tasks.size(), 1u);
+  evacuation.evacuating = true;
+  const auto evacuating = models::parse_work(ask("POST", "/work", work_of("[" + lrp + "]", "null")).body);
+  EXPECT_EQ(evacuating.lrps.size(), 1u);
+  EXPECT_TRUE(state().evacuating);
+}
+
+TEST_F(CellServiceTest, RefusesWorkForAnotherCellAndNonsense) {
+  EXPECT_EQ(ask("POST", "/work", work_of("null", "null", "cell-2")).status, 500);
+  EXPECT_EQ(ask("POST", "/work", "{").status, 400);
+  EXPECT_EQ(ask("GET", "/nothing").status, 404);
+  EXPECT_EQ(ask("GET", "/ping").status, 404);
+  EXPECT_EQ(ask("POST", "/sim/reset").status, 500);
+}
+
+TEST_F(CellServiceTest, SendsItsStateWith503WhenGardenIsUnhealthy) {
+  healthy = false;
+  const auto answer = ask("GET", "/state");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(models::parse_cell_state(answer.body).cell_id, "cell-1");
+}
+
+TEST_F(CellServiceTest, StopsAndUpdatesAnInstance) {
+  run_lrp("guid");
+  const auto update = ask("PUT", "/v2/lrps/p/instances/guid",
+                          R"({"instance_guid":"guid","process_guid":"p","index":0,"domain":"d",)"
+                          R"("internal_routes":[{"hostname":"x.internal"}],"metric_tags":null})");
+  EXPECT_EQ(update.status, 202);
+  EXPECT_THAT(executor.get("guid")->run_info.internal_routes, ::testing::ElementsAre("x.internal"));
+  EXPECT_EQ(ask("PUT", "/v1/lrps/p/instances/guid", "nonsense").status, 400);
+  EXPECT_EQ(ask("PUT", "/v2/lrps/p/instances/unknown", "{}").status, 500);
+
+  EXPECT_EQ(ask("POST", "/v1/lrps/p/instances/guid/stop").status, 202);
+  await_state("guid", ContainerState::kCompleted);
+  EXPECT_EQ(ask("POST", "/v1/lrps/p/instances/unknown/stop").status, 500);
+}
+
+TEST_F(CellServiceTest, CancelsATaskAfterItsAnswer) {
+  ask("POST", "/work", work_of("null", "[" + task + "]"));
+  EXPECT_EQ(ask("POST", "/v1/tasks/t/cancel").status, 202);
+  loop.until([this] { return !executor.contains("t"); });
+  EXPECT_EQ(ask("POST", "/v1/tasks/unknown/cancel").status, 202);
+}
+
+TEST_F(CellServiceTest, GivesContainerMetrics) {
+  EXPECT_EQ(ask("GET", "/container_metrics").body, "{\"cell_id\":\"cell-1\",\"lrps\":[],\"tasks\":[]}\n");
+}
+
+TEST_F(CellServiceTest, HasAnAdminApiOfItsOwn) {
+  EXPECT_EQ(ask(admin, "GET", "/ping").status, 200);
+  EXPECT_EQ(ask(admin, "GET", "/ping").body, "");
+  const auto answer = ask(admin, "POST", "/evacuate");
+  EXPECT_EQ(answer.status, 202);
+  EXPECT_EQ(answer.body, "{\"ping_path\":\"/ping\"}\n");
+  EXPECT_EQ(answer.headers.get("Content-Type"), "application/json");
+  EXPECT_EQ(evacuations, 1);
+  EXPECT_EQ(ask(admin, "GET", "/state").status, 404);
+}
+
+}  // namespace
+}  // namespace rivera::rep::testing
