@@ -26,18 +26,23 @@ void write_shell_environment(const Settings& settings) {
 
 void print_what_next(const Settings& settings) {
   const std::string url = settings.app_url(settings.app_hostname(kSampleProcess));
-  const std::string var = fs::proximate(settings.var_dir).string();
-  print(
-      fmt::format("Try next:\n"
-                  "  curl {0}/                       # again and again: the instances take turns\n"
-                  "  ./run status                              # or ./run status --json\n"
-                  "  ./run logs {1}                           # what it prints; ./run logs bbs for a component\n"
-                  "  . {2}/env                                 # then cfdot speaks to this cluster:\n"
-                  "  cfdot update-desired-lrp {1} '{{\"instances\": 4}}'\n"
-                  "  cfdot create-desired-lrp @{2}/samples/lrp.json\n"
-                  "  cfdot actual-lrps\n"
-                  "  ./run down                                # stops everything, keeps the state\n",
-                  url, kSampleProcess, var));
+  const std::string nearby = fs::proximate(settings.var_dir).string();
+  const std::string var = nearby.starts_with("..") ? settings.var_dir.string() : "./" + nearby;
+  const std::pair<std::string, const char*> lines[] = {
+      {fmt::format("curl {}/", url), "again and again: the instances take turns"},
+      {"./run status", "or ./run status --json"},
+      {fmt::format("./run logs {}", kSampleProcess), "what it prints; ./run logs bbs for a component"},
+      {fmt::format(". {}/env", var), "then cfdot speaks to this cluster:"},
+      {fmt::format("cfdot update-desired-lrp {} '{{\"instances\": 4}}'", kSampleProcess), ""},
+      {fmt::format("cfdot create-desired-lrp @{}/samples/lrp.json", var), ""},
+      {"cfdot actual-lrps", ""},
+      {"./run down", "stops everything, keeps the state"},
+  };
+  std::string out = "Try next:\n";
+  for (const auto& [command, remark] : lines) {
+    out += *remark ? fmt::format("  {:<50} # {}\n", command, remark) : fmt::format("  {}\n", command);
+  }
+  print(out);
 }
 
 }  // namespace rivera::cluster

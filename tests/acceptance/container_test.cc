@@ -122,14 +122,14 @@ TEST_F(Container, ReachesTheWorldButNotTheHostsServices) {
 TEST_F(Container, OneReachesAnotherThroughItsHostPort) {
   const RunningApp app(cluster_, a_web_app(cluster_, unique_guid("target"), 1));
   ASSERT_TRUE(eventually([&] { return app.serves(1); }));
-  const auto& net = app.instance(0).actual_lrp_net_info();
+  const models::ActualLRPNetInfo net = app.instance(0).actual_lrp_net_info();
   const std::string result =
-      result_of(fmt::format("wget -q -T 5 -O - http://{}:{}/", net.address(), net.ports(0).host_port()));
+      result_of(fmt::format("timeout 5 wget -q -O - http://{}:{}/", net.address(), net.ports(0).host_port()));
   EXPECT_THAT(result, HasSubstr(app.instance(0).actual_lrp_instance_key().instance_guid()));
 }
 
 TEST_F(Container, MayHaveOnlySoManyProcesses) {
-  const std::string result = result_of("for i in $(seq 1 100); do sleep 5 & done; echo started; exit 0");
+  const std::string result = result_of("(for i in $(seq 1 100); do sleep 5 & done); true");
   EXPECT_THAT(result, HasSubstr("fork"));  // "can't fork: Resource temporarily unavailable"
 }
 
