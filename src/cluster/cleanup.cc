@@ -28,7 +28,8 @@ void add_mounts(std::vector<std::string>& out, const Settings& settings) {
     std::string device;
     std::string where;
     words >> device >> where;
-    if (where.starts_with(below)) out.push_back("mount " + where);
+    if (where.starts_with(below) || where.starts_with("/run/garden-" + settings.garden_tag + "-"))
+      out.push_back("mount " + where);
   }
 }
 
@@ -37,6 +38,21 @@ void add_interfaces(std::vector<std::string>& out, const Settings& settings) {
   for (const auto& entry : fs::directory_iterator("/sys/class/net", ec)) {
     const std::string name = entry.path().filename();
     if (name.starts_with("w" + settings.garden_tag)) out.push_back("network interface " + name);
+  }
+}
+
+void add_firewall_tables(std::vector<std::string>& out, const Settings& settings) {
+  const auto tables = base::run_command({"nft", "list", "tables"});
+  std::istringstream lines(tables.output);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with("_garden_" + settings.garden_tag)) out.push_back("firewall " + line);
+  }
+}
+
+void add_cgroups(std::vector<std::string>& out, const Settings& settings) {
+  std::error_code ec;
+  for (fs::recursive_directory_iterator entry("/sys/fs/cgroup", ec), end; !ec && entry != end; entry.increment(ec)) {
+    if (entry->path().filename() == "garden-" + settings.garden_tag) out.push_back("cgroup " + entry->path().string());
   }
 }
 
@@ -71,6 +87,8 @@ std::vector<std::string> leftovers(const Settings& settings) {
   std::vector<std::string> out;
   add_mounts(out, settings);
   add_interfaces(out, settings);
+  add_firewall_tables(out, settings);
+  add_cgroups(out, settings);
   return out;
 }
 

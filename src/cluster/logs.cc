@@ -93,6 +93,7 @@ int show_logs(const fs::path& var_dir, const std::string& name, bool follow, int
 }
 
 int show_status(const fs::path& var_dir, bool as_json) {
+  require_root();  // the keys that open the cluster are root's
   const Settings settings = settings_of(var_dir);
   const ClusterStatus status = run_coroutine(fetch_status(settings));
   print(as_json ? to_json_text(status) + "\n" : to_text(status, true));

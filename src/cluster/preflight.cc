@@ -83,7 +83,7 @@ std::string listener_on(std::uint16_t port) {
 }
 
 void require_root() {
-  if (::geteuid() != 0) throw Problem("root is needed to make containers: run this as root (sudo ./run)");
+  if (::geteuid() != 0) throw Problem("root is needed: run this as root, for example with sudo");
 }
 
 void require_programs(const Settings& settings) {
