@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr int kConnectPasses = 3;
 constexpr auto kBetweenPasses = 100ms;
+constexpr auto kSubscribeLimit = 10s;
 constexpr std::size_t kMostLoggedPayload = 1024;
 
 net::NatsClientOptions nats_options(const Config& config,
@@ -89,13 +90,15 @@ asio::awaitable<void> Bus::connect() {
   }
 }
 
-void Bus::start() {
-  started_ = true;
-  say_start();
+// Upstream says that it has started before it listens; what emitters answer at once may then be missed.
+asio::awaitable<void> Bus::start() {
   greetings_ = nats_.subscribe("router.greet", [this](const net::NatsMessage& message) {
     if (!message.reply.empty()) nats_.publish(message.reply, start_message_);
   });
   messages_ = nats_.subscribe("router.*", [this](const net::NatsMessage& message) { on_message(message); });
+  co_await nats_.flush(kSubscribeLimit);
+  started_ = true;
+  say_start();
 }
 
 void Bus::say_start() { nats_.publish("router.start", start_message_); }

@@ -30,8 +30,8 @@ class Bus {
 
   // Three passes over the servers. Throws net::NatsError.
   asio::awaitable<void> connect();
-  // Says that we have started, and listens.
-  void start();
+  // Listens, and says that we have started. Throws net::NatsError, base::DeadlineExceeded.
+  asio::awaitable<void> start();
   // Logs, at each ping interval, that the bus is away. Runs until cancelled.
   asio::awaitable<void> watch();
   asio::awaitable<void> close();

@@ -66,7 +66,7 @@ asio::awaitable<void> Gorouter::begin() {
   if (!config_.pid_file.empty()) base::write_file_atomically(config_.pid_file, std::to_string(::getpid()) + "\n");
   co_await bus_.connect();
   tasks_.spawn("publish-metrics", publish_metrics());
-  bus_.start();
+  co_await bus_.start();
   tasks_.spawn("watch-bus", bus_.watch());
   tasks_.spawn("prune", prune());
   // The table fills before anybody can ask: an early 404 would be a lie.
