@@ -203,6 +203,7 @@ json::object linux_section(const BundleInput& input, const Options& options, con
 void add_security(json::object& process, bool privileged, bool for_root, bool is_init, const Options& options,
                   const Host& host) {
   process["capabilities"] = capabilities(container_capabilities(privileged, for_root, host.capabilities), is_init);
+  if (host.is_spared_by_oom_killer) process["oomScoreAdj"] = 0;
   if (privileged) return;
   if (options.no_new_privileges) process["noNewPrivileges"] = true;
   if (!options.apparmor.empty()) process["apparmorProfile"] = options.apparmor;

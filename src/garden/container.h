@@ -64,6 +64,7 @@ struct Container {
   // What the container has written to disk, looked at now and then.
   std::uint64_t exclusive_bytes = 0;
   std::chrono::steady_clock::time_point exclusive_bytes_at{};
+  bool is_measuring_disk = false;
 
   std::string property(const std::string& key) const;
   std::string process_directory(const std::string& process) const { return directory + "/processes/" + process; }

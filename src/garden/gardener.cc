@@ -149,28 +149,31 @@ asio::awaitable<api::ContainerInfo> Gardener::info(std::string handle) {
   co_return info;
 }
 
+asio::awaitable<void> Gardener::measure_disk(ContainerPtr container) {
+  container->is_measuring_disk = true;
+  auto measure = [this, image = container->record.image.id] { return images_.exclusive_bytes(image); };
+  container->exclusive_bytes = co_await workers_.run(std::move(measure));
+  container->exclusive_bytes_at = std::chrono::steady_clock::now();
+  container->is_measuring_disk = false;
+}
+
 asio::awaitable<api::ContainerMetrics> Gardener::metrics(std::string handle) {
   const ContainerPtr container = find(handle);
   const ContainerRecord& record = container->record;
-  const auto now = std::chrono::steady_clock::now();
+  // Counting a container's files takes as long as it has files: waited for once, then done beside.
   constexpr auto kDiskInterval = std::chrono::seconds(30);
-  const bool count_disk = now - container->exclusive_bytes_at > kDiskInterval;
-  struct Reading {
-    api::ContainerMetrics metrics;
-    std::uint64_t exclusive = 0;
-  };
-  auto read_all = [this, count_disk, cgroups = container->cgroups, image = record.image.id] {
-    Reading read;
-    cgroups.read_metrics(read.metrics);
-    if (count_disk) read.exclusive = images_.exclusive_bytes(image);
+  const auto counted_at = container->exclusive_bytes_at;
+  if (counted_at.time_since_epoch().count() == 0) {
+    co_await measure_disk(container);
+  } else if (!container->is_measuring_disk && std::chrono::steady_clock::now() - counted_at > kDiskInterval) {
+    background_.spawn("measure-disk", measure_disk(container));
+  }
+  auto read_all = [cgroups = container->cgroups] {
+    api::ContainerMetrics read;
+    cgroups.read_metrics(read);
     return read;
   };
-  Reading reading = co_await workers_.run(std::move(read_all));
-  if (count_disk) {
-    container->exclusive_bytes = reading.exclusive;
-    container->exclusive_bytes_at = now;
-  }
-  api::ContainerMetrics& metrics = reading.metrics;
+  api::ContainerMetrics metrics = co_await workers_.run(std::move(read_all));
   metrics.disk.exclusive_bytes_used = container->exclusive_bytes;
   metrics.disk.total_bytes_used = record.image.size + container->exclusive_bytes;
   metrics.age_ns = static_cast<std::int64_t>(now_ns()) - record.created_at_ns;

@@ -109,6 +109,8 @@ class Gardener {
   void save(const Container& container) const;
   void check_spec(clients::garden::ContainerSpec& spec) const;
 
+  asio::awaitable<void> measure_disk(ContainerPtr container);
+
   // gardener_create.cc
   void reserve_network(Container& container, const clients::garden::ContainerSpec& spec);
   void release_network(Container& container);

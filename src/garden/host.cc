@@ -122,6 +122,7 @@ Host Host::probe() {
   Host host;
   host.largest_id = largest_mapped_id(base::read_file("/proc/self/uid_map"));
   host.capabilities = bounding_capabilities();
+  host.is_spared_by_oom_killer = read_trimmed("/proc/self/oom_score_adj").starts_with('-');
   host.has_unified_cgroups = is_unified();
   if (host.has_unified_cgroups) {
     host.has_swap_limit = true;  // where the kernel has none, the runtime leaves out a limit of zero

@@ -13,8 +13,9 @@ struct Host {
   // Reads /proc and /sys. Throws std::runtime_error where there is no usable cgroup hierarchy.
   static Host probe();
 
-  std::uint32_t largest_id = 0;    // docs/spec/garden.md §2.4 "maximus"
-  std::uint64_t capabilities = 0;  // that we may hand on, a bit each
+  std::uint32_t largest_id = 0;          // docs/spec/garden.md §2.4 "maximus"
+  std::uint64_t capabilities = 0;        // that we may hand on, a bit each
+  bool is_spared_by_oom_killer = false;  // our own score is negative, and would be inherited
   bool has_unified_cgroups = false;
   bool has_swap_limit = false;
   std::uint64_t memory_bytes = 0;

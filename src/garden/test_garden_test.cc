@@ -139,6 +139,9 @@ std::vector<std::string> TestGarden::command(const std::string& verb) const {
                                  "--default-rootfs",
                                  rootfs_};
   words.insert(words.end(), extra_flags_.begin(), extra_flags_.end());
+  // The same tests over another runtime: RIVERA_TEST_RUNTIME=crun garden_test.
+  if (const char* runtime = std::getenv("RIVERA_TEST_RUNTIME"))
+    words.insert(words.end(), {"--runtime-plugin", runtime});
   return words;
 }
 

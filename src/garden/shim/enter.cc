@@ -59,6 +59,7 @@ void enter_container(int pidfd) {
     if (errno != EINVAL) fail("setns");
     check(::setns(pidfd, CLONE_NEWNS), "setns");
   }
+  ::close(pidfd);
   check(::setgroups(0, nullptr), "setgroups");
   check(static_cast<int>(::syscall(SYS_setresgid, 0, 0, 0)), "setgid");
   check(static_cast<int>(::syscall(SYS_setresuid, 0, 0, 0)), "setuid");

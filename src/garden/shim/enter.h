@@ -13,7 +13,7 @@ struct User {
 };
 
 // Joins the user and mount namespaces of the process behind `pidfd` and becomes root there, so that every path is
-// resolved inside the container. Cannot be undone. Throws std::runtime_error.
+// resolved inside the container; closes `pidfd`. Cannot be undone. Throws std::runtime_error.
 void enter_container(int pidfd);
 
 // The user as the container's own passwd file knows it; "" is root, known or not. Throws std::runtime_error naming the
