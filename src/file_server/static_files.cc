@@ -71,6 +71,31 @@ std::shared_ptr<File> open_file(const std::filesystem::path& path) {
   return file;
 }
 
+// The answer to a request that gets no content; nullopt if it gets some.
+std::optional<net::HttpResponse> refusal(const Verdict& verdict, const net::ResponseHead& validators,
+                                         std::uint64_t size) {
+  net::HttpResponse response;
+  response.headers = validators.headers;
+  switch (verdict.kind) {
+    case Verdict::Kind::kWhole:
+    case Verdict::Kind::kPartial:
+      return std::nullopt;
+    case Verdict::Kind::kNotModified:
+      response.status = 304;
+      return response;
+    case Verdict::Kind::kPreconditionFailed:
+      response.status = 412;
+      return response;
+    case Verdict::Kind::kInvalidRange:
+      return error_response(416, "invalid range");
+    case Verdict::Kind::kNoOverlap:
+      response = error_response(416, "invalid range: failed to overlap");
+      response.headers.set("Content-Range", fmt::format("bytes */{}", size));
+      return response;
+  }
+  return std::nullopt;
+}
+
 template <typename File>
 std::string digest_of(const File& file) {
   net::Digest digest(net::DigestAlgorithm::kSha256);
@@ -165,20 +190,9 @@ asio::awaitable<StaticFiles::Sent> StaticFiles::send_file(net::HttpExchange& exc
   net::ResponseHead head;
   head.headers.set("ETag", version.etag);
   head.headers.set("Last-Modified", format_http_date(version.modified));
-  using Kind = Verdict::Kind;
-  if (verdict.kind == Kind::kNotModified || verdict.kind == Kind::kPreconditionFailed) {
-    net::HttpResponse empty;
-    empty.headers = head.headers;
-    empty.status = verdict.kind == Kind::kNotModified ? 304 : 412;
-    co_await exchange.respond(empty);
-    co_return Sent{empty.status, 0};
-  }
-  if (verdict.kind == Kind::kNoOverlap || verdict.kind == Kind::kInvalidRange) {
-    const bool beyond = verdict.kind == Kind::kNoOverlap;
-    net::HttpResponse refused = error_response(416, beyond ? "invalid range: failed to overlap" : "invalid range");
-    if (beyond) refused.headers.set("Content-Range", fmt::format("bytes */{}", file->size));
-    const Sent sent{416, refused.body.size()};
-    co_await exchange.respond(std::move(refused));
+  if (auto refused = refusal(verdict, head, file->size)) {
+    const Sent sent{refused->status, refused->body.size()};
+    co_await exchange.respond(std::move(*refused));
     co_return sent;
   }
   auto sniff = [file] { return file->read(0, kSniffed); };

@@ -43,6 +43,7 @@ class Exchange {
   asio::awaitable<void> respond(RouterResponse response);
   asio::awaitable<void> write_to_client(std::string_view bytes);
   asio::awaitable<void> proxy(std::shared_ptr<routing::RoutePool> pool);
+  asio::awaitable<void> answer_failure(Failure failure);
   asio::awaitable<Failure> attempt(const routing::PoolElement& element);
   asio::awaitable<Failure> converse();
   asio::awaitable<void> send_request(ExchangeState& state);

@@ -67,6 +67,10 @@ asio::awaitable<void> Exchange::proxy(std::shared_ptr<routing::RoutePool> pool) 
   }
   record_.gorouter_time = (proxy_started - started_);
   if (failure.kind == FailureClass::kNone || response_begun_) co_return;
+  co_await answer_failure(std::move(failure));
+}
+
+asio::awaitable<void> Exchange::answer_failure(Failure failure) {
   if (bad_body_) {
     keep_ = false;
     response_begun_ = true;
