@@ -15,7 +15,8 @@ enum class Better { kHigher, kLower };
 
 // Prints {"bench","case","metric","value","unit","target","ok"}. Without a target, `target` is null and `ok` true.
 inline void report(std::string_view bench, std::string_view which, std::string_view metric, double value,
-                   std::string_view unit, std::optional<double> target = std::nullopt, Better better = Better::kHigher) {
+                   std::string_view unit, std::optional<double> target = std::nullopt,
+                   Better better = Better::kHigher) {
   boost::json::object line;
   line["bench"] = bench;
   line["case"] = which;

@@ -241,7 +241,8 @@ void expect_name(SSL* ssl, const std::string& name, bool check) {
 
 // Why a handshake failed: what we found wrong with the peer's certificate, or what the peer or the bytes said.
 TlsFailure handshake_failure(SSL* ssl, const error_code& ec) {
-  if (ERR_GET_REASON(static_cast<unsigned long>(ec.value())) != SSL_R_CERTIFICATE_VERIFY_FAILED) return tls_failure_of(ec);
+  if (ERR_GET_REASON(static_cast<unsigned long>(ec.value())) != SSL_R_CERTIFICATE_VERIFY_FAILED)
+    return tls_failure_of(ec);
   switch (SSL_get_verify_result(ssl)) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
