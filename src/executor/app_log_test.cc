@@ -96,6 +96,24 @@ TEST(FileLogSink, WritesAFileForEachOwnerAndBoundsIt) {
   EXPECT_LE(std::filesystem::file_size(directory.path() / "logs/process.log.1"), 600u);
 }
 
+TEST(FileLogSink, RemovesTheOldestFilesBeyondItsNumber) {
+  Loop loop;
+  base::TemporaryDirectory directory;
+  for (int i = 0; i < 20; ++i) {
+    const auto path = directory.path() / (std::to_string(i) + ".log");
+    base::write_file_atomically(path, "x");
+    std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now() - std::chrono::hours(20 - i));
+  }
+  FileLogSink sink(loop.executor(), loop.workers(), {.directory = directory.path(), .max_files = 10},
+                   base::Logger::discard());
+  const auto config = a_config();
+  sink.write({.config = config, .source = "WEB", .is_error = false, .text = "x", .at = {}});
+  loop.run(sink.flush());
+  EXPECT_FALSE(std::filesystem::exists(directory.path() / "10.log"));
+  EXPECT_TRUE(std::filesystem::exists(directory.path() / "11.log"));
+  EXPECT_TRUE(std::filesystem::exists(directory.path() / "process.log"));
+}
+
 TEST(FileLogSink, CountsTheLinesItHasToDrop) {
   Loop loop;
   base::TemporaryDirectory directory;

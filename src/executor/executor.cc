@@ -69,16 +69,35 @@ Executor::~Executor() = default;
 // --- start and end ---
 
 asio::awaitable<void> Executor::start() {
-  co_await wait_for_garden();
-  const auto capacity = co_await backend_.capacity();
+  const auto found = co_await ask_garden();
+  const auto& capacity = found.capacity;
   ledger_.set_total(total_resources(options_.capacity, {.memory_in_bytes = capacity.memory_in_bytes,
                                                         .disk_in_bytes = capacity.disk_in_bytes,
                                                         .schedulable_disk_in_bytes = capacity.schedulable_disk_in_bytes,
                                                         .max_containers = capacity.max_containers}));
-  co_await recover();
+  co_await recover(found);
   co_await measure_stacks();
   loops_.spawn("prune-reservations", prune_loop());
   loops_.spawn("reap-containers", reap_loop());
+}
+
+// What Garden has, however often it goes away before it has told.
+asio::awaitable<Executor::GardenContent> Executor::ask_garden() {
+  const auto& owner = options_.node.spec.owner;
+  const garden::PropertyFilter every{{kOwnerProperty, owner}, {"garden.state", "all"}};
+  const garden::PropertyFilter whole{{kOwnerProperty, owner}};
+  for (;;) {
+    co_await wait_for_garden();
+    try {
+      GardenContent content;
+      content.capacity = co_await backend_.capacity();
+      content.all_handles = co_await backend_.containers(every);
+      content.whole_handles = co_await backend_.containers(whole);
+      co_return content;
+    } catch (const std::exception& e) {
+      if (!is_no_answer(e)) throw;
+    }
+  }
 }
 
 asio::awaitable<void> Executor::wait_for_garden() {
@@ -99,15 +118,8 @@ asio::awaitable<void> Executor::wait_for_garden() {
   }
 }
 
-asio::awaitable<void> Executor::recover() {
+asio::awaitable<void> Executor::recover(const GardenContent& found) {
   auto stored = co_await store_.load();
-  const auto& owner = options_.node.spec.owner;
-  const garden::PropertyFilter every{{kOwnerProperty, owner}, {"garden.state", "all"}};
-  const garden::PropertyFilter whole{{kOwnerProperty, owner}};
-  const auto all_handles = co_await backend_.containers(every);
-  const auto whole_handles = co_await backend_.containers(whole);
-  const std::set<std::string> exists(whole_handles.begin(), whole_handles.end());
-
   if (!options_.readopt_containers) {
     for (const auto& container : stored) co_await store_.forget(container.record.container.guid);
     stored.clear();
@@ -121,11 +133,7 @@ asio::awaitable<void> Executor::recover() {
   }
   co_await downloader_->recover(std::move(mounted));
 
-  std::vector<std::string> unclaimed;
-  for (const auto& handle : all_handles) {
-    if (!claimed.contains(handle)) unclaimed.push_back(handle);
-  }
-  co_await destroy_unclaimed(std::move(unclaimed));
+  const std::set<std::string> exists(found.whole_handles.begin(), found.whole_handles.end());
   for (auto& container : stored) {
     const auto guid = container.record.container.guid;
     logger_.info("readopting-container", {{"guid", guid}, {"state", name_of(container.record.container.state)}});
@@ -133,6 +141,17 @@ asio::awaitable<void> Executor::recover() {
     auto adopted = std::make_shared<ContainerNode>(*services_, options_.node, container.record.container, logger_);
     nodes_.emplace(guid, adopted);
     adopted->adopt(std::move(container), exists.contains(guid));
+  }
+
+  std::vector<std::string> unclaimed;
+  for (const auto& handle : found.all_handles) {
+    if (!claimed.contains(handle)) unclaimed.push_back(handle);
+  }
+  if (options_.readopt_containers) {
+    // Those that run shall not wait for what may take long.
+    loops_.spawn("destroy-unclaimed", destroy_unclaimed(std::move(unclaimed)));
+  } else {
+    co_await destroy_unclaimed(std::move(unclaimed));
   }
 }
 

@@ -92,7 +92,14 @@ class Executor {
  private:
   std::shared_ptr<ContainerNode> node(const std::string& guid) const;
   asio::awaitable<void> wait_for_garden();
-  asio::awaitable<void> recover();
+  // What Garden says at the start.
+  struct GardenContent {
+    garden::Capacity capacity;
+    std::vector<std::string> all_handles;  // of ours, half-made ones too
+    std::vector<std::string> whole_handles;
+  };
+  asio::awaitable<GardenContent> ask_garden();
+  asio::awaitable<void> recover(const GardenContent& found);
   asio::awaitable<void> destroy_unclaimed(std::vector<std::string> handles);
   asio::awaitable<void> destroy_quietly(std::string handle);
   asio::awaitable<void> measure_stacks();
@@ -100,6 +107,7 @@ class Executor {
   asio::awaitable<void> prune_loop();
   asio::awaitable<void> reap_loop();
   asio::awaitable<void> reap();
+  asio::awaitable<bool> has_gone(std::string handle);
 
   asio::any_io_executor executor_;
   base::WorkerPool& workers_;

@@ -108,6 +108,16 @@ asio::awaitable<void> Executor::reap_loop() {
   }
 }
 
+// Asks again for one: a list that was incomplete for a moment must not end applications.
+asio::awaitable<bool> Executor::has_gone(std::string handle) {
+  try {
+    co_await backend_.info(handle);
+  } catch (const garden::ContainerNotFoundError&) {
+    co_return true;
+  }
+  co_return false;
+}
+
 asio::awaitable<void> Executor::reap() {
   // Only what was there before Garden is asked can be missing from its answer.
   std::set<std::string> made;
@@ -120,11 +130,12 @@ asio::awaitable<void> Executor::reap() {
   const std::set<std::string> existing(handles.begin(), handles.end());
 
   for (const auto& guid : made) {
+    if (existing.contains(guid)) continue;
+    const bool gone = co_await has_gone(guid);
     const auto found = nodes_.find(guid);
-    if (!existing.contains(guid) && found != nodes_.end()) {
-      logger_.error("container-has-gone", {{"guid", guid}});
-      found->second->complete_failed("missing garden container");
-    }
+    if (!gone || found == nodes_.end()) continue;
+    logger_.error("container-has-gone", {{"guid", guid}});
+    found->second->complete_failed("missing garden container");
   }
   std::vector<std::string> extra;
   for (const auto& handle : handles) {

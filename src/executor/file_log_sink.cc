@@ -54,6 +54,24 @@ void append(const fs::path& path, const std::string& bytes, std::uint64_t max_fi
   }
 }
 
+// Removes the files written longest ago until a tenth less than `max_files` are left, so that it is not done again at
+// once.
+void prune(const fs::path& directory, std::size_t max_files) {
+  std::vector<std::pair<fs::file_time_type, fs::path>> files;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    std::error_code ec;
+    const auto written = entry.last_write_time(ec);
+    if (!ec) files.emplace_back(written, entry.path());
+  }
+  if (files.size() <= max_files) return;
+  std::sort(files.begin(), files.end());
+  files.resize(files.size() - max_files * 9 / 10);
+  for (const auto& [written, path] : files) {
+    std::error_code ec;
+    fs::remove(path, ec);
+  }
+}
+
 }  // namespace
 
 class FileLogSink::State : public std::enable_shared_from_this<State> {
@@ -94,6 +112,7 @@ class FileLogSink::State : public std::enable_shared_from_this<State> {
     while (!self->files_.empty()) {
       const auto files = std::exchange(self->files_, {});
       for (const auto& [owner, file] : files) {
+        if (++self->writes_ % kWritesPerPrune == 1) co_await self->prune_old();
         auto bytes = file.pending;
         if (file.dropped > 0) bytes += fmt::format("{} lines were dropped\n", file.dropped);
         co_await self->write_one(owner, std::move(bytes));
@@ -101,6 +120,16 @@ class FileLogSink::State : public std::enable_shared_from_this<State> {
     }
     self->writing_ = false;
     self->written_.notify_all();
+  }
+
+  asio::awaitable<void> prune_old() {
+    try {
+      auto work = [directory = options_.directory, limit = options_.max_files] { prune(directory, limit); };
+      co_await workers_.run(std::move(work));
+    } catch (const std::exception& e) {
+      if (is_abort(e)) throw;
+      logger_.error("failed-to-prune-app-logs", {{"error", e.what()}});
+    }
   }
 
   asio::awaitable<void> write_one(std::string owner, std::string bytes) {
@@ -119,6 +148,8 @@ class FileLogSink::State : public std::enable_shared_from_this<State> {
   FileLogOptions options_;
   base::Logger logger_;
   std::map<std::string, File> files_;
+  static constexpr std::uint64_t kWritesPerPrune = 200;
+  std::uint64_t writes_ = 0;
   bool writing_ = false;
   base::Condition written_;
 };

@@ -16,6 +16,7 @@ namespace rivera::executor {
 struct FileLogOptions {
   std::filesystem::path directory;
   std::uint64_t max_file_bytes = 10u << 20;  // then it becomes <name>.log.1, replacing the one before
+  std::size_t max_files = 2000;              // beyond, the files that were written longest ago go
   std::size_t max_pending_bytes = 4u << 20;  // of a file; lines that come while so many wait are dropped and counted
 };
 

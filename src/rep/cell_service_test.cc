@@ -1,6 +1,9 @@
 // The network API over a real HTTP server.
 #include "rep/cell_service.h"
 
+#include <fstream>
+
+#include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -56,7 +59,10 @@ class CellServiceTest : public CellTest {
                        .evacuation = evacuation,
                        .background = background,
                        .metrics = metrics,
-                       .container_metrics = [] { return models::ContainerMetricsCollection{"cell-1", {}, {}}; },
+                       .container_metrics =
+                           [] {
+                             return models::ContainerMetricsCollection{"cell-1", {}, {}};
+                           },
                        .is_healthy = [this] { return healthy; }},
                       logger};
   net::HttpRouter router;
@@ -65,6 +71,49 @@ class CellServiceTest : public CellTest {
   net::HttpServer admin{loop.executor(), {.address = "127.0.0.1:0", .tls = {}}, admin_router.handler(), logger};
   net::HttpClient client{loop.executor()};
 };
+
+// What upstream's auctioneer and BBS said to upstream's rep, and what it answered.
+TEST_F(CellServiceTest, AnswersRecordedRequestsAsUpstreamDid) {
+  config.stacks = {{"cflinuxfs4", "/rootfs"}};
+  std::ifstream recorded(std::string(RIVERA_SOURCE_DIR) + "/tests/golden/conversations.jsonl");
+  int replayed = 0;
+  for (std::string line; std::getline(recorded, line);) {
+    const auto exchange = boost::json::parse(line);
+    if (exchange.at("server") != "rep" || exchange.at("method") == "GET") continue;
+    const std::string path(exchange.at("path").as_string());
+    if (const auto at = path.find("/instances/"); at != std::string::npos) {
+      const auto guid = path.substr(at + 11, path.find('/', at + 11) - at - 11);
+      if (!executor.contains(guid)) reserve_lrp(guid);
+    }
+    const auto text = [](const boost::json::value& message) {
+      const auto* body = message.as_object().if_contains("text");
+      return body ? std::string(body->as_string()) : std::string();
+    };
+    const auto answer = ask(std::string(exchange.at("method").as_string()), path, text(exchange.at("request")));
+    EXPECT_EQ(answer.status, exchange.at("status").as_int64()) << line;
+    EXPECT_EQ(answer.body, text(exchange.at("response"))) << line;
+    ++replayed;
+  }
+  EXPECT_GE(replayed, 9);
+}
+
+// The recorded state of an idle cell, but for what it has.
+TEST_F(CellServiceTest, ShowsAnIdleCellAsUpstreamDoes) {
+  config.stacks = {{"cflinuxfs4", "/rootfs"}};
+  config.supported_providers = {"docker"};
+  config.advertise_domain = "cell.service.cf.internal";
+  config.placement_tags = config.optional_placement_tags = {};
+  EXPECT_EQ(
+      ask("GET", "/state").body,
+      R"({"rep_url":"https://cell-1.cell.service.cf.internal:1801","cell_id":"cell-1","cell_index":0,)"
+      R"("RootFSProviders":{"docker":{"type":"arbitrary"},"preloaded":{"set":{"cflinuxfs4":{}},"type":"fixed_set"},)"
+      R"("preloaded+layer":{"set":{"cflinuxfs4":{}},"type":"fixed_set"}},)"
+      R"("AvailableResources":{"MemoryMB":1000,"DiskMB":1000,"Containers":10},)"
+      R"("TotalResources":{"MemoryMB":1000,"DiskMB":1000,"Containers":10},"LRPs":[],"Tasks":[],)"
+      R"("StartingContainerCount":0,"Zone":"z1","Evacuating":false,"VolumeDrivers":null,"PlacementTags":[],)"
+      R"("OptionalPlacementTags":[],"ProxyMemoryAllocationMB":0})"
+      "\n");
+}
 
 TEST_F(CellServiceTest, ReservesOfferedWorkAndShowsIt) {
   const auto answer = ask("POST", "/work", work_of("[" + lrp + "]", "[" + task + "]"));
