@@ -105,6 +105,8 @@ class BbsHarness : public testing::Test {
   net::HttpClientOptions client_options() {
     net::HttpClientOptions options;
     options.tls = net::TlsContext::client(certificates_.client());
+    options.connect_timeout = std::chrono::seconds(60);  // many handshakes under a sanitizer take their time
+    options.request_timeout = std::chrono::seconds(60);
     return options;
   }
 

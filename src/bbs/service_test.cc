@@ -332,7 +332,7 @@ TEST_F(BbsService, ManyClientsAtOnceAllGetTheirAnswers) {
   };
   auto all = [&](net::HttpClientOptions options) -> asio::awaitable<void> {
     net::HttpClient client(home_, std::move(options));
-    base::TaskGroup group(home_, base::Logger::discard());
+    base::TaskGroup group(home_, base::Logger("clients"));
     for (int n = 0; n < 50; ++n) group.spawn("one", one(address_, client, n));
     co_await group.join();
   };
