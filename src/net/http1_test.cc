@@ -118,7 +118,8 @@ TEST(Http1BodyDecoder, TakesChunksApartWhereverTheyAreSplit) {
   for (std::size_t split = 0; split <= wire.size(); ++split) {
     Http1BodyDecoder decoder(Http1Framing{Kind::kChunked, 0});
     std::string_view rest;
-    std::string body = decode(decoder, wire.substr(0, split), &rest);
+    const std::string first = wire.substr(0, split);
+    std::string body = decode(decoder, first, &rest);
     const std::string leftover(rest);
     const std::string second = leftover + wire.substr(split);
     body += decode(decoder, second, &rest);
