@@ -57,7 +57,7 @@ asio::awaitable<void> Gorouter::run() {
   } catch (const std::exception& e) {
     failure = e.what();
   }
-  logger_.fatal("gorouter.exited-with-failure", {{"error", failure}});
+  logger_.fatal("exited-with-failure", {{"error", failure}});
   on_end_(1);
 }
 
@@ -144,7 +144,7 @@ asio::awaitable<void> Gorouter::publish_metrics() {
 
 void Gorouter::begin_drain() {
   if (draining_) {
-    logger_.info("gorouter.signal.ignored");
+    logger_.info("signal.ignored");
     return;
   }
   draining_ = true;
@@ -152,14 +152,14 @@ void Gorouter::begin_drain() {
 }
 
 asio::awaitable<void> Gorouter::drain() {
-  logger_.info("gorouter.draining");
+  logger_.info("draining");
   plane_.health = Health::kDegraded;
   co_await base::sleep_for(config_.drain_wait);
   const bool done = co_await front_->drain(config_.drain_timeout);
   if (!done) logger_.error("router.drain.timed-out");
   drained_ = true;
   drain_ended_.notify_all();
-  logger_.info("gorouter.stopped");
+  logger_.info("stopped");
   on_end_(0);
 }
 
