@@ -40,7 +40,55 @@ void write_files(const fs::path& directory, const std::vector<models::File>& fil
 asio::awaitable<void> ContainerNode::make_container() {
   const auto begun_at = services_.clock.now();
   if (resumed_) co_await destroy_in_garden();  // what an interrupted creation left
+  auto mounts = co_await prepare_mounts();
+  if (creation_.raised()) throw Interrupted();
 
+  say(fmt::format("Cell {} creating container for instance {}", options_.cell_id, container_.guid));
+  std::string failure;
+  garden::ContainerInfo info;
+  try {
+    auto spec = spec_with(std::move(mounts));
+    co_await create_in_garden(std::move(spec));
+    info = co_await info_of_new();
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::exception& e) {
+    if (is_abort(e)) throw;
+    failure = e.what();
+  }
+  const auto took = static_cast<double>((services_.clock.now() - begun_at).count());
+  if (!failure.empty()) {
+    say(fmt::format("Cell {} failed to create container for instance {}: {}", options_.cell_id, container_.guid,
+                    failure),
+        true);
+    services_.metrics.set("ContainerSetupFailedDuration", took);
+    throw CreationFailed(truncated_failure_reason("failed to create container: " + failure));
+  }
+  say(fmt::format("Cell {} successfully created container for instance {}", options_.cell_id, container_.guid));
+  services_.metrics.set("GardenContainerCreationSucceededDuration", took);
+
+  container_.external_ip = info.external_ip;
+  container_.internal_ip = info.container_ip;
+  container_.internal_ip_v6 = info.container_ipv6;
+  container_.ports = port_mappings(container_.run_info.ports, info.mapped_ports);
+  if (container_.state == ContainerState::kCompleted) throw Interrupted();
+  container_.state = ContainerState::kCreated;
+  co_await save();
+}
+
+garden::ContainerSpec ContainerNode::spec_with(std::vector<garden::BindMount> mounts) const {
+  std::vector<std::string> env;
+  const auto& certificates = container_.run_info.trusted_system_certificates_path;
+  if (!certificates.empty() && !options_.trusted_system_certificates_path.empty()) {
+    env.push_back("CF_SYSTEM_CERT_PATH=" + certificates);
+  }
+  const auto size = services_.rootfs_sizes.find(container_.run_info.rootfs);
+  return container_spec(container_, options_.spec, std::move(mounts), std::move(env),
+                        size == services_.rootfs_sizes.end() ? 0 : size->second);
+}
+
+// Dependencies first, for what is fetched may take long and be given up.
+asio::awaitable<std::vector<garden::BindMount>> ContainerNode::prepare_mounts() {
   auto fetching = fetch_dependencies();
   auto mounts = co_await creation_.guard(std::move(fetching));
   if (!container_.run_info.volume_mounts.empty()) {
@@ -51,47 +99,7 @@ asio::awaitable<void> ContainerNode::make_container() {
   for (auto& mount : fixed_mounts()) mounts.push_back(std::move(mount));
   auto files = co_await write_mounted_files();
   mounts.insert(mounts.end(), files.begin(), files.end());
-  if (creation_.raised()) throw Interrupted();
-
-  say(fmt::format("Cell {} creating container for instance {}", options_.cell_id, container_.guid));
-  std::string failure;
-  garden::ContainerInfo info;
-  try {
-    std::vector<std::string> env;
-    const auto& certificates = container_.run_info.trusted_system_certificates_path;
-    if (!certificates.empty() && !options_.trusted_system_certificates_path.empty()) {
-      env.push_back("CF_SYSTEM_CERT_PATH=" + certificates);
-    }
-    const auto size = services_.rootfs_sizes.find(container_.run_info.rootfs);
-    auto spec = container_spec(container_, options_.spec, std::move(mounts), std::move(env),
-                               size == services_.rootfs_sizes.end() ? 0 : size->second);
-    co_await create_in_garden(std::move(spec));
-    info = co_await info_of_new();
-  } catch (const Interrupted&) {
-    throw;
-  } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
-    failure = e.what();
-  }
-  if (!failure.empty()) {
-    say(fmt::format("Cell {} failed to create container for instance {}: {}", options_.cell_id, container_.guid,
-                    failure),
-        true);
-    services_.metrics.set("ContainerSetupFailedDuration",
-                          static_cast<double>((services_.clock.now() - begun_at).count()));
-    throw CreationFailed(truncated_failure_reason("failed to create container: " + failure));
-  }
-  say(fmt::format("Cell {} successfully created container for instance {}", options_.cell_id, container_.guid));
-  services_.metrics.set("GardenContainerCreationSucceededDuration",
-                        static_cast<double>((services_.clock.now() - begun_at).count()));
-
-  container_.external_ip = info.external_ip;
-  container_.internal_ip = info.container_ip;
-  container_.internal_ip_v6 = info.container_ipv6;
-  container_.ports = port_mappings(container_.run_info.ports, info.mapped_ports);
-  if (container_.state == ContainerState::kCompleted) throw Interrupted();
-  container_.state = ContainerState::kCreated;
-  co_await save();
+  co_return mounts;
 }
 
 // Creates it once, however often Garden goes away meanwhile.
@@ -206,7 +214,8 @@ asio::awaitable<void> ContainerNode::fetch_dependency(std::size_t index) {
   }
   if (!failure.empty()) {
     output(fmt::format("Downloading {} failed", dependency.name()));
-    logger_.error("failed-to-download-cached-dependency", {{"from", dependency.from()}, {"error", failure}});
+    logger_.error("failed-to-download-cached-dependency",
+                  {{"from", loggable_url(dependency.from())}, {"error", failure}});
     fetch_failure_ = failure;
   }
   --fetches_running_;

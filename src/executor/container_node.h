@@ -105,7 +105,10 @@ class ContainerNode {
   asio::awaitable<void> destroy_once();
   asio::awaitable<void> interrupt_when_ready();
 
+  garden::ContainerSpec spec_with(std::vector<garden::BindMount> mounts) const;
+
   // Mounts. Each throws CreationFailed with the reason that is shown.
+  asio::awaitable<std::vector<garden::BindMount>> prepare_mounts();
   asio::awaitable<std::vector<garden::BindMount>> fetch_dependencies();
   asio::awaitable<void> fetch_dependency(std::size_t index);
   asio::awaitable<std::vector<garden::BindMount>> write_mounted_files();

@@ -346,6 +346,12 @@ TEST_F(TransferActionTest, FailsAnUploadWithTheServersStatus) {
   EXPECT_EQ(server.requests, 3);
 }
 
+TEST(LoggableUrl, HasNothingSecretInIt) {
+  EXPECT_EQ(loggable_url("https://user:secret@host:1/a@b?signature=secret#x"), "https://host:1/a@b");
+  EXPECT_EQ(loggable_url("http://host/a"), "http://host/a");
+  EXPECT_EQ(loggable_url("nonsense"), "nonsense");
+}
+
 TEST(ShortSize, IsWrittenAsPeopleReadIt) {
   EXPECT_EQ(short_size(512), "512B");
   EXPECT_EQ(short_size(1024), "1K");

@@ -89,6 +89,17 @@ std::optional<std::string> basic_authorization(std::string_view url) {
   return "Basic " + base::to_base64(net::percent_decode(authority.substr(0, at)));
 }
 
+std::string loggable_url(std::string_view url) {
+  url = url.substr(0, url.find_first_of("?#"));
+  const auto scheme = url.find("://");
+  if (scheme == std::string_view::npos) return std::string(url);
+  const auto start = scheme + 3;
+  const auto authority = url.substr(start, url.find('/', start) - start);
+  const auto at = authority.rfind('@');
+  if (at == std::string_view::npos) return std::string(url);
+  return std::string(url.substr(0, start)) + std::string(url.substr(start + at + 1));
+}
+
 Downloader::Downloader(asio::any_io_executor executor, base::WorkerPool& workers, DownloaderOptions options)
     : workers_(workers), options_(std::move(options)) {
   net::HttpClientOptions http;

@@ -74,5 +74,7 @@ class Downloader {
 
 // "Basic ..." for the user information of a URL; nullopt if it has none.
 std::optional<std::string> basic_authorization(std::string_view url);
+// A URL without what may be a secret in it: user information and query.
+std::string loggable_url(std::string_view url);
 
 }  // namespace rivera::executor

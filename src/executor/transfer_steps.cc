@@ -113,41 +113,36 @@ asio::awaitable<StepResult> DownloadStep::transfer() {
 
   FetchedFile fetched;
   std::string failure;
+  bool copying = false;
   try {
     DownloadRequest request{.url = action_.from(),
                             .cache_key = action_.cache_key(),
                             .checksum = {action_.checksum_algorithm(), action_.checksum_value()}};
     fetched = co_await env_.downloader.fetch_file(std::move(request));
-  } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
-    failure = e.what();
-  }
-  if (!failure.empty()) {
-    env_.logger.error("failed-to-download", {{"from", action_.from()}, {"error", failure}});
-    const auto text =
-        artifact.empty() ? std::string("Downloading failed") : fmt::format("Downloading {} failed", artifact);
-    output_->err(text + "\n");
-    co_return StepResult::emittable(text);
-  }
-
-  try {
+    copying = true;
     auto body = file_body(env_.workers, fetched.path);
     co_await env_.backend.stream_in(env_.handle, action_.user(), action_.to(), std::move(body));
   } catch (const std::exception& e) {
     if (is_abort(e)) throw;
     failure = e.what();
   }
-  if (!failure.empty()) {
-    const auto text = artifact.empty() ? fmt::format("Copying into the container failed: {}", failure)
-                                       : fmt::format("Copying {} into the container failed: {}", artifact, failure);
-    output_->err(cut_line(text) + "\n");
-    co_return StepResult::emittable(text);
-  }
+  if (!failure.empty()) co_return failed(copying, failure);
   if (!artifact.empty()) {
     output_->out(fetched.bytes > 0 ? fmt::format("Downloaded {} ({})\n", artifact, short_size(fetched.bytes))
                                    : fmt::format("Downloaded {}\n", artifact));
   }
   co_return StepResult::success();
+}
+
+// The user is told why copying failed, but not why fetching did.
+StepResult DownloadStep::failed(bool copying, const std::string& failure) {
+  env_.logger.error("failed-to-download",
+                    {{"from", loggable_url(action_.from())}, {"copying", copying}, {"error", failure}});
+  const auto what = action_.artifact().empty() ? std::string() : " " + action_.artifact();
+  const auto text = copying ? fmt::format("Copying{} into the container failed: {}", what, failure)
+                            : fmt::format("Downloading{} failed", what);
+  output_->err(cut_line(text) + "\n");
+  return StepResult::emittable(text);
 }
 
 // --- upload ---

@@ -24,6 +24,7 @@ class DownloadStep final : public Step {
 
  private:
   asio::awaitable<StepResult> transfer();
+  StepResult failed(bool copying, const std::string& failure);
 
   StepEnvironment& env_;
   models::DownloadAction action_;
