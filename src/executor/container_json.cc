@@ -221,8 +221,9 @@ std::string to_json(const ContainerRecord& record) {
   out["ports"] = ports_json(container.ports);
   out["run_info"] = run_info_json(container.run_info);
   out["run_result"] = run_result_json(container.run_result);
-  return json::serialize(
-      json::object{{"container", std::move(out)}, {"cached_directories", json::value_from(record.cached_directories)}});
+  return json::serialize(json::object{{"format", kRecordFormat},
+                                      {"container", std::move(out)},
+                                      {"cached_directories", json::value_from(record.cached_directories)}});
 }
 
 ContainerRecord record_from_json(std::string_view text) {
@@ -230,6 +231,9 @@ ContainerRecord record_from_json(std::string_view text) {
     const auto value = json::parse(text);
     ContainerRecord record;
     const Reader in(value);
+    int format = 0;
+    in.get("format", format);
+    if (format != kRecordFormat) throw std::invalid_argument("it has format " + std::to_string(format));
     in.get("cached_directories", record.cached_directories);
     const auto* container = in.find("container");
     if (!container) throw std::invalid_argument("it holds no container");

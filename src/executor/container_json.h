@@ -16,6 +16,10 @@ struct ContainerRecord {
   std::vector<std::string> cached_directories;
 };
 
+// To be raised whenever a record, or the places of steps in the tree that journals and process ids name, change their
+// meaning: a record of another format is not taken up, and its container is destroyed.
+inline constexpr int kRecordFormat = 1;
+
 // Holds everything, secrets of the environment included: keep it where only root reads.
 std::string to_json(const ContainerRecord& record);
 // Throws std::invalid_argument if `text` is no such record.

@@ -189,6 +189,9 @@ TEST(ContainerRecord, SurvivesItsWayThroughJson) {
   EXPECT_EQ(read.container.ports, container.ports);
   EXPECT_EQ(read.container.run_result, container.run_result);
   EXPECT_FALSE(read.container.run_info.monitor);
+  auto another = to_json(record);
+  another.replace(another.find("\"format\":1"), 10, "\"format\":9");
+  EXPECT_THROW(record_from_json(another), std::invalid_argument);
   EXPECT_THROW(record_from_json("{}"), std::invalid_argument);
   EXPECT_THROW(record_from_json("nonsense"), std::invalid_argument);
 }
