@@ -1,5 +1,6 @@
 #include "cluster/log_rotation.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace rivera::cluster {
@@ -16,6 +17,19 @@ void rotate_logs(const fs::path& directory, std::uintmax_t limit) {
     fs::copy_file(file, file.string() + ".1", fs::copy_options::overwrite_existing, ec);
     fs::resize_file(file, 0, ec);
   }
+}
+
+void keep_newest_logs(const fs::path& directory, std::size_t count) {
+  std::vector<std::pair<fs::file_time_type, fs::path>> files;
+  std::error_code ec;
+  for (const auto& entry : fs::directory_iterator(directory, ec)) {
+    const auto written = entry.last_write_time(ec);
+    if (!ec && entry.is_regular_file(ec)) files.emplace_back(written, entry.path());
+  }
+  if (files.size() <= count) return;
+  const auto first_kept = files.end() - static_cast<std::ptrdiff_t>(count);
+  std::nth_element(files.begin(), first_kept, files.end());
+  for (auto file = files.begin(); file != first_kept; ++file) fs::remove(file->second, ec);
 }
 
 }  // namespace rivera::cluster

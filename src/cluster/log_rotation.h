@@ -10,4 +10,7 @@ namespace rivera::cluster {
 // emptied. Its writers, who append, need not know. What is written between the copy and the emptying is lost.
 void rotate_logs(const std::filesystem::path& directory, std::uintmax_t limit);
 
+// Removes the files of `directory` that were written to longest ago, so that `count` are left.
+void keep_newest_logs(const std::filesystem::path& directory, std::size_t count);
+
 }  // namespace rivera::cluster

@@ -136,6 +136,20 @@ TEST_F(ClusterFiles, ALargeLogIsSetAsideAndItsWriterGoesOn) {
   EXPECT_EQ(fs::file_size(file.string() + ".1"), 2001u);
 }
 
+TEST_F(ClusterFiles, OnlyTheNewestApplicationLogsAreKept) {
+  const auto now = fs::file_time_type::clock::now();
+  for (int i = 0; i < 5; ++i) {
+    const fs::path file = settings_.app_log_dir() / (std::to_string(i) + ".log");
+    base::write_file_atomically(file, "x");
+    fs::last_write_time(file, now - std::chrono::minutes(i));
+  }
+  keep_newest_logs(settings_.app_log_dir(), 2);
+  EXPECT_TRUE(fs::exists(settings_.app_log_dir() / "0.log"));
+  EXPECT_TRUE(fs::exists(settings_.app_log_dir() / "1.log"));
+  EXPECT_FALSE(fs::exists(settings_.app_log_dir() / "2.log"));
+  EXPECT_FALSE(fs::exists(settings_.app_log_dir() / "4.log"));
+}
+
 TEST_F(ClusterFiles, TheReasonOfAFailureIsTheLastErrorInTheLog) {
   base::write_file_atomically(settings_.log_dir() / "bbs.log", "starting\nerror: no lock\nexited\n");
   EXPECT_EQ(last_error_in_log(settings_, "bbs"), "error: no lock");

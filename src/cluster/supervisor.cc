@@ -16,6 +16,7 @@ using std::chrono::seconds;
 constexpr seconds kStartLimit{20};  // for one component, before the next is started nevertheless
 constexpr seconds kRotationInterval{10};
 constexpr std::uintmax_t kLogLimit = 16u << 20;
+constexpr std::size_t kApplicationLogs = 2000;  // the cell bounds the size of each
 
 // Held for as long as the process lives.
 base::UniqueFd lock_directory(const Settings& settings) {
@@ -111,7 +112,10 @@ asio::awaitable<void> Supervisor::start_in_order() {
 asio::awaitable<void> Supervisor::rotate_logs_for_ever() {
   for (;;) {
     co_await base::sleep_for(kRotationInterval);
-    auto rotate = [directory = settings_.log_dir()] { rotate_logs(directory, kLogLimit); };
+    auto rotate = [components = settings_.log_dir(), applications = settings_.app_log_dir()] {
+      rotate_logs(components, kLogLimit);
+      keep_newest_logs(applications, kApplicationLogs);
+    };
     co_await program_.workers().run(std::move(rotate));
   }
 }

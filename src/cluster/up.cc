@@ -140,7 +140,9 @@ bool is_running(const Settings& wanted) {
   if (same_place(load_settings(wanted.var_dir), wanted)) return true;
   Progress progress;
   progress.begin("old cluster");
-  end_processes(load_settings(wanted.var_dir));
+  const Settings old = load_settings(wanted.var_dir);
+  end_processes(old);
+  destroy_containers(old);  // their addresses and ports were those of the old settings
   progress.done("stopped, because its settings changed");
   return false;
 }
