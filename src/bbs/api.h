@@ -55,7 +55,6 @@ class Api {
   }
 
   bool may_answer() const { return options_.may_answer(); }
-  const base::Logger& logger() const { return logger_; }
 
  private:
   using Handler = std::function<asio::awaitable<std::string>(std::string body, Call call)>;

@@ -65,9 +65,6 @@ class Ledger {
     co_return co_await asio::co_spawn(home_, std::move(at_home), asio::use_awaitable);
   }
 
-  // On the home strand only.
-  const Records& committed() const { return committed_; }
-
   // Waits until all that was decided is durable, then ends. Nothing may be run afterwards.
   asio::awaitable<void> stop();
 
