@@ -7,6 +7,10 @@ add_compile_options(-fPIE -pthread)
 add_link_options(-pie -pthread)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 add_compile_options(-pthread)  # gRPC asks for it; only if all use it does the precompiled header fit
+# Several files of a folder are compiled as one, which more than halves the time of a clean build: names in the anonymous
+# namespaces of a folder must differ. -DCMAKE_UNITY_BUILD=OFF compiles each by itself.
+option(CMAKE_UNITY_BUILD "Compile several files of a folder as one" ON)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
 set(RIVERA_SANITIZE "" CACHE STRING "Sanitizers to build with, as for -fsanitize= (empty: none)")
@@ -27,6 +31,8 @@ endif()
 # Applied to our own code only, never to generated or third-party code.
 add_library(rivera_warnings INTERFACE)
 target_compile_options(rivera_warnings INTERFACE -Wall -Wextra -Wshadow -Werror)
+# Said of every coroutine with a lambda in it that comes from an included file, as all do in a unity build.
+target_compile_options(rivera_warnings INTERFACE -Wno-subobject-linkage)
 # Warnings of g++ 12's optimizer that are wrong about std::string and coroutine frames (GCC bugs 105329, 105651, 101367).
 # What they look for is found by the sanitizers.
 if(CMAKE_BUILD_TYPE STREQUAL "Release")

@@ -3,7 +3,7 @@
 namespace rivera::bbs {
 namespace {
 
-constexpr std::size_t kMostWaiting = 100'000;
+constexpr std::size_t kMostAuctionsWaiting = 100'000;
 constexpr std::size_t kMostAtOnce = 5'000;
 
 }  // namespace
@@ -57,8 +57,8 @@ asio::awaitable<void> AuctionRequests::stop() { co_await senders_.stop(); }
 
 template <typename Request>
 void AuctionRequests::add(Line<Request>& line, Request request, const std::string& trace_id) {
-  if (line.waiting.size() >= kMostWaiting) {
-    logger_.error("too-many-waiting", {{"limit", kMostWaiting}});
+  if (line.waiting.size() >= kMostAuctionsWaiting) {
+    logger_.error("too-many-waiting", {{"limit", kMostAuctionsWaiting}});
     return;
   }
   line.waiting.push_back({std::move(request), trace_id});

@@ -3,7 +3,7 @@
 namespace rivera::bbs {
 namespace {
 
-constexpr std::size_t kMostWaiting = 100'000;
+constexpr std::size_t kMostRepCallsWaiting = 100'000;
 
 struct CellOf {
   std::string operator()(const StopInstance& call) const { return cell_id(*call.lrp); }
@@ -37,13 +37,13 @@ RepCalls::RepCalls(asio::any_io_executor executor, Cells& cells, clients::RepCli
     : cells_(cells),
       reps_(executor, std::move(options)),
       logger_(logger.session("rep-calls")),
-      queue_(executor, kMostWaiting),
+      queue_(executor, kMostRepCallsWaiting),
       most_workers_(workers),
       workers_(executor, logger_) {}
 
 void RepCalls::make(Call call) {
   if (!queue_.try_push(std::move(call))) {
-    logger_.error("too-many-waiting", {{"limit", kMostWaiting}});
+    logger_.error("too-many-waiting", {{"limit", kMostRepCallsWaiting}});
   } else if (workers_.size() < most_workers_) {
     workers_.spawn("worker", work());
   }

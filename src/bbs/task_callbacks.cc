@@ -5,7 +5,7 @@
 namespace rivera::bbs {
 namespace {
 
-constexpr std::size_t kMostWaiting = 100'000;
+constexpr std::size_t kMostCallbacksWaiting = 100'000;
 constexpr int kAttempts = 3;
 
 }  // namespace
@@ -15,13 +15,13 @@ TaskCallbacks::TaskCallbacks(asio::any_io_executor home, Ledger& ledger, net::Ht
     : ledger_(ledger),
       http_(home, std::move(http)),
       logger_(logger.session("task-callbacks")),
-      queue_(home, kMostWaiting),
+      queue_(home, kMostCallbacksWaiting),
       most_workers_(workers),
       workers_(home, logger_) {}
 
 void TaskCallbacks::submit(TaskPtr task) {
   if (!queue_.try_push(std::move(task))) {
-    logger_.error("too-many-waiting", {{"limit", kMostWaiting}});
+    logger_.error("too-many-waiting", {{"limit", kMostCallbacksWaiting}});
   } else if (workers_.size() < most_workers_) {
     workers_.spawn("worker", work());
   }

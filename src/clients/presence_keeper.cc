@@ -8,9 +8,9 @@
 namespace rivera::clients {
 namespace {
 
-constexpr auto kReleaseLimit = std::chrono::seconds(5);
+constexpr auto kPresenceReleaseLimit = std::chrono::seconds(5);
 constexpr auto kCallLimit = std::chrono::seconds(5);
-constexpr auto kShortInterval = std::chrono::seconds(1);
+constexpr auto kFirstRetryInterval = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -31,7 +31,7 @@ class PresenceKeeper::Impl {
       co_await self->refresh();
       const std::chrono::nanoseconds pause =
           self->is_established ? self->options.retry_interval
-                               : std::min<std::chrono::nanoseconds>(self->options.retry_interval, kShortInterval);
+                               : std::min<std::chrono::nanoseconds>(self->options.retry_interval, kFirstRetryInterval);
       const auto until = std::chrono::steady_clock::now() + pause;
       while (!self->refresh_at_once && std::chrono::steady_clock::now() < until) {
         co_await self->changed.wait_for(until - std::chrono::steady_clock::now());
@@ -67,7 +67,7 @@ class PresenceKeeper::Impl {
     co_await self->tasks.stop();
     self->is_established = false;
     try {
-      co_await self->locket.release(self->resource(), kReleaseLimit);
+      co_await self->locket.release(self->resource(), kPresenceReleaseLimit);
       self->logger.info("released-presence");
     } catch (const LocketError& e) {
       self->logger.error("failed-to-release-presence", {{"error", e.what()}});

@@ -88,9 +88,9 @@ json::object run_result_json(const RunResult& result) {
 
 // --- reading: what is missing keeps its default ---
 
-class Reader {
+class ObjectReader {
  public:
-  explicit Reader(const json::value& value) : object_(value.as_object()) {}
+  explicit ObjectReader(const json::value& value) : object_(value.as_object()) {}
 
   template <typename T>
   void get(std::string_view key, T& into) const {
@@ -113,7 +113,7 @@ class Reader {
 };
 
 void read_log_config(const json::value& value, LogConfig& into) {
-  const Reader in(value);
+  const ObjectReader in(value);
   in.get("owner", into.owner);
   in.get("guid", into.guid);
   in.get("index", into.index);
@@ -122,14 +122,14 @@ void read_log_config(const json::value& value, LogConfig& into) {
 }
 
 void read_metrics_config(const json::value& value, MetricsConfig& into) {
-  const Reader in(value);
+  const ObjectReader in(value);
   in.get("guid", into.guid);
   in.get("index", into.index);
   in.get("tags", into.tags);
 }
 
 void read_run_info(const json::value& value, RunInfo& info) {
-  const Reader in(value);
+  const ObjectReader in(value);
   in.get("rootfs", info.rootfs);
   in.get("cpu_weight", info.cpu_weight);
   in.get("ports", info.ports);
@@ -163,7 +163,7 @@ void read_run_info(const json::value& value, RunInfo& info) {
 
 void read_ports(const json::value& value, std::vector<PortMapping>& into) {
   for (const auto& element : value.as_array()) {
-    const Reader in(element);
+    const ObjectReader in(element);
     auto& port = into.emplace_back();
     in.get("container_port", port.container_port);
     in.get("host_port", port.host_port);
@@ -173,7 +173,7 @@ void read_ports(const json::value& value, std::vector<PortMapping>& into) {
 }
 
 void read_run_result(const json::value& value, RunResult& into) {
-  const Reader in(value);
+  const ObjectReader in(value);
   in.get("failed", into.failed);
   in.get("failure_reason", into.failure_reason);
   in.get("Retryable", into.retryable);
@@ -181,7 +181,7 @@ void read_run_result(const json::value& value, RunResult& into) {
 }
 
 void read_container(const json::value& value, Container& container) {
-  const Reader in(value);
+  const ObjectReader in(value);
   in.get("guid", container.guid);
   in.get("memory_mb", container.resource.memory_mb);
   in.get("disk_mb", container.resource.disk_mb);
@@ -230,7 +230,7 @@ ContainerRecord record_from_json(std::string_view text) {
   try {
     const auto value = json::parse(text);
     ContainerRecord record;
-    const Reader in(value);
+    const ObjectReader in(value);
     int format = 0;
     in.get("format", format);
     if (format != kRecordFormat) throw std::invalid_argument("it has format " + std::to_string(format));

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
+#include "base/units.h"
 #include "base/wait.h"
 #include "executor/step.h"
 
 namespace rivera::executor {
 namespace {
-
-constexpr std::uint64_t kMebibyte = 1024 * 1024;
 
 bool is_made(const Container& container) {
   return container.state == ContainerState::kCreated || container.state == ContainerState::kRunning;
@@ -53,8 +52,8 @@ asio::awaitable<void> ContainerMetricsReporter::sample_once() {
     if (!container || !entry.error.empty()) continue;
     const auto before = usages_.find(guid);
     const auto sample = make_sample(*container, entry.value, before == usages_.end() ? nullptr : &before->second);
-    memory += static_cast<double>(sample.memory_bytes / kMebibyte);
-    disk += static_cast<double>(sample.disk_bytes / kMebibyte);
+    memory += static_cast<double>(sample.memory_bytes / base::kMebibyte);
+    disk += static_cast<double>(sample.disk_bytes / base::kMebibyte);
     samples.emplace(guid, sample);
     usages.emplace(guid, Usage{.cpu_ns = entry.value.cpu.usage, .age_ns = entry.value.age_ns});
   }
@@ -70,9 +69,9 @@ ContainerMetricsReporter::Sample ContainerMetricsReporter::make_sample(const Con
   Sample sample;
   const auto rootfs_size = executor_.rootfs_size(container.run_info.rootfs);
   sample.memory_bytes = metrics.total_usage_toward_limit;
-  sample.memory_quota_bytes = static_cast<std::uint64_t>(container.resource.memory_mb) * kMebibyte;
+  sample.memory_quota_bytes = static_cast<std::uint64_t>(container.resource.memory_mb) * base::kMebibyte;
   sample.disk_bytes = metrics.disk.total_bytes_used - std::min(metrics.disk.total_bytes_used, rootfs_size);
-  sample.disk_quota_bytes = static_cast<std::uint64_t>(container.resource.disk_mb) * kMebibyte;
+  sample.disk_quota_bytes = static_cast<std::uint64_t>(container.resource.disk_mb) * base::kMebibyte;
   if (metrics.network) {
     sample.rx_bytes = metrics.network->rx_bytes;
     sample.tx_bytes = metrics.network->tx_bytes;

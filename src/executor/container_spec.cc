@@ -6,15 +6,14 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/units.h"
 #include "executor/errors.h"
 
 namespace rivera::executor {
 namespace {
 
-constexpr std::uint64_t kMebibyte = 1024 * 1024;
-
 std::uint64_t mebibytes(std::int64_t megabytes) {
-  return megabytes <= 0 ? 0 : static_cast<std::uint64_t>(megabytes) * kMebibyte;
+  return megabytes <= 0 ? 0 : static_cast<std::uint64_t>(megabytes) * base::kMebibyte;
 }
 
 garden::Limits limits_of(const Container& container, const ContainerSpecOptions& options, std::uint64_t rootfs_size) {

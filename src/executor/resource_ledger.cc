@@ -3,10 +3,10 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "base/units.h"
+
 namespace rivera::executor {
 namespace {
-
-constexpr std::uint64_t kMebibyte = 1024 * 1024;
 
 // 0 if the text is no number above zero.
 std::int64_t positive_number(const std::string& text) {
@@ -17,7 +17,7 @@ std::int64_t positive_number(const std::string& text) {
 }
 
 std::int64_t total_memory(const CapacityOptions& options, const GardenCapacity& garden) {
-  if (options.memory_mb == "auto") return static_cast<std::int64_t>(garden.memory_in_bytes / kMebibyte);
+  if (options.memory_mb == "auto") return static_cast<std::int64_t>(garden.memory_in_bytes / base::kMebibyte);
   const auto value = positive_number(options.memory_mb);
   if (value == 0) throw std::invalid_argument("memory limit must be a positive number or 'auto'");
   return value;
@@ -33,7 +33,7 @@ std::int64_t total_disk(const CapacityOptions& options, const GardenCapacity& ga
   const auto bytes = schedulable ? static_cast<std::int64_t>(garden.schedulable_disk_in_bytes)
                                  : static_cast<std::int64_t>(garden.disk_in_bytes) -
                                        static_cast<std::int64_t>(options.max_cache_size_in_bytes);
-  const auto megabytes = bytes / static_cast<std::int64_t>(kMebibyte) - options.auto_disk_capacity_overhead_mb;
+  const auto megabytes = bytes / static_cast<std::int64_t>(base::kMebibyte) - options.auto_disk_capacity_overhead_mb;
   if (megabytes <= 0) throw std::invalid_argument("auto disk limit must result in a positive number");
   return megabytes;
 }

@@ -13,17 +13,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+bool contains_text(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 TEST_F(GorouterHarness, SaysThatAnUnknownHostDoesNotExist) {
   with_router([&]() -> asio::awaitable<void> {
     const std::string answer =
         co_await exchange_bytes("GET /x HTTP/1.1\r\nHost: nope.example.com\r\nConnection: close\r\n\r\n");
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 404 Not Found\r\n")) << answer;
-    EXPECT_TRUE(has(answer, "X-Cf-Routererror: unknown_route\r\n"));
-    EXPECT_TRUE(has(answer, "Cache-Control: no-cache, no-store\r\n"));
-    EXPECT_TRUE(has(answer, "X-Content-Type-Options: nosniff\r\n"));
-    EXPECT_TRUE(has(answer, "Content-Length: 68\r\n"));
+    EXPECT_TRUE(contains_text(answer, "X-Cf-Routererror: unknown_route\r\n"));
+    EXPECT_TRUE(contains_text(answer, "Cache-Control: no-cache, no-store\r\n"));
+    EXPECT_TRUE(contains_text(answer, "X-Content-Type-Options: nosniff\r\n"));
+    EXPECT_TRUE(contains_text(answer, "Content-Length: 68\r\n"));
     EXPECT_TRUE(answer.ends_with("\r\n\r\n404 Not Found: Requested route ('nope.example.com') does not exist.\n"));
   });
 }
@@ -64,19 +64,19 @@ TEST_F(GorouterHarness, TellsTheBackendWhoAsksAndWhereItWent) {
                          {"Te", "gzip"},
                          {"X-Request-Start", "123"}};
     auto response = co_await get_with("app.example.com", "/a%2Fb;c?x=1&", headers);
-    EXPECT_TRUE(has(response.body, "GET /a%2Fb;c?x=1&\n")) << response.body;
-    EXPECT_TRUE(has(response.body, "Host: app.example.com\n"));
-    EXPECT_TRUE(has(response.body, "X-Forwarded-For: 1.2.3.4, 127.0.0.1\n"));
-    EXPECT_TRUE(has(response.body, "X-Forwarded-Proto: http\n"));
-    EXPECT_TRUE(has(response.body, "X-Custom: v\n"));
-    EXPECT_TRUE(has(response.body, "X-Cf-Applicationid: app-guid\n"));
-    EXPECT_TRUE(has(response.body, "X-Cf-Instanceindex: 0\n"));
-    EXPECT_TRUE(has(response.body, "X-Request-Start: 123\n"));
-    EXPECT_FALSE(has(response.body, "forged"));
-    EXPECT_FALSE(has(response.body, "X-Hop"));
-    EXPECT_FALSE(has(response.body, "Te:"));
+    EXPECT_TRUE(contains_text(response.body, "GET /a%2Fb;c?x=1&\n")) << response.body;
+    EXPECT_TRUE(contains_text(response.body, "Host: app.example.com\n"));
+    EXPECT_TRUE(contains_text(response.body, "X-Forwarded-For: 1.2.3.4, 127.0.0.1\n"));
+    EXPECT_TRUE(contains_text(response.body, "X-Forwarded-Proto: http\n"));
+    EXPECT_TRUE(contains_text(response.body, "X-Custom: v\n"));
+    EXPECT_TRUE(contains_text(response.body, "X-Cf-Applicationid: app-guid\n"));
+    EXPECT_TRUE(contains_text(response.body, "X-Cf-Instanceindex: 0\n"));
+    EXPECT_TRUE(contains_text(response.body, "X-Request-Start: 123\n"));
+    EXPECT_FALSE(contains_text(response.body, "forged"));
+    EXPECT_FALSE(contains_text(response.body, "X-Hop"));
+    EXPECT_FALSE(contains_text(response.body, "Te:"));
     EXPECT_EQ(response.headers.get("X-Vcap-Request-Id").size(), 36u);
-    EXPECT_TRUE(has(response.body, "X-Vcap-Request-Id: " + std::string(response.headers.get("X-Vcap-Request-Id"))));
+    EXPECT_TRUE(contains_text(response.body, "X-Vcap-Request-Id: " + std::string(response.headers.get("X-Vcap-Request-Id"))));
   });
 }
 
@@ -166,7 +166,7 @@ TEST_F(GorouterHarness, RefusesMalformedRequestsAndGoesOn) {
           "POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"}) {
       const std::string answer = co_await exchange_bytes(bad);
       EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 Bad Request\r\n")) << bad << " -> " << answer;
-      EXPECT_TRUE(has(answer, "Connection: close\r\n")) << bad;
+      EXPECT_TRUE(contains_text(answer, "Connection: close\r\n")) << bad;
     }
     const std::string version = co_await exchange_bytes("GET / HTTP/2.0\r\nHost: app\r\n\r\n");
     EXPECT_EQ(version, "HTTP/1.0 400 Bad Request\r\n\r\n");
@@ -190,7 +190,7 @@ TEST_F(GorouterHarness, AnswersWhatNeedsNoBackend) {
     };
     co_await register_app(app, "app", named);
     auto empty = co_await exchange_bytes("GET / HTTP/1.0\r\n\r\n");
-    EXPECT_TRUE(has(empty, "400 Bad Request: Request had empty Host header\n")) << empty;
+    EXPECT_TRUE(contains_text(empty, "400 Bad Request: Request had empty Host header\n")) << empty;
     auto own = co_await get("127.0.0.1:80");
     EXPECT_EQ(own.status, 400);
     EXPECT_EQ(own.headers.get("X-Cf-RouterError"), "empty_host");
@@ -204,7 +204,7 @@ TEST_F(GorouterHarness, AnswersWhatNeedsNoBackend) {
     };
     auto r = co_await ask("x-cf-app-instance", "01234567-89ab-cdef-0123-456789abcdef:0");
     EXPECT_EQ(r.status, 200);
-    EXPECT_FALSE(has(r.body, "App-Instance"));
+    EXPECT_FALSE(contains_text(r.body, "App-Instance"));
     r = co_await ask("X-Cf-App-Instance", "01234567-89ab-cdef-0123-456789abcdef:7");
     EXPECT_EQ(r.status, 400);
     EXPECT_EQ(r.body,
@@ -227,7 +227,7 @@ TEST_F(GorouterHarness, LimitsTheSizeOfRequests) {
     const std::string answer =
         co_await exchange_bytes("GET /" + std::string(2048, 'x') + " HTTP/1.1\r\nHost: app\r\n\r\n");
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 431 ")) << answer;
-    EXPECT_TRUE(has(answer, "X-Cf-Routererror: max-request-size-exceeded\r\n"));
+    EXPECT_TRUE(contains_text(answer, "X-Cf-Routererror: max-request-size-exceeded\r\n"));
     EXPECT_TRUE(answer.ends_with("\r\n\r\n"));
     EXPECT_EQ(app.requests(), 0);
   });
@@ -250,7 +250,7 @@ TEST_F(GorouterHarness, TriesAnotherEndpointWhenOneDoesNotAnswer) {
     auto failed = co_await get("app");
     EXPECT_EQ(failed.status, 502);
     EXPECT_EQ(failed.body, "502 Bad Gateway: Registered endpoint failed to handle the request.\n");
-    EXPECT_TRUE(has(std::string(failed.headers.get("X-Cf-RouterError")), "connect: connection refused)"));
+    EXPECT_TRUE(contains_text(std::string(failed.headers.get("X-Cf-RouterError")), "connect: connection refused)"));
   });
 }
 
@@ -264,7 +264,7 @@ TEST_F(GorouterHarness, TellsTheClientWhenAnAnswerBreaksOff) {
     });
     co_await register_app(app, "app");
     const std::string answer = co_await exchange_bytes("GET / HTTP/1.1\r\nHost: app\r\n\r\n");
-    EXPECT_TRUE(has(answer, "Content-Length: 100\r\n"));
+    EXPECT_TRUE(contains_text(answer, "Content-Length: 100\r\n"));
     EXPECT_TRUE(answer.ends_with("\r\n\r\nonly this")) << answer;
   });
 }
@@ -284,10 +284,10 @@ TEST_F(GorouterHarness, StreamsAnswersAsTheyCome) {
     auto stream = co_await connect();
     co_await stream->write("GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n");
     const std::string begun = co_await read_until(*stream, "first");
-    EXPECT_TRUE(has(begun, "Transfer-Encoding: chunked\r\n"));
+    EXPECT_TRUE(contains_text(begun, "Transfer-Encoding: chunked\r\n"));
     go_on = true;
     const std::string rest = co_await read_to_end(*stream);
-    EXPECT_TRUE(has(rest, "6\r\nsecond\r\n0\r\n\r\n")) << rest;
+    EXPECT_TRUE(contains_text(rest, "6\r\nsecond\r\n0\r\n\r\n")) << rest;
     auto old = co_await exchange_bytes("GET / HTTP/1.0\r\nHost: app\r\n\r\n");
     EXPECT_TRUE(old.ends_with("\r\n\r\nfirstsecond")) << old;
   });
@@ -343,7 +343,7 @@ TEST_F(GorouterHarness, PassesUpgradedConnectionsOn) {
         "GET / HTTP/1.1\r\nHost: app\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\nearly");
     std::string seen = co_await read_until(*stream, "early");
     EXPECT_TRUE(seen.starts_with("HTTP/1.1 101 Switching Protocols\r\n")) << seen;
-    EXPECT_TRUE(has(seen, "Upgrade: websocket\r\n"));
+    EXPECT_TRUE(contains_text(seen, "Upgrade: websocket\r\n"));
     co_await stream->write("later");
     seen = co_await read_until(*stream, "later");
     EXPECT_EQ(router_->plane().probe.websocket_upgrades, 1u);
@@ -371,7 +371,7 @@ TEST_F(GorouterHarness, AsksTheBackendBeforeAClientSendsItsBody) {
     const std::string refused = co_await exchange_bytes(
         "POST /echo HTTP/1.1\r\nHost: refusing\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
     EXPECT_TRUE(refused.starts_with("HTTP/1.1 417 ")) << refused;
-    EXPECT_TRUE(has(refused, "Connection: close\r\n"));
+    EXPECT_TRUE(contains_text(refused, "Connection: close\r\n"));
   });
 }
 
@@ -388,7 +388,7 @@ TEST_F(GorouterHarness, KeepsASessionWithItsInstance) {
     const auto cookies = first.headers.all("Set-Cookie");
     EXPECT_EQ(cookies.size(), 2u);
     const std::string sticky(cookies.back());
-    EXPECT_TRUE(has(sticky, "; Path=/Some/Path; HttpOnly; Secure")) << sticky;
+    EXPECT_TRUE(contains_text(sticky, "; Path=/Some/Path; HttpOnly; Secure")) << sticky;
     const std::string cookie = sticky.substr(0, sticky.find(';')) + "; JSESSIONID=abc";
     for (int i = 0; i < 6; ++i) {
       net::Headers headers{{"Cookie", cookie}};
@@ -457,7 +457,7 @@ TEST_F(GorouterHarness, ServesTlsWithTheCertificateOfTheNameAskedFor) {
       const std::string request = fmt::format("GET / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", name);
       co_await stream->write(request);
       const std::string answer = co_await read_to_end(*stream);
-      EXPECT_TRUE(has(answer, "X-Forwarded-Proto: https\n")) << answer;
+      EXPECT_TRUE(contains_text(answer, "X-Forwarded-Proto: https\n")) << answer;
     }
   });
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "net/http.h"
 
 namespace rivera::gorouter {
@@ -71,12 +72,6 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::any_of(names.begin(), names.end(), [name](const auto& n) { return http1_same_name(n, name); });
 }
 
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
 // Names that Connection declares to be for this hop, but for those every message knows and those a client may not
 // strip.
 std::vector<std::string_view> declared_names(const net::Http1Fields& fields,
@@ -87,7 +82,7 @@ std::vector<std::string_view> declared_names(const net::Http1Fields& fields,
     std::string_view list = field.value;
     while (!list.empty()) {
       const auto comma = list.find(',');
-      const std::string_view name = trim(list.substr(0, comma));
+      const std::string_view name = base::trim_blanks(list.substr(0, comma));
       list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
       const bool usual = name.empty() || http1_same_name(name, "keep-alive") || http1_same_name(name, "close") ||
                          http1_same_name(name, "upgrade");

@@ -4,14 +4,10 @@
 #include <charconv>
 #include <optional>
 
+#include "base/text.h"
+
 namespace rivera::gorouter {
 namespace {
-
-std::string_view trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 // The value of a request's cookie; nullopt if it is not there.
 std::optional<std::string_view> cookie(const net::Http1Fields& request, std::string_view name) {
@@ -20,7 +16,7 @@ std::optional<std::string_view> cookie(const net::Http1Fields& request, std::str
     std::string_view rest = field.value;
     while (!rest.empty()) {
       const auto end = rest.find(';');
-      const std::string_view pair = trim(rest.substr(0, end));
+      const std::string_view pair = base::trim_blanks(rest.substr(0, end));
       rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
       const auto equals = pair.find('=');
       if (equals == std::string_view::npos || pair.substr(0, equals) != name) continue;
@@ -51,7 +47,7 @@ Attributes attributes_of(std::string_view set_cookie) {
       set_cookie.find(';') == std::string_view::npos ? std::string_view() : set_cookie.substr(set_cookie.find(';') + 1);
   while (!rest.empty()) {
     const auto end = rest.find(';');
-    const std::string_view attribute = trim(rest.substr(0, end));
+    const std::string_view attribute = base::trim_blanks(rest.substr(0, end));
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     const auto equals = attribute.find('=');
     const std::string_view name = attribute.substr(0, equals);
@@ -97,7 +93,7 @@ std::string sticky_cookie(const net::Http1Fields& response, const StickyWish& wi
   std::string_view session;
   for (const auto& field : response) {
     if (!net::http1_same_name(field.name, "Set-Cookie")) continue;
-    const std::string_view name = trim(field.value.substr(0, field.value.find('=')));
+    const std::string_view name = base::trim_blanks(field.value.substr(0, field.value.find('=')));
     if (name == kStickyCookie) return {};
     const auto& names = rules.session_cookies;
     if (session.empty() && std::find(names.begin(), names.end(), name) != names.end()) session = field.value;

@@ -5,7 +5,7 @@
 namespace rivera::locket {
 namespace {
 
-constexpr std::size_t kMostTogether = 256;
+constexpr std::size_t kMostInOneTransaction = 256;
 constexpr std::size_t kMostWaiting = 10'000;
 
 // One write's values are to blame, and the others may well succeed; any other failure would meet each of them.
@@ -44,7 +44,7 @@ asio::awaitable<void> LockJournal::loop() {
   while (true) {
     while (waiting_.empty() && !stopped_) co_await arrived_.wait();
     if (waiting_.empty()) co_return;
-    const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMostTogether));
+    const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMostInOneTransaction));
     Jobs jobs(waiting_.begin(), end);
     waiting_.erase(waiting_.begin(), end);
     auto work = [&database = database_, &jobs] { run_batch(database, jobs); };

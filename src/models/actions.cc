@@ -3,18 +3,15 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/text.h"
+
 namespace rivera::models {
 namespace {
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 // "sha256", or nothing if the layer has no digest.
 std::string algorithm_of(const ImageLayer& layer) {
   if (layer.digest_algorithm() == ImageLayer::DigestAlgorithmInvalid) return "";
-  return lower(ImageLayer::DigestAlgorithm_Name(layer.digest_algorithm()));
+  return base::to_lower(ImageLayer::DigestAlgorithm_Name(layer.digest_algorithm()));
 }
 
 std::string cache_key_of(const ImageLayer& layer) { return algorithm_of(layer) + ":" + layer.digest_value(); }

@@ -19,7 +19,7 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-constexpr std::size_t kMaxDepth = 256;
+constexpr std::size_t kMaxParsedDepth = 256;
 
 [[noreturn]] void fail(std::string_view member, std::string_view expected) {
   throw std::invalid_argument(std::string(member) + ": expected " + std::string(expected));
@@ -209,7 +209,7 @@ void from_json(const json::value& value, Message& message) {
 
 void from_json_text(std::string_view text, Message& message) {
   json::parse_options options;
-  options.max_depth = kMaxDepth;
+  options.max_depth = kMaxParsedDepth;
   boost::system::error_code error;
   const auto value = json::parse(valid_utf8(text), error, {}, options);
   if (error) throw std::invalid_argument("not JSON: " + error.message());

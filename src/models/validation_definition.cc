@@ -8,7 +8,7 @@
 namespace rivera::models {
 namespace {
 
-using Tags = google::protobuf::Map<std::string, MetricTagValue>;
+using TagValues = google::protobuf::Map<std::string, MetricTagValue>;
 using Files = google::protobuf::RepeatedPtrField<File>;
 
 constexpr std::size_t kMaxAnnotation = 10 * 1024;
@@ -33,7 +33,7 @@ bool fits(const ProtoRoutes& routes) {
 }
 
 // Unordered on the wire: checked by name, so that the findings do not depend on a hash.
-Findings tag_findings(const Tags& tags) {
+Findings tag_findings(const TagValues& tags) {
   std::vector<std::string> names;
   for (const auto& [name, value] : tags) names.push_back(name);
   std::ranges::sort(names);

@@ -3,17 +3,13 @@
 #include <cctype>
 
 #include "models/actions.h"
+#include "base/text.h"
 #include "models/validation_report.h"
 
 namespace rivera::models {
 namespace {
 
 constexpr std::uint32_t kHighestPort = 65535;
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 Findings inner_findings(bool is_present, const Action& action) {
   if (!is_present) return Report().field("action").take();
@@ -104,7 +100,7 @@ void check_checksum(Report& report, const std::string& algorithm, const std::str
     report.field("checksum algorithm");
   } else if (value.empty()) {
     report.field("checksum value");
-  } else if (const auto name = lower(algorithm); name != "md5" && name != "sha1" && name != "sha256") {
+  } else if (const auto name = base::to_lower(algorithm); name != "md5" && name != "sha1" && name != "sha256") {
     report.field("invalid algorithm");
   }
 }

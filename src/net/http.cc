@@ -6,16 +6,12 @@
 #include <boost/beast/http/status.hpp>
 #include <fmt/format.h>
 
+#include "base/text.h"
+
 namespace rivera::net {
 namespace {
 
 bool same(std::string_view a, std::string_view b) { return boost::beast::iequals(a, b); }
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -71,7 +67,7 @@ bool Headers::has_token(std::string_view name, std::string_view token) const {
   for (std::string_view list : all(name)) {
     while (!list.empty()) {
       const auto comma = list.find(',');
-      if (same(trim(list.substr(0, comma)), token)) return true;
+      if (same(base::trim_blanks(list.substr(0, comma)), token)) return true;
       list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
     }
   }

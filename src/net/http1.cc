@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
+
 namespace rivera::net {
 namespace {
 
@@ -33,12 +35,6 @@ bool is_token(std::string_view text) {
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c; }
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 // The next line of `rest` without its end ("\r\n" or "\n").
 std::string_view take_line(std::string_view& rest) {
   const auto end = rest.find('\n');
@@ -66,7 +62,7 @@ void parse_fields(std::string_view rest, Http1Fields& into) {
     const auto colon = line.find(':');
     // A name that begins with a blank would continue the line before: nobody needs that any more, and readers differ.
     if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) throw Http1Error("malformed header line");
-    const std::string_view value = trim(line.substr(colon + 1));
+    const std::string_view value = base::trim_blanks(line.substr(colon + 1));
     if (!is_field_value(value)) throw Http1Error("malformed header value");
     into.add({line.substr(0, colon), value});
   }
@@ -169,7 +165,7 @@ bool Http1Fields::has_token(std::string_view name, std::string_view token) const
     std::string_view list = field.value;
     while (!list.empty()) {
       const auto comma = list.find(',');
-      if (http1_same_name(trim(list.substr(0, comma)), token)) return true;
+      if (http1_same_name(base::trim_blanks(list.substr(0, comma)), token)) return true;
       list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
     }
   }
@@ -306,7 +302,7 @@ std::optional<std::string_view> Http1BodyDecoder::line(std::string_view& bytes) 
 }
 
 void Http1BodyDecoder::take_size(std::string_view text) {
-  text = trim(text.substr(0, text.find(';')));  // extensions mean nothing to us
+  text = base::trim_blanks(text.substr(0, text.find(';')));  // extensions mean nothing to us
   const char* end = text.data() + text.size();
   const auto [at, ec] = std::from_chars(text.data(), end, remaining_, 16);
   if (text.empty() || ec != std::errc() || at != end) throw Http1Error("malformed chunk size");

@@ -11,24 +11,12 @@
 #include "net/http_client.h"
 #include "net/http_router.h"
 #include "net/sse.h"
+#include "net/test_run.h"
 
 namespace rivera::net {
 namespace {
 
 using namespace std::chrono_literals;
-
-// Runs a coroutine on a fresh context and rethrows what it threw. Ten seconds are enough for everything here.
-void run(std::function<asio::awaitable<void>(asio::any_io_executor)> body) {
-  asio::io_context io;
-  std::exception_ptr failure;
-  auto work = [&]() -> asio::awaitable<void> {
-    auto executor = co_await asio::this_coro::executor;
-    co_await base::within(10s, "the test", body(executor));
-  };
-  asio::co_spawn(asio::make_strand(io), work(), [&](std::exception_ptr e) { failure = e; });
-  io.run();
-  if (failure) std::rethrow_exception(failure);
-}
 
 class HttpServerTest : public ::testing::Test {
  protected:

@@ -10,12 +10,12 @@
 #include "net/nats_protocol.h"
 #include "net/nats_test_server.h"
 #include "net/test_certificates.h"
+#include "net/test_run.h"
 
 namespace rivera::net {
 namespace {
 
 using namespace std::chrono_literals;
-using Kind = NatsFrame::Kind;
 
 TEST(NatsParser, CutsFramesWhereverTheBytesAreSplit) {
   const std::string wire =
@@ -52,19 +52,6 @@ TEST(NatsParser, RefusesALineWithoutEnd) {
   NatsParser parser;
   parser.feed("INFO " + std::string(2u << 20, 'x'));
   EXPECT_THROW(parser.next(), NatsProtocolError);
-}
-
-// Runs a coroutine on a fresh context and rethrows what it threw.
-void run(std::function<asio::awaitable<void>(asio::any_io_executor)> body) {
-  asio::io_context io;
-  std::exception_ptr failure;
-  auto work = [&]() -> asio::awaitable<void> {
-    auto executor = co_await asio::this_coro::executor;
-    co_await base::within(60s, "the test", body(executor));
-  };
-  asio::co_spawn(asio::make_strand(io), work(), [&](std::exception_ptr e) { failure = e; });
-  io.run();
-  if (failure) std::rethrow_exception(failure);
 }
 
 NatsClientOptions options_for(const NatsTestServer& server) {

@@ -9,7 +9,7 @@
 namespace rivera::net {
 namespace {
 
-constexpr std::size_t kReadSize = 64 * 1024;
+constexpr std::size_t kFirstBuffer = 64 * 1024;
 constexpr std::size_t kLineLimit = 1u << 20;  // INFO of a large cluster lists many addresses
 
 // The next word of `rest`, which loses it.
@@ -41,11 +41,11 @@ std::string_view trim(std::string_view text, std::string_view characters) {
   return text.substr(start, text.find_last_not_of(characters) - start + 1);
 }
 
-bool same(std::string_view a, std::string_view b) { return boost::beast::iequals(a, b); }
+bool same_word(std::string_view a, std::string_view b) { return boost::beast::iequals(a, b); }
 
 }  // namespace
 
-NatsParser::NatsParser(std::size_t payload_limit) : payload_limit_(payload_limit), buffer_(kReadSize) {}
+NatsParser::NatsParser(std::size_t payload_limit) : payload_limit_(payload_limit), buffer_(kFirstBuffer) {}
 
 std::span<char> NatsParser::space() {
   if (begin_ > 0) {
@@ -53,7 +53,7 @@ std::span<char> NatsParser::space() {
     end_ -= begin_;
     begin_ = 0;
   }
-  if (buffer_.size() - end_ < kReadSize / 2) buffer_.resize(buffer_.size() * 2);
+  if (buffer_.size() - end_ < kFirstBuffer / 2) buffer_.resize(buffer_.size() * 2);
   return {buffer_.data() + end_, buffer_.size() - end_};
 }
 
@@ -76,19 +76,19 @@ std::optional<NatsFrame> NatsParser::next() {
   }
   std::string_view rest = trim(unread.substr(0, newline), " \t\r");
   const std::string_view operation = take_word(rest);
-  if (same(operation, "MSG")) return message(rest, begin_ + newline + 1);
+  if (same_word(operation, "MSG")) return message(rest, begin_ + newline + 1);
 
   NatsFrame frame;
   frame.text = trim(rest, " \t");
-  if (same(operation, "PING")) {
+  if (same_word(operation, "PING")) {
     frame.kind = NatsFrame::Kind::kPing;
-  } else if (same(operation, "PONG")) {
+  } else if (same_word(operation, "PONG")) {
     frame.kind = NatsFrame::Kind::kPong;
-  } else if (same(operation, "+OK")) {
+  } else if (same_word(operation, "+OK")) {
     frame.kind = NatsFrame::Kind::kOk;
-  } else if (same(operation, "INFO")) {
+  } else if (same_word(operation, "INFO")) {
     frame.kind = NatsFrame::Kind::kInfo;
-  } else if (same(operation, "-ERR")) {
+  } else if (same_word(operation, "-ERR")) {
     frame.kind = NatsFrame::Kind::kError;
     frame.text = trim(frame.text, "'");
   } else {

@@ -15,7 +15,7 @@ net::HttpResponse empty(int status) {
   return response;
 }
 
-net::HttpResponse json(int status, const std::string& text) { return net::json_response(status, text + "\n"); }
+net::HttpResponse json_line(int status, const std::string& text) { return net::json_response(status, text + "\n"); }
 
 }  // namespace
 
@@ -66,11 +66,11 @@ asio::awaitable<net::HttpResponse> CellService::answer(net::HttpRequest request,
 net::HttpResponse CellService::state(const net::HttpRequest&, const net::PathParameters&) {
   CellStateBuilder builder(config_, parts_.executor.total(), parts_.executor.remaining(), parts_.evacuation.evacuating);
   parts_.executor.visit([&builder](const executor::Container& container) { builder.add(container); });
-  return json(parts_.is_healthy() ? 200 : 503, models::to_json(builder.take()));
+  return json_line(parts_.is_healthy() ? 200 : 503, models::to_json(builder.take()));
 }
 
 net::HttpResponse CellService::container_metrics(const net::HttpRequest&, const net::PathParameters&) {
-  return json(200, models::to_json(parts_.container_metrics()));
+  return json_line(200, models::to_json(parts_.container_metrics()));
 }
 
 net::HttpResponse CellService::work(const net::HttpRequest& request, const net::PathParameters&) {
@@ -96,7 +96,7 @@ net::HttpResponse CellService::work(const net::HttpRequest& request, const net::
   const auto failures = parts_.executor.allocate(std::move(requests));
   auto refused = intake.refused;
   refuse_failed(refused, intake, failures);
-  return json(200, models::to_json(refused));
+  return json_line(200, models::to_json(refused));
 }
 
 net::HttpResponse CellService::stop_lrp(const net::HttpRequest&, const net::PathParameters& parameters) {
@@ -146,7 +146,7 @@ void add_admin_routes(net::HttpRouter& router, std::function<void()> on_evacuate
   router.add_simple("POST", "/evacuate",
                     [on_evacuate](net::HttpRequest, const net::PathParameters&) -> asio::awaitable<net::HttpResponse> {
                       on_evacuate();
-                      co_return json(202, R"({"ping_path":"/ping"})");
+                      co_return json_line(202, R"({"ping_path":"/ping"})");
                     });
 }
 

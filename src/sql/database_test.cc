@@ -11,20 +11,10 @@
 
 #include "base/config.h"
 #include "base/files.h"
+#include "sql/testing.h"
 
 namespace rivera::sql {
 namespace {
-
-template <typename Work>
-ErrorClass class_of_failure(Work work) {
-  try {
-    work();
-  } catch (const Error& e) {
-    return e.error_class();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorClass::kOther;
-}
 
 class SqliteDatabase : public testing::Test {
  protected:

@@ -7,20 +7,10 @@
 #include "sql/database.h"
 #include "sql/mysql_address.h"
 #include "sql/test_servers.h"
+#include "sql/testing.h"
 
 namespace rivera::sql {
 namespace {
-
-template <typename Work>
-ErrorClass class_of_failure(Work work) {
-  try {
-    work();
-  } catch (const Error& e) {
-    return e.error_class();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorClass::kOther;
-}
 
 class Contract {
  public:
