@@ -10,6 +10,9 @@ namespace {
 
 using Columns = std::vector<std::string>;
 
+// A power of two. More gains nothing measurable.
+constexpr std::size_t kMostRowsAtOnce = 64;
+
 const Columns kActualLRPColumns = {"domain",
                                    "state",
                                    "instance_guid",
@@ -73,68 +76,71 @@ class RowWriter::Builder {
     const int presence = any.lrp.presence();
     if (!is_first("a", guid + '\0' + std::to_string(instance_index(any)) + '\0' + std::to_string(presence))) return;
     if (!swap.after) {
-      begin("DELETE FROM actual_lrps WHERE process_guid = ? AND instance_index = ? AND presence = ?");
-      return values(guid, instance_index(any), presence);
+      return add_statement("DELETE FROM actual_lrps WHERE process_guid = ? AND instance_index = ? AND presence = ?",
+                           guid, instance_index(any), presence);
     }
     const models::ActualLRP& lrp = any.lrp;
-    begin(writer_.upsert_actual_lrp_);
-    values(guid, instance_index(any), presence, lrp.actual_lrp_key().domain(), lrp.state(),
-           lrp.actual_lrp_instance_key().instance_guid(), lrp.actual_lrp_instance_key().cell_id(),
-           lrp.placement_error(), lrp.since(), sealed(message_column(lrp.actual_lrp_net_info())),
-           lrp.modification_tag().epoch(), lrp.modification_tag().index(), lrp.crash_count(), lrp.crash_reason(),
-           sealed(internal_routes_column(lrp)), sealed(instance_tags_column(lrp)), lrp.routable(),
-           lrp.availability_zone());
+    add_row(actual_lrps_, guid, instance_index(any), presence, lrp.actual_lrp_key().domain(), lrp.state(),
+            lrp.actual_lrp_instance_key().instance_guid(), lrp.actual_lrp_instance_key().cell_id(),
+            lrp.placement_error(), lrp.since(), sealed(message_column(lrp.actual_lrp_net_info())),
+            lrp.modification_tag().epoch(), lrp.modification_tag().index(), lrp.crash_count(), lrp.crash_reason(),
+            sealed(internal_routes_column(lrp)), sealed(instance_tags_column(lrp)), lrp.routable(),
+            lrp.availability_zone());
   }
 
   void add(const Swap<DesiredLRPRecord>& swap) {
     const DesiredLRPRecord& any = swap.after ? *swap.after : *swap.before;
     if (!is_first("d", any.lrp.process_guid())) return;
     if (!swap.after) {
-      begin("DELETE FROM desired_lrps WHERE process_guid = ?");
-      return values(any.lrp.process_guid());
+      return add_statement("DELETE FROM desired_lrps WHERE process_guid = ?", any.lrp.process_guid());
     }
     const models::DesiredLRP& lrp = any.lrp;
     const auto info = models::scheduling_info_of(lrp);
-    begin(writer_.upsert_desired_lrp_);
-    values(lrp.process_guid(), lrp.domain(), lrp.log_guid(), lrp.annotation(), lrp.instances(), lrp.memory_mb(),
-           lrp.disk_mb(), lrp.root_fs(), sealed(routes_column(lrp)), sealed(message_column(info.volume_placement())),
-           lrp.modification_tag().epoch(), lrp.modification_tag().index(),
-           sealed(message_column(models::run_info_of(lrp, any.created_at))), kept(placement_tags_column(lrp)),
-           lrp.max_pids(), sealed(desired_tags_column(lrp)), static_cast<int>(lrp.update_strategy()));
+    add_row(desired_lrps_, lrp.process_guid(), lrp.domain(), lrp.log_guid(), lrp.annotation(), lrp.instances(),
+            lrp.memory_mb(), lrp.disk_mb(), lrp.root_fs(), sealed(routes_column(lrp)),
+            sealed(message_column(info.volume_placement())), lrp.modification_tag().epoch(),
+            lrp.modification_tag().index(), sealed(message_column(models::run_info_of(lrp, any.created_at))),
+            kept(placement_tags_column(lrp)), lrp.max_pids(), sealed(desired_tags_column(lrp)),
+            static_cast<int>(lrp.update_strategy()));
   }
 
   void add(const Swap<TaskRecord>& swap) {
     const models::Task& task = swap.after ? swap.after->task : swap.before->task;
     if (!is_first("t", task.task_guid())) return;
     if (!swap.after) {
-      begin("DELETE FROM tasks WHERE guid = ?");
-      return values(task.task_guid());
+      return add_statement("DELETE FROM tasks WHERE guid = ?", task.task_guid());
     }
-    begin(writer_.upsert_task_);
-    values(task.task_guid(), task.domain(), task.updated_at(), task.created_at(), task.first_completed_at(),
-           static_cast<int>(task.state()), task.cell_id(), task.result(), task.failed(), task.failure_reason(),
-           sealed(message_column(task.task_definition())), task.rejection_count(), task.rejection_reason());
+    add_row(tasks_, task.task_guid(), task.domain(), task.updated_at(), task.created_at(), task.first_completed_at(),
+            static_cast<int>(task.state()), task.cell_id(), task.result(), task.failed(), task.failure_reason(),
+            sealed(message_column(task.task_definition())), task.rejection_count(), task.rejection_reason());
   }
 
   void add(const Swap<DomainRecord>& swap) {
     const DomainRecord& any = swap.after ? *swap.after : *swap.before;
     if (!is_first("o", any.name)) return;
-    begin(swap.after ? std::string_view(writer_.upsert_domain_) : "DELETE FROM domains WHERE domain = ?");
-    if (!swap.after) return values(any.name);
-    values(any.name, any.expires_at);
+    if (!swap.after) return add_statement("DELETE FROM domains WHERE domain = ?", any.name);
+    add_row(domains_, any.name, any.expires_at);
   }
 
-  RowStatements take() { return std::move(out_); }
+  RowStatements take() {
+    writer_.domains_.append_to(out_.statements, domains_);
+    writer_.tasks_.append_to(out_.statements, tasks_);
+    writer_.desired_lrps_.append_to(out_.statements, desired_lrps_);
+    writer_.actual_lrps_.append_to(out_.statements, actual_lrps_);
+    return std::move(out_);
+  }
 
  private:
   bool is_first(const char* table, const std::string& key) { return seen_.insert(table + key).second; }
-  void begin(std::string_view sql) { out_.statements.push_back({sql, {}}); }
 
   template <typename... Values>
-  void values(const Values&... all) {
-    auto& parameters = out_.statements.back().parameters;
-    parameters.reserve(sizeof...(all));
-    (parameters.emplace_back(all), ...);
+  void add_statement(std::string_view sql, const Values&... values) {
+    out_.statements.push_back({sql, {values...}});
+  }
+
+  template <typename... Values>
+  static void add_row(std::vector<sql::Parameter>& table, const Values&... values) {
+    (table.emplace_back(values), ...);
   }
 
   // Texts made here live as long as the statements; all others belong to the records.
@@ -143,16 +149,34 @@ class RowWriter::Builder {
 
   const RowWriter& writer_;
   RowStatements out_;
+  std::vector<sql::Parameter> domains_, tasks_, desired_lrps_, actual_lrps_;  // rows to insert or replace
   std::unordered_set<std::string> seen_;
 };
 
+BulkUpsert::BulkUpsert(const sql::Dialect& dialect, std::string_view table, const Columns& key_columns,
+                       const Columns& other_columns)
+    : columns_(key_columns.size() + other_columns.size()) {
+  for (std::size_t rows = kMostRowsAtOnce; rows > 0; rows /= 2) {
+    texts_.push_back(dialect.upsert(table, key_columns, other_columns, rows));
+  }
+}
+
+void BulkUpsert::append_to(std::vector<sql::Statement>& statements, std::span<const sql::Parameter> values) const {
+  std::size_t rows = kMostRowsAtOnce;
+  for (const std::string& text : texts_) {
+    for (const std::size_t wanted = rows * columns_; values.size() >= wanted; values = values.subspan(wanted)) {
+      statements.push_back({text, {values.begin(), values.begin() + static_cast<std::ptrdiff_t>(wanted)}});
+    }
+    rows /= 2;
+  }
+}
+
 RowWriter::RowWriter(const ColumnCipher& cipher, const sql::Dialect& dialect)
     : cipher_(cipher),
-      upsert_actual_lrp_(
-          dialect.upsert("actual_lrps", {"process_guid", "instance_index", "presence"}, kActualLRPColumns)),
-      upsert_desired_lrp_(dialect.upsert("desired_lrps", {"process_guid"}, kDesiredLRPColumns)),
-      upsert_task_(dialect.upsert("tasks", {"guid"}, kTaskColumns)),
-      upsert_domain_(dialect.upsert("domains", {"domain"}, {"expire_time"})) {}
+      actual_lrps_(dialect, "actual_lrps", {"process_guid", "instance_index", "presence"}, kActualLRPColumns),
+      desired_lrps_(dialect, "desired_lrps", {"process_guid"}, kDesiredLRPColumns),
+      tasks_(dialect, "tasks", {"guid"}, kTaskColumns),
+      domains_(dialect, "domains", {"domain"}, {"expire_time"}) {}
 
 RowStatements RowWriter::statements_for(const std::vector<Change>& changes) const {
   Builder builder(*this);

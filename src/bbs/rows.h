@@ -3,7 +3,9 @@
 
 #include <deque>
 #include <functional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bbs/column_cipher.h"
@@ -19,7 +21,21 @@ struct RowStatements {
   std::vector<sql::Statement> statements;
 };
 
-// Turns changes into statements, one per record: of several changes of a record the last one counts. Thread-safe.
+// The texts that insert or replace rows of one table, many at once: a row costs an engine far less in company.
+class BulkUpsert {
+ public:
+  BulkUpsert(const sql::Dialect& dialect, std::string_view table, const std::vector<std::string>& key_columns,
+             const std::vector<std::string>& other_columns);
+
+  // Cuts `values`, row after row, into statements of a few fixed sizes, so that each is prepared but once.
+  void append_to(std::vector<sql::Statement>& statements, std::span<const sql::Parameter> values) const;
+
+ private:
+  std::size_t columns_;
+  std::vector<std::string> texts_;  // for 64, 32, ..., 1 rows
+};
+
+// Turns changes into statements: of several changes of a record the last one counts. Thread-safe.
 class RowWriter {
  public:
   RowWriter(const ColumnCipher& cipher, const sql::Dialect& dialect);
@@ -28,7 +44,7 @@ class RowWriter {
  private:
   class Builder;
   const ColumnCipher& cipher_;
-  std::string upsert_actual_lrp_, upsert_desired_lrp_, upsert_task_, upsert_domain_;
+  BulkUpsert actual_lrps_, desired_lrps_, tasks_, domains_;
 };
 
 // The SELECT of all rows of a table, and the reader of each. Readers throw UndecodableColumn.

@@ -52,7 +52,7 @@ std::string Dialect::placeholders(std::size_t count) {
 }
 
 std::string Dialect::upsert(std::string_view table, const std::vector<std::string>& key_columns,
-                            const std::vector<std::string>& other_columns) const {
+                            const std::vector<std::string>& other_columns, std::size_t rows) const {
   std::vector<std::string> columns = key_columns;
   columns.insert(columns.end(), other_columns.begin(), other_columns.end());
   std::vector<std::string> updates;
@@ -60,8 +60,9 @@ std::string Dialect::upsert(std::string_view table, const std::vector<std::strin
     updates.push_back(engine_ == Engine::kMysql ? fmt::format("{0} = VALUES({0})", column)
                                                 : fmt::format("{0} = excluded.{0}", column));
   }
+  const std::vector<std::string> values(rows, "(" + placeholders(columns.size()) + ")");
   std::string text =
-      fmt::format("INSERT INTO {} ({}) VALUES ({})", table, fmt::join(columns, ", "), placeholders(columns.size()));
+      fmt::format("INSERT INTO {} ({}) VALUES {}", table, fmt::join(columns, ", "), fmt::join(values, ", "));
   if (engine_ == Engine::kMysql) {
     // Without other columns a no-op assignment stands for "do nothing".
     if (updates.empty()) updates.push_back(fmt::format("{0} = {0}", key_columns.front()));

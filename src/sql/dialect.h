@@ -17,9 +17,10 @@ class Dialect {
 
   // Appended to a SELECT inside a write transaction: " FOR UPDATE", or "" where the transaction itself is the lock.
   std::string_view for_update() const;
-  // An INSERT that replaces the other columns where a row with these key columns exists. Every column gets a "?".
+  // An INSERT of so many rows that replaces the other columns where a row with these key columns exists. Every column
+  // gets a "?", row by row; no two rows may have the same key.
   std::string upsert(std::string_view table, const std::vector<std::string>& key_columns,
-                     const std::vector<std::string>& other_columns) const;
+                     const std::vector<std::string>& other_columns, std::size_t rows = 1) const;
   // "?, ?, ?"
   static std::string placeholders(std::size_t count);
 

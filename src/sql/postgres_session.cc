@@ -128,6 +128,8 @@ class PostgresSession final : public Session {
     try {
       const auto patience = std::chrono::ceil<std::chrono::milliseconds>(config.operation_timeout).count();
       simple(fmt::format("SET lock_timeout = {}", patience));
+      // Statements are prepared once and run a thousand times: planning them anew for each set of values costs more.
+      simple("SET plan_cache_mode = force_generic_plan");
     } catch (...) {
       PQfinish(connection_);
       throw;
