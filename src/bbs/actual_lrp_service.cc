@@ -42,10 +42,6 @@ LRPs select(const Records& records, const models::ActualLRPsRequest& request) {
   return found;
 }
 
-std::string body_of_lrps(const LRPs& lrps) {
-  return list_body(lrps, [](const ActualLRPRecord& r) -> const std::string& { return r.wire; });
-}
-
 std::string encoded_group(const Group& group) {
   std::string bytes;
   if (group.instance) models::append_field(bytes, 1, group.instance->wire);
@@ -73,11 +69,11 @@ ActualLRPService::ActualLRPService(Api& api, asio::any_io_executor home, Ledger&
 }
 
 void ActualLRPService::add_reads(Api& api) {
-  api.post<models::ActualLRPsRequest>("ActualLRPs", "/v1/actual_lrps/list",
-                                      [this](auto request, Call) { return list(std::move(request)); });
-  api.post<models::ActualLRPsByProcessGuidsRequest>(
+  api.post_list<models::ActualLRPsRequest>("ActualLRPs", "/v1/actual_lrps/list",
+                                           [this](auto request) { return list(std::move(request)); });
+  api.post_list<models::ActualLRPsByProcessGuidsRequest>(
       "ActualLRPsByProcessGuids", "/v1/actual_lrps/list_by_process_guids",
-      [this](auto request, Call) { return list_by_guids(std::move(request)); });
+      [this](auto request) { return list_by_guids(std::move(request)); });
   api.post<models::ActualLRPGroupsRequest>("ActualLRPGroups", "/v1/actual_lrp_groups/list",
                                            [this](auto request, Call) { return groups(std::move(request)); });
   api.post<models::ActualLRPGroupsByProcessGuidRequest>(
@@ -111,13 +107,13 @@ void ActualLRPService::add_transitions(Api& api) {
       });
 }
 
-asio::awaitable<std::string> ActualLRPService::list(models::ActualLRPsRequest request) {
+asio::awaitable<RecordList> ActualLRPService::list(models::ActualLRPsRequest request) {
   auto look = [request = std::move(request)](const Records& records) { return select(records, request); };
-  const LRPs lrps = co_await ledger_.read(std::move(look));
-  co_return body_of_lrps(lrps);
+  LRPs lrps = co_await ledger_.read(std::move(look));
+  co_return list_of(std::move(lrps), &ActualLRPRecord::wire);
 }
 
-asio::awaitable<std::string> ActualLRPService::list_by_guids(models::ActualLRPsByProcessGuidsRequest request) {
+asio::awaitable<RecordList> ActualLRPService::list_by_guids(models::ActualLRPsByProcessGuidsRequest request) {
   auto look = [request = std::move(request)](const Records& records) {
     LRPs found;
     const std::set<std::string> guids(request.process_guids().begin(), request.process_guids().end());
@@ -127,8 +123,8 @@ asio::awaitable<std::string> ActualLRPService::list_by_guids(models::ActualLRPsB
     }
     return found;
   };
-  const LRPs lrps = co_await ledger_.read(std::move(look));
-  co_return body_of_lrps(lrps);
+  LRPs lrps = co_await ledger_.read(std::move(look));
+  co_return list_of(std::move(lrps), &ActualLRPRecord::wire);
 }
 
 asio::awaitable<std::string> ActualLRPService::groups(models::ActualLRPGroupsRequest request) {

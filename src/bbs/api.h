@@ -3,9 +3,11 @@
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "base/asio.h"
 #include "base/log.h"
@@ -26,6 +28,9 @@ struct Call {
 // For routes that do not look at their request.
 struct Ignored {};
 
+// Records' encoded forms, each keeping its record: what a list answers, without a copy of it in memory.
+using RecordList = std::vector<std::shared_ptr<const std::string>>;
+
 // Puts routes into a router; owns what they need. Made once; the router and all it refers to must outlive serving.
 class Api {
  public:
@@ -42,31 +47,53 @@ class Api {
   // been validated.
   template <typename Request, typename Handle>
   void post(std::string name, std::string path, Handle handle, std::string error_suffix = "") {
-    add(std::move(name), std::move(path), std::move(error_suffix),
-        [handle = std::move(handle)](std::string body, Call call) -> asio::awaitable<std::string> {
-          if constexpr (std::is_same_v<Request, Ignored>) {
-            return handle(Ignored{}, std::move(call));
-          } else {
-            Request request = models::decode_request<Request>(body);
-            models::validate(request);
-            return handle(std::move(request), std::move(call));
-          }
-        });
+    Route route{std::move(name), std::move(error_suffix), {}, {}};
+    route.handle = [handle = std::move(handle)](std::string body, Call call) -> asio::awaitable<std::string> {
+      if constexpr (std::is_same_v<Request, Ignored>) {
+        return handle(Ignored{}, std::move(call));
+      } else {
+        return handle(validated<Request>(body), std::move(call));
+      }
+    };
+    add(std::move(path), std::move(route));
+  }
+
+  // The same for a route whose response repeats records in field 2: `handle(Request)` gives an awaitable of RecordList.
+  template <typename Request, typename Handle>
+  void post_list(std::string name, std::string path, Handle handle) {
+    Route route{std::move(name), "", {}, {}};
+    route.list = [handle = std::move(handle)](std::string body) -> asio::awaitable<RecordList> {
+      return handle(validated<Request>(body));
+    };
+    add(std::move(path), std::move(route));
   }
 
   bool may_answer() const { return options_.may_answer(); }
 
  private:
-  using Handler = std::function<asio::awaitable<std::string>(std::string body, Call call)>;
+  // One of `handle` and `list` is set.
   struct Route {
     std::string name;
     std::string error_suffix;
-    Handler handle;
+    std::function<asio::awaitable<std::string>(std::string body, Call call)> handle;
+    std::function<asio::awaitable<RecordList>(std::string body)> list;
+  };
+  struct Answer {
+    std::string body;
+    RecordList records;  // behind the body
   };
 
-  void add(std::string name, std::string path, std::string error_suffix, Handler handle);
+  template <typename Request>
+  static Request validated(const std::string& body) {
+    Request request = models::decode_request<Request>(body);
+    models::validate(request);
+    return request;
+  }
+
+  void add(std::string path, Route route);
   asio::awaitable<void> serve(const Route& route, net::HttpExchange& exchange);
-  asio::awaitable<std::string> answer(const Route& route, std::string body, Call call);
+  asio::awaitable<Answer> answer(const Route& route, std::string body, Call call);
+  asio::awaitable<void> respond(net::HttpExchange& exchange, Answer answer);
 
   net::HttpRouter& router_;
   Options options_;
@@ -82,15 +109,16 @@ std::string body_of(const Outcome& outcome);
 // The same with field 2 set if `outcome.answer` is true.
 std::string body_with_answer(const Outcome& outcome);
 
-// A response whose field 2 repeats the records' bytes, picked by `bytes_of`.
-template <typename Records, typename BytesOf>
-std::string list_body(const Records& records, BytesOf bytes_of) {
-  std::size_t size = 0;
-  for (const auto& record : records) size += bytes_of(*record).size() + 6;
-  std::string body;
-  body.reserve(size);
-  for (const auto& record : records) models::append_field(body, 2, bytes_of(*record));
-  return body;
+// One encoded form of records: `list_of(lrps, &ActualLRPRecord::wire)`.
+template <typename Record>
+RecordList list_of(std::vector<std::shared_ptr<const Record>> records, const std::string Record::*form) {
+  RecordList list;
+  list.reserve(records.size());
+  for (auto& record : records) {
+    const std::string* bytes = &((*record).*form);
+    list.emplace_back(std::move(record), bytes);
+  }
+  return list;
 }
 
 }  // namespace rivera::bbs

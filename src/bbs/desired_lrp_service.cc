@@ -48,10 +48,10 @@ DesiredLRPService::DesiredLRPService(Api& api, Ledger& ledger) : ledger_(ledger)
 
 void DesiredLRPService::add_reads(Api& api) {
   using models::DefinitionVersion;
-  api.post<models::DesiredLRPsRequest>("DesiredLRPs", "/v1/desired_lrps/list.r3", [this](auto request, Call) {
+  api.post_list<models::DesiredLRPsRequest>("DesiredLRPs", "/v1/desired_lrps/list.r3", [this](auto request) {
     return list(std::move(request), DefinitionVersion::kV3);
   });
-  api.post<models::DesiredLRPsRequest>("DesiredLRPs_r2", "/v1/desired_lrps/list.r2", [this](auto request, Call) {
+  api.post_list<models::DesiredLRPsRequest>("DesiredLRPs_r2", "/v1/desired_lrps/list.r2", [this](auto request) {
     return list(std::move(request), DefinitionVersion::kV2);
   });
   api.post<models::DesiredLRPByProcessGuidRequest>(
@@ -60,13 +60,13 @@ void DesiredLRPService::add_reads(Api& api) {
   api.post<models::DesiredLRPByProcessGuidRequest>(
       "DesiredLRPByProcessGuid_r2", "/v1/desired_lrps/get_by_process_guid.r2",
       [this](auto request, Call) { return get(request.process_guid(), DefinitionVersion::kV2); });
-  api.post<models::DesiredLRPsRequest>("DesiredLRPSchedulingInfos", "/v1/desired_lrp_scheduling_infos/list",
-                                       [this](auto request, Call) { return scheduling_infos(std::move(request)); });
+  api.post_list<models::DesiredLRPsRequest>("DesiredLRPSchedulingInfos", "/v1/desired_lrp_scheduling_infos/list",
+                                            [this](auto request) { return scheduling_infos(std::move(request)); });
   api.post<models::DesiredLRPByProcessGuidRequest>(
       "DesiredLRPSchedulingInfoByProcessGuid", "/v1/desired_lrp_scheduling_infos/get_by_process_guid",
       [this](auto request, Call) { return scheduling_info(request.process_guid()); });
-  api.post<models::DesiredLRPsRequest>("DesiredLRPRoutingInfos", "/v1/desired_lrp_routing_infos/list",
-                                       [this](auto request, Call) { return routing_infos(std::move(request)); });
+  api.post_list<models::DesiredLRPsRequest>("DesiredLRPRoutingInfos", "/v1/desired_lrp_routing_infos/list",
+                                            [this](auto request) { return routing_infos(std::move(request)); });
 }
 
 void DesiredLRPService::add_changes(Api& api) {
@@ -101,15 +101,14 @@ asio::awaitable<DesiredLRPPtr> DesiredLRPService::find(std::string process_guid)
   co_return desired;
 }
 
-asio::awaitable<std::string> DesiredLRPService::list(models::DesiredLRPsRequest request,
-                                                     models::DefinitionVersion version) {
-  const DesiredLRPs lrps = co_await select(std::move(request));
-  if (version == models::DefinitionVersion::kV3) {
-    co_return list_body(lrps, [](const DesiredLRPRecord& r) -> const std::string& { return r.wire; });
-  }
-  std::string body;
-  for (const DesiredLRPPtr& lrp : lrps) models::append_field(body, 2, encoded(*lrp, version));
-  co_return body;
+asio::awaitable<RecordList> DesiredLRPService::list(models::DesiredLRPsRequest request,
+                                                    models::DefinitionVersion version) {
+  DesiredLRPs lrps = co_await select(std::move(request));
+  if (version == models::DefinitionVersion::kV3) co_return list_of(std::move(lrps), &DesiredLRPRecord::wire);
+  RecordList converted;
+  converted.reserve(lrps.size());
+  for (const DesiredLRPPtr& lrp : lrps) converted.push_back(std::make_shared<std::string>(encoded(*lrp, version)));
+  co_return converted;
 }
 
 asio::awaitable<std::string> DesiredLRPService::get(std::string process_guid, models::DefinitionVersion version) {
@@ -119,10 +118,10 @@ asio::awaitable<std::string> DesiredLRPService::get(std::string process_guid, mo
   co_return body;
 }
 
-asio::awaitable<std::string> DesiredLRPService::scheduling_infos(models::DesiredLRPsRequest request) {
+asio::awaitable<RecordList> DesiredLRPService::scheduling_infos(models::DesiredLRPsRequest request) {
   request.clear_app_guids();  // not looked at here (§4.9)
-  const DesiredLRPs lrps = co_await select(std::move(request));
-  co_return list_body(lrps, [](const DesiredLRPRecord& r) -> const std::string& { return r.scheduling_info; });
+  DesiredLRPs lrps = co_await select(std::move(request));
+  co_return list_of(std::move(lrps), &DesiredLRPRecord::scheduling_info);
 }
 
 asio::awaitable<std::string> DesiredLRPService::scheduling_info(std::string process_guid) {
@@ -132,11 +131,11 @@ asio::awaitable<std::string> DesiredLRPService::scheduling_info(std::string proc
   co_return body;
 }
 
-asio::awaitable<std::string> DesiredLRPService::routing_infos(models::DesiredLRPsRequest request) {
+asio::awaitable<RecordList> DesiredLRPService::routing_infos(models::DesiredLRPsRequest request) {
   request.clear_app_guids();  // neither this nor the domain is looked at here (§4.9)
   request.clear_domain();
-  const DesiredLRPs lrps = co_await select(std::move(request));
-  co_return list_body(lrps, [](const DesiredLRPRecord& r) -> const std::string& { return r.routing_info; });
+  DesiredLRPs lrps = co_await select(std::move(request));
+  co_return list_of(std::move(lrps), &DesiredLRPRecord::routing_info);
 }
 
 asio::awaitable<std::string> DesiredLRPService::change(Ledger::Operation operation) {

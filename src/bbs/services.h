@@ -40,8 +40,8 @@ class ActualLRPService {
  private:
   void add_reads(Api& api);
   void add_transitions(Api& api);
-  asio::awaitable<std::string> list(models::ActualLRPsRequest request);
-  asio::awaitable<std::string> list_by_guids(models::ActualLRPsByProcessGuidsRequest request);
+  asio::awaitable<RecordList> list(models::ActualLRPsRequest request);
+  asio::awaitable<RecordList> list_by_guids(models::ActualLRPsByProcessGuidsRequest request);
   asio::awaitable<std::string> groups(models::ActualLRPGroupsRequest request);
   asio::awaitable<std::string> groups_by_guid(models::ActualLRPGroupsByProcessGuidRequest request);
   asio::awaitable<std::string> group(models::ActualLRPGroupByProcessGuidAndIndexRequest request);
@@ -76,11 +76,11 @@ class DesiredLRPService {
   void add_changes(Api& api);
   asio::awaitable<std::vector<DesiredLRPPtr>> select(models::DesiredLRPsRequest request);
   asio::awaitable<DesiredLRPPtr> find(std::string process_guid);
-  asio::awaitable<std::string> list(models::DesiredLRPsRequest request, models::DefinitionVersion version);
+  asio::awaitable<RecordList> list(models::DesiredLRPsRequest request, models::DefinitionVersion version);
   asio::awaitable<std::string> get(std::string process_guid, models::DefinitionVersion version);
-  asio::awaitable<std::string> scheduling_infos(models::DesiredLRPsRequest request);
+  asio::awaitable<RecordList> scheduling_infos(models::DesiredLRPsRequest request);
   asio::awaitable<std::string> scheduling_info(std::string process_guid);
-  asio::awaitable<std::string> routing_infos(models::DesiredLRPsRequest request);
+  asio::awaitable<RecordList> routing_infos(models::DesiredLRPsRequest request);
   asio::awaitable<std::string> change(Ledger::Operation operation);
 
   Ledger& ledger_;

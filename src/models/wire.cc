@@ -1,5 +1,7 @@
 #include "models/wire.h"
 
+#include <bit>
+
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/stubs/logging.h>
@@ -203,6 +205,12 @@ void append_field(std::string& message, std::uint32_t field_number, std::string_
   append_varint(message, std::uint64_t{field_number} << 3 | 2);
   append_varint(message, encoded.size());
   message.append(encoded);
+}
+
+std::size_t field_size(std::uint32_t field_number, std::size_t encoded_size) {
+  const auto varint_size = [](std::uint64_t value) { return (std::bit_width(value | 1) + 6) / 7; };
+  return static_cast<std::size_t>(varint_size(std::uint64_t{field_number} << 3 | 2) + varint_size(encoded_size)) +
+         encoded_size;
 }
 
 bool is_valid_utf8(std::string_view text) {

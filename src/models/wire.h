@@ -41,6 +41,8 @@ inline void fill_always_emitted(Task&) {}
 // Appends one entry of a repeated message field (field number, length, bytes) to an encoded message: lists of encoded
 // records become a response without being decoded.
 void append_field(std::string& message, std::uint32_t field_number, std::string_view encoded);
+// How many bytes append_field() adds for so many encoded ones.
+std::size_t field_size(std::uint32_t field_number, std::size_t encoded_size);
 
 // `text` with each invalid byte sequence replaced by U+FFFD.
 std::string valid_utf8(std::string_view text);
