@@ -7,6 +7,7 @@ namespace rivera::bbs {
 Outcome Board::converge_lrps(const LRPConvergence& plan, const CellIds& cells, base::Timestamp now) {
   Outcome outcome;
   Auctions auctions;
+  for (const std::string& guid : plan.settled) records_.settle(guid);
   for (const std::string& name : plan.expired_domains) swap(outcome, records_.domain(name), DomainPtr());
   for (const ActualLRPPtr& lrp : plan.lost_evacuating) remove_lrp(outcome, lrp);
   for (const ActualLRPPtr& lrp : plan.returned) take_back(outcome, lrp);

@@ -13,19 +13,48 @@ class LRPPlanner {
   LRPPlanner(const Records& records, const CellIds& cells, base::Timestamp now)
       : records_(records), cells_(cells), now_(base::to_unix_nanos(now)) {}
 
-  LRPConvergence plan() {
+  LRPConvergence plan(Scope scope) {
+    count_all();
     sort_domains();
     find_cells();
-    for (const auto& [guid, process] : records_.processes()) {
-      crashing_ = false;
-      for (const Instance& instance : process.instances) look_at(process, instance);
-      if (process.desired) look_at_desired(guid, process);
-      plan_.counts.crashing_desired += process.desired && crashing_;
+    if (scope == Scope::kAll) {
+      for (const auto& [guid, process] : records_.processes()) look_at(guid, process);
+    } else {
+      for (const std::string& guid : records_.unsettled()) look_at(guid);
+      for (const std::string& guid : touched_by_cells_) {
+        if (!records_.unsettled().contains(guid)) look_at(guid);
+      }
     }
     return std::move(plan_);
   }
 
  private:
+  void look_at(const std::string& guid) {
+    const Process* process = records_.process(guid);
+    if (process) look_at(guid, *process);
+  }
+
+  void look_at(const std::string& guid, const Process& process) {
+    crashing_ = false;
+    settled_ = process.desired != nullptr;
+    for (const Instance& instance : process.instances) look_at(process, instance);
+    if (process.desired) look_at_desired(guid, process);
+    plan_.counts.crashing_desired += process.desired && crashing_;
+    if (settled_) plan_.settled.push_back(guid);
+  }
+
+  void count_all() {
+    const Tally& tally = records_.tally();
+    auto& counts = plan_.counts;
+    counts.unclaimed = tally.unclaimed;
+    counts.claimed = tally.claimed;
+    counts.running = tally.running;
+    counts.crashed = tally.crashed;
+    counts.suspect_running = tally.suspect_running;
+    counts.suspect_claimed = tally.suspect_claimed;
+    counts.desired = tally.desired_instances;
+  }
+
   void sort_domains() {
     for (const auto& [name, domain] : records_.domains()) {
       (domain->expires_at <= now_ ? plan_.expired_domains : plan_.fresh_domains).push_back(name);
@@ -37,57 +66,66 @@ class LRPPlanner {
     return std::binary_search(plan_.fresh_domains.begin(), plan_.fresh_domains.end(), domain);
   }
 
-  bool is_present(const ActualLRPRecord& lrp) const { return cells_.contains(cell_id(lrp)); }
+  // Of an LRP that is on a cell.
+  bool is_present(const ActualLRPPtr& lrp) const { return !on_missing_cells_.contains(lrp.get()); }
 
   void find_cells() {
     plan_.counts.present_cells = static_cast<std::int64_t>(cells_.size());
     for (const auto& [cell, lrps] : records_.cells()) {
       if (cells_.contains(cell)) continue;
       ++plan_.counts.missing_cells;
+      for (const ActualLRPPtr& lrp : lrps) {
+        on_missing_cells_.insert(lrp.get());
+        touched_by_cells_.insert(process_guid(*lrp));
+      }
     }
   }
 
   void look_at(const Process& process, const Instance& instance) {
     const LRPSet& lrps = instance.lrps;
-    if (lrps.evacuating() && !is_present(*lrps.evacuating())) plan_.lost_evacuating.push_back(lrps.evacuating());
+    // More than one of an index is a passing state.
+    if (lrps.evacuating() || lrps.suspect()) settled_ = false;
+    if (lrps.evacuating() && !is_present(lrps.evacuating())) plan_.lost_evacuating.push_back(lrps.evacuating());
     const bool suspect_stays = lrps.suspect() && look_at_suspect(process, lrps);
     if (!lrps.ordinary()) return;
-    count(*lrps.ordinary());
+    if (is_in_state(*lrps.ordinary(), models::kCrashed)) crashing_ = true;
     if (suspect_stays && is_back(lrps)) return;  // the suspect takes its place
     look_at_ordinary(process, instance);
   }
 
-  bool is_back(const LRPSet& lrps) const { return is_present(*lrps.suspect()); }
+  bool is_back(const LRPSet& lrps) const { return is_present(lrps.suspect()); }
 
   // True if the suspect is not to be retired.
   bool look_at_suspect(const Process& process, const LRPSet& lrps) {
     const ActualLRPPtr& suspect = lrps.suspect();
     const bool running = is_in_state(*suspect, models::kRunning);
-    ++(running ? plan_.counts.suspect_running : plan_.counts.suspect_claimed);
     const bool orphaned = !process.desired && is_fresh(suspect->lrp.actual_lrp_key().domain());
     const bool replaced = running && lrps.ordinary() && is_in_state(*lrps.ordinary(), models::kRunning);
     if (orphaned || replaced) {
       plan_.retire_suspects.push_back(suspect);
       return false;
     }
-    if (is_present(*suspect)) plan_.returned.push_back(suspect);
+    if (is_present(suspect)) plan_.returned.push_back(suspect);
     return true;
   }
 
   void look_at_ordinary(const Process& process, const Instance& instance) {
     const ActualLRPPtr& lrp = instance.lrps.ordinary();
     const bool wanted = process.desired && instance.index < process.desired->lrp.instances();
+    if (!wanted) settled_ = false;  // it may have to wait for its domain to become fresh
     if (!wanted && is_fresh(process.desired ? process.desired->lrp.domain() : lrp->lrp.actual_lrp_key().domain())) {
       plan_.retire.push_back(lrp);
       return;
     }
     if (!process.desired) return;
     const std::string& state = lrp->lrp.state();
+    // Time alone makes these due.
+    if (state == models::kUnclaimed || state == models::kCrashed) settled_ = false;
     if (state == models::kUnclaimed) {
       if (lrp->lrp.since() < now_ - kStaleUnclaimed) plan_.restart.push_back(lrp);
     } else if (state == models::kCrashed) {
       if (models::restart_due(lrp->lrp.crash_count(), lrp->lrp.since(), now_)) plan_.restart.push_back(lrp);
-    } else if (!is_present(*lrp)) {
+    } else if (!is_present(lrp)) {
       plan_.lost.push_back(lrp);
     } else if (state == models::kRunning) {
       compare_with_desired(*process.desired, lrp);
@@ -95,9 +133,12 @@ class LRPPlanner {
   }
 
   void compare_with_desired(const DesiredLRPRecord& desired, const ActualLRPPtr& lrp) {
-    if (!has_hosts(*lrp, desired.internal_hosts)) plan_.outdated_routes.push_back(lrp);
+    const bool routes_differ = !has_hosts(*lrp, desired.internal_hosts);
     // A rep that gave no tags at all does not know of them.
-    if (lrp->lrp.metric_tags_size() > 0 && !has_tags(*lrp, desired)) plan_.outdated_tags.push_back(lrp);
+    const bool tags_differ = lrp->lrp.metric_tags_size() > 0 && !has_tags(*lrp, desired);
+    if (routes_differ) plan_.outdated_routes.push_back(lrp);
+    if (tags_differ) plan_.outdated_tags.push_back(lrp);
+    if (routes_differ || tags_differ) settled_ = false;  // told again and again until the rep reports them
   }
 
   static bool has_hosts(const ActualLRPRecord& lrp, const std::vector<std::string>& hosts) {
@@ -134,12 +175,12 @@ class LRPPlanner {
 
   void look_at_desired(const std::string& guid, const Process& process) {
     const models::DesiredLRP& desired = process.desired->lrp;
-    plan_.counts.desired += desired.instances();
     auto instance = process.instances.begin();
     for (std::int32_t index = 0; index < desired.instances(); ++index) {
       while (instance != process.instances.end() && instance->index < index) ++instance;
       const bool there = instance != process.instances.end() && instance->index == index;
       if (there && (instance->lrps.ordinary() || is_taken_back(instance->lrps))) continue;
+      settled_ = false;
       plan_.missing.push_back(models::actual_lrp_key(guid, index, desired.domain()));
     }
   }
@@ -147,26 +188,14 @@ class LRPPlanner {
   // A suspect that becomes ordinary in this very run.
   bool is_taken_back(const LRPSet& lrps) const { return lrps.suspect() && is_back(lrps); }
 
-  void count(const ActualLRPRecord& lrp) {
-    const std::string& state = lrp.lrp.state();
-    auto& counts = plan_.counts;
-    if (state == models::kUnclaimed) {
-      ++counts.unclaimed;
-    } else if (state == models::kClaimed) {
-      ++counts.claimed;
-    } else if (state == models::kRunning) {
-      ++counts.running;
-    } else {
-      ++counts.crashed;
-      crashing_ = true;
-    }
-  }
-
   const Records& records_;
   const CellIds& cells_;
   const std::int64_t now_;
   LRPConvergence plan_;
-  bool crashing_ = false;
+  std::unordered_set<const ActualLRPRecord*> on_missing_cells_;
+  Records::Guids touched_by_cells_;
+  bool crashing_ = false;  // of the process at hand
+  bool settled_ = false;
 };
 
 class TaskPlanner {
@@ -222,8 +251,8 @@ class TaskPlanner {
 
 }  // namespace
 
-LRPConvergence plan_lrp_convergence(const Records& records, const CellIds& cells, base::Timestamp now) {
-  return LRPPlanner(records, cells, now).plan();
+LRPConvergence plan_lrp_convergence(const Records& records, const CellIds& cells, base::Timestamp now, Scope scope) {
+  return LRPPlanner(records, cells, now).plan(scope);
 }
 
 TaskConvergence plan_task_convergence(const Records& records, const CellIds& cells, base::Timestamp now,

@@ -1,6 +1,12 @@
 #include "bbs/convergence_loop.h"
 
 namespace rivera::bbs {
+namespace {
+
+// Every so many runs look at all records: with the usual interval, once in ten minutes.
+constexpr std::uint64_t kRunsToASweep = 20;
+
+}  // namespace
 
 asio::awaitable<void> ConvergenceLoop::run() {
   for (;;) {
@@ -37,8 +43,9 @@ asio::awaitable<CellIds> ConvergenceLoop::present_cells() {
 asio::awaitable<void> ConvergenceLoop::converge_lrps(std::shared_ptr<const CellIds> cells) {
   const auto started = std::chrono::steady_clock::now();
   const auto plan = std::make_shared<LRPConvergence>();
-  Ledger::Operation operation = [plan, cells](Board& board, base::Timestamp now) {
-    *plan = plan_lrp_convergence(board.records(), *cells, now);
+  const Scope scope = runs_++ % kRunsToASweep == 0 ? Scope::kAll : Scope::kUnsettled;
+  Ledger::Operation operation = [plan, cells, scope](Board& board, base::Timestamp now) {
+    *plan = plan_lrp_convergence(board.records(), *cells, now, scope);
     return board.converge_lrps(*plan, *cells, now);
   };
   co_await ledger_.run(std::move(operation));

@@ -54,6 +54,7 @@ class ConvergenceLoop {
   Options options_;
   base::Logger logger_;
   CellWatch watch_;
+  std::uint64_t runs_ = 0;
 };
 
 }  // namespace rivera::bbs

@@ -91,8 +91,28 @@ void Records::put_into_slot(const ActualLRPRecord& of, const ActualLRPPtr& value
   if (at->lrps.empty()) instances.erase(at);
 }
 
+void Records::count(const ActualLRPRecord& lrp, int by) {
+  const std::string& state = lrp.lrp.state();
+  const bool running = state == models::kRunning;
+  switch (lrp.lrp.presence()) {
+    case models::ActualLRP::ORDINARY:
+      (running                       ? tally_.running
+       : state == models::kClaimed   ? tally_.claimed
+       : state == models::kUnclaimed ? tally_.unclaimed
+                                     : tally_.crashed) += by;
+      break;
+    case models::ActualLRP::SUSPECT:
+      (running ? tally_.suspect_running : tally_.suspect_claimed) += by;
+      break;
+    default:  // no metric tells of evacuating ones
+      break;
+  }
+}
+
 void Records::replace(const ActualLRPPtr& out, const ActualLRPPtr& in) {
+  unsettled_.insert(process_guid(in ? *in : *out));
   if (out) {
+    count(*out, -1);
     if (!in || !share_a_slot(*out, *in)) put_into_slot(*out, nullptr);
     --actual_lrp_count_;
     if (auto it = cells_.find(cell_id(*out)); it != cells_.end()) {
@@ -102,6 +122,7 @@ void Records::replace(const ActualLRPPtr& out, const ActualLRPPtr& in) {
   }
   if (in) {
     put_into_slot(*in, in);
+    count(*in, 1);
     ++actual_lrp_count_;
     if (!cell_id(*in).empty()) cells_[cell_id(*in)].insert(in);
   }
@@ -109,6 +130,9 @@ void Records::replace(const ActualLRPPtr& out, const ActualLRPPtr& in) {
 }
 
 void Records::replace(const DesiredLRPPtr& out, const DesiredLRPPtr& in) {
+  unsettled_.insert((in ? in : out)->lrp.process_guid());
+  if (in) tally_.desired_instances += in->lrp.instances();
+  if (out) tally_.desired_instances -= out->lrp.instances();
   if (in) {
     processes_[in->lrp.process_guid()].desired = in;
   } else {
@@ -137,7 +161,9 @@ void Records::replace(const DomainPtr& out, const DomainPtr& in) {
 
 void Records::forget_if_empty(const std::string& guid) {
   auto it = processes_.find(guid);
-  if (it != processes_.end() && !it->second.desired && it->second.instances.empty()) processes_.erase(it);
+  if (it == processes_.end() || it->second.desired || !it->second.instances.empty()) return;
+  processes_.erase(it);
+  unsettled_.erase(guid);
 }
 
 }  // namespace rivera::bbs

@@ -50,6 +50,13 @@ struct Process {
   std::vector<Instance> instances;
 };
 
+// How many records there are of each kind (docs/spec/bbs.md §7.2).
+struct Tally {
+  std::int64_t unclaimed = 0, claimed = 0, running = 0, crashed = 0;  // ordinary
+  std::int64_t suspect_running = 0, suspect_claimed = 0;
+  std::int64_t desired_instances = 0;
+};
+
 // Passive: changes go in by apply() and out by revert(). The BBS has two of these: the Board's, which holds what has
 // been decided, and the Ledger's, which holds what is durable. They share the records. Used on one strand.
 class Records {
@@ -73,6 +80,14 @@ class Records {
   const std::unordered_map<std::string, LRPs>& cells() const { return cells_; }
   const LRPs& lrps_on_cell(const std::string& cell) const;
 
+  const Tally& tally() const { return tally_; }
+
+  // Processes that have changed since they were last settled: all that convergence has to look at, but for cells that
+  // go and domains that become fresh. Settled is what needs no look before its next change.
+  using Guids = std::unordered_set<std::string>;
+  const Guids& unsettled() const { return unsettled_; }
+  void settle(const std::string& guid) { unsettled_.erase(guid); }
+
   std::size_t actual_lrp_count() const { return actual_lrp_count_; }
   std::size_t desired_lrp_count() const { return desired_lrp_count_; }
 
@@ -83,11 +98,14 @@ class Records {
   void replace(const DomainPtr& out, const DomainPtr& in);
   void put_into_slot(const ActualLRPRecord& of, const ActualLRPPtr& value);
   void forget_if_empty(const std::string& guid);
+  void count(const ActualLRPRecord& lrp, int by);
 
   std::unordered_map<std::string, Process> processes_;
   std::unordered_map<std::string, LRPs> cells_;
   std::unordered_map<std::string, TaskPtr> tasks_;
   std::unordered_map<std::string, DomainPtr> domains_;
+  Guids unsettled_;
+  Tally tally_;
   std::size_t actual_lrp_count_ = 0;
   std::size_t desired_lrp_count_ = 0;
 };
