@@ -1,0 +1,67 @@
+#include "base/process_probe.h"
+
+#include <filesystem>
+#include <fstream>
+#include <malloc.h>
+
+namespace rivera::base {
+namespace {
+
+struct ProcessStatus {
+  double stack_bytes = 0;
+  double threads = 0;
+};
+
+// From /proc/self/status: lines such as "VmStk:      132 kB" and "Threads:  4". Zeros if it cannot be read.
+ProcessStatus read_process_status() {
+  ProcessStatus status;
+  std::ifstream file("/proc/self/status");
+  for (std::string key; file >> key; file.ignore(4096, '\n')) {
+    if (key == "VmStk:") {
+      file >> status.stack_bytes;
+      status.stack_bytes *= 1024;
+    } else if (key == "Threads:") {
+      file >> status.threads;
+    }
+  }
+  return status;
+}
+
+double heap_bytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<double>(info.uordblks + info.hblkhd);
+}
+
+double count_open_files() {
+  std::error_code ec;
+  double count = 0;
+  for (std::filesystem::directory_iterator entry("/proc/self/fd", ec), end; !ec && entry != end; entry.increment(ec)) {
+    ++count;
+  }
+  return count > 0 ? count - 1 : 0;  // one is the directory being read
+}
+
+}  // namespace
+
+ProcessProbe::ProcessProbe(Metrics& metrics)
+    : metrics_(metrics),
+      heap_(metrics.gauge("memoryStats.numBytesAllocatedHeap", {}, "Bytes")),
+      stack_(metrics.gauge("memoryStats.numBytesAllocatedStack", {}, "Bytes")),
+      collector_pause_(metrics.gauge("memoryStats.lastGCPauseTimeNS", {}, "ns")),
+      threads_(metrics.gauge("numGoRoutines", {}, "Count")) {}
+
+void ProcessProbe::report_runtime() {
+  const ProcessStatus status = read_process_status();
+  heap_.set(heap_bytes());
+  stack_.set(status.stack_bytes);
+  threads_.set(status.threads);
+  for (Gauge* gauge : {&heap_, &stack_, &collector_pause_, &threads_}) gauge->send();
+}
+
+void ProcessProbe::report_open_files() {
+  Gauge& open_files = metrics_.gauge("OpenFileDescriptors");
+  open_files.set(count_open_files());
+  open_files.send();
+}
+
+}  // namespace rivera::base
