@@ -11,6 +11,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "base/log_scrubber.h"
+
 namespace rivera::base {
 namespace {
 
@@ -91,6 +93,7 @@ void Logger::write(LogLevel level, std::string_view message, LogFields fields) c
   boost::json::object data = data_;
   if (!session_path_.empty()) data["session"] = session_path_;
   for (const LogField& field : fields) data[field.name] = field.value;
+  scrub_log_data(data);
 
   boost::json::object line;
   if (sink_->format == LogTimeFormat::kRfc3339) {

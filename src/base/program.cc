@@ -56,6 +56,7 @@ struct Program::State {
 
 Program::Program(ProgramOptions options) : state_(std::make_unique<State>(std::move(options))) {
   std::signal(SIGPIPE, SIG_IGN);
+  set_log_scrubbing(state_->options.log_scrubbing);
 }
 Program::~Program() = default;
 

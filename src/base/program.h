@@ -7,6 +7,7 @@
 
 #include "base/asio.h"
 #include "base/log.h"
+#include "base/log_scrubber.h"
 #include "base/worker_pool.h"
 
 namespace rivera::base {
@@ -17,6 +18,7 @@ struct ProgramOptions {
   std::size_t worker_threads = 4;
   LogLevel log_level = LogLevel::kInfo;
   LogTimeFormat log_time_format = LogTimeFormat::kRfc3339;
+  LogScrubbing log_scrubbing = {};  // of every logger of the process
 };
 
 // What a server's body works with.
