@@ -5,7 +5,7 @@
 #include "auctioneer/auction_log.h"
 #include "auctioneer/commit.h"
 #include "auctioneer/failure_report.h"
-#include "auctioneer/trace.h"
+#include "base/trace.h"
 
 namespace rivera::auctioneer {
 namespace {
@@ -59,7 +59,7 @@ asio::awaitable<void> AuctionLoop::run() {
 }
 
 asio::awaitable<void> AuctionLoop::run_batch(std::string trace) {
-  const base::Logger logger = traced_session(logger_, "auction", trace);
+  const base::Logger logger = base::traced_session(logger_, "auction", trace);
   const auto cells = co_await list_cells(trace, logger);
   const CellStates states = co_await fetch_cell_states(cells, options_.workers, probe_, logger);
 

@@ -3,7 +3,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "auctioneer/trace.h"
+#include "base/trace.h"
 
 namespace rivera::auctioneer {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kBodyLimit = 256u << 20;  // a quarter of a million tasks, with room to spare
 
 std::string trace_of(const net::HttpExchange& exchange) {
-  return std::string(exchange.request().headers.get(kTraceHeader));
+  return std::string(exchange.request().headers.get(base::kTraceHeader));
 }
 
 net::HttpResponse accepted() { return net::json_response(202, "{}"); }
@@ -75,7 +75,7 @@ asio::awaitable<void> AuctionService::serve(net::HttpExchange& exchange) {
 
 asio::awaitable<void> AuctionService::create_lrp_auctions(net::HttpExchange& exchange) {
   std::string trace = trace_of(exchange);
-  const base::Logger logger = traced_session(logger_, "request", trace);
+  const base::Logger logger = base::traced_session(logger_, "request", trace);
   logger.info("serving", {{"method", "POST"}, {"request", "/v1/lrps"}});
   const std::string body = co_await exchange.read_body(kBodyLimit);
   std::string error;
@@ -101,7 +101,7 @@ asio::awaitable<void> AuctionService::create_lrp_auctions(net::HttpExchange& exc
 
 asio::awaitable<void> AuctionService::create_task_auctions(net::HttpExchange& exchange) {
   std::string trace = trace_of(exchange);
-  const base::Logger logger = traced_session(logger_, "request", trace);
+  const base::Logger logger = base::traced_session(logger_, "request", trace);
   logger.info("serving", {{"method", "POST"}, {"request", "/v1/tasks"}});
   const std::string body = co_await exchange.read_body(kBodyLimit);
   std::string error;

@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "auctioneer/auction_test_bench.h"
-#include "auctioneer/trace.h"
 #include "base/files.h"
+#include "base/trace.h"
 
 namespace rivera::auctioneer {
 namespace {
@@ -111,15 +111,15 @@ TEST(AuctionService, LogsEachRequestWithItsTrace) {
 }
 
 TEST(Trace, IsTheHeaderAsAHexadecimalNumber) {
-  EXPECT_EQ(trace_id_of("F5B5D5A6-3f0c-4b7e-9a54-1f2e3d4c5b6a"), "f5b5d5a63f0c4b7e9a541f2e3d4c5b6a");
-  EXPECT_EQ(trace_id_of("1f"), "000000000000001f");
-  EXPECT_EQ(trace_id_of("1ffffffffffffffff"), "0000000000000001ffffffffffffffff");
-  EXPECT_EQ(trace_id_of("00000000000000000000000000000001"), "0000000000000001");
+  EXPECT_EQ(base::trace_id_of("F5B5D5A6-3f0c-4b7e-9a54-1f2e3d4c5b6a"), "f5b5d5a63f0c4b7e9a541f2e3d4c5b6a");
+  EXPECT_EQ(base::trace_id_of("1f"), "000000000000001f");
+  EXPECT_EQ(base::trace_id_of("1ffffffffffffffff"), "0000000000000001ffffffffffffffff");
+  EXPECT_EQ(base::trace_id_of("00000000000000000000000000000001"), "0000000000000001");
 }
 
 TEST(Trace, IsNoneForOtherTexts) {
   for (const std::string text : {"", "-", "vizzini-trace-id", "0x12", "f5b5d5a63f0c4b7e9a541f2e3d4c5b6a0", "12 34"}) {
-    EXPECT_EQ(trace_id_of(text), std::nullopt) << text;
+    EXPECT_EQ(base::trace_id_of(text), std::nullopt) << text;
   }
 }
 

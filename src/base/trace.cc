@@ -1,10 +1,10 @@
-#include "auctioneer/trace.h"
+#include "base/trace.h"
 
 #include <algorithm>
 
 #include "base/ids.h"
 
-namespace rivera::auctioneer {
+namespace rivera::base {
 namespace {
 
 constexpr std::size_t kHalf = 16;
@@ -34,11 +34,11 @@ std::optional<std::string> trace_id_of(std::string_view header) {
   return upper_is_zero ? digits.substr(kHalf) : digits;
 }
 
-base::Logger traced_session(const base::Logger& logger, std::string_view name, std::string_view header) {
+Logger traced_session(const Logger& logger, std::string_view name, std::string_view header) {
   const auto trace_id = trace_id_of(header);
   if (!trace_id) return logger.session(name);
   const std::string span_id = without_hyphens(base::new_guid()).substr(0, kHalf);
   return logger.session(name, {{"trace-id", *trace_id}, {"span-id", span_id}});
 }
 
-}  // namespace rivera::auctioneer
+}  // namespace rivera::base

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-namespace rivera::auctioneer {
+namespace rivera::base {
 
 // The header's name, on its way in and on to the BBS and the reps, where its text goes unchanged.
 inline constexpr char kTraceHeader[] = "X-Vcap-Request-Id";
@@ -17,6 +17,6 @@ inline constexpr char kTraceHeader[] = "X-Vcap-Request-Id";
 std::optional<std::string> trace_id_of(std::string_view header);
 
 // A session of `logger` that carries the trace id and a span id of its own, if the header gives one.
-base::Logger traced_session(const base::Logger& logger, std::string_view name, std::string_view header);
+Logger traced_session(const Logger& logger, std::string_view name, std::string_view header);
 
-}  // namespace rivera::auctioneer
+}  // namespace rivera::base
