@@ -7,6 +7,36 @@
 #include "base/duration.h"
 
 namespace rivera::sql {
+namespace {
+
+void raise(std::atomic<std::int64_t>& maximum, std::int64_t value) {
+  std::int64_t known = maximum.load(std::memory_order_relaxed);
+  while (value > known && !maximum.compare_exchange_weak(known, value, std::memory_order_relaxed)) {
+  }
+}
+
+}  // namespace
+
+QueryStatistics::Instant QueryStatistics::begin() {
+  begun_.fetch_add(1, std::memory_order_relaxed);
+  raise(in_flight_max_, in_flight_.fetch_add(1, std::memory_order_relaxed) + 1);
+  return std::chrono::steady_clock::now();
+}
+
+void QueryStatistics::end(Instant start, bool succeeded) {
+  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - start;
+  in_flight_.fetch_sub(1, std::memory_order_relaxed);
+  (succeeded ? succeeded_ : failed_).fetch_add(1, std::memory_order_relaxed);
+  raise(longest_nanos_, took.count());
+}
+
+void QueryStatistics::take(DatabaseStatistics& taken) {
+  taken.queries = begun_.load(std::memory_order_relaxed);
+  taken.queries_succeeded = succeeded_.load(std::memory_order_relaxed);
+  taken.queries_failed = failed_.load(std::memory_order_relaxed);
+  taken.queries_in_flight_max = in_flight_max_.exchange(in_flight_.load(std::memory_order_relaxed));
+  taken.query_duration_max = std::chrono::nanoseconds(longest_nanos_.exchange(0, std::memory_order_relaxed));
+}
 
 Pool::Pool(const DatabaseConfig& given, std::unique_ptr<Driver> made_driver)
     : config(given),
@@ -34,10 +64,10 @@ std::unique_ptr<Session> Pool::take() {
   std::unique_lock lock(mutex_);
   const auto start = std::chrono::steady_clock::now();
   if (idle_.empty() && open_ >= limit_) {
-    ++statistics_.waits;
+    ++waits_;
     const bool freed =
         freed_.wait_for(lock, config.operation_timeout, [this] { return !idle_.empty() || open_ < limit_; });
-    statistics_.waited += std::chrono::steady_clock::now() - start;
+    waited_ += std::chrono::steady_clock::now() - start;
     if (!freed) {
       throw Error(
           ErrorClass::kTimeout, "",
@@ -76,27 +106,13 @@ void Pool::give_back(std::unique_ptr<Session> session) {
   freed_.notify_one();
 }
 
-Pool::Instant Pool::begin_query() {
-  const std::lock_guard lock(mutex_);
-  ++statistics_.queries;
-  statistics_.queries_in_flight_max = std::max(statistics_.queries_in_flight_max, ++in_flight_);
-  return std::chrono::steady_clock::now();
-}
-
-void Pool::end_query(Instant start, bool succeeded) {
-  const auto duration = std::chrono::steady_clock::now() - start;
-  const std::lock_guard lock(mutex_);
-  --in_flight_;
-  ++(succeeded ? statistics_.queries_succeeded : statistics_.queries_failed);
-  statistics_.query_duration_max = std::max<std::chrono::nanoseconds>(statistics_.query_duration_max, duration);
-}
-
 DatabaseStatistics Pool::take_statistics() {
+  DatabaseStatistics taken;
+  queries_.take(taken);
   const std::lock_guard lock(mutex_);
-  statistics_.open_connections = static_cast<std::int64_t>(open_);
-  DatabaseStatistics taken = statistics_;
-  statistics_.queries_in_flight_max = in_flight_;
-  statistics_.query_duration_max = {};
+  taken.open_connections = static_cast<std::int64_t>(open_);
+  taken.waits = waits_;
+  taken.waited = waited_;
   return taken;
 }
 

@@ -1,6 +1,7 @@
 // The connections of one database, and what they have done. For the .cc files of this folder.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -9,6 +10,19 @@
 #include "sql/session.h"
 
 namespace rivera::sql {
+
+// What the statements of a database have done. May be used from any thread; counting takes no lock.
+class QueryStatistics {
+ public:
+  using Instant = std::chrono::steady_clock::time_point;
+  Instant begin();
+  void end(Instant start, bool succeeded);
+  // Adds them to `taken`, and begins the maxima anew.
+  void take(DatabaseStatistics& taken);
+
+ private:
+  std::atomic<std::int64_t> begun_{0}, succeeded_{0}, failed_{0}, in_flight_{0}, in_flight_max_{0}, longest_nanos_{0};
+};
 
 // Lends sessions, at most `limit` at a time; idle ones are kept. May be used from any thread.
 struct Pool {
@@ -21,18 +35,18 @@ struct Pool {
   // Runs one statement with its statistics.
   template <typename Work>
   auto measured(Work work) {
-    const auto start = begin_query();
+    const auto start = queries_.begin();
     try {
       if constexpr (std::is_void_v<std::invoke_result_t<Work&>>) {
         work();
-        end_query(start, true);
+        queries_.end(start, true);
       } else {
         auto result = work();
-        end_query(start, true);
+        queries_.end(start, true);
         return result;
       }
     } catch (...) {
-      end_query(start, false);
+      queries_.end(start, false);
       throw;
     }
   }
@@ -43,9 +57,6 @@ struct Pool {
   const Dialect dialect;
 
  private:
-  using Instant = std::chrono::steady_clock::time_point;
-  Instant begin_query();
-  void end_query(Instant start, bool succeeded);
   bool is_too_old(const Session& session) const;
   std::unique_ptr<Session> take_idle();
 
@@ -54,9 +65,10 @@ struct Pool {
   std::mutex mutex_;  // this folder's calls block by contract, and come from several workers
   std::condition_variable freed_;
   std::vector<std::unique_ptr<Session>> idle_;
-  std::size_t open_ = 0;  // idle and lent
-  DatabaseStatistics statistics_;
-  std::int64_t in_flight_ = 0;
+  std::size_t open_ = 0;    // idle and lent
+  std::int64_t waits_ = 0;  // for a session
+  std::chrono::nanoseconds waited_{0};
+  QueryStatistics queries_;
 };
 
 }  // namespace rivera::sql
