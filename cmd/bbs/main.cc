@@ -30,8 +30,9 @@ int main(int argc, char** argv) {
 
   base::ProgramOptions options;
   options.name = config.session_name;
-  options.log_level = config.log_level;
-  options.log_time_format = config.log_time_format;
+  options.log_level = config.log.level;
+  options.log_time_format = config.log.time_format;
+  options.log_scrubbing = config.log.scrubbing;
   base::Program program(options);
   return program.run([&config](base::Program& p) { return bbs::run_bbs(p, config); });
 }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "base/periodic.h"
 #include "base/task_group.h"
 #include "bbs/api.h"
 #include "bbs/auction_requests.h"
@@ -15,6 +16,8 @@
 
 namespace rivera::bbs {
 namespace {
+
+constexpr auto kStatisticsInterval = std::chrono::seconds(15);  // of what convergence saw (docs/spec/bbs.md §7.2)
 
 net::HttpClientOptions callback_options(const Config& config) {
   net::HttpClientOptions options;
@@ -44,24 +47,26 @@ struct ActiveBbs::Parts {
         auctions(surroundings.home, config.auctioneer, logger),
         reps(surroundings.home, surroundings.cells, config.rep, config.update_workers, logger),
         callbacks(surroundings.home, ledger, callback_options(config), config.task_callback_workers, logger),
-        convergence(ledger, surroundings.cells, surroundings.clock, surroundings.metrics, config.convergence, logger),
-        api(router, {surroundings.has_lock}, surroundings.metrics, logger),
+        convergence(ledger, surroundings.cells, surroundings.clock, surroundings.probe, config.convergence, logger),
+        api(router, {surroundings.has_lock}, surroundings.probe, logger),
         cluster_service(api, ledger, surroundings.cells, surroundings.clock),
         actual_lrp_service(api, surroundings.home, ledger, reps),
         evacuation_service(api, ledger),
-        desired_lrp_service(api, ledger),
-        task_service(api, ledger),
+        desired_lrp_service(api, ledger, surroundings.loggregator),
+        task_service(api, ledger, surroundings.probe),
         event_service(router, api, surroundings.home, hub),
         routes(router.handler()),
         listener(
             surroundings.home, listener_options(config),
             [this](net::HttpExchange& exchange) { return serve(exchange); }, logger),
+        report_interval(config.report_interval),
         loops(surroundings.home, logger) {
     ledger.on_commit([this](const Outcome& outcome) { publish(outcome); });
   }
 
   asio::awaitable<void> serve(net::HttpExchange& exchange) {
     if (!is_loaded) return refuse(exchange);
+    if (surroundings.access_log != nullptr) return surroundings.access_log->serve(routes, exchange);
     return routes(exchange);
   }
 
@@ -69,6 +74,12 @@ struct ActiveBbs::Parts {
     net::HttpResponse response;
     response.status = 503;
     co_await exchange.respond(std::move(response));
+  }
+
+  void start_reports() {
+    BbsProbe& probe = surroundings.probe;
+    loops.spawn("request-metrics", base::repeat_every(report_interval, [&probe] { probe.report_requests(); }));
+    loops.spawn("statistics", base::repeat_every(kStatisticsInterval, [&probe] { probe.report_statistics(); }));
   }
 
   void publish(const Outcome& outcome) {
@@ -103,6 +114,7 @@ struct ActiveBbs::Parts {
   EventService event_service;
   net::HttpHandler routes;
   net::HttpServer listener;
+  std::chrono::nanoseconds report_interval;
   base::TaskGroup loops;
   std::atomic<bool> is_loaded = false;
 };
@@ -116,11 +128,15 @@ asio::awaitable<void> ActiveBbs::start() {
   Parts& parts = *parts_;
   parts.listener.listen();
   parts.listener.start();
+  const auto started = std::chrono::steady_clock::now();
   auto take_over = [&store = parts.surroundings.store] { store.become_active(); };
   co_await parts.surroundings.workers.run(std::move(take_over));
+  parts.surroundings.probe.migrated(std::chrono::steady_clock::now() - started);
   parts.logger.session("migration-manager").info("finished-migrations");
   co_await parts.ledger.load();
   parts.is_loaded = true;
+  parts.surroundings.probe.elected();
+  parts.start_reports();
   parts.loops.spawn("convergence", parts.convergence.run());
 }
 

@@ -8,11 +8,13 @@
 #include "base/asio.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/metrics.h"
 #include "base/worker_pool.h"
+#include "bbs/access_log.h"
+#include "bbs/bbs_probe.h"
 #include "bbs/cells.h"
 #include "bbs/config.h"
 #include "bbs/ledger.h"
+#include "clients/loggregator_client.h"
 
 namespace rivera::bbs {
 
@@ -27,10 +29,12 @@ class ActiveBbs {
     Store& store;
     Cells& cells;
     const base::Clock& clock;
-    base::Metrics& metrics;
+    BbsProbe& probe;
     base::Logger logger;
     std::function<bool()> has_lock;                          // may be called from any thread
     std::function<void(const std::string& reason)> give_up;  // the process is to end with status 1
+    clients::LoggregatorClient& loggregator;                 // for what concerns an application
+    const AccessLog* access_log = nullptr;                   // null: none is kept
   };
 
   ActiveBbs(Surroundings surroundings, const Config& config);

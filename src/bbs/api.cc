@@ -1,8 +1,9 @@
 #include "bbs/api.h"
 
-#include <cctype>
 #include <chrono>
 #include <optional>
+
+#include "base/trace.h"
 
 namespace rivera::bbs {
 namespace {
@@ -12,43 +13,34 @@ constexpr std::string_view kField2True("\x10\x01", 2);
 // What is written of a list at a time.
 constexpr std::size_t kPiece = 64 * 1024;
 
-// The request id as logs show it: hexadecimal digits without dashes; "" if it is anything else (§1.2).
-std::string trace_for_logs(std::string_view request_id) {
-  std::string trace;
-  for (const char c : request_id) {
-    if (c == '-') continue;
-    if (!std::isxdigit(static_cast<unsigned char>(c)) || trace.size() == 32) return "";
-    trace += c;
-  }
-  return trace;
-}
-
 }  // namespace
 
-Api::Api(net::HttpRouter& router, Options options, base::Metrics& metrics, base::Logger logger)
-    : router_(router), options_(std::move(options)), metrics_(metrics), logger_(logger.session("request")) {}
+Api::Api(net::HttpRouter& router, Options options, BbsProbe& probe, base::Logger logger)
+    : router_(router), options_(std::move(options)), probe_(probe), logger_(std::move(logger)) {}
+
+Api::Route Api::made_route(std::string name, std::string error_suffix) {
+  const RequestMeter meter = probe_.meter_of(name);
+  return {std::move(name), std::move(error_suffix), {}, {}, meter};
+}
 
 void Api::add(std::string path, Route made) {
-  const Route& route = routes_.emplace_back(std::move(made));
+  Route& route = routes_.emplace_back(std::move(made));
   router_.add("POST", std::move(path), [this, &route](net::HttpExchange& exchange, const net::PathParameters&) {
     return serve(route, exchange);
   });
 }
 
-asio::awaitable<void> Api::serve(const Route& route, net::HttpExchange& exchange) {
+asio::awaitable<void> Api::serve(Route& route, net::HttpExchange& exchange) {
   const auto started = std::chrono::steady_clock::now();
   std::string body = co_await exchange.read_body(options_.body_limit);
   Answer made;
   const bool may_begin = options_.may_answer();
   if (may_begin) {
-    const std::string trace = trace_for_logs(exchange.request().headers.get("X-Vcap-Request-Id"));
-    if (!trace.empty()) logger_.info("serving", {{"route", route.name}, {"trace-id", trace}});
-    Call call{std::string(exchange.request().headers.get("X-Vcap-Request-Id"))};
+    Call call{std::string(exchange.request().headers.get(base::kTraceHeader))};
+    if (logger_.enabled(base::LogLevel::kDebug)) traced(call.trace_id).debug("serving", {{"route", route.name}});
     made = co_await answer(route, std::move(body), std::move(call));
   }
-  metrics_.increment("RequestCount");
-  metrics_.observe_seconds("RequestLatency",
-                           std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+  route.meter.served(std::chrono::steady_clock::now() - started);
   // Asked again: the lock may have been lost while the answer was made.
   if (may_begin && options_.may_answer()) {
     co_await respond(exchange, std::move(made));
@@ -62,6 +54,7 @@ asio::awaitable<void> Api::serve(const Route& route, net::HttpExchange& exchange
 asio::awaitable<Api::Answer> Api::answer(const Route& route, std::string body, Call call) {
   std::optional<models::ModelError> error;
   Answer made;
+  const std::string trace_id = call.trace_id;
   try {
     if (route.list) {
       auto listing = route.list(std::move(body));
@@ -76,10 +69,12 @@ asio::awaitable<Api::Answer> Api::answer(const Route& route, std::string body, C
   } catch (const boost::system::system_error&) {
     throw;  // the connection is gone
   } catch (const std::exception& e) {
-    logger_.error("failed", {{"route", route.name}, {"error", e.what()}});
+    traced(trace_id).error("failed", {{"route", route.name}, {"error", e.what()}});
     error = models::unknown_error(e.what());
   }
-  logger_.debug("refused", {{"route", route.name}, {"error", error->message()}});
+  if (logger_.enabled(base::LogLevel::kDebug)) {
+    traced(trace_id).debug("refused", {{"route", route.name}, {"error", error->message()}});
+  }
   made.body = error_body(*error) + route.error_suffix;
   co_return made;
 }
@@ -109,6 +104,10 @@ asio::awaitable<void> Api::respond(net::HttpExchange& exchange, Answer answer) {
   }
   co_await exchange.write_body(piece);
   co_await exchange.end_response();
+}
+
+base::Logger Api::traced(const std::string& trace_id) const {
+  return base::traced_session(logger_, "request", trace_id);
 }
 
 std::string error_body(const models::ModelError& error) {

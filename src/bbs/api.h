@@ -11,7 +11,7 @@
 
 #include "base/asio.h"
 #include "base/log.h"
-#include "base/metrics.h"
+#include "bbs/bbs_probe.h"
 #include "bbs/outcome.h"
 #include "models/errors.h"
 #include "models/validation.h"
@@ -40,19 +40,25 @@ class Api {
     std::size_t body_limit = 64u << 20;
   };
 
-  Api(net::HttpRouter& router, Options options, base::Metrics& metrics, base::Logger logger);
+  Api(net::HttpRouter& router, Options options, BbsProbe& probe, base::Logger logger);
+
+  // Told of a request that was decoded and found invalid.
+  template <typename Request>
+  using OnInvalid = std::function<void(const Request&, const models::ModelError&)>;
 
   // A POST route under upstream's name. `handle(Request, Call)` gives an awaitable of the encoded response; it may
   // throw models::ModelError, which becomes the response's field `error`, followed by `error_suffix`. The request has
   // been validated.
   template <typename Request, typename Handle>
-  void post(std::string name, std::string path, Handle handle, std::string error_suffix = "") {
-    Route route{std::move(name), std::move(error_suffix), {}, {}};
-    route.handle = [handle = std::move(handle)](std::string body, Call call) -> asio::awaitable<std::string> {
+  void post(std::string name, std::string path, Handle handle, std::string error_suffix = "",
+            OnInvalid<Request> on_invalid = nullptr) {
+    Route route = made_route(std::move(name), std::move(error_suffix));
+    route.handle = [handle = std::move(handle), on_invalid = std::move(on_invalid)](
+                       std::string body, Call call) -> asio::awaitable<std::string> {
       if constexpr (std::is_same_v<Request, Ignored>) {
         return handle(Ignored{}, std::move(call));
       } else {
-        return handle(validated<Request>(body), std::move(call));
+        return handle(validated<Request>(body, on_invalid), std::move(call));
       }
     };
     add(std::move(path), std::move(route));
@@ -61,7 +67,7 @@ class Api {
   // The same for a route whose response repeats records in field 2: `handle(Request)` gives an awaitable of RecordList.
   template <typename Request, typename Handle>
   void post_list(std::string name, std::string path, Handle handle) {
-    Route route{std::move(name), "", {}, {}};
+    Route route = made_route(std::move(name), "");
     route.list = [handle = std::move(handle)](std::string body) -> asio::awaitable<RecordList> {
       return handle(validated<Request>(body));
     };
@@ -69,6 +75,8 @@ class Api {
   }
 
   bool may_answer() const { return options_.may_answer(); }
+  // For routes that have a form of their own.
+  RequestMeter meter_of(const std::string& name) { return probe_.meter_of(name); }
 
  private:
   // One of `handle` and `list` is set.
@@ -77,6 +85,7 @@ class Api {
     std::string error_suffix;
     std::function<asio::awaitable<std::string>(std::string body, Call call)> handle;
     std::function<asio::awaitable<RecordList>(std::string body)> list;
+    RequestMeter meter;
   };
   struct Answer {
     std::string body;
@@ -84,20 +93,28 @@ class Api {
   };
 
   template <typename Request>
-  static Request validated(const std::string& body) {
+  static Request validated(const std::string& body, const OnInvalid<Request>& on_invalid = nullptr) {
     Request request = models::decode_request<Request>(body);
-    models::validate(request);
+    try {
+      models::validate(request);
+    } catch (const models::ModelError& error) {
+      if (on_invalid) on_invalid(request, error);
+      throw;
+    }
     return request;
   }
 
+  Route made_route(std::string name, std::string error_suffix);
   void add(std::string path, Route route);
-  asio::awaitable<void> serve(const Route& route, net::HttpExchange& exchange);
+  asio::awaitable<void> serve(Route& route, net::HttpExchange& exchange);
   asio::awaitable<Answer> answer(const Route& route, std::string body, Call call);
   asio::awaitable<void> respond(net::HttpExchange& exchange, Answer answer);
+  // For the lines of one request; made only where one is written.
+  base::Logger traced(const std::string& trace_id) const;
 
   net::HttpRouter& router_;
   Options options_;
-  base::Metrics& metrics_;
+  BbsProbe& probe_;
   base::Logger logger_;
   std::deque<Route> routes_;
 };

@@ -66,6 +66,9 @@ class BbsHarness : public testing::Test {
   }
 
   void start() {
+    loggregator_ = std::make_unique<clients::LoggregatorClient>(config_.loggregator, base::Logger::discard());
+    metrics_ = std::make_unique<base::Metrics>("bbs", loggregator_.get());
+    probe_ = std::make_unique<BbsProbe>(*metrics_, config_.advanced_metrics);
     database_ = sql::Database::open(config_.database);
     cipher_ = std::make_unique<ColumnCipher>(config_.encryption_keys, config_.active_key_label);
     store_ = std::make_unique<Store>(*database_, *cipher_);
@@ -114,7 +117,6 @@ class BbsHarness : public testing::Test {
   net::TestCertificates certificates_;
   Config config_;
   base::SystemClock clock_;
-  base::Metrics metrics_{"bbs"};
   std::atomic<bool> has_lock_ = true;
   std::atomic<bool> gave_up_ = false;
   GivenCells cells_;
@@ -125,6 +127,10 @@ class BbsHarness : public testing::Test {
   base::WorkerPool workers_{2};
   std::thread thread_{[this] { io_.run(); }};
 
+  std::unique_ptr<clients::LoggregatorClient> loggregator_;
+  std::unique_ptr<base::Metrics> metrics_;
+  std::unique_ptr<BbsProbe> probe_;
+  std::unique_ptr<AccessLog> access_log_;  // for a test to make; null: none is kept
   std::unique_ptr<sql::Database> database_;
   std::unique_ptr<ColumnCipher> cipher_;
   std::unique_ptr<Store> store_;
@@ -139,10 +145,12 @@ class BbsHarness : public testing::Test {
                                    *store_,
                                    cells_,
                                    clock_,
-                                   metrics_,
+                                   *probe_,
                                    base::Logger::discard(),
                                    [this] { return has_lock_.load(); },
-                                   [this](const std::string&) { gave_up_ = true; }};
+                                   [this](const std::string&) { gave_up_ = true; },
+                                   *loggregator_,
+                                   access_log_.get()};
     active_ = std::make_unique<ActiveBbs>(std::move(around), config_);
     co_await active_->start();
   }

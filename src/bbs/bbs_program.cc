@@ -1,7 +1,11 @@
 #include "bbs/bbs_program.h"
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <csignal>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "base/periodic.h"
 #include "base/task_group.h"
 #include "bbs/active_bbs.h"
 #include "bbs/cells.h"
@@ -13,6 +17,8 @@ namespace rivera::bbs {
 namespace {
 
 constexpr auto kGrace = std::chrono::minutes(1);
+constexpr auto kRuntimeInterval = std::chrono::seconds(10);   // docs/spec/loggregator.md §8
+constexpr auto kDatabaseInterval = std::chrono::seconds(60);  // docs/spec/bbs.md §7.2
 
 // Plain HTTP, 200 for any path, on a standby too (docs/spec/bbs.md §1.4).
 class HealthListener {
@@ -47,6 +53,11 @@ clients::LockKeeperOptions lock_options(const Config& config) {
   return options;
 }
 
+std::unique_ptr<AccessLog> make_access_log(const Config& config) {
+  if (config.access_log_path.empty()) return nullptr;
+  return std::make_unique<AccessLog>(config.access_log_path, config.session_name, config.log.time_format);
+}
+
 class BbsProcess {
  public:
   BbsProcess(base::Program& program, const Config& config)
@@ -54,7 +65,11 @@ class BbsProcess {
         config_(config),
         logger_(program.logger()),
         lock_logger_(logger_.session("locket-lock")),
-        metrics_("bbs"),
+        loggregator_(
+            clients::make_loggregator_client(config.loggregator, logger_, "failed-to-initialize-metron-client")),
+        metrics_("bbs", loggregator_.get()),
+        probe_(metrics_, config.advanced_metrics),
+        access_log_(make_access_log(config)),
         cipher_(config.encryption_keys, config.active_key_label),
         database_(sql::Database::open(config.database)),
         store_(*database_, cipher_),
@@ -68,29 +83,31 @@ class BbsProcess {
   asio::awaitable<void> run() {
     auto opening = [this] { store_.open(); };
     co_await program_.workers().run(std::move(opening));
-    metrics_.set("LockHeld", 0);
+    start_reports();
     lock_logger_.info("started");
     using namespace asio::experimental::awaitable_operators;
     auto either = lock_.acquire() || program_.stop_requested();
     const auto ended_by = co_await std::move(either);
     if (ended_by.index() == 0) co_await be_active();
     co_await lock_.release();
+    co_await watch_.stop();
     co_await health_.stop();
     co_await debug_.stop();
   }
 
  private:
   asio::awaitable<void> be_active() {
-    metrics_.set("LockHeld", 1);
+    probe_.lock_held(true);
     lock_logger_.info("acquired-lock");
     watch_.spawn("watch-lock", watch_lock());
-    ActiveBbs active({program_.executor(), program_.workers(), store_, cells_, clock_, metrics_, logger_,
-                      [this] { return lock_.is_held(); }, [this](const std::string& reason) { give_up(reason); }},
+    watch_.spawn("database-metrics", base::repeat_every(kDatabaseInterval, [this] { report_database(); }));
+    ActiveBbs active({program_.executor(), program_.workers(), store_, cells_, clock_, probe_, logger_,
+                      [this] { return lock_.is_held(); }, [this](const std::string& reason) { give_up(reason); },
+                      *loggregator_, access_log_.get()},
                      config_);
     std::exception_ptr failure;
     try {
       co_await active.start();
-      metrics_.set("BBSMasterElected", 1);
       logger_.info("started", {{"address", active.address()}});
       co_await program_.stop_requested();
       logger_.info("stopping");
@@ -110,8 +127,35 @@ class BbsProcess {
   asio::awaitable<void> watch_lock() {
     co_await lock_.lost();
     lock_logger_.error("lost-lock");
-    metrics_.set("LockHeld", 0);
+    probe_.lock_held(false);
     give_up("the lock is lost");
+  }
+
+  // What a standby tells as well.
+  void start_reports() {
+    watch_.spawn("process-metrics", base::repeat_every(config_.report_interval, [this] { report_process(); }));
+    watch_.spawn("runtime-metrics", base::repeat_every(kRuntimeInterval, [this] { probe_.report_runtime(); }));
+    if (access_log_) watch_.spawn("access-log", reopen_access_log());
+  }
+
+  void report_process() {
+    probe_.envelopes_lost(loggregator_->lost());
+    probe_.report_process();
+  }
+
+  void report_database() { probe_.report_database(database_->take_statistics()); }
+
+  // At each SIGHUP, as tools that rotate logs have it.
+  asio::awaitable<void> reopen_access_log() {
+    asio::signal_set hangups(program_.executor(), SIGHUP);
+    for (;;) {
+      co_await hangups.async_wait(asio::use_awaitable);
+      try {
+        access_log_->reopen();
+      } catch (const std::system_error& e) {
+        logger_.error("failed-to-reopen-access-log", {{"error", e.what()}});
+      }
+    }
   }
 
   void give_up(const std::string& reason) {
@@ -123,7 +167,10 @@ class BbsProcess {
   const Config& config_;
   base::Logger logger_;
   base::Logger lock_logger_;  // whose messages test harnesses wait for
+  std::unique_ptr<clients::LoggregatorClient> loggregator_;
   base::Metrics metrics_;
+  BbsProbe probe_;
+  std::unique_ptr<AccessLog> access_log_;  // null: none is kept
   base::SystemClock clock_;
   ColumnCipher cipher_;
   std::unique_ptr<sql::Database> database_;
@@ -148,6 +195,7 @@ void check_config(const Config& config) {
   if (!config.auctioneer.tls.empty()) net::TlsContext::client(config.auctioneer.tls);
   if (!config.rep.tls.empty()) net::TlsContext::client(config.rep.tls);
   net::TlsContext::client(config.locket.tls);
+  if (config.loggregator.is_enabled) net::TlsContext::client(config.loggregator.tls);
   ColumnCipher(config.encryption_keys, config.active_key_label);
   net::Endpoint::parse(config.auctioneer.url);
 }

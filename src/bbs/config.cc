@@ -44,16 +44,30 @@ void read_clients(const base::ConfigFile& file, Config& config) {
   config.rep.request_timeout = config.communication_timeout;
 }
 
-void read_log(const base::ConfigFile& file, Config& config) {
-  try {
-    config.log_level = base::parse_log_level(file.text("log_level", "info"));
-  } catch (const std::invalid_argument&) {
-    file.fail("log_level", "debug, info, error or fatal");
+void read_telemetry(const base::ConfigFile& file, Config& config) {
+  config.log = base::read_log_settings(file);
+  config.session_name = file.text("session_name");
+  if (config.session_name.empty()) config.session_name = "bbs";
+  config.access_log_path = file.text("access_log_path");
+  config.loggregator = clients::read_loggregator_options(file);
+  config.report_interval = positive(file, "report_interval", std::chrono::minutes(1));
+  const base::ConfigFile advanced = file.section("advanced_metrics");
+  const base::ConfigFile routes = advanced.section("route_config");
+  if (advanced.flag("enabled")) {
+    config.advanced_metrics = {routes.texts("request_count"), routes.texts("request_latency")};
   }
-  const std::string format = file.text("time_format", "unix-epoch");
-  if (format != "unix-epoch" && format != "rfc3339") file.fail("time_format", "unix-epoch or rfc3339");
-  config.log_time_format = format == "rfc3339" ? base::LogTimeFormat::kRfc3339 : base::LogTimeFormat::kUnixEpoch;
-  config.session_name = file.text("session_name", "bbs");
+}
+
+// Keys that upstream's job renders and that change nothing here. A wrong value is a mistake all the same.
+void check_unused(const base::ConfigFile& file) {
+  file.text("advertise_url");
+  file.flag("require_ssl");
+  file.flag("debug_lrp_start_heartbeats");
+  positive(file, "desired_lrp_creation_timeout", std::chrono::minutes(1));
+  workers(file, "convergence_workers", 20);
+  if (file.integer("rep_client_session_cache_size") < 0) {
+    file.fail("rep_client_session_cache_size", "a number of sessions, 0 for the library's choice");
+  }
 }
 
 }  // namespace
@@ -82,7 +96,8 @@ Config load_config(const std::string& path) {
   const std::int64_t retries = file.integer("max_task_retries", 3);
   if (retries < 0 || retries > 1'000'000) file.fail("max_task_retries", "a number from 0 to 1000000");
   config.max_task_retries = static_cast<std::int32_t>(retries);
-  read_log(file, config);
+  read_telemetry(file, config);
+  check_unused(file);
   return config;
 }
 

@@ -5,10 +5,12 @@
 #include <map>
 #include <string>
 
-#include "base/log.h"
+#include "base/log_settings.h"
+#include "bbs/bbs_probe.h"
 #include "bbs/convergence_loop.h"
 #include "clients/auctioneer_client.h"
 #include "clients/locket_client.h"
+#include "clients/loggregator_client.h"
 #include "clients/rep_client.h"
 #include "net/tls.h"
 #include "sql/database_config.h"
@@ -34,9 +36,12 @@ struct Config {
   std::size_t update_workers = 1000;         // calls to reps at once
   std::size_t task_callback_workers = 1000;  // callbacks at once
   std::int32_t max_task_retries = 3;
-  base::LogLevel log_level = base::LogLevel::kInfo;
-  base::LogTimeFormat log_time_format = base::LogTimeFormat::kUnixEpoch;
+  base::LogSettings log;
   std::string session_name = "bbs";
+  std::string access_log_path;  // "" = none
+  clients::LoggregatorOptions loggregator;
+  std::chrono::nanoseconds report_interval = std::chrono::minutes(1);
+  AdvancedMetrics advanced_metrics;
 };
 
 // Throws base::ConfigError, one line that names file and key. Reads no other file.

@@ -88,5 +88,45 @@ TEST_F(ConfigTest, RefusesValuesOutOfRange) {
   EXPECT_NE(failure().find("log_level"), std::string::npos);
 }
 
+TEST_F(ConfigTest, ReadsWhatTheBbsIsToTellOfItself) {
+  values_["report_interval"] = "10s";
+  values_["access_log_path"] = "/var/log/access.log";
+  values_["advanced_metrics"] = {
+      {"enabled", true}, {"route_config", {{"request_count", {"Ping"}}, {"request_latency", {"Ping", "Tasks"}}}}};
+  values_["loggregator"] = {{"loggregator_use_v2_api", true}, {"loggregator_api_port", 1234},
+                            {"loggregator_ca_path", "ca"},    {"loggregator_cert_path", "cert"},
+                            {"loggregator_key_path", "key"},  {"loggregator_source_id", "bbs"}};
+  const Config config = load();
+  EXPECT_EQ(config.report_interval, 10s);
+  EXPECT_EQ(config.access_log_path, "/var/log/access.log");
+  EXPECT_EQ(config.advanced_metrics.request_count, std::vector<std::string>{"Ping"});
+  EXPECT_EQ(config.advanced_metrics.request_latency, (std::vector<std::string>{"Ping", "Tasks"}));
+  EXPECT_TRUE(config.loggregator.is_enabled);
+  EXPECT_EQ(config.loggregator.address, "127.0.0.1:1234");
+  EXPECT_EQ(config.loggregator.source_id, "bbs");
+}
+
+TEST_F(ConfigTest, TellsNothingUnlessAskedTo) {
+  values_["advanced_metrics"] = {{"enabled", false}, {"route_config", {{"request_count", {"Ping"}}}}};
+  const Config config = load();
+  EXPECT_EQ(config.report_interval, 1min);
+  EXPECT_TRUE(config.access_log_path.empty());
+  EXPECT_TRUE(config.advanced_metrics.request_count.empty());
+  EXPECT_FALSE(config.loggregator.is_enabled);
+}
+
+TEST_F(ConfigTest, ChecksTheKeysThatHaveNoEffectToo) {
+  const json::object wrong = {{"report_interval", "0s"},   {"access_log_path", 1},
+                              {"convergence_workers", -1}, {"desired_lrp_creation_timeout", "soon"},
+                              {"require_ssl", "yes"},      {"rep_client_session_cache_size", -1},
+                              {"advanced_metrics", true},  {"loggregator", "on"}};
+  for (const auto& member : wrong) {
+    const json::object whole = values_;
+    values_[member.key()] = member.value();
+    EXPECT_NE(failure().find(member.key()), std::string::npos) << failure();
+    values_ = whole;
+  }
+}
+
 }  // namespace
 }  // namespace rivera::bbs

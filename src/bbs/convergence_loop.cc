@@ -49,7 +49,12 @@ asio::awaitable<void> ConvergenceLoop::converge_lrps(std::shared_ptr<const CellI
     return board.converge_lrps(*plan, *cells, now);
   };
   co_await ledger_.run(std::move(operation));
-  report(*plan, std::chrono::steady_clock::now() - started);
+  probe_.lrps_converged(*plan, std::chrono::steady_clock::now() - started);
+  logger_.debug("converged-lrps", {{"missing", plan->missing.size()},
+                                   {"extra", plan->retire.size()},
+                                   {"restarted", plan->restart.size()},
+                                   {"lost", plan->lost.size()},
+                                   {"returned", plan->returned.size()}});
 }
 
 asio::awaitable<void> ConvergenceLoop::converge_tasks(std::shared_ptr<const CellIds> cells) {
@@ -60,46 +65,7 @@ asio::awaitable<void> ConvergenceLoop::converge_tasks(std::shared_ptr<const Cell
     return board.converge_tasks(*plan, now);
   };
   co_await ledger_.run(std::move(operation));
-  report(*plan, std::chrono::steady_clock::now() - started);
-}
-
-void ConvergenceLoop::report(const LRPConvergence& plan, std::chrono::steady_clock::duration took) {
-  const auto set = [this](const char* name, std::size_t value) { metrics_.set(name, static_cast<double>(value)); };
-  const auto& counts = plan.counts;
-  metrics_.increment("ConvergenceLRPRuns");
-  metrics_.set("ConvergenceLRPDuration", std::chrono::duration<double>(took).count());
-  set("LRPsUnclaimed", counts.unclaimed);
-  set("LRPsClaimed", counts.claimed);
-  set("LRPsRunning", counts.running);
-  set("CrashedActualLRPs", counts.crashed);
-  set("LRPsMissing", plan.missing.size());
-  set("LRPsExtra", plan.retire.size());
-  set("SuspectRunningActualLRPs", counts.suspect_running);
-  set("SuspectClaimedActualLRPs", counts.suspect_claimed);
-  set("LRPsDesired", counts.desired);
-  set("CrashingDesiredLRPs", counts.crashing_desired);
-  set("PresentCells", counts.present_cells);
-  set("SuspectCells", counts.missing_cells);
-  for (const std::string& domain : plan.expired_domains) metrics_.set("Domain", 0, {{"domain", domain}});
-  for (const std::string& domain : plan.fresh_domains) metrics_.set("Domain", 1, {{"domain", domain}});
-  logger_.debug("converged-lrps", {{"missing", plan.missing.size()},
-                                   {"extra", plan.retire.size()},
-                                   {"restarted", plan.restart.size()},
-                                   {"lost", plan.lost.size()},
-                                   {"returned", plan.returned.size()}});
-}
-
-void ConvergenceLoop::report(const TaskConvergence& plan, std::chrono::steady_clock::duration took) {
-  const auto set = [this](const char* name, std::size_t value) { metrics_.set(name, static_cast<double>(value)); };
-  metrics_.increment("ConvergenceTaskRuns");
-  metrics_.set("ConvergenceTaskDuration", std::chrono::duration<double>(took).count());
-  set("TasksPending", plan.counts.pending);
-  set("TasksRunning", plan.counts.running);
-  set("TasksCompleted", plan.counts.completed);
-  set("TasksResolving", plan.counts.resolving);
-  metrics_.increment("ConvergenceTasksPruned", static_cast<double>(plan.expired_completed.size()));
-  metrics_.increment("ConvergenceTasksKicked",
-                     static_cast<double>(plan.stuck_resolving.size() + plan.unanswered.size() + plan.pending.size()));
+  probe_.tasks_converged(*plan, std::chrono::steady_clock::now() - started);
 }
 
 }  // namespace rivera::bbs

@@ -6,7 +6,7 @@
 
 #include "base/asio.h"
 #include "base/log.h"
-#include "base/metrics.h"
+#include "bbs/bbs_probe.h"
 #include "bbs/cell_watch.h"
 #include "bbs/cells.h"
 #include "bbs/convergence.h"
@@ -24,12 +24,12 @@ class ConvergenceLoop {
     std::chrono::nanoseconds confirmation = std::chrono::seconds(15);
   };
 
-  ConvergenceLoop(Ledger& ledger, Cells& cells, const base::Clock& clock, base::Metrics& metrics, Options options,
+  ConvergenceLoop(Ledger& ledger, Cells& cells, const base::Clock& clock, BbsProbe& probe, Options options,
                   base::Logger logger)
       : ledger_(ledger),
         cells_(cells),
         clock_(clock),
-        metrics_(metrics),
+        probe_(probe),
         options_(options),
         logger_(logger.session("converge")),
         watch_(options.confirmation) {}
@@ -44,13 +44,11 @@ class ConvergenceLoop {
   asio::awaitable<CellIds> present_cells();
   asio::awaitable<void> converge_lrps(std::shared_ptr<const CellIds> cells);
   asio::awaitable<void> converge_tasks(std::shared_ptr<const CellIds> cells);
-  void report(const LRPConvergence& plan, std::chrono::steady_clock::duration took);
-  void report(const TaskConvergence& plan, std::chrono::steady_clock::duration took);
 
   Ledger& ledger_;
   Cells& cells_;
   const base::Clock& clock_;
-  base::Metrics& metrics_;
+  BbsProbe& probe_;
   Options options_;
   base::Logger logger_;
   CellWatch watch_;

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <optional>
 #include <set>
+
+#include <fmt/format.h>
 
 #include "bbs/services.h"
 
@@ -7,6 +10,8 @@ namespace rivera::bbs {
 namespace {
 
 using DesiredLRPs = std::vector<DesiredLRPPtr>;
+
+constexpr char kLogSourceType[] = "DIEGO-API";  // how the BBS calls itself in applications' logs
 
 bool matches(const models::DesiredLRP& lrp, const models::DesiredLRPsRequest& request) {
   if (!request.domain().empty() && lrp.domain() != request.domain()) return false;
@@ -39,9 +44,22 @@ std::string encoded(const DesiredLRPRecord& record, models::DefinitionVersion ve
   return models::encode(lrp);
 }
 
+// The Cloud Controller's process guids are two guids, the first the application's: five parts of ten. nullopt if there
+// are fewer than five.
+std::optional<std::string> application_of(const std::string& process_guid) {
+  std::size_t end = 0;
+  for (int part = 1; part < 5; ++part) {
+    end = process_guid.find('-', end);
+    if (end == std::string::npos) return std::nullopt;
+    ++end;
+  }
+  return process_guid.substr(0, process_guid.find('-', end));
+}
+
 }  // namespace
 
-DesiredLRPService::DesiredLRPService(Api& api, Ledger& ledger) : ledger_(ledger) {
+DesiredLRPService::DesiredLRPService(Api& api, Ledger& ledger, clients::LoggregatorClient& loggregator)
+    : ledger_(ledger), loggregator_(loggregator) {
   add_reads(api);
   add_changes(api);
 }
@@ -70,23 +88,36 @@ void DesiredLRPService::add_reads(Api& api) {
 }
 
 void DesiredLRPService::add_changes(Api& api) {
-  api.post<models::DesireLRPRequest>("DesireDesiredLRP", "/v1/desired_lrp/desire.r2", [this](auto request, Call call) {
-    return change([r = std::move(request), trace = std::move(call.trace_id)](Board& board, base::Timestamp now) {
-      return board.desire_lrp(r.desired_lrp(), now, trace);
-    });
-  });
+  api.post<models::DesireLRPRequest>(
+      "DesireDesiredLRP", "/v1/desired_lrp/desire.r2",
+      [this](auto request, Call call) {
+        return change([r = std::move(request), trace = std::move(call.trace_id)](Board& board, base::Timestamp now) {
+          return board.desire_lrp(r.desired_lrp(), now, trace);
+        });
+      },
+      "", [this](const auto& r, const auto& error) { tell_application(r.desired_lrp().process_guid(), error); });
   api.post<models::UpdateDesiredLRPRequest>(
-      "UpdateDesireLRP", "/v1/desired_lrp/update", [this](auto request, Call call) {
+      "UpdateDesireLRP", "/v1/desired_lrp/update",
+      [this](auto request, Call call) {
         return change([r = std::move(request), trace = std::move(call.trace_id)](Board& board, base::Timestamp now) {
           return board.update_desired_lrp(r, now, trace);
         });
-      });
+      },
+      "", [this](const auto& r, const auto& error) { tell_application(r.process_guid(), error); });
   api.post<models::RemoveDesiredLRPRequest>(
       "RemoveDesiredLRP", "/v1/desired_lrp/remove", [this](auto request, Call call) {
         return change([r = std::move(request), trace = std::move(call.trace_id)](Board& board, base::Timestamp) {
           return board.remove_desired_lrp(r.process_guid(), trace);
         });
       });
+}
+
+void DesiredLRPService::tell_application(const std::string& process_guid, const models::ModelError& error) {
+  const std::optional<std::string> source_id = application_of(process_guid);
+  if (!source_id) return;
+  const std::string text = fmt::format("Error parsing request for app with guid {}, {}, {}", *source_id,
+                                       models::Error::Type_Name(error.type()), error.message());
+  loggregator_.send_app_error_log(text, kLogSourceType, {{"source_id", *source_id}});
 }
 
 asio::awaitable<DesiredLRPs> DesiredLRPService::select(models::DesiredLRPsRequest request) {

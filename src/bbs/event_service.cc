@@ -35,18 +35,30 @@ EventService::EventService(net::HttpRouter& router, Api& api, asio::any_io_execu
   const std::vector<Hub> groups = {Hub::kDesired, Hub::kGroup};
   const std::vector<Hub> instances = {Hub::kDesired, Hub::kInstance};
   const std::vector<Hub> tasks = {Hub::kTask};
-  add(router, "GET", "/v1/events.r1", {groups, EventForm::kCurrent, true});
-  add(router, "GET", "/v1/events", {groups, EventForm::kR0, true});
-  add(router, "POST", "/v1/events/lrp_instances.r1", {instances, EventForm::kCurrent, true});
-  add(router, "POST", "/v1/events/lrp_instances", {instances, EventForm::kR0, true});
-  add(router, "POST", "/v1/events/tasks.r1", {tasks, EventForm::kCurrent, false});
-  add(router, "POST", "/v1/events/tasks", {tasks, EventForm::kR0, false});
+  add(router, "EventStream", "GET", "/v1/events.r1", {groups, EventForm::kCurrent, true});
+  add(router, "EventStream_r0", "GET", "/v1/events", {groups, EventForm::kR0, true});
+  add(router, "LRPInstanceEventStream", "POST", "/v1/events/lrp_instances.r1", {instances, EventForm::kCurrent, true});
+  add(router, "LrpInstanceEventStream_r0", "POST", "/v1/events/lrp_instances", {instances, EventForm::kR0, true});
+  add(router, "TaskEventStream", "POST", "/v1/events/tasks.r1", {tasks, EventForm::kCurrent, false});
+  add(router, "TaskEventStream_r0", "POST", "/v1/events/tasks", {tasks, EventForm::kR0, false});
 }
 
-void EventService::add(net::HttpRouter& router, const char* method, const char* path, Stream stream) {
-  router.add(method, path, [this, stream = std::move(stream)](net::HttpExchange& exchange, const net::PathParameters&) {
-    return serve(stream, exchange);
-  });
+void EventService::add(net::HttpRouter& router, const char* name, const char* method, const char* path, Stream stream) {
+  const RequestMeter meter = api_.meter_of(name);
+  router.add(method, path,
+             [this, meter, stream = std::move(stream)](net::HttpExchange& exchange, const net::PathParameters&) {
+               return serve_counted(meter, stream, exchange);
+             });
+}
+
+asio::awaitable<void> EventService::serve_counted(RequestMeter meter, Stream stream, net::HttpExchange& exchange) {
+  // A stream counts when it ends, however it ends.
+  struct Count {
+    RequestMeter& meter;
+    ~Count() { meter.served(); }
+  } count{meter};
+  auto serving = serve(std::move(stream), exchange);
+  co_await std::move(serving);
 }
 
 asio::awaitable<void> EventService::serve(Stream stream, net::HttpExchange& exchange) {

@@ -24,7 +24,9 @@ class EventService {
     bool reads_filter;
   };
 
-  void add(net::HttpRouter& router, const char* method, const char* path, Stream stream);
+  // `name` is upstream's, for metrics.
+  void add(net::HttpRouter& router, const char* name, const char* method, const char* path, Stream stream);
+  asio::awaitable<void> serve_counted(RequestMeter meter, Stream stream, net::HttpExchange& exchange);
   asio::awaitable<void> serve(Stream stream, net::HttpExchange& exchange);
   asio::awaitable<void> pump(std::shared_ptr<Subscription> subscription, net::HttpExchange& exchange);
   asio::awaitable<std::shared_ptr<Subscription>> subscribe(Subscription::Wish wish);

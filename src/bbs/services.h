@@ -9,9 +9,11 @@
 
 #include "base/asio.h"
 #include "bbs/api.h"
+#include "bbs/bbs_probe.h"
 #include "bbs/cells.h"
 #include "bbs/ledger.h"
 #include "bbs/rep_calls.h"
+#include "clients/loggregator_client.h"
 
 namespace rivera::bbs {
 
@@ -69,11 +71,13 @@ class EvacuationService {
 
 class DesiredLRPService {
  public:
-  DesiredLRPService(Api& api, Ledger& ledger);
+  DesiredLRPService(Api& api, Ledger& ledger, clients::LoggregatorClient& loggregator);
 
  private:
   void add_reads(Api& api);
   void add_changes(Api& api);
+  // An application learns from its own log that it was asked for wrongly (docs/spec/bbs.md §7.4).
+  void tell_application(const std::string& process_guid, const models::ModelError& error);
   asio::awaitable<std::vector<DesiredLRPPtr>> select(models::DesiredLRPsRequest request);
   asio::awaitable<DesiredLRPPtr> find(std::string process_guid);
   asio::awaitable<RecordList> list(models::DesiredLRPsRequest request, models::DefinitionVersion version);
@@ -84,11 +88,12 @@ class DesiredLRPService {
   asio::awaitable<std::string> change(Ledger::Operation operation);
 
   Ledger& ledger_;
+  clients::LoggregatorClient& loggregator_;
 };
 
 class TaskService {
  public:
-  TaskService(Api& api, Ledger& ledger);
+  TaskService(Api& api, Ledger& ledger, BbsProbe& probe);
 
  private:
   void add_reads(Api& api);
@@ -96,8 +101,11 @@ class TaskService {
   asio::awaitable<std::string> list(models::TasksRequest request, models::DefinitionVersion version);
   asio::awaitable<std::string> get(std::string task_guid, models::DefinitionVersion version);
   asio::awaitable<std::string> change(Ledger::Operation operation);
+  asio::awaitable<std::string> start(models::StartTaskRequest request);
+  asio::awaitable<std::string> complete(models::CompleteTaskRequest request);
 
   Ledger& ledger_;
+  BbsProbe& probe_;
 };
 
 }  // namespace rivera::bbs

@@ -15,7 +15,7 @@ std::string encoded(const TaskRecord& record, models::DefinitionVersion version)
 
 }  // namespace
 
-TaskService::TaskService(Api& api, Ledger& ledger) : ledger_(ledger) {
+TaskService::TaskService(Api& api, Ledger& ledger, BbsProbe& probe) : ledger_(ledger), probe_(probe) {
   add_reads(api);
   add_changes(api);
 }
@@ -42,9 +42,8 @@ void TaskService::add_changes(Api& api) {
       return board.desire_task(r, now, trace);
     });
   });
-  api.post<models::StartTaskRequest>("StartTask", "/v1/tasks/start", [this](auto request, Call) {
-    return change([r = std::move(request)](Board& board, base::Timestamp now) { return board.start_task(r, now); });
-  });
+  api.post<models::StartTaskRequest>("StartTask", "/v1/tasks/start",
+                                     [this](auto request, Call) { return start(std::move(request)); });
   api.post<models::TaskGuidRequest>("CancelTask", "/v1/tasks/cancel", [this](auto request, Call call) {
     return change([r = std::move(request), trace = std::move(call.trace_id)](Board& board, base::Timestamp now) {
       return board.cancel_task(r.task_guid(), now, trace);
@@ -58,9 +57,8 @@ void TaskService::add_changes(Api& api) {
   api.post<models::RejectTaskRequest>("RejectTask", "/v1/tasks/reject", [this](auto request, Call) {
     return change([r = std::move(request)](Board& board, base::Timestamp now) { return board.reject_task(r, now); });
   });
-  api.post<models::CompleteTaskRequest>("CompleteTask", "/v1/tasks/complete", [this](auto request, Call) {
-    return change([r = std::move(request)](Board& board, base::Timestamp now) { return board.complete_task(r, now); });
-  });
+  api.post<models::CompleteTaskRequest>("CompleteTask", "/v1/tasks/complete",
+                                        [this](auto request, Call) { return complete(std::move(request)); });
   api.post<models::TaskGuidRequest>("ResolvingTask", "/v1/tasks/resolving", [this](auto request, Call) {
     return change([r = std::move(request)](Board& board, base::Timestamp now) {
       return board.resolving_task(r.task_guid(), now);
@@ -96,10 +94,25 @@ asio::awaitable<std::string> TaskService::get(std::string task_guid, models::Def
   co_return body;
 }
 
-// Only StartTask's outcome ever has an answer, should_start.
 asio::awaitable<std::string> TaskService::change(Ledger::Operation operation) {
   const Outcome outcome = co_await ledger_.run(std::move(operation));
-  co_return body_with_answer(outcome);
+  co_return body_of(outcome);
+}
+
+asio::awaitable<std::string> TaskService::start(models::StartTaskRequest request) {
+  Ledger::Operation operation = [request](Board& board, base::Timestamp now) { return board.start_task(request, now); };
+  const Outcome outcome = co_await ledger_.run(std::move(operation));
+  if (outcome.answer) probe_.task_started(request.cell_id());
+  co_return body_with_answer(outcome);  // should_start
+}
+
+asio::awaitable<std::string> TaskService::complete(models::CompleteTaskRequest request) {
+  Ledger::Operation operation = [request](Board& board, base::Timestamp now) {
+    return board.complete_task(request, now);
+  };
+  const Outcome outcome = co_await ledger_.run(std::move(operation));
+  if (!outcome.error) probe_.task_ended(request.cell_id(), request.failed());
+  co_return body_of(outcome);
 }
 
 }  // namespace rivera::bbs
