@@ -13,21 +13,6 @@ std::chrono::nanoseconds read_duration(const base::ConfigFile& file, std::string
   return value.count() == 0 ? fallback : value;
 }
 
-void read_logging(const base::ConfigFile& file, Config& config) {
-  const std::string level = file.text("log_level", "info");
-  try {
-    config.log_level = base::parse_log_level(level.empty() ? "info" : level);
-  } catch (const std::invalid_argument&) {
-    file.fail("log_level", "debug, info, error or fatal");
-  }
-  const std::string format = file.text("time_format");
-  if (format == "rfc3339") {
-    config.log_time_format = base::LogTimeFormat::kRfc3339;
-  } else if (!format.empty() && format != "unix-epoch") {
-    file.fail("time_format", "unix-epoch or rfc3339");
-  }
-}
-
 void read_health_check(const base::ConfigFile& file, Config& config) {
   config.enable_db_health_check = file.flag("enable_db_health_check");
   config.health_check_interval = read_duration(file, "health_check_interval", config.health_check_interval);
@@ -49,7 +34,8 @@ Config load_config(const std::string& path) {
   config.database = sql::read_database_config(file);
   config.debug_address = file.text("debug_address");
   config.report_interval = read_duration(file, "report_interval", config.report_interval);
-  read_logging(file, config);
+  config.log = base::read_log_settings(file);
+  config.loggregator = clients::read_loggregator_options(file);
   read_health_check(file, config);
   return config;
 }

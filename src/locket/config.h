@@ -4,7 +4,8 @@
 #include <chrono>
 #include <string>
 
-#include "base/log.h"
+#include "base/log_settings.h"
+#include "clients/loggregator_client.h"
 #include "net/tls.h"
 #include "sql/database_config.h"
 
@@ -16,8 +17,8 @@ struct Config {
   sql::DatabaseConfig database;
   std::string debug_address;  // "" = none
   std::chrono::nanoseconds report_interval = std::chrono::minutes(1);
-  base::LogLevel log_level = base::LogLevel::kInfo;
-  base::LogTimeFormat log_time_format = base::LogTimeFormat::kUnixEpoch;
+  base::LogSettings log;
+  clients::LoggregatorOptions loggregator;
 
   bool enable_db_health_check = false;
   std::chrono::nanoseconds health_check_interval = std::chrono::seconds(10);

@@ -1,6 +1,7 @@
 #include "locket/locket.h"
 
 #include "base/metrics.h"
+#include "base/periodic.h"
 #include "base/task_group.h"
 #include "base/wait.h"
 #include "locket/expiry_loop.h"
@@ -17,6 +18,8 @@ namespace rivera::locket {
 namespace {
 
 constexpr auto kStopGrace = std::chrono::seconds(10);
+constexpr auto kRuntimeInterval = std::chrono::seconds(10);
+constexpr auto kExpiryInterval = std::chrono::seconds(60);
 
 // What needs a database to exist.
 struct Engine {
@@ -49,7 +52,9 @@ class Locket::Impl {
         config_(std::move(given)),
         logger_(std::move(log)),
         stop_(std::move(request_stop)),
-        metrics_("locket"),
+        loggregator_(
+            clients::make_loggregator_client(config_.loggregator, logger_, "failed-to-initialize-metron-client")),
+        metrics_("locket", loggregator_.get()),
         probe_(metrics_),
         debug_(home, config_.debug_address, metrics_, logger_),
         tasks_(home, logger_) {}
@@ -63,6 +68,8 @@ class Locket::Impl {
     engine_->journal.start();
     co_await engine_->expiry.start();
     tasks_.spawn("metrics", report_metrics());
+    tasks_.spawn("expiry-metrics", base::repeat_every(kExpiryInterval, [this] { probe_.report_expired(); }));
+    tasks_.spawn("runtime-metrics", base::repeat_every(kRuntimeInterval, [this] { probe_.report_runtime(); }));
     if (config_.enable_db_health_check) {
       tasks_.spawn("health-check", run_health_checks(engine_->journal, config_, logger_, [this] { stop_(1); }));
     }
@@ -121,17 +128,22 @@ class Locket::Impl {
 
   asio::awaitable<void> report_metrics() {
     while (true) {
-      auto count = [engine = engine_.get()] {
-        auto connection = engine->database->connect();
-        return std::pair(engine->store.count(connection, kLockType), engine->store.count(connection, kPresenceType));
-      };
-      try {
-        const auto [locks, presences] = co_await workers_.run(std::move(count));
-        probe_.report(locks, presences, engine_->database->take_statistics());
-      } catch (const sql::Error& e) {
-        logger_.error("failed-to-count-locks", {{"error", e.what()}});
-      }
+      co_await report_locks();
+      probe_.report(engine_->database->take_statistics());
       co_await base::sleep_for(config_.report_interval);
+    }
+  }
+
+  asio::awaitable<void> report_locks() {
+    auto count = [engine = engine_.get()] {
+      auto connection = engine->database->connect();
+      return std::pair(engine->store.count(connection, kLockType), engine->store.count(connection, kPresenceType));
+    };
+    try {
+      const auto [locks, presences] = co_await workers_.run(std::move(count));
+      probe_.report_locks(locks, presences);
+    } catch (const sql::Error& e) {
+      logger_.error("failed-to-count-locks", {{"error", e.what()}});
     }
   }
 
@@ -145,6 +157,7 @@ class Locket::Impl {
   Config config_;
   base::Logger logger_;
   std::function<void(int)> stop_;
+  std::unique_ptr<clients::LoggregatorClient> loggregator_;
   base::Metrics metrics_;
   LocketProbe probe_;
   net::DebugServer debug_;

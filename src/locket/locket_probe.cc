@@ -1,14 +1,11 @@
 #include "locket/locket_probe.h"
 
-#include <algorithm>
-
 #include "locket/lock_record.h"
 
 namespace rivera::locket {
 namespace {
 
-base::MetricLabels labels_of(RequestType type) { return {{"request_type", std::string(to_string(type))}}; }
-std::size_t index_of(RequestType type) { return static_cast<std::size_t>(type); }
+base::MetricLabels labels_of(RequestType type) { return {{"request-type", std::string(to_string(type))}}; }
 
 }  // namespace
 
@@ -26,53 +23,67 @@ std::string_view to_string(RequestType type) {
   return "";
 }
 
-LocketProbe::LocketProbe(base::Metrics& metrics) : metrics_(metrics) {
-  for (const auto type : kRequestTypes) {
-    for (const char* name : {"RequestsStarted", "RequestsSucceeded", "RequestsFailed", "RequestsCancelled"}) {
-      metrics_.increment(name, 0, labels_of(type));
-    }
-    metrics_.set("RequestsInFlight", 0, labels_of(type));
-  }
-  metrics_.increment("LocksExpired", 0);
-  metrics_.increment("PresenceExpired", 0);
+LocketProbe::Requests::Requests(base::Metrics& metrics, RequestType type)
+    : started(metrics.counter("RequestsStarted", labels_of(type))),
+      succeeded(metrics.counter("RequestsSucceeded", labels_of(type))),
+      failed(metrics.counter("RequestsFailed", labels_of(type))),
+      cancelled(metrics.counter("RequestsCancelled", labels_of(type))),
+      in_flight(metrics.gauge("RequestsInFlight", labels_of(type))),
+      latency(metrics.latency("RequestLatency", labels_of(type))),
+      latency_max(metrics.duration("RequestLatencyMax", labels_of(type))) {}
+
+// Upstream sends these counts as gauges.
+void LocketProbe::Requests::report() {
+  for (const base::Counter* count : {&started, &succeeded, &failed, &cancelled}) count->send_total();
+  in_flight.send();
+  latency_max.set(latency.take_max());
+  latency_max.send();
 }
 
+LocketProbe::LocketProbe(base::Metrics& metrics)
+    : process_(metrics),
+      database_(metrics),
+      requests_{Requests(metrics, RequestType::kLock), Requests(metrics, RequestType::kRelease),
+                Requests(metrics, RequestType::kFetch), Requests(metrics, RequestType::kFetchAll)},
+      active_locks_(metrics.gauge("ActiveLocks")),
+      active_presences_(metrics.gauge("ActivePresences")),
+      locks_expired_(metrics.counter("LocksExpired")),
+      presences_expired_(metrics.counter("PresenceExpired")) {}
+
 void LocketProbe::request_started(RequestType type) {
-  metrics_.increment("RequestsStarted", 1, labels_of(type));
-  metrics_.set("RequestsInFlight", static_cast<double>(++in_flight_[index_of(type)]), labels_of(type));
+  requests(type).started.increment();
+  auto& in_flight = requests(type).in_flight;
+  in_flight.set(in_flight.value() + 1);
 }
 
 void LocketProbe::request_ended(RequestType type, bool succeeded, std::chrono::nanoseconds latency) {
-  metrics_.increment(succeeded ? "RequestsSucceeded" : "RequestsFailed", 1, labels_of(type));
-  metrics_.set("RequestsInFlight", static_cast<double>(--in_flight_[index_of(type)]), labels_of(type));
-  metrics_.observe_seconds("RequestLatency", std::chrono::duration<double>(latency).count(), labels_of(type));
-  auto& latency_max = latency_max_[index_of(type)];
-  latency_max = std::max(latency_max, latency);
+  Requests& of_type = requests(type);
+  (succeeded ? of_type.succeeded : of_type.failed).increment();
+  of_type.in_flight.set(of_type.in_flight.value() - 1);
+  of_type.latency.observe(latency);
 }
 
-void LocketProbe::request_cancelled(RequestType type) { metrics_.increment("RequestsCancelled", 1, labels_of(type)); }
+void LocketProbe::request_cancelled(RequestType type) { requests(type).cancelled.increment(); }
 
 void LocketProbe::expired(std::string_view type) {
-  metrics_.increment(type == kPresenceType ? "PresenceExpired" : "LocksExpired");
+  (type == kPresenceType ? presences_expired_ : locks_expired_).increment();
 }
 
-void LocketProbe::report(std::int64_t locks, std::int64_t presences, const sql::DatabaseStatistics& database) {
-  const auto set = [this](const char* name, std::int64_t value) { metrics_.set(name, static_cast<double>(value)); };
-  set("ActiveLocks", locks);
-  set("ActivePresences", presences);
-  set("DBOpenConnections", database.open_connections);
-  set("DBWaitCount", database.waits);
-  set("DBWaitDuration", database.waited.count());
-  set("DBQueriesTotal", database.queries);
-  set("DBQueriesSucceeded", database.queries_succeeded);
-  set("DBQueriesFailed", database.queries_failed);
-  set("DBQueriesInFlight", database.queries_in_flight_max);
-  set("DBQueryDurationMax", database.query_duration_max.count());
-  for (const auto type : kRequestTypes) {
-    auto& latency_max = latency_max_[index_of(type)];
-    metrics_.set("RequestLatencyMax", static_cast<double>(latency_max.count()), labels_of(type));
-    latency_max = {};
-  }
+void LocketProbe::report_locks(std::int64_t locks, std::int64_t presences) {
+  active_locks_.set(static_cast<double>(locks));
+  active_presences_.set(static_cast<double>(presences));
+  active_locks_.send();
+  active_presences_.send();
+}
+
+void LocketProbe::report(const sql::DatabaseStatistics& database) {
+  database_.report(database);
+  for (Requests& of_type : requests_) of_type.report();
+}
+
+void LocketProbe::report_expired() {
+  locks_expired_.send_total();
+  presences_expired_.send_total();
 }
 
 }  // namespace rivera::locket

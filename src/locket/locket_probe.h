@@ -6,7 +6,8 @@
 #include <string_view>
 
 #include "base/metrics.h"
-#include "sql/database.h"
+#include "base/process_probe.h"
+#include "sql/database_probe.h"
 
 namespace rivera::locket {
 
@@ -29,13 +30,37 @@ class LocketProbe {
   // A lock or presence, by its stored type, was removed because its time had passed.
   void expired(std::string_view type);
 
-  // What is measured from time to time.
-  void report(std::int64_t locks, std::int64_t presences, const sql::DatabaseStatistics& database);
+  // Every report_interval: what was counted in the database, and what else is measured.
+  void report_locks(std::int64_t locks, std::int64_t presences);
+  void report(const sql::DatabaseStatistics& database);
+  // Every 60 s.
+  void report_expired();
+  // Every 10 s.
+  void report_runtime() { process_.report_runtime(); }
 
  private:
-  base::Metrics& metrics_;
-  std::array<std::int64_t, 4> in_flight_{};
-  std::array<std::chrono::nanoseconds, 4> latency_max_{};
+  // Of one type of request, with the tag `request-type`.
+  struct Requests {
+    Requests(base::Metrics& metrics, RequestType type);
+    void report();
+
+    base::Counter& started;
+    base::Counter& succeeded;
+    base::Counter& failed;
+    base::Counter& cancelled;
+    base::Gauge& in_flight;
+    base::Latency& latency;
+    base::DurationGauge& latency_max;
+  };
+  Requests& requests(RequestType type) { return requests_[static_cast<std::size_t>(type)]; }
+
+  base::ProcessProbe process_;
+  sql::DatabaseProbe database_;
+  std::array<Requests, kRequestTypes.size()> requests_;  // in the order of the types
+  base::Gauge& active_locks_;
+  base::Gauge& active_presences_;
+  base::Counter& locks_expired_;
+  base::Counter& presences_expired_;
 };
 
 }  // namespace rivera::locket
