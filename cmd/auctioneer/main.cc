@@ -44,7 +44,8 @@ int main(int argc, char** argv) {
   Program program({.name = "auctioneer",
                    .io_threads = 1,
                    .worker_threads = 2,
-                   .log_level = config.log_level,
-                   .log_time_format = config.log_time_format});
+                   .log_level = config.log.level,
+                   .log_time_format = config.log.time_format,
+                   .log_scrubbing = config.log.scrubbing});
   return program.run([&config](Program& p) { return serve(p, config); });
 }

@@ -2,6 +2,7 @@
 
 #include "auctioneer/auction_loop.h"
 #include "auctioneer/auction_service.h"
+#include "base/periodic.h"
 #include "base/task_group.h"
 #include "clients/lock_keeper.h"
 #include "net/debug_server.h"
@@ -13,6 +14,7 @@ constexpr char kLockKey[] = "auctioneer";
 constexpr std::chrono::seconds kLockTtl{15};
 constexpr std::chrono::seconds kLockRetryInterval{1};
 constexpr std::chrono::seconds kGraceForRequests{3};
+constexpr std::chrono::seconds kRuntimeInterval{10};
 
 clients::BbsClientOptions bbs_options(const Config& config) {
   clients::BbsClientOptions options;
@@ -68,7 +70,8 @@ class Auctioneer::Impl {
         logger_(std::move(log)),
         on_failure_(std::move(on_failure_given)),
         executor_(executor),
-        metrics_("auctioneer"),
+        loggregator_(clients::make_loggregator_client(config_.loggregator, logger_, "failed-to-initialize-metron")),
+        metrics_("auctioneer", loggregator_.get()),
         probe_(metrics_),
         server_options_(named(logger_, "invalid-tls-config", [this] { return server_options(config_); })),
         bbs_(executor, bbs_options(config_)),
@@ -81,7 +84,8 @@ class Auctioneer::Impl {
 
   asio::awaitable<void> start() {
     debug_ = std::make_unique<net::DebugServer>(executor_, config_.debug_address, metrics_, logger_);
-    tasks_.spawn("lock-held-metrics", report_lock());
+    tasks_.spawn("lock-held-metrics", base::repeat_every(config_.report_interval, [this] { probe_.report_lock(); }));
+    tasks_.spawn("runtime-metrics", base::repeat_every(kRuntimeInterval, [this] { probe_.report_runtime(); }));
     tasks_.spawn("auctioneer", be_active());
     co_return;
   }
@@ -152,13 +156,6 @@ class Auctioneer::Impl {
     fail("the auctions ended: " + failure);
   }
 
-  asio::awaitable<void> report_lock() {
-    for (;;) {
-      probe_.lock_held(keeper_.is_held());
-      co_await base::sleep_for(config_.report_interval);
-    }
-  }
-
   void fail(std::string why) {
     if (has_failed_) return;
     has_failed_ = true;
@@ -170,6 +167,7 @@ class Auctioneer::Impl {
   std::function<void(std::string)> on_failure_;
   asio::any_io_executor executor_;
   base::SystemClock clock_;
+  std::unique_ptr<clients::LoggregatorClient> loggregator_;
   base::Metrics metrics_;
   AuctioneerProbe probe_;
   net::HttpServerOptions server_options_;

@@ -4,10 +4,11 @@
 #include <chrono>
 
 #include "base/metrics.h"
+#include "base/process_probe.h"
 
 namespace rivera::auctioneer {
 
-// Thread-safe.
+// Sends each as it happens, except where a report says otherwise. Thread-safe.
 class AuctioneerProbe {
  public:
   explicit AuctioneerProbe(base::Metrics& metrics);
@@ -18,12 +19,28 @@ class AuctioneerProbe {
   // What became of a batch. Work whose fate on the cell is unknown counts as started.
   void batch_done(std::size_t lrps_started, std::size_t tasks_started, std::size_t lrps_failed,
                   std::size_t tasks_failed);
+  // Ours alone, for Prometheus.
   void placed(std::chrono::nanoseconds took);
   void request_served(std::chrono::nanoseconds took);
   void lock_held(bool is_held);
 
+  // Every report_interval.
+  void report_lock() { lock_held_.send(); }
+  // Every 10 s.
+  void report_runtime() { process_.report_runtime(); }
+
  private:
-  base::Metrics& metrics_;
+  base::ProcessProbe process_;
+  base::DurationGauge& fetch_states_duration_;
+  base::Counter& failed_cell_state_requests_;
+  base::Counter& lrps_started_;
+  base::Counter& tasks_started_;
+  base::Counter& lrps_failed_;
+  base::Counter& tasks_failed_;
+  base::DurationGauge& placement_duration_;
+  base::DurationGauge& request_latency_;
+  base::Counter& request_count_;
+  base::Gauge& lock_held_;
 };
 
 }  // namespace rivera::auctioneer

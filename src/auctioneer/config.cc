@@ -36,21 +36,6 @@ net::TlsFiles read_tls(const base::ConfigFile& file, std::string_view certificat
   return files;
 }
 
-void read_logging(const base::ConfigFile& file, Config& config) {
-  const std::string level = file.text("log_level");
-  try {
-    config.log_level = base::parse_log_level(level.empty() ? "info" : level);
-  } catch (const std::invalid_argument&) {
-    file.fail("log_level", "debug, info, error or fatal");
-  }
-  const std::string format = file.text("time_format");
-  if (format == "rfc3339") {
-    config.log_time_format = base::LogTimeFormat::kRfc3339;
-  } else if (!format.empty() && format != "unix-epoch") {
-    file.fail("time_format", "unix-epoch or rfc3339");
-  }
-}
-
 void read_placement(const base::ConfigFile& file, auction::PlacementOptions& options) {
   options.bin_pack_first_fit_weight = read_weight(file, "bin_pack_first_fit_weight");
   options.starting_container_weight = read_weight(file, "starting_container_weight");
@@ -81,7 +66,8 @@ Config load_config(const std::string& path) {
   config.cell_state_timeout = read_timeout(file, "cell_state_timeout", kLongestStateRequest);
   read_placement(file, config.placement);
   config.report_interval = read_timeout(file, "report_interval", config.report_interval);
-  read_logging(file, config);
+  config.log = base::read_log_settings(file);
+  config.loggregator = clients::read_loggregator_options(file);
   return config;
 }
 

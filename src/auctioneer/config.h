@@ -5,8 +5,9 @@
 #include <string>
 
 #include "auction/placement.h"
-#include "base/log.h"
+#include "base/log_settings.h"
 #include "clients/locket_client.h"
+#include "clients/loggregator_client.h"
 #include "net/tls.h"
 
 namespace rivera::auctioneer {
@@ -29,8 +30,8 @@ struct Config {
   auction::PlacementOptions placement;
 
   std::chrono::nanoseconds report_interval = std::chrono::minutes(1);
-  base::LogLevel log_level = base::LogLevel::kInfo;
-  base::LogTimeFormat log_time_format = base::LogTimeFormat::kUnixEpoch;
+  base::LogSettings log;
+  clients::LoggregatorOptions loggregator;
 };
 
 // Throws base::ConfigError.
