@@ -51,7 +51,7 @@ struct ActiveBbs::Parts {
         evacuation_service(api, ledger),
         desired_lrp_service(api, ledger),
         task_service(api, ledger),
-        event_service(router, api, surroundings.home, hub),
+        event_service(router, api, hub),
         routes(router.handler()),
         listener(
             surroundings.home, listener_options(config),
