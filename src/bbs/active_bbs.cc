@@ -54,7 +54,7 @@ struct ActiveBbs::Parts {
         evacuation_service(api, ledger),
         desired_lrp_service(api, ledger, surroundings.loggregator),
         task_service(api, ledger, surroundings.probe),
-        event_service(router, api, surroundings.home, hub),
+        event_service(router, api, hub),
         routes(router.handler()),
         listener(
             surroundings.home, listener_options(config),

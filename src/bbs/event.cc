@@ -1,5 +1,6 @@
 #include "bbs/event.h"
 
+#include "bbs/event_audience.h"
 #include "models/wire.h"
 
 namespace rivera::bbs {
@@ -27,13 +28,6 @@ struct Name {
   }
   std::string_view operator()(const CrashEvent&) const { return "actual_lrp_crashed"; }
 };
-
-// The key of the instance a change is about: the new one, unless that has none.
-const models::ActualLRPInstanceKey& key_of(const InstanceEvent& e) {
-  const ActualLRPPtr& any = e.after ? e.after : e.before;
-  const auto& key = any->lrp.actual_lrp_instance_key();
-  return e.before && models::is_empty(key) ? e.before->lrp.actual_lrp_instance_key() : key;
-}
 
 models::ActualLRPGroup message_of(const Group& group) {
   models::ActualLRPGroup message;
@@ -116,21 +110,6 @@ struct Encode {
   }
 };
 
-bool resolves_to(const Group& group, std::string_view cell) {
-  const ActualLRPPtr& lrp = group.resolved();
-  return lrp && cell_id(*lrp) == cell;
-}
-
-struct ConcernsCell {
-  std::string_view cell;
-
-  bool operator()(const DesiredLRPEvent&) const { return true; }
-  bool operator()(const TaskEvent&) const { return true; }
-  bool operator()(const InstanceEvent& e) const { return key_of(e).cell_id() == cell; }
-  bool operator()(const GroupEvent& e) const { return resolves_to(e.before, cell) || resolves_to(e.after, cell); }
-  bool operator()(const CrashEvent& e) const { return cell_id(*e.before) == cell; }
-};
-
 }  // namespace
 
 const ActualLRPPtr& Group::resolved() const {
@@ -142,9 +121,5 @@ const ActualLRPPtr& Group::resolved() const {
 std::string_view name_of(const Event& event) { return std::visit(Name{}, event.what); }
 
 std::string encode(const Event& event, EventForm form) { return std::visit(Encode{form}, event.what); }
-
-bool concerns_cell(const Event& event, std::string_view cell) {
-  return cell.empty() || std::visit(ConcernsCell{cell}, event.what);
-}
 
 }  // namespace rivera::bbs

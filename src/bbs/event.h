@@ -53,7 +53,5 @@ using Events = std::vector<Event>;
 std::string_view name_of(const Event& event);
 // The encoded protobuf message.
 std::string encode(const Event& event, EventForm form);
-// Whether a stream filtered on `cell` gets it (§3.5). An empty cell is no filter.
-bool concerns_cell(const Event& event, std::string_view cell);
 
 }  // namespace rivera::bbs

@@ -1,97 +1,128 @@
 #include "bbs/event_hub.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
+#include <random>
+#include <utility>
 
-#include "base/bytes.h"
+#include <boost/asio/experimental/concurrent_channel.hpp>
+#include <boost/asio/post.hpp>
 
 namespace rivera::bbs {
 namespace {
 
-// One event in the forms that were asked for so far.
-class LazyEvent {
- public:
-  explicit LazyEvent(const Event& event) : event_(event) {}
-  const EncodedEvent& in(EventForm form) {
-    EncodedEvent& encoded = forms_[static_cast<std::size_t>(form)];
-    if (!encoded) {
-      std::string text = "event: ";
-      text += name_of(event_);
-      text += "\ndata: ";
-      text += base::to_base64(encode(event_, form));
-      text += "\n\n";
-      encoded = std::make_shared<const std::string>(std::move(text));
-    }
-    return encoded;
-  }
+// What one write to a client may hold: a client that is stuck costs this much.
+constexpr std::size_t kBatchBytes = 64 * 1024;
 
- private:
-  const Event& event_;
-  std::array<EncodedEvent, 2> forms_;
-};
+// All ids have 19 digits and fit into 63 bits.
+EventId random_first_id() {
+  std::random_device device;
+  std::uniform_int_distribution<EventId> distribution(1'000'000'000'000'000'000, 5'000'000'000'000'000'000);
+  return distribution(device);
+}
+
+std::optional<EventId> parse_id(std::string_view text) {
+  EventId id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return id;
+}
 
 }  // namespace
 
-Subscription::Subscription(EventHub& hub, asio::any_io_executor executor, Wish wish)
-    : hub_(&hub), wish_(std::move(wish)), changed_(executor) {}
+struct EventHub::State {
+  explicit State(EventRing::Limits limits) : ring(random_first_id(), limits) {}
 
-Subscription::~Subscription() {
-  if (hub_) hub_->forget(this);
+  EventRing ring;
+  std::vector<EventReader*> readers;
+  std::vector<EventReader*> woken;  // while publish() runs: who waited for what it publishes
+  bool closed = false;
+};
+
+// Used at home only, but for its mailbox.
+class EventReader {
+ public:
+  using Batch = std::vector<EncodedEvent>;
+
+  EventReader(std::shared_ptr<EventHub::State> hub, asio::any_io_executor hub_executor, asio::any_io_executor stream)
+      : home(std::move(hub_executor)), mailbox(std::move(stream), 1), hub_(std::move(hub)) {}
+  ~EventReader() { detach(); }
+
+  void attach(EventRing::Wish wish, const std::string& last_event_id) {
+    hub_->readers.push_back(this);
+    const auto wake = [this] {
+      if (std::exchange(waits_, false)) hub_->woken.push_back(this);
+    };
+    if (last_event_id.empty()) {
+      cursor_ = hub_->ring.at_end(std::move(wish), wake);
+    } else if (const auto last = parse_id(last_event_id)) {
+      cursor_ = hub_->ring.behind(*last, std::move(wish), wake);
+    }
+  }
+
+  void detach() {
+    cursor_.reset();
+    std::erase(hub_->readers, this);
+  }
+
+  // The stream wants more, and its mailbox is empty.
+  void serve() {
+    Batch batch;
+    if (cursor_) batch = cursor_->take(kBatchBytes);
+    const bool is_over = !cursor_ || hub_->closed || cursor_->is_overtaken();
+    waits_ = batch.empty() && !is_over;
+    if (!waits_) mailbox.try_send(error_code(), std::move(batch));
+  }
+
+  void serve_if_waiting() {
+    if (waits_) serve();
+  }
+
+  const asio::any_io_executor home;
+  asio::experimental::concurrent_channel<void(error_code, Batch)> mailbox;
+
+ private:
+  std::shared_ptr<EventHub::State> hub_;
+  std::unique_ptr<EventRing::Cursor> cursor_;  // null: there is no place where the stream could begin
+  bool waits_ = false;
+};
+
+EventSource::~EventSource() {
+  const asio::any_io_executor home = reader_->home;
+  asio::post(home, [reader = std::move(reader_)] { reader->detach(); });
 }
 
-bool Subscription::wants(Hub hub) const {
-  return open_ && std::find(wish_.hubs.begin(), wish_.hubs.end(), hub) != wish_.hubs.end();
+asio::awaitable<std::vector<EncodedEvent>> EventSource::next() {
+  asio::post(reader_->home, [reader = reader_] { reader->serve(); });
+  co_return co_await reader_->mailbox.async_receive(asio::use_awaitable);
 }
 
-void Subscription::push(Hub hub, EncodedEvent event) {
-  std::size_t& count = buffered_[static_cast<std::size_t>(hub)];
-  if (count >= kBuffer) return close();
-  ++count;
-  buffer_.push_back({hub, std::move(event)});
-  changed_.notify_all();
-}
+EventHub::EventHub(asio::any_io_executor home, EventRing::Limits limits)
+    : home_(std::move(home)), state_(std::make_shared<State>(limits)) {}
 
-asio::awaitable<std::vector<EncodedEvent>> Subscription::next() {
-  while (buffer_.empty() && open_) co_await changed_.wait();
-  std::vector<EncodedEvent> events;
-  events.reserve(buffer_.size());
-  for (Entry& entry : buffer_) events.push_back(std::move(entry.event));
-  buffer_.clear();
-  buffered_.fill(0);
-  co_return events;
-}
+EventHub::~EventHub() { close(); }
 
-void Subscription::close() {
-  open_ = false;
-  changed_.notify_all();
-}
-
-EventHub::~EventHub() {
-  for (Subscription* subscription : subscriptions_) subscription->hub_ = nullptr;
-}
-
-std::shared_ptr<Subscription> EventHub::subscribe(Subscription::Wish wish) {
-  std::shared_ptr<Subscription> subscription(new Subscription(*this, executor_, std::move(wish)));
-  subscriptions_.push_back(subscription.get());
-  if (closed_) subscription->close();
-  return subscription;
+std::unique_ptr<EventSource> EventHub::subscribe(asio::any_io_executor executor, EventRing::Wish wish,
+                                                 std::string last_event_id) {
+  auto reader = std::make_shared<EventReader>(state_, home_, std::move(executor));
+  asio::post(home_, [reader, wish = std::move(wish), last = std::move(last_event_id)]() mutable {
+    reader->attach(std::move(wish), last);
+  });
+  return std::unique_ptr<EventSource>(new EventSource(std::move(reader)));
 }
 
 void EventHub::publish(const Events& events) {
-  if (subscriptions_.empty()) return;
-  for (const Event& event : events) {
-    LazyEvent lazy(event);
-    for (Subscription* subscription : subscriptions_) {
-      if (!subscription->wants(event.hub) || !concerns_cell(event, subscription->wish_.cell)) continue;
-      subscription->push(event.hub, lazy.in(subscription->wish_.form));
-    }
-  }
+  for (const Event& event : events) state_->ring.append(event);
+  for (EventReader* reader : state_->woken) reader->serve();
+  state_->woken.clear();
 }
 
 void EventHub::close() {
-  closed_ = true;
-  for (Subscription* subscription : subscriptions_) subscription->close();
+  state_->closed = true;
+  for (EventReader* reader : state_->readers) reader->serve_if_waiting();
 }
 
-void EventHub::forget(Subscription* subscription) { std::erase(subscriptions_, subscription); }
+std::size_t EventHub::subscribers() const { return state_->readers.size(); }
 
 }  // namespace rivera::bbs

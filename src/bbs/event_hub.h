@@ -1,79 +1,68 @@
 // Who listens to events, and the way to them (docs/spec/bbs.md §3.4).
+//
+//   publish ─> EventRing ─> the streams that wait for such an event ─> their mailboxes ─> their connections
+//
+// The hub lives on the home strand, a stream on its connection's; what goes from one to the other is a batch of encoded
+// events in a mailbox of one place, and the stream's wish for the next one.
 #pragma once
 
-#include <array>
 #include <cstddef>
-#include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/asio.h"
-#include "base/wait.h"
-#include "bbs/event.h"
+#include "bbs/event_ring.h"
 
 namespace rivera::bbs {
 
-// An event as it stands on a stream, all but its id: "event: NAME\ndata: BASE64\n\n". Made once for all subscribers.
-using EncodedEvent = std::shared_ptr<const std::string>;
+class EventReader;  // a subscription as the hub sees it
 
-class EventHub;
-
-// What one stream has still to send. Made by EventHub::subscribe(); used on the hub's executor, like the hub.
-class Subscription {
+// What one stream has still to send. Lives on the stream's executor; its end is the end of the subscription. May
+// outlive the hub.
+class EventSource {
  public:
-  struct Wish {
-    std::vector<Hub> hubs;
-    std::string cell;  // "" = every cell
-    EventForm form = EventForm::kCurrent;
-  };
-  static constexpr std::size_t kBuffer = 1024;  // events of each hub
+  ~EventSource();
+  EventSource(const EventSource&) = delete;
+  EventSource& operator=(const EventSource&) = delete;
 
-  ~Subscription();
-
-  // All that has come since the last call, at least one event; empty when the stream is over: the hub is closed, or
-  // this subscriber was too slow and has had what it could keep.
+  // The next events, at least one, at most some 64 KiB of them unless one is larger; waits until there is one. Empty
+  // when the stream is over: the hub is closed, or events that this stream should have had are forgotten.
   asio::awaitable<std::vector<EncodedEvent>> next();
-  // Ends it at once; a waiting next() returns.
-  void close();
 
  private:
   friend class EventHub;
-  Subscription(EventHub& hub, asio::any_io_executor executor, Wish wish);
-  bool wants(Hub hub) const;
-  void push(Hub hub, EncodedEvent event);
-
-  EventHub* hub_;
-  Wish wish_;
-  struct Entry {
-    Hub hub;
-    EncodedEvent event;
-  };
-  std::deque<Entry> buffer_;
-  std::array<std::size_t, kHubs> buffered_{};
-  base::Condition changed_;
-  bool open_ = true;
+  explicit EventSource(std::shared_ptr<EventReader> reader) : reader_(std::move(reader)) {}
+  std::shared_ptr<EventReader> reader_;
 };
 
-// Lives on one strand. Emission never waits: a subscriber whose buffer is full is cut off.
+// Lives on `home`. Emission never waits, whatever the streams do: the ring remembers the last events for all of them,
+// and a stream that the ring overtakes is over.
+//
+// Ids are plain numbers, as upstream's are, but count over all events of all streams, from a random start: so an id
+// tells a stream that reconnects its place in the ring, and one of another BBS is recognized as foreign
+// (docs/spec/bbs.md §9.4).
 class EventHub {
  public:
-  explicit EventHub(asio::any_io_executor executor) : executor_(executor) {}
+  explicit EventHub(asio::any_io_executor home, EventRing::Limits limits = {});
   ~EventHub();
 
-  std::shared_ptr<Subscription> subscribe(Subscription::Wish wish);
+  // A stream on `executor`. It begins behind `last_event_id` if the client gives one, else with what is published from
+  // now on; it is over at once if it cannot begin there without a gap. May be called from any executor.
+  std::unique_ptr<EventSource> subscribe(asio::any_io_executor executor, EventRing::Wish wish,
+                                         std::string last_event_id);
   void publish(const Events& events);
-  // Ends every stream, now and for later subscribers.
+  // Ends every stream, now and for later subscribers, once it has had everything.
   void close();
-  std::size_t subscribers() const { return subscriptions_.size(); }
+  std::size_t subscribers() const;
 
  private:
-  friend class Subscription;
-  void forget(Subscription* subscription);
+  friend class EventReader;
+  struct State;  // shared with the subscriptions, which may end after the hub
 
-  asio::any_io_executor executor_;
-  std::vector<Subscription*> subscriptions_;
-  bool closed_ = false;
+  asio::any_io_executor home_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace rivera::bbs

@@ -1,104 +1,187 @@
 #include "bbs/event_hub.h"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
-#include <gtest/gtest.h>
+#include <chrono>
+#include <optional>
 
-#include "base/bytes.h"
-#include "models/testing.h"
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
+
+#include "bbs/event_testing.h"
 
 namespace rivera::bbs {
 namespace {
 
-using models::testing::an_actual_lrp;
+using namespace std::chrono_literals;
+using Batch = std::vector<EncodedEvent>;
 
+const EventRing::Wish kAnyInstance{{Hub::kInstance}, "", EventForm::kCurrent};
+
+// The hub's strand and the streams' are turned by hand: nothing happens but in settle().
 class EventHubTest : public testing::Test {
  protected:
-  Event created_on(const std::string& cell) {
-    return {Hub::kInstance, InstanceEvent{nullptr, make_actual_lrp(an_actual_lrp("p", 0).running_on(cell, "i")), ""}};
-  }
-  Event domain_free_desired() {
-    return {Hub::kDesired, DesiredLRPEvent{nullptr, make_desired_lrp(models::testing::a_desired_lrp("p"), 0), ""}};
+  std::unique_ptr<EventSource> subscribe(EventRing::Wish wish, const std::string& last_event_id = "") {
+    return hub_->subscribe(asio::make_strand(io_), std::move(wish), last_event_id);
   }
 
-  std::vector<EncodedEvent> next(Subscription& subscription) {
-    auto answer = asio::co_spawn(io_, subscription.next(), asio::use_future);
+  // Runs until nothing is left to do.
+  void settle() {
     io_.restart();
-    io_.run();
-    return answer.get();
+    while (io_.poll() > 0) {
+    }
+  }
+
+  // Asks for the next batch, which comes into `into` when there is one.
+  void ask(EventSource& source, std::optional<Batch>& into) {
+    auto asking = [](EventSource& from, std::optional<Batch>& to) -> asio::awaitable<void> {
+      to = co_await from.next();
+    };
+    auto work = asking(source, into);
+    asio::co_spawn(asio::make_strand(io_), std::move(work), asio::detached);
+    settle();
+  }
+
+  // What is there at once.
+  std::optional<Batch> next(EventSource& source) {
+    std::optional<Batch> batch;
+    ask(source, batch);
+    EXPECT_TRUE(batch) << "it waits";
+    return batch;
+  }
+  bool is_over(EventSource& source) {
+    const auto batch = next(source);
+    return batch && batch->empty();
   }
 
   asio::io_context io_;
-  EventHub hub_{io_.get_executor()};
+  std::unique_ptr<EventHub> hub_ = std::make_unique<EventHub>(asio::make_strand(io_), EventRing::Limits{100, 1u << 30});
 };
 
-TEST_F(EventHubTest, TellsSubscribersOfTheirHubsAndCellOnly) {
-  auto all = hub_.subscribe({{Hub::kDesired, Hub::kInstance}, "", EventForm::kCurrent});
-  auto cell = hub_.subscribe({{Hub::kDesired, Hub::kInstance}, "cell-1", EventForm::kCurrent});
-  auto tasks = hub_.subscribe({{Hub::kTask}, "", EventForm::kCurrent});
-  hub_.publish({created_on("cell-1"), created_on("cell-2"), domain_free_desired()});
-  EXPECT_EQ(next(*all).size(), 3u);
-  const auto of_cell = next(*cell);
-  ASSERT_EQ(of_cell.size(), 2u);
-  EXPECT_TRUE(of_cell[0]->starts_with("event: actual_lrp_instance_created\ndata: "));
-  EXPECT_TRUE(of_cell[0]->ends_with("\n\n"));
-  tasks->close();
-  EXPECT_TRUE(next(*tasks).empty());
+std::string id_of(const EncodedEvent& event) { return event->substr(4, event->find('\n') - 4); }
+
+TEST_F(EventHubTest, WakesWhoWaitsForSuchAnEventAndNobodyElse) {
+  const auto all = subscribe(kAnyInstance);
+  const auto cell = subscribe({{Hub::kInstance}, "a", EventForm::kCurrent});
+  std::optional<Batch> of_all, of_cell;
+  ask(*all, of_all);
+  ask(*cell, of_cell);
+  EXPECT_FALSE(of_all);
+  hub_->publish({created_on("b"), created_on("b")});
+  settle();
+  ASSERT_TRUE(of_all);
+  EXPECT_EQ(of_all->size(), 2u) << "what is published together arrives together";
+  EXPECT_FALSE(of_cell);
+  hub_->publish({created_on("a")});
+  settle();
+  ASSERT_TRUE(of_cell);
+  EXPECT_EQ(of_cell->size(), 1u);
 }
 
-TEST_F(EventHubTest, EncodesAnEventOnceForAll) {
-  auto one = hub_.subscribe({{Hub::kInstance}, "", EventForm::kCurrent});
-  auto two = hub_.subscribe({{Hub::kInstance}, "", EventForm::kCurrent});
-  hub_.publish({created_on("cell")});
-  EXPECT_EQ(next(*one)[0].get(), next(*two)[0].get());
+TEST_F(EventHubTest, GivesWhatCameWhileTheStreamWasBusy) {
+  const auto source = subscribe(kAnyInstance);
+  settle();
+  for (int i = 0; i < 3; ++i) hub_->publish({created_on("a")});
+  EXPECT_EQ(next(*source)->size(), 3u);
 }
 
-TEST_F(EventHubTest, CutsOffASlowSubscriberWhichFirstDrainsWhatItHas) {
-  auto slow = hub_.subscribe({{Hub::kDesired, Hub::kInstance}, "", EventForm::kCurrent});
-  hub_.publish({domain_free_desired()});
-  const Event event = created_on("cell");
-  for (std::size_t i = 0; i < Subscription::kBuffer + 1; ++i) hub_.publish({event});
-  hub_.publish({event});
-  EXPECT_EQ(next(*slow).size(), Subscription::kBuffer + 1) << "one desired and a buffer of instance events";
-  EXPECT_TRUE(next(*slow).empty()) << "the stream is over";
+TEST_F(EventHubTest, TellsANewStreamNothingOfThePast) {
+  hub_->publish({created_on("a")});
+  const auto source = subscribe(kAnyInstance);
+  settle();
+  hub_->publish({created_on("a"), created_on("a")});
+  EXPECT_EQ(next(*source)->size(), 2u);
 }
 
-TEST_F(EventHubTest, ClosingEndsPresentAndLaterStreams) {
-  auto present = hub_.subscribe({{Hub::kTask}, "", EventForm::kCurrent});
-  hub_.close();
-  EXPECT_TRUE(next(*present).empty());
-  auto later = hub_.subscribe({{Hub::kTask}, "", EventForm::kCurrent});
-  EXPECT_TRUE(next(*later).empty());
+TEST_F(EventHubTest, NumbersEventsOneAfterTheOther) {
+  const auto source = subscribe(kAnyInstance);
+  settle();
+  hub_->publish({created_on("a"), task_created(), created_on("a")});
+  const auto batch = next(*source);
+  ASSERT_EQ(batch->size(), 2u);
+  EXPECT_EQ(id_of(batch->at(0)).size(), 19u);
+  EXPECT_EQ(std::stoull(id_of(batch->at(1))), std::stoull(id_of(batch->at(0))) + 2) << "over all hubs";
 }
 
-TEST_F(EventHubTest, ForgetsASubscriberThatIsGone) {
-  hub_.subscribe({{Hub::kTask}, "", EventForm::kCurrent}).reset();
-  EXPECT_EQ(hub_.subscribers(), 0u);
+TEST_F(EventHubTest, TakesAStreamUpWhereItWasLeft) {
+  auto source = subscribe(kAnyInstance);
+  settle();
+  hub_->publish({created_on("a"), created_on("b"), created_on("a")});
+  const std::string first = id_of(next(*source)->at(0));
+  source.reset();
+  const auto again = subscribe(kAnyInstance, first);
+  EXPECT_EQ(next(*again)->size(), 2u);
+  const auto filtered = subscribe({{Hub::kInstance}, "b", EventForm::kCurrent}, first);
+  EXPECT_EQ(next(*filtered)->size(), 1u);
+  std::optional<Batch> batch;
+  ask(*filtered, batch);
+  EXPECT_FALSE(batch) << "and then goes on";
+  hub_->publish({created_on("b")});
+  settle();
+  EXPECT_TRUE(batch && batch->size() == 1);
 }
 
-TEST(Event, AChangeOfAnInstanceCarriesTheKeyOfWhatWasThere) {
-  const ActualLRPPtr before = make_actual_lrp(an_actual_lrp("p", 0).running_on("cell", "i"));
-  const ActualLRPPtr after = make_actual_lrp(an_actual_lrp("p", 0).crashed(3));
-  const Event event{Hub::kInstance, InstanceEvent{before, after, "trace"}};
-  models::ActualLRPInstanceChangedEvent message;
-  ASSERT_TRUE(message.ParseFromString(encode(event, EventForm::kCurrent)));
-  EXPECT_EQ(message.actual_lrp_instance_key().cell_id(), "cell");
-  EXPECT_EQ(message.trace_id(), "trace");
-  EXPECT_TRUE(concerns_cell(event, "cell"));
-  EXPECT_FALSE(concerns_cell(event, "other"));
+TEST_F(EventHubTest, EndsAStreamThatCannotBeTakenUpWithoutAGap) {
+  const auto source = subscribe(kAnyInstance);
+  settle();
+  hub_->publish({created_on("a"), created_on("a")});
+  const std::string first = id_of(next(*source)->at(0));
+  for (int i = 0; i < 100; ++i) hub_->publish({created_on("a")});
+  EXPECT_TRUE(is_over(*subscribe(kAnyInstance, first))) << "forgotten";
+  EXPECT_TRUE(is_over(*subscribe(kAnyInstance, "17"))) << "of another BBS";
+  EXPECT_TRUE(is_over(*subscribe(kAnyInstance, "nonsense")));
+  EXPECT_TRUE(is_over(*subscribe(kAnyInstance, first + "x")));
+  EXPECT_TRUE(is_over(*subscribe(kAnyInstance, "99999999999999999999999")));
+  EventHub other(asio::make_strand(io_));
+  other.publish({created_on("a"), created_on("a")});
+  const auto foreign = other.subscribe(asio::make_strand(io_), kAnyInstance, first);
+  EXPECT_TRUE(is_over(*foreign));
 }
 
-TEST(Event, AGroupIsOnTheCellOfWhatItResolvesTo) {
-  const ActualLRPPtr running = make_actual_lrp(an_actual_lrp("p", 0).running_on("new", "j"));
-  const ActualLRPPtr claimed = make_actual_lrp(an_actual_lrp("p", 0).claimed_by("new", "j"));
-  const ActualLRPPtr evacuating =
-      make_actual_lrp(an_actual_lrp("p", 0).running_on("old", "i").with_presence(models::ActualLRP::EVACUATING));
-  const Event waiting{Hub::kGroup, GroupEvent{{}, {claimed, evacuating}}};
-  EXPECT_TRUE(concerns_cell(waiting, "old"));
-  EXPECT_FALSE(concerns_cell(waiting, "new"));
-  const Event replaced{Hub::kGroup, GroupEvent{{}, {running, evacuating}}};
-  EXPECT_TRUE(concerns_cell(replaced, "new"));
+TEST_F(EventHubTest, EndsAStreamThatTheRingOvertakes) {
+  const auto slow = subscribe(kAnyInstance);
+  settle();
+  for (int i = 0; i < 100; ++i) hub_->publish({created_on("a")});
+  hub_->publish({task_created()});
+  EXPECT_TRUE(is_over(*slow));
+  EXPECT_TRUE(is_over(*slow)) << "and it stays so";
+}
+
+TEST_F(EventHubTest, ClosingEndsPresentStreamsWhenTheyHaveHadAllAndLaterOnesAtOnce) {
+  const auto waiting = subscribe({{Hub::kTask}, "", EventForm::kCurrent});
+  const auto busy = subscribe(kAnyInstance);
+  std::optional<Batch> batch;
+  ask(*waiting, batch);
+  hub_->publish({created_on("a")});
+  hub_->close();
+  settle();
+  EXPECT_TRUE(batch && batch->empty());
+  EXPECT_EQ(next(*busy)->size(), 1u);
+  EXPECT_TRUE(is_over(*busy));
+  EXPECT_TRUE(is_over(*subscribe(kAnyInstance)));
+}
+
+TEST_F(EventHubTest, ForgetsAStreamThatIsGone) {
+  auto waiting = subscribe(kAnyInstance);
+  std::optional<Batch> batch;
+  ask(*waiting, batch);
+  EXPECT_EQ(hub_->subscribers(), 1u);
+  auto ended = subscribe(kAnyInstance, "17");
+  settle();
+  ended.reset();
+  settle();
+  EXPECT_EQ(hub_->subscribers(), 1u);
+}
+
+TEST_F(EventHubTest, StreamsMayOutliveIt) {
+  const auto attached = subscribe(kAnyInstance);
+  std::optional<Batch> batch;
+  ask(*attached, batch);
+  const auto late = subscribe(kAnyInstance);
+  hub_.reset();
+  settle();
+  EXPECT_TRUE(batch && batch->empty());
+  EXPECT_TRUE(is_over(*late));
 }
 
 }  // namespace

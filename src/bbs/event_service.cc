@@ -2,9 +2,7 @@
 
 #include <optional>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/post.hpp>
 
 #include "models/wire.h"
 
@@ -21,17 +19,33 @@ net::ResponseHead stream_head() {
   return head;
 }
 
-// The cell a stream is filtered on; nullopt if the request cannot be read.
-std::optional<std::string> filter_of(const std::string& body) {
+// The cell a stream is filtered on, "" for none; nullopt if the request cannot be read.
+asio::awaitable<std::optional<std::string>> read_filter(net::HttpExchange& exchange, bool is_wanted) {
+  std::string body;
+  try {
+    body = co_await exchange.read_body(kBodyLimit);
+  } catch (const net::BodyTooLarge&) {
+    co_return std::nullopt;
+  }
   models::EventsByCellId request;
-  if (!models::decode(body, request)) return std::nullopt;
-  return request.cell_id();
+  if (!is_wanted) co_return "";
+  if (!models::decode(body, request)) co_return std::nullopt;
+  co_return request.cell_id();
+}
+
+// Sends what the source gives until it is over.
+asio::awaitable<void> pump(EventSource& source, net::SseResponse& response) {
+  for (;;) {
+    const std::vector<EncodedEvent> events = co_await source.next();
+    if (events.empty()) co_return;
+    co_await response.write(events);
+  }
 }
 
 }  // namespace
 
-EventService::EventService(net::HttpRouter& router, Api& api, asio::any_io_executor home, EventHub& hub)
-    : api_(api), home_(home), hub_(hub) {
+EventService::EventService(net::HttpRouter& router, Api& api, EventHub& hub, std::chrono::nanoseconds write_limit)
+    : api_(api), hub_(hub), write_limit_(write_limit) {
   const std::vector<Hub> groups = {Hub::kDesired, Hub::kGroup};
   const std::vector<Hub> instances = {Hub::kDesired, Hub::kInstance};
   const std::vector<Hub> tasks = {Hub::kTask};
@@ -62,52 +76,23 @@ asio::awaitable<void> EventService::serve_counted(RequestMeter meter, Stream str
 }
 
 asio::awaitable<void> EventService::serve(Stream stream, net::HttpExchange& exchange) {
-  const std::string body = co_await exchange.read_body(kBodyLimit);
-  const std::optional<std::string> cell = stream.reads_filter ? filter_of(body) : std::string();
+  const std::optional<std::string> cell = co_await read_filter(exchange, stream.reads_filter);
   if (!cell || !api_.may_answer()) {
     net::HttpResponse refusal;
     refusal.status = cell ? 503 : 500;
     co_await exchange.respond(std::move(refusal));
     co_return;
   }
-  Subscription::Wish wish{stream.hubs, *cell, stream.form};
-  std::shared_ptr<Subscription> subscription = co_await subscribe(std::move(wish));
-  // A subscription ends where it lives.
-  struct Release {
-    asio::any_io_executor home;
-    std::shared_ptr<Subscription>& held;
-    ~Release() {
-      asio::post(home, [gone = std::move(held)] {});
-    }
-  } release{home_, subscription};
-
-  net::ResponseHead head = stream_head();
-  co_await exchange.begin_response(std::move(head));
+  // Subscribed before the head is sent: what happens after a client has seen it is on the stream.
+  const auto executor = co_await asio::this_coro::executor;
+  const std::string last_event_id(exchange.request().headers.get("Last-Event-ID"));
+  const auto source = hub_.subscribe(executor, {stream.hubs, *cell, stream.form}, last_event_id);
+  auto beginning = net::SseResponse::begin(exchange, stream_head(), write_limit_);
+  const auto response = co_await std::move(beginning);
   using namespace asio::experimental::awaitable_operators;
-  auto either = pump(subscription, exchange) || exchange.client_gone();
+  auto either = pump(*source, *response) || response->client_gone();
   const auto ended_by = co_await std::move(either);
-  if (ended_by.index() == 0) co_await exchange.end_response();
-}
-
-asio::awaitable<void> EventService::pump(std::shared_ptr<Subscription> subscription, net::HttpExchange& exchange) {
-  for (std::uint64_t id = 0;;) {
-    auto waiting = subscription->next();
-    const std::vector<EncodedEvent> events = co_await asio::co_spawn(home_, std::move(waiting), asio::use_awaitable);
-    if (events.empty()) co_return;
-    std::string piece;
-    for (const EncodedEvent& event : events) {
-      piece += "id: " + std::to_string(id++) + "\n";
-      piece += *event;
-    }
-    co_await exchange.write_body(piece);
-  }
-}
-
-asio::awaitable<std::shared_ptr<Subscription>> EventService::subscribe(Subscription::Wish wish) {
-  auto subscribing = [](EventHub& hub, Subscription::Wish w) -> asio::awaitable<std::shared_ptr<Subscription>> {
-    co_return hub.subscribe(std::move(w));
-  }(hub_, std::move(wish));
-  co_return co_await asio::co_spawn(home_, std::move(subscribing), asio::use_awaitable);
+  if (ended_by.index() == 0) co_await response->end();
 }
 
 }  // namespace rivera::bbs

@@ -1,7 +1,7 @@
 // The event streams (docs/spec/bbs.md §3).
 #pragma once
 
-#include <memory>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -9,13 +9,16 @@
 #include "bbs/api.h"
 #include "bbs/event_hub.h"
 #include "net/http_router.h"
+#include "net/sse_response.h"
 
 namespace rivera::bbs {
 
-// Adds its routes when it is made. `hub` belongs to `home`.
+// Adds its routes when it is made.
 class EventService {
  public:
-  EventService(net::HttpRouter& router, Api& api, asio::any_io_executor home, EventHub& hub);
+  // A client that takes nothing for `write_limit` is cut off.
+  EventService(net::HttpRouter& router, Api& api, EventHub& hub,
+               std::chrono::nanoseconds write_limit = std::chrono::minutes(1));
 
  private:
   struct Stream {
@@ -28,12 +31,10 @@ class EventService {
   void add(net::HttpRouter& router, const char* name, const char* method, const char* path, Stream stream);
   asio::awaitable<void> serve_counted(RequestMeter meter, Stream stream, net::HttpExchange& exchange);
   asio::awaitable<void> serve(Stream stream, net::HttpExchange& exchange);
-  asio::awaitable<void> pump(std::shared_ptr<Subscription> subscription, net::HttpExchange& exchange);
-  asio::awaitable<std::shared_ptr<Subscription>> subscribe(Subscription::Wish wish);
 
   Api& api_;
-  asio::any_io_executor home_;
   EventHub& hub_;
+  std::chrono::nanoseconds write_limit_;
 };
 
 }  // namespace rivera::bbs

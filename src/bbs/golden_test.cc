@@ -230,7 +230,10 @@ TEST_F(GoldenScenario, GivesTheRecordedAnswersAndEvents) {
     SCOPED_TRACE(name);
     for (auto& [key, events] : recorded[name]) EXPECT_EQ(subscriber.events[key], events) << key;
     EXPECT_EQ(subscriber.events.size(), recorded[name].size());
-    for (std::size_t i = 0; i < subscriber.ids.size(); ++i) EXPECT_EQ(subscriber.ids[i], std::to_string(i));
+    // Numbers, as recorded, but not from 0 in each connection: they say where to take a stream up (event_hub.h).
+    for (std::size_t i = 1; i < subscriber.ids.size(); ++i) {
+      EXPECT_LT(std::stoull(subscriber.ids[i - 1]), std::stoull(subscriber.ids[i]));
+    }
   }
 }
 

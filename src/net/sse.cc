@@ -1,5 +1,7 @@
 #include "net/sse.h"
 
+#include <stdexcept>
+
 namespace rivera::net {
 namespace {
 
@@ -35,6 +37,9 @@ void SseParser::feed(std::string_view bytes) {
   if (at_ > 0 && at_ == buffer_.size()) {
     buffer_.clear();
     at_ = 0;
+  }
+  if (buffer_.size() - at_ + current_.data.size() + bytes.size() > kLimit) {
+    throw std::length_error("a server-sent event is larger than 128 MiB");
   }
   buffer_ += bytes;
 }

@@ -23,6 +23,10 @@ std::string format_event(const ServerSentEvent& event);
 // Takes bytes as they come and gives whole events. Comments and unknown fields are skipped. Pure.
 class SseParser {
  public:
+  // An event may be as large as this.
+  static constexpr std::size_t kLimit = std::size_t{128} << 20;
+
+  // Throws std::length_error where the event that it is in the middle of is larger than the limit.
   void feed(std::string_view bytes);
   std::optional<ServerSentEvent> next();
 
@@ -32,7 +36,8 @@ class SseParser {
   ServerSentEvent current_;
 };
 
-// Reads events from a response. nullopt at a clean end of the stream; throws TransportError if it breaks.
+// Reads events from a response. nullopt at a clean end of the stream; throws TransportError if it breaks, and
+// std::length_error for an event without an end.
 class SseReader {
  public:
   explicit SseReader(std::unique_ptr<HttpIncoming> response) : response_(std::move(response)) {}

@@ -1,0 +1,48 @@
+#include "net/sse_response.h"
+
+#include <fmt/format.h>
+
+namespace rivera::net {
+
+asio::awaitable<std::unique_ptr<SseResponse>> SseResponse::begin(HttpExchange& exchange, ResponseHead head,
+                                                                 std::chrono::nanoseconds write_limit) {
+  const bool chunked = exchange.request().version >= 11;
+  if (chunked) head.headers.set("Transfer-Encoding", "chunked");
+  std::unique_ptr<SseResponse> response(new SseResponse(chunked, write_limit));
+  response->stream_ = co_await exchange.take_over(std::move(head));
+  co_return response;
+}
+
+asio::awaitable<void> SseResponse::write(const Events& events) {
+  std::size_t size = 0;
+  for (const auto& event : events) size += event->size();
+  if (size == 0) co_return;
+  std::string bytes;
+  bytes.reserve(size + 24);
+  if (chunked_) bytes += fmt::format("{:x}\r\n", size);
+  for (const auto& event : events) bytes += *event;
+  if (chunked_) bytes += "\r\n";
+  stream_->set_timeout(write_limit_);
+  co_await stream_->write(bytes);
+}
+
+asio::awaitable<void> SseResponse::end() {
+  if (!chunked_) co_return;
+  stream_->set_timeout(write_limit_);
+  co_await stream_->write("0\r\n\r\n");
+}
+
+asio::awaitable<void> SseResponse::client_gone() {
+  char ignored[256];
+  try {
+    for (;;) {
+      stream_->set_timeout(std::chrono::nanoseconds(0));  // a client may be silent for ever
+      const std::size_t n = co_await stream_->read_some(ignored);
+      if (n == 0) co_return;
+    }
+  } catch (const boost::system::system_error& e) {
+    if (e.code() == asio::error::operation_aborted) throw;
+  }
+}
+
+}  // namespace rivera::net
