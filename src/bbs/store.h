@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bbs/column_cipher.h"
+#include "bbs/migrations.h"
 #include "bbs/rows.h"
 #include "sql/database.h"
 
@@ -15,11 +16,6 @@ namespace rivera::bbs {
 
 // Another BBS has become the active one: this one must not write any more.
 class TermEnded : public std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-// The database cannot be used by this version or with these keys; the text says why.
-class UnusableDatabase : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
@@ -31,9 +27,10 @@ class Store {
   // Before the lock is held: the database answers, and its table of versions exists. Changes nothing else.
   void open();
 
-  // With the lock held: makes the tables, and begins a term: from now on, whoever began an earlier one cannot write.
-  // Throws UnusableDatabase if a newer version made the tables or the key they need is missing.
-  void become_active();
+  // With the lock held: begins a term, so that whoever began an earlier one cannot write any more, and brings the
+  // tables to the present version; `report` hears of each step. Throws UnusableDatabase if a newer version made the
+  // tables or the key they need is missing; nothing has been changed then.
+  void become_active(const std::function<void(const MigrationProgress&)>& report = {});
 
   struct LoadResult {
     std::vector<Change> records;  // every row, as a creation
@@ -44,8 +41,11 @@ class Store {
   // Makes the changes durable, all or none; safe to repeat. Throws TermEnded.
   void write(const std::vector<Change>& changes);
 
+  // For transactions that write without write(): throws TermEnded, or keeps others from beginning a term until the
+  // transaction is over. First in the transaction.
+  void fence(sql::Connection& connection) const;
+
  private:
-  void check_version(sql::Connection& connection);
   void check_key_label(sql::Connection& connection);
 
   sql::Database& database_;
