@@ -9,6 +9,7 @@
 #include "bbs/event_hub.h"
 #include "bbs/event_service.h"
 #include "bbs/rep_calls.h"
+#include "bbs/schema.h"
 #include "bbs/services.h"
 #include "bbs/task_callbacks.h"
 #include "net/http_server.h"
@@ -39,7 +40,7 @@ struct ActiveBbs::Parts {
       : surroundings(std::move(around)),
         logger(surroundings.logger),
         ledger(surroundings.home, surroundings.workers, surroundings.store, surroundings.clock,
-               {{config.max_task_retries}, surroundings.give_up}, logger),
+               {{config.max_task_retries}, config.reconcile_before_calls, surroundings.give_up}, logger),
         hub(surroundings.home),
         auctions(surroundings.home, config.auctioneer, logger),
         reps(surroundings.home, surroundings.cells, config.rep, config.update_workers, logger),
@@ -63,6 +64,27 @@ struct ActiveBbs::Parts {
   asio::awaitable<void> serve(net::HttpExchange& exchange) {
     if (!is_loaded) return refuse(exchange);
     return routes(exchange);
+  }
+
+  // Brings the tables to the present version, with this BBS's term in them.
+  asio::awaitable<void> take_over() {
+    const auto started = std::chrono::steady_clock::now();
+    auto migrating = [&store = surroundings.store, log = logger.session("migration-manager")] {
+      store.become_active([&log](const MigrationProgress& step) {
+        log.info("migrated", {{"version", step.version}, {"what", step.what}, {"nanoseconds", step.took.count()}});
+      });
+    };
+    co_await surroundings.workers.run(std::move(migrating));
+    report_duration("MigrationDuration", std::chrono::steady_clock::now() - started);
+    logger.session("migration-manager").info("finished-migrations", {{"version", kSchemaVersion}});
+  }
+
+  void run_in_background() {
+    loops.spawn("convergence", convergence.run());
+  }
+
+  void report_duration(const char* name, std::chrono::nanoseconds took) {
+    surroundings.metrics.set(name, std::chrono::duration<double>(took).count());
   }
 
   static asio::awaitable<void> refuse(net::HttpExchange& exchange) {
@@ -116,12 +138,10 @@ asio::awaitable<void> ActiveBbs::start() {
   Parts& parts = *parts_;
   parts.listener.listen();
   parts.listener.start();
-  auto take_over = [&store = parts.surroundings.store] { store.become_active(); };
-  co_await parts.surroundings.workers.run(std::move(take_over));
-  parts.logger.session("migration-manager").info("finished-migrations");
+  co_await parts.take_over();
   co_await parts.ledger.load();
   parts.is_loaded = true;
-  parts.loops.spawn("convergence", parts.convergence.run());
+  parts.run_in_background();
 }
 
 std::string ActiveBbs::address() const { return parts_->listener.address(); }

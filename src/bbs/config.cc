@@ -67,6 +67,7 @@ Config load_config(const std::string& path) {
   config.debug_address = file.text("debug_address");
   config.tls = {file.required_text("cert_file"), file.required_text("key_file"), file.required_text("ca_file")};
   config.database = sql::read_database_config(file);
+  config.reconcile_before_calls = file.flag("reconcile_with_database_before_calls");
   config.communication_timeout = positive(file, "communication_timeout", seconds(10));
   read_encryption(file, config);
   read_clients(file, config);

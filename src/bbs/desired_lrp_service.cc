@@ -95,7 +95,10 @@ asio::awaitable<DesiredLRPs> DesiredLRPService::select(models::DesiredLRPsReques
 }
 
 asio::awaitable<DesiredLRPPtr> DesiredLRPService::find(std::string process_guid) {
-  auto look = [process_guid](const Records& records) { return records.desired_lrp(process_guid); };
+  auto look = [process_guid](const Records& records) {
+    if (records.is_unreadable(RecordKind::kDesiredLRP, process_guid)) throw models::deserialize_error();
+    return records.desired_lrp(process_guid);
+  };
   DesiredLRPPtr desired = co_await ledger_.read(std::move(look));
   if (!desired) throw models::resource_not_found();
   co_return desired;

@@ -30,7 +30,6 @@ void Store::check_key_label(sql::Connection& connection) {
     throw UnusableDatabase("the database's records are encrypted with the key '" + *label +
                            "', which is not among encryption_keys");
   }
-  if (!label) set_configuration(connection, kLabelKey, cipher_.active_label());
 }
 
 void Store::fence(sql::Connection& connection) const {
@@ -38,29 +37,14 @@ void Store::fence(sql::Connection& connection) const {
   if (term != term_) throw TermEnded("another BBS has become active");
 }
 
-Store::LoadResult Store::load() {
-  LoadResult result;
-  sql::Connection connection = database_.connect();
-  sql::Transaction transaction = connection.begin(sql::TransactionMode::kRead);
-  const auto read_all = [&](const char* query, auto read) {
-    connection.query(query, {}, [&](const sql::Row& row) {
-      try {
-        result.records.push_back(read(row));
-      } catch (const UndecodableColumn&) {
-        ++result.undecodable;
-      }
-    });
-  };
-  read_all(kSelectDomains, [](const sql::Row& row) { return Swap<DomainRecord>{nullptr, read_domain(row)}; });
-  read_all(kSelectTasks, [this](const sql::Row& row) { return Swap<TaskRecord>{nullptr, read_task(row, cipher_)}; });
-  read_all(kSelectDesiredLRPs, [this](const sql::Row& row) {
-    return Swap<DesiredLRPRecord>{nullptr, read_desired_lrp(row, cipher_)};
+void Store::remove(const std::vector<RecordKey>& keys) {
+  if (keys.empty()) return;
+  database_.transact(sql::TransactionMode::kWrite, [&](sql::Connection& connection) {
+    fence(connection);
+    std::vector<sql::Statement> statements;
+    for (const RecordKey& key : keys) statements.push_back({delete_one(key.kind), key_values(key)});
+    connection.execute_batch(statements);
   });
-  read_all(kSelectActualLRPs, [this](const sql::Row& row) {
-    return Swap<ActualLRPRecord>{nullptr, read_actual_lrp(row, cipher_)};
-  });
-  transaction.commit();
-  return result;
 }
 
 void Store::write(const std::vector<Change>& changes) {
