@@ -8,6 +8,7 @@
 #include "bbs/convergence_loop.h"
 #include "bbs/event_hub.h"
 #include "bbs/event_service.h"
+#include "bbs/key_rotation_loop.h"
 #include "bbs/rep_calls.h"
 #include "bbs/schema.h"
 #include "bbs/services.h"
@@ -57,6 +58,7 @@ struct ActiveBbs::Parts {
         listener(
             surroundings.home, listener_options(config),
             [this](net::HttpExchange& exchange) { return serve(exchange); }, logger),
+        key_rotation(surroundings.store, surroundings.workers, logger),
         loops(surroundings.home, logger) {
     ledger.on_commit([this](const Outcome& outcome) { publish(outcome); });
   }
@@ -81,6 +83,9 @@ struct ActiveBbs::Parts {
 
   void run_in_background() {
     loops.spawn("convergence", convergence.run());
+    loops.spawn("key-rotation", key_rotation.run([this](std::chrono::nanoseconds took) {
+      report_duration("EncryptionDuration", took);
+    }));
   }
 
   void report_duration(const char* name, std::chrono::nanoseconds took) {
@@ -125,6 +130,7 @@ struct ActiveBbs::Parts {
   EventService event_service;
   net::HttpHandler routes;
   net::HttpServer listener;
+  KeyRotationLoop key_rotation;
   base::TaskGroup loops;
   std::atomic<bool> is_loaded = false;
 };
