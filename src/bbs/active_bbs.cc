@@ -6,6 +6,7 @@
 #include "bbs/api.h"
 #include "bbs/auction_requests.h"
 #include "bbs/convergence_loop.h"
+#include "bbs/database_check_loop.h"
 #include "bbs/event_hub.h"
 #include "bbs/event_service.h"
 #include "bbs/key_rotation_loop.h"
@@ -59,6 +60,12 @@ struct ActiveBbs::Parts {
             surroundings.home, listener_options(config),
             [this](net::HttpExchange& exchange) { return serve(exchange); }, logger),
         key_rotation(surroundings.store, surroundings.workers, logger),
+        database_check(
+            surroundings.home, surroundings.workers,
+            [&store = surroundings.store, &clock = surroundings.clock] {
+              check_database(store.database(), base::to_unix_nanos(clock.now()));
+            },
+            config.database_check, logger),
         loops(surroundings.home, logger) {
     ledger.on_commit([this](const Outcome& outcome) { publish(outcome); });
   }
@@ -86,6 +93,7 @@ struct ActiveBbs::Parts {
     loops.spawn("key-rotation", key_rotation.run([this](std::chrono::nanoseconds took) {
       report_duration("EncryptionDuration", took);
     }));
+    loops.spawn("database-check", database_check.run(surroundings.give_up));
   }
 
   void report_duration(const char* name, std::chrono::nanoseconds took) {
@@ -131,6 +139,7 @@ struct ActiveBbs::Parts {
   net::HttpHandler routes;
   net::HttpServer listener;
   KeyRotationLoop key_rotation;
+  DatabaseCheckLoop database_check;
   base::TaskGroup loops;
   std::atomic<bool> is_loaded = false;
 };
@@ -159,6 +168,7 @@ asio::awaitable<void> ActiveBbs::stop(std::chrono::nanoseconds grace) {
   parts.hub.close();
   co_await parts.listener.stop(grace);
   co_await parts.loops.stop();
+  co_await parts.database_check.stop();
   co_await parts.callbacks.stop();
   co_await parts.ledger.stop();
   co_await parts.auctions.stop();

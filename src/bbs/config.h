@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "bbs/convergence_loop.h"
+#include "bbs/database_check_loop.h"
 #include "clients/auctioneer_client.h"
 #include "clients/locket_client.h"
 #include "clients/rep_client.h"
@@ -31,6 +32,7 @@ struct Config {
   clients::RepClientOptions rep;
   std::chrono::nanoseconds communication_timeout = std::chrono::seconds(10);
   ConvergenceLoop::Options convergence;
+  DatabaseCheckLoop::Options database_check;
   // Ours, `reconcile_with_database_before_calls`: each call sees what others have just written to the database. For
   // test suites that write there beside a running BBS; it costs a look at every row a call.
   bool reconcile_before_calls = false;
