@@ -38,15 +38,6 @@ class HealthListener {
   net::HttpServer server_;
 };
 
-clients::LockKeeperOptions lock_options(const Config& config) {
-  clients::LockKeeperOptions options;
-  options.key = "bbs";
-  options.owner = config.uuid;
-  options.ttl = config.lock_ttl;
-  options.retry_interval = config.lock_retry_interval;
-  return options;
-}
-
 class BbsProcess {
  public:
   BbsProcess(base::Program& program, const Config& config)
@@ -137,6 +128,15 @@ class BbsProcess {
 };
 
 }  // namespace
+
+clients::LockKeeperOptions lock_options(const Config& config) {
+  clients::LockKeeperOptions options;
+  options.key = "bbs";
+  options.owner = config.uuid;
+  options.ttl = config.lock_ttl;
+  options.retry_interval = config.lock_retry_interval;
+  return options;
+}
 
 asio::awaitable<void> run_bbs(base::Program& program, Config config) {
   BbsProcess process(program, config);
