@@ -8,7 +8,7 @@ namespace {
 
 bool agrees(const sql::Row& row, const DomainRecord& record) { return row.integer(1) == record.expires_at; }
 
-constexpr const char* kTasks =
+constexpr const char* kPlainTasks =
     "SELECT guid, domain, updated_at, created_at, first_completed_at, state, cell_id, failed, failure_reason, "
     "rejection_count, rejection_reason FROM tasks";
 bool agrees(const sql::Row& row, const TaskRecord& record) {
@@ -20,7 +20,7 @@ bool agrees(const sql::Row& row, const TaskRecord& record) {
          row.text(10) == task.rejection_reason();
 }
 
-constexpr const char* kDesiredLRPs =
+constexpr const char* kPlainDesiredLRPs =
     "SELECT process_guid, domain, log_guid, annotation, instances, memory_mb, disk_mb, rootfs, modification_tag_epoch, "
     "modification_tag_index, max_pids, update_strategy FROM desired_lrps";
 bool agrees(const sql::Row& row, const DesiredLRPRecord& record) {
@@ -32,7 +32,7 @@ bool agrees(const sql::Row& row, const DesiredLRPRecord& record) {
          row.integer(11) == lrp.update_strategy();
 }
 
-constexpr const char* kActualLRPs =
+constexpr const char* kPlainActualLRPs =
     "SELECT process_guid, instance_index, presence, domain, state, instance_guid, cell_id, placement_error, since, "
     "modification_tag_epoch, modification_tag_index, crash_count, crash_reason, routable, availability_zone FROM "
     "actual_lrps";
@@ -107,9 +107,9 @@ std::vector<RecordKey> Store::find_differences(const RecordList& known) {
   sql::Transaction transaction = connection.begin(sql::TransactionMode::kRead);
   Comparison comparison(connection, known);
   comparison.compare(RecordKind::kDomain, "SELECT domain, expire_time FROM domains", known.domains);
-  comparison.compare(RecordKind::kTask, kTasks, known.tasks);
-  comparison.compare(RecordKind::kDesiredLRP, kDesiredLRPs, known.desired_lrps);
-  comparison.compare(RecordKind::kActualLRP, kActualLRPs, known.actual_lrps);
+  comparison.compare(RecordKind::kTask, kPlainTasks, known.tasks);
+  comparison.compare(RecordKind::kDesiredLRP, kPlainDesiredLRPs, known.desired_lrps);
+  comparison.compare(RecordKind::kActualLRP, kPlainActualLRPs, known.actual_lrps);
   transaction.commit();
   return comparison.take();
 }

@@ -8,8 +8,8 @@
 namespace rivera::bbs {
 namespace {
 
-constexpr std::size_t kPage = 100;  // rows: what others wait for at most
-constexpr const char* kTables[] = {"tasks", "desired_lrps", "actual_lrps"};
+constexpr std::size_t kRotatedAtOnce = 100;  // rows: what others wait for at most
+constexpr const char* kSealedTables[] = {"tasks", "desired_lrps", "actual_lrps"};
 
 }  // namespace
 
@@ -19,7 +19,7 @@ bool KeyRotation::is_needed() {
 }
 
 bool KeyRotation::step() {
-  if (number_ == std::size(kTables)) return false;
+  if (number_ == std::size(kSealedTables)) return false;
   if (!walk_) begin_table();
   const TablePages here = walk_->pages;
   std::vector<Replacement> replacements;
@@ -30,11 +30,11 @@ bool KeyRotation::step() {
     if (walk_) walk_->pages = here;  // to be done again
     throw;
   }
-  return number_ < std::size(kTables);
+  return number_ < std::size(kSealedTables);
 }
 
 void KeyRotation::begin_table() {
-  const Table of = table(store_.database().dialect(), kTables[number_]);
+  const Table of = table(store_.database().dialect(), kSealedTables[number_]);
   std::vector<std::string> sealed;
   std::vector<std::string> updates;
   for (const Column& column : of.columns) {
@@ -43,11 +43,11 @@ void KeyRotation::begin_table() {
     updates.push_back(fmt::format("UPDATE {0} SET {1} = ? WHERE {2} = ? AND {1} = ?", of.name, column.name,
                                   fmt::join(of.key, " = ? AND ")));
   }
-  walk_.emplace(Walk{of.key.size(), std::move(updates), TablePages(of, sealed, kPage)});
+  walk_.emplace(Walk{of.key.size(), std::move(updates), TablePages(of, sealed, kRotatedAtOnce)});
 }
 
 void KeyRotation::end_table() {
-  if (number_ + 1 == std::size(kTables)) {
+  if (number_ + 1 == std::size(kSealedTables)) {
     store_.database().transact(sql::TransactionMode::kWrite, [this](sql::Connection& connection) {
       store_.fence(connection);
       set_configuration(connection, kLabelKey, store_.cipher().active_label());

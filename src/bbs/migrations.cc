@@ -17,7 +17,7 @@ namespace rivera::bbs {
 namespace {
 
 constexpr std::int64_t kFirstVersion = 1461790966;
-constexpr std::size_t kPage = 500;
+constexpr std::size_t kMigratedAtOnce = 500;
 
 // What steps are made of. Every operation may be repeated.
 class Step {
@@ -74,7 +74,7 @@ class Step {
   using Content = std::function<std::optional<std::string>(std::string_view source, std::string_view target)>;
   void rewrite(const char* table_name, const char* source, const char* target, const Content& content) {
     const Table of = table(dialect_, table_name);
-    TablePages pages(of, {source, target}, kPage);
+    TablePages pages(of, {source, target}, kMigratedAtOnce);
     const std::string update = fmt::format("UPDATE {} SET {} = ? WHERE {} = ?", table_name, target, of.key.front());
     std::vector<std::pair<std::string, std::string>> rewritten;  // key, new content
     const auto look = [&](const sql::Row& row) {

@@ -163,7 +163,7 @@ UnreadableRecord unreadable(RecordKind kind, const sql::Row& row, const ColumnCi
   return record;
 }
 
-Change read(RecordKind kind, const sql::Row& row, const ColumnCipher& cipher) {
+Change read_change(RecordKind kind, const sql::Row& row, const ColumnCipher& cipher) {
   switch (kind) {
     case RecordKind::kDomain:
       return Swap<DomainRecord>{nullptr, read_domain(row)};
@@ -204,7 +204,7 @@ std::vector<sql::Parameter> key_values(const RecordKey& key) {
 
 ReadRow read_row(RecordKind kind, const sql::Row& row, const ColumnCipher& cipher) {
   try {
-    return read(kind, row, cipher);
+    return read_change(kind, row, cipher);
   } catch (const UndecodableColumn& e) {
     return unreadable(kind, row, cipher, e);
   }

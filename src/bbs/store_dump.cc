@@ -17,10 +17,10 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::int64_t kFormat = 1;
-constexpr std::size_t kBatch = 256;  // rows
-constexpr std::size_t kProgress = 10'000;
-constexpr const char* kTables[] = {"domains", "desired_lrps", "actual_lrps", "tasks"};
+constexpr std::int64_t kExportFormat = 1;
+constexpr std::size_t kImportedAtOnce = 256;  // rows
+constexpr std::size_t kProgressInterval = 10'000;
+constexpr const char* kExportedTables[] = {"domains", "desired_lrps", "actual_lrps", "tasks"};
 
 std::string column_names(const Table& table) {
   std::vector<std::string> names;
@@ -61,7 +61,7 @@ json::value value_in(const sql::Row& row, int at, const Column& column) {
 }
 
 bool has_rows(sql::Connection& connection) {
-  for (const char* name : kTables) {
+  for (const char* name : kExportedTables) {
     bool exists = false;
     connection.query(connection.dialect().columns_of_table_query(), {name}, [&](const sql::Row&) { exists = true; });
     const std::string query = fmt::format("SELECT 1 FROM {} LIMIT 1", name);
@@ -75,7 +75,7 @@ class ExportReader {
  public:
   ExportReader(sql::Connection& connection, const ColumnCipher& cipher, std::istream& in, const DumpProgress& progress)
       : connection_(connection), cipher_(cipher), in_(in), progress_(progress) {
-    for (const char* name : kTables) {
+    for (const char* name : kExportedTables) {
       Table of = table(connection.dialect(), name);
       std::string insert = fmt::format("INSERT INTO {} ({}) VALUES ({})", name, column_names(of),
                                        sql::Dialect::placeholders(of.columns.size()));
@@ -122,7 +122,7 @@ class ExportReader {
   void check_header(const json::object& header) const {
     const json::value* format = header.if_contains("rivera_bbs_export");
     const json::value* version = header.if_contains("schema_version");
-    if (!format || *format != kFormat || !version || !version->is_int64()) fail("not an export of this format");
+    if (!format || *format != kExportFormat || !version || !version->is_int64()) fail("not an export of this format");
     if (version->get_int64() == kSchemaVersion) return;
     fail(fmt::format("an export of schema version {}, this BBS has {}", version->get_int64(), kSchemaVersion));
   }
@@ -144,8 +144,8 @@ class ExportReader {
       statement.parameters.push_back(parameter(row->get_object(), column));
     }
     batch_.push_back(std::move(statement));
-    if (batch_.size() >= kBatch) flush();
-    if (++rows_ % kProgress == 0 && progress_) progress_(rows_);
+    if (batch_.size() >= kImportedAtOnce) flush();
+    if (++rows_ % kProgressInterval == 0 && progress_) progress_(rows_);
   }
 
   sql::Parameter parameter(const json::object& row, const Column& column) {
@@ -220,9 +220,10 @@ std::size_t export_records(sql::Database& database, std::ostream& out, const Dum
   if (schema_version(connection) != kSchemaVersion) {
     throw UnusableDatabase("the database has not the tables of this version: let a BBS become active on it first");
   }
-  out << json::serialize(json::object{{"rivera_bbs_export", kFormat}, {"schema_version", kSchemaVersion}}) << '\n';
+  out << json::serialize(json::object{{"rivera_bbs_export", kExportFormat}, {"schema_version", kSchemaVersion}})
+      << '\n';
   std::size_t rows = 0;
-  for (const char* name : kTables) {
+  for (const char* name : kExportedTables) {
     const Table of = table(connection.dialect(), name);
     const std::string query = fmt::format("SELECT {} FROM {}", column_names(of), name);
     connection.query(query, {}, [&](const sql::Row& row) {
@@ -232,7 +233,7 @@ std::size_t export_records(sql::Database& database, std::ostream& out, const Dum
         values[column.name] = value_in(row, at, column);
       }
       out << json::serialize(json::object{{"table", name}, {"row", std::move(values)}}) << '\n';
-      if (++rows % kProgress == 0 && progress) progress(rows);
+      if (++rows % kProgressInterval == 0 && progress) progress(rows);
     });
   }
   transaction.commit();
@@ -258,7 +259,7 @@ std::size_t import_records(Store& store, std::istream& in, Existing existing, co
   sql::Transaction transaction = connection.begin(sql::TransactionMode::kWrite);
   store.fence(connection);
   refuse_rows(connection);
-  for (const char* name : kTables) connection.execute(fmt::format("DELETE FROM {}", name));
+  for (const char* name : kExportedTables) connection.execute(fmt::format("DELETE FROM {}", name));
   connection.execute("DELETE FROM configurations WHERE id = ?", {kLabelKey});
   ExportReader reader(connection, store.cipher(), in, progress);
   const std::size_t rows = reader.read();

@@ -16,11 +16,11 @@ namespace rivera::bbs {
 namespace {
 
 namespace json = boost::json;
-using testing::a_full_desired_lrp;
-using testing::a_record_of_each_kind;
-using testing::kKeys;
-using testing::loaded;
-using testing::TestDatabases;
+using store_testing::a_full_desired_lrp;
+using store_testing::a_record_of_each_kind;
+using store_testing::kKeys;
+using store_testing::loaded;
+using store_testing::TestDatabases;
 
 std::set<std::string> columns_of(sql::Database& database) {
   std::set<std::string> columns;
@@ -85,7 +85,7 @@ class StoreContract {
     store_ = std::make_unique<Store>(*database_, cipher_);
     store_->open();
     sql::Connection connection = database_->connect();
-    testing::make_first_tables(connection);
+    store_testing::make_first_tables(connection);
     const models::DesiredLRP lrp = a_full_desired_lrp();
     models::DesiredLRPRunInfo run_info = models::run_info_of(lrp, 17);
     (*run_info.mutable_metric_tags())["i"].set_dynamic(models::MetricTagValue::INDEX);
@@ -128,11 +128,11 @@ class StoreContract {
   void v2_80_0_is_brought_up_to_date() {
     begin("v2.80.0");
     sql::Connection connection = database_->connect();
-    testing::go_back_to_v2_80_0(connection);
-    testing::insert_golden_rows(connection);
+    store_testing::go_back_to_v2_80_0(connection);
+    store_testing::insert_golden_rows(connection);
     store_->become_active();
     const Records records = loaded(*store_);
-    std::ifstream printed(testing::golden("upstream-bbs-cfdot.jsonl"));
+    std::ifstream printed(store_testing::golden("upstream-bbs-cfdot.jsonl"));
     int compared = 0;
     for (std::string line; std::getline(printed, line);) {
       const json::object entry = json::parse(line).as_object();

@@ -8,7 +8,7 @@
 namespace rivera::bbs {
 namespace {
 
-constexpr std::size_t kChunk = 256;  // rows
+constexpr std::size_t kDecodedAtOnce = 256;  // rows
 
 // What a row held while the query stood on it.
 class RowCopy final : public sql::Row {
@@ -57,7 +57,7 @@ class Decoder {
         consumer_(results_.size(), [this](Chunk chunk, std::size_t thread) { decode(chunk, results_[thread]); }) {}
 
   void add(RecordKind kind, const sql::Row& row) {
-    if (chunk_.kind != kind || chunk_.rows.size() >= kChunk) flush();
+    if (chunk_.kind != kind || chunk_.rows.size() >= kDecodedAtOnce) flush();
     chunk_.kind = kind;
     chunk_.rows.emplace_back(row);
   }

@@ -19,8 +19,8 @@ namespace {
 
 namespace json = boost::json;
 
-using testing::a_full_desired_lrp;
-using testing::kKeys;
+using store_testing::a_full_desired_lrp;
+using store_testing::kKeys;
 
 TEST(ColumnCipher, OpensWhatUpstreamSealed) {
   EXPECT_EQ(ColumnCipher(kKeys, "k2").open("02Amsx86RjbzAV8kpSWdwOr7RJB1yJsCTvVDawSSkfB9ZIZEU="), "null");
@@ -75,7 +75,7 @@ class StoreTest : public ::testing::Test {
     store_->open();
   }
 
-  Records loaded() { return testing::loaded(*store_); }
+  Records loaded() { return store_testing::loaded(*store_); }
 
   base::TemporaryDirectory directory_;
   const ColumnCipher cipher_{kKeys, "k1"};
@@ -189,10 +189,10 @@ void expect_holds(const json::value& ours, const json::value& recorded, const st
 TEST_F(StoreTest, ReadsTheRowsThatUpstreamWrote) {
   store_->become_active();
   sql::Connection connection = database_->connect();
-  testing::insert_golden_rows(connection);
+  store_testing::insert_golden_rows(connection);
 
   const Records records = loaded();
-  std::ifstream printed(testing::golden("upstream-bbs-cfdot.jsonl"));
+  std::ifstream printed(store_testing::golden("upstream-bbs-cfdot.jsonl"));
   std::size_t compared = 0;
   for (std::string line; std::getline(printed, line); ++compared) {
     const json::object entry = json::parse(line).as_object();

@@ -18,7 +18,7 @@
 #include "models/testing.h"
 #include "sql/test_servers.h"
 
-namespace rivera::bbs::testing {
+namespace rivera::bbs::store_testing {
 
 inline const std::map<std::string, std::string> kKeys = {{"k1", "a secure passphrase"}, {"k2", "another one"}};
 
@@ -158,4 +158,4 @@ inline std::vector<Change> a_record_of_each_kind() {
           Swap<DomainRecord>{nullptr, make_domain("d", 99)}};
 }
 
-}  // namespace rivera::bbs::testing
+}  // namespace rivera::bbs::store_testing
