@@ -5,6 +5,7 @@
 #include "base/config.h"
 #include "base/program.h"
 #include "bbs/bbs_program.h"
+#include "bbs/store_commands.h"
 
 using namespace rivera;
 
@@ -21,12 +22,29 @@ bbs::Config load_or_exit(const base::ServerArguments& arguments) {
   }
 }
 
+int export_to(const std::string& path, const bbs::Config& config) {
+  try {
+    bbs::run_export(config, path);
+    return 0;
+  } catch (const std::exception& e) {
+    std::cerr << "bbs: exporting: " << e.what() << "\n";
+    return 1;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto arguments = base::parse_server_arguments("bbs", "The API and store of Tasks and LRPs", argc, argv);
+  std::string export_path, import_path;
+  bool replace = false;
+  const auto arguments = base::parse_server_arguments(
+      "bbs", "The API and store of Tasks and LRPs", argc, argv, "--config",
+      {{"--export", "write all records to this file (- = standard output) and exit", &export_path},
+       {"--import", "read them from such a file (- = standard input) into an empty store and exit", &import_path},
+       {"--replace", "with -import: delete the records that the store has", &replace}});
   const bbs::Config config = load_or_exit(arguments);
   if (arguments.check_config) return 0;
+  if (!export_path.empty()) return export_to(export_path, config);
 
   base::ProgramOptions options;
   options.name = config.session_name;
@@ -34,5 +52,7 @@ int main(int argc, char** argv) {
   options.log_time_format = config.log.time_format;
   options.log_scrubbing = config.log.scrubbing;
   base::Program program(options);
-  return program.run([&config](base::Program& p) { return bbs::run_bbs(p, config); });
+  return program.run([&](base::Program& p) {
+    return import_path.empty() ? bbs::run_bbs(p, config) : bbs::run_import(p, config, import_path, replace);
+  });
 }

@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/ids.h"
 #include "base/metrics.h"
+#include "base/parallel_consumer.h"
 #include "base/subprocess.h"
 #include "base/task_group.h"
 #include "base/wait.h"
@@ -198,6 +199,24 @@ TEST(WorkerPool, RunsOnAnotherThreadAndBringsExceptionsBack) {
     }
     EXPECT_EQ(message, "from the pool");
   });
+}
+
+TEST(ParallelConsumer, ConsumesEverythingOnItsThreads) {
+  std::vector<int> sums(3);
+  ParallelConsumer<int> consumer(sums.size(), [&sums](int item, std::size_t thread) { sums[thread] += item; });
+  for (int i = 1; i <= 1000; ++i) consumer.push(i);
+  consumer.finish();
+  EXPECT_EQ(sums[0] + sums[1] + sums[2], 500500);
+}
+
+TEST(ParallelConsumer, BringsAFailureBack) {
+  const auto fail = [](int, std::size_t) { throw std::runtime_error("from a thread"); };
+  ParallelConsumer<int> consumer(2, fail);
+  const auto push_for_ever = [&consumer] {
+    for (;;) consumer.push(1);
+  };
+  EXPECT_THROW(push_for_ever(), std::runtime_error);
+  EXPECT_THROW(consumer.finish(), std::runtime_error);
 }
 
 }  // namespace

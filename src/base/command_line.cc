@@ -23,11 +23,19 @@ std::vector<std::string> go_style_arguments(int argc, const char* const* argv) {
 }
 
 ServerArguments parse_server_arguments(const std::string& name, const std::string& summary, int argc,
-                                       const char* const* argv, const std::string& config_flags) {
+                                       const char* const* argv, const std::string& config_flags,
+                                       const std::vector<ServerOption>& more) {
   ServerArguments arguments;
   CLI::App app(summary, name);
   app.add_option(config_flags, arguments.config_path, "the configuration file")->required();
   app.add_flag("--check-config", arguments.check_config, "validate the configuration file and exit");
+  for (const ServerOption& option : more) {
+    if (auto* const* value = std::get_if<std::string*>(&option.target)) {
+      app.add_option(option.flag, **value, option.help);
+    } else {
+      app.add_flag(option.flag, *std::get<bool*>(option.target), option.help);
+    }
+  }
   app.set_version_flag("--version", std::string("rivera ") + name);
   auto texts = go_style_arguments(argc, argv);
   std::vector<std::string> reversed(texts.rbegin(), texts.rend());  // the order CLI11 takes a vector in

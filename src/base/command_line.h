@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace rivera::base {
@@ -16,10 +17,18 @@ struct ServerArguments {
   bool check_config = false;
 };
 
-// Reads "-config <file>", "-check-config", "--help" and "--version" of a server. Prints and exits the process where
-// that is asked for or the command line is wrong (status 2). `config_flags` names the flag, e.g. "--config" or
-// "-c,--config".
+// One more option of a server: with a value, or a flag.
+struct ServerOption {
+  std::string flag;  // "--export"
+  std::string help;
+  std::variant<std::string*, bool*> target;  // where the value goes, if it is given
+};
+
+// Reads "-config <file>", "-check-config", "--help" and "--version" of a server, and `more`. Prints and exits the
+// process where that is asked for or the command line is wrong (status 2). `config_flags` names the flag, e.g.
+// "--config" or "-c,--config".
 ServerArguments parse_server_arguments(const std::string& name, const std::string& summary, int argc,
-                                       const char* const* argv, const std::string& config_flags = "--config");
+                                       const char* const* argv, const std::string& config_flags = "--config",
+                                       const std::vector<ServerOption>& more = {});
 
 }  // namespace rivera::base

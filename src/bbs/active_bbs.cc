@@ -7,9 +7,12 @@
 #include "bbs/api.h"
 #include "bbs/auction_requests.h"
 #include "bbs/convergence_loop.h"
+#include "bbs/database_check_loop.h"
 #include "bbs/event_hub.h"
 #include "bbs/event_service.h"
+#include "bbs/key_rotation_loop.h"
 #include "bbs/rep_calls.h"
+#include "bbs/schema.h"
 #include "bbs/services.h"
 #include "bbs/task_callbacks.h"
 #include "net/http_server.h"
@@ -42,7 +45,7 @@ struct ActiveBbs::Parts {
       : surroundings(std::move(around)),
         logger(surroundings.logger),
         ledger(surroundings.home, surroundings.workers, surroundings.store, surroundings.clock,
-               {{config.max_task_retries}, surroundings.give_up}, logger),
+               {{config.max_task_retries}, config.reconcile_before_calls, surroundings.give_up}, logger),
         hub(surroundings.home),
         auctions(surroundings.home, config.auctioneer, logger),
         reps(surroundings.home, surroundings.cells, config.rep, config.update_workers, logger),
@@ -60,6 +63,13 @@ struct ActiveBbs::Parts {
             surroundings.home, listener_options(config),
             [this](net::HttpExchange& exchange) { return serve(exchange); }, logger),
         report_interval(config.report_interval),
+        key_rotation(surroundings.store, surroundings.workers, logger),
+        database_check(
+            surroundings.home, surroundings.workers,
+            [&store = surroundings.store, &clock = surroundings.clock] {
+              check_database(store.database(), base::to_unix_nanos(clock.now()));
+            },
+            config.database_check, logger),
         loops(surroundings.home, logger) {
     ledger.on_commit([this](const Outcome& outcome) { publish(outcome); });
   }
@@ -68,6 +78,27 @@ struct ActiveBbs::Parts {
     if (!is_loaded) return refuse(exchange);
     if (surroundings.access_log != nullptr) return surroundings.access_log->serve(routes, exchange);
     return routes(exchange);
+  }
+
+  // Brings the tables to the present version, with this BBS's term in them.
+  asio::awaitable<void> take_over() {
+    const auto started = std::chrono::steady_clock::now();
+    auto migrating = [&store = surroundings.store, log = logger.session("migration-manager")] {
+      store.become_active([&log](const MigrationProgress& step) {
+        log.info("migrated", {{"version", step.version}, {"what", step.what}, {"nanoseconds", step.took.count()}});
+      });
+    };
+    co_await surroundings.workers.run(std::move(migrating));
+    surroundings.probe.migrated(std::chrono::steady_clock::now() - started);
+    logger.session("migration-manager").info("finished-migrations", {{"version", kSchemaVersion}});
+  }
+
+  void run_in_background() {
+    loops.spawn("convergence", convergence.run());
+    loops.spawn("key-rotation", key_rotation.run([&probe = surroundings.probe](std::chrono::nanoseconds took) {
+      probe.encrypted(took);
+    }));
+    loops.spawn("database-check", database_check.run(surroundings.give_up));
   }
 
   static asio::awaitable<void> refuse(net::HttpExchange& exchange) {
@@ -115,6 +146,8 @@ struct ActiveBbs::Parts {
   net::HttpHandler routes;
   net::HttpServer listener;
   std::chrono::nanoseconds report_interval;
+  KeyRotationLoop key_rotation;
+  DatabaseCheckLoop database_check;
   base::TaskGroup loops;
   std::atomic<bool> is_loaded = false;
 };
@@ -128,16 +161,12 @@ asio::awaitable<void> ActiveBbs::start() {
   Parts& parts = *parts_;
   parts.listener.listen();
   parts.listener.start();
-  const auto started = std::chrono::steady_clock::now();
-  auto take_over = [&store = parts.surroundings.store] { store.become_active(); };
-  co_await parts.surroundings.workers.run(std::move(take_over));
-  parts.surroundings.probe.migrated(std::chrono::steady_clock::now() - started);
-  parts.logger.session("migration-manager").info("finished-migrations");
+  co_await parts.take_over();
   co_await parts.ledger.load();
   parts.is_loaded = true;
   parts.surroundings.probe.elected();
   parts.start_reports();
-  parts.loops.spawn("convergence", parts.convergence.run());
+  parts.run_in_background();
 }
 
 std::string ActiveBbs::address() const { return parts_->listener.address(); }
@@ -149,6 +178,7 @@ asio::awaitable<void> ActiveBbs::stop(std::chrono::nanoseconds grace) {
   parts.hub.close();
   co_await parts.listener.stop(grace);
   co_await parts.loops.stop();
+  co_await parts.database_check.stop();
   co_await parts.callbacks.stop();
   co_await parts.ledger.stop();
   co_await parts.auctions.stop();

@@ -107,13 +107,13 @@ void ActualLRPService::add_transitions(Api& api) {
       });
 }
 
-asio::awaitable<RecordList> ActualLRPService::list(models::ActualLRPsRequest request) {
+asio::awaitable<EncodedRecords> ActualLRPService::list(models::ActualLRPsRequest request) {
   auto look = [request = std::move(request)](const Records& records) { return select(records, request); };
   LRPs lrps = co_await ledger_.read(std::move(look));
   co_return list_of(std::move(lrps), &ActualLRPRecord::wire);
 }
 
-asio::awaitable<RecordList> ActualLRPService::list_by_guids(models::ActualLRPsByProcessGuidsRequest request) {
+asio::awaitable<EncodedRecords> ActualLRPService::list_by_guids(models::ActualLRPsByProcessGuidsRequest request) {
   auto look = [request = std::move(request)](const Records& records) {
     LRPs found;
     const std::set<std::string> guids(request.process_guids().begin(), request.process_guids().end());

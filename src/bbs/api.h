@@ -29,7 +29,7 @@ struct Call {
 struct Ignored {};
 
 // Records' encoded forms, each keeping its record: what a list answers, without a copy of it in memory.
-using RecordList = std::vector<std::shared_ptr<const std::string>>;
+using EncodedRecords = std::vector<std::shared_ptr<const std::string>>;
 
 // Puts routes into a router; owns what they need. Made once; the router and all it refers to must outlive serving.
 class Api {
@@ -64,11 +64,12 @@ class Api {
     add(std::move(path), std::move(route));
   }
 
-  // The same for a route whose response repeats records in field 2: `handle(Request)` gives an awaitable of RecordList.
+  // The same for a route whose response repeats records in field 2: `handle(Request)` gives an awaitable of
+  // EncodedRecords.
   template <typename Request, typename Handle>
   void post_list(std::string name, std::string path, Handle handle) {
     Route route = made_route(std::move(name), "");
-    route.list = [handle = std::move(handle)](std::string body) -> asio::awaitable<RecordList> {
+    route.list = [handle = std::move(handle)](std::string body) -> asio::awaitable<EncodedRecords> {
       return handle(validated<Request>(body));
     };
     add(std::move(path), std::move(route));
@@ -84,12 +85,12 @@ class Api {
     std::string name;
     std::string error_suffix;
     std::function<asio::awaitable<std::string>(std::string body, Call call)> handle;
-    std::function<asio::awaitable<RecordList>(std::string body)> list;
+    std::function<asio::awaitable<EncodedRecords>(std::string body)> list;
     RequestMeter meter;
   };
   struct Answer {
     std::string body;
-    RecordList records;  // behind the body
+    EncodedRecords records;  // behind the body
   };
 
   template <typename Request>
@@ -128,8 +129,8 @@ std::string body_with_answer(const Outcome& outcome);
 
 // One encoded form of records: `list_of(lrps, &ActualLRPRecord::wire)`.
 template <typename Record>
-RecordList list_of(std::vector<std::shared_ptr<const Record>> records, const std::string Record::*form) {
-  RecordList list;
+EncodedRecords list_of(std::vector<std::shared_ptr<const Record>> records, const std::string Record::*form) {
+  EncodedRecords list;
   list.reserve(records.size());
   for (auto& record : records) {
     const std::string* bytes = &((*record).*form);

@@ -44,15 +44,6 @@ class HealthListener {
   net::HttpServer server_;
 };
 
-clients::LockKeeperOptions lock_options(const Config& config) {
-  clients::LockKeeperOptions options;
-  options.key = "bbs";
-  options.owner = config.uuid;
-  options.ttl = config.lock_ttl;
-  options.retry_interval = config.lock_retry_interval;
-  return options;
-}
-
 std::unique_ptr<AccessLog> make_access_log(const Config& config) {
   if (config.access_log_path.empty()) return nullptr;
   return std::make_unique<AccessLog>(config.access_log_path, config.session_name, config.log.time_format);
@@ -184,6 +175,15 @@ class BbsProcess {
 };
 
 }  // namespace
+
+clients::LockKeeperOptions lock_options(const Config& config) {
+  clients::LockKeeperOptions options;
+  options.key = "bbs";
+  options.owner = config.uuid;
+  options.ttl = config.lock_ttl;
+  options.retry_interval = config.lock_retry_interval;
+  return options;
+}
 
 asio::awaitable<void> run_bbs(base::Program& program, Config config) {
   BbsProcess process(program, config);

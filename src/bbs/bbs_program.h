@@ -4,6 +4,7 @@
 #include "base/asio.h"
 #include "base/program.h"
 #include "bbs/config.h"
+#include "clients/lock_keeper.h"
 
 namespace rivera::bbs {
 
@@ -11,6 +12,9 @@ namespace rivera::bbs {
 // docs/spec/bbs.md §7.3: nothing listens on the API's port before the lock is held. Throws what makes a start
 // impossible.
 asio::awaitable<void> run_bbs(base::Program& program, Config config);
+
+// The lock that makes a BBS the active one.
+clients::LockKeeperOptions lock_options(const Config& config);
 
 // Reads every file the configuration names. Throws std::runtime_error or std::invalid_argument naming what is wrong.
 void check_config(const Config& config);

@@ -30,7 +30,7 @@ class Board {
 
   const Records& records() const { return records_; }
   // For loading and for taking back what could not be made durable.
-  void load(const Change& change) { records_.apply(change); }
+  void load(Records records) { records_ = std::move(records); }
   void revert(const Change& change) { records_.revert(change); }
   void clear() { records_.clear(); }
 
@@ -74,6 +74,10 @@ class Board {
   // Convergence (§5): carries out what convergence.h finds. All rules see one state.
   Outcome converge_lrps(const LRPConvergence& plan, const CellIds& cells, base::Timestamp now);
   Outcome converge_tasks(const TaskConvergence& plan, base::Timestamp now);
+
+  // Takes in what somebody else has done to the store: each `before` is the record here. Subscribers are told as if it
+  // had been done here; consequences are left to convergence (§9.5).
+  Outcome adopt(const std::vector<Change>& changes);
 
  private:
   template <typename Record>

@@ -65,6 +65,20 @@ std::string ColumnCipher::seal(std::string_view plain) const {
   return std::string(kFormat) + base::to_base64(out);
 }
 
+std::string ColumnCipher::label_of(std::string_view column) {
+  // As much base64 as holds the longest label with its length.
+  constexpr std::size_t kEnough = (1 + 127 + 2) / 3 * 4;
+  if (!column.starts_with(kFormat)) return "";
+  const std::string_view text = column.substr(kFormat.size(), kEnough);
+  try {
+    const std::string start = base::from_base64(text.substr(0, text.size() / 4 * 4));
+    const std::size_t size = start.empty() ? 0 : static_cast<unsigned char>(start.front());
+    return start.size() > size ? start.substr(1, size) : "";
+  } catch (const std::invalid_argument&) {
+    return "";
+  }
+}
+
 std::string ColumnCipher::open(std::string_view column) const {
   if (!column.starts_with(kFormat)) throw UndecodableColumn("unknown format of an encrypted column");
   std::string sealed;
@@ -76,8 +90,9 @@ std::string ColumnCipher::open(std::string_view column) const {
   std::string_view rest = sealed;
   const std::size_t label_size = rest.empty() ? 0 : static_cast<unsigned char>(rest.front());
   if (rest.size() < 1 + label_size + kNonceSize + kTagSize) throw UndecodableColumn("an encrypted column is too short");
-  const auto key = keys_.find(std::string(rest.substr(1, label_size)));
-  if (key == keys_.end()) throw UndecodableColumn("an encrypted column needs a key that is not configured");
+  const std::string label(rest.substr(1, label_size));
+  const auto key = keys_.find(label);
+  if (key == keys_.end()) throw UndecodableColumn("a column needs the key '" + label + "', not configured", label);
   const std::string_view nonce = rest.substr(1 + label_size, kNonceSize);
   const std::string_view text =
       rest.substr(1 + label_size + kNonceSize, rest.size() - 1 - label_size - kNonceSize - kTagSize);
@@ -91,7 +106,7 @@ std::string ColumnCipher::open(std::string_view column) const {
       EVP_DecryptUpdate(context.get(), bytes(plain), &size, bytes(text), static_cast<int>(text.size())) == 1 &&
       EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_SET_TAG, kTagSize, tag.data()) == 1 &&
       EVP_DecryptFinal_ex(context.get(), bytes(plain) + size, &size) == 1;
-  if (!opened) throw UndecodableColumn("an encrypted column does not open with its key");
+  if (!opened) throw UndecodableColumn("a column does not open with the key '" + label + "'", label);
   plain.resize(text.size());
   return plain;
 }

@@ -8,9 +8,17 @@
 
 namespace rivera::bbs {
 
-// A stored value that cannot be read: another key, another format, or damage.
+// A stored value that cannot be read: another key, another format, or damage. The text never holds content.
 class UndecodableColumn : public std::runtime_error {
-  using std::runtime_error::runtime_error;
+ public:
+  explicit UndecodableColumn(const std::string& what, std::string label = "")
+      : std::runtime_error(what), label_(std::move(label)) {}
+  // Of the key with which it may still be readable, another passphrase being the right one: the value's label, where
+  // that key is not configured or does not open it. "" = there is no such hope.
+  const std::string& label() const { return label_; }
+
+ private:
+  std::string label_;
 };
 
 // AES-256-GCM under labelled keys. Immutable, so it may be used from any thread.
@@ -24,6 +32,9 @@ class ColumnCipher {
   std::string seal(std::string_view plain) const;
   // Throws UndecodableColumn.
   std::string open(std::string_view column) const;
+
+  // The label of the key that a column was sealed with; "" if it has not the form of a sealed column.
+  static std::string label_of(std::string_view column);
 
   const std::string& active_label() const { return active_label_; }
   bool knows(const std::string& label) const { return keys_.contains(label); }

@@ -32,6 +32,16 @@ void read_encryption(const base::ConfigFile& file, Config& config) {
   }
 }
 
+void read_database_check(const base::ConfigFile& file, Config& config) {
+  auto& check = config.database_check;
+  check.is_enabled = file.flag("enable_db_health_check");
+  check.timeout = positive(file, "health_check_timeout", seconds(5));
+  check.interval = positive(file, "health_check_interval", seconds(10));
+  const std::int64_t threshold = file.integer("health_check_failure_threshold", 3);
+  if (threshold < 1 || threshold > 1000) file.fail("health_check_failure_threshold", "a number from 1 to 1000");
+  check.failure_threshold = static_cast<int>(threshold);
+}
+
 void read_clients(const base::ConfigFile& file, Config& config) {
   config.locket = clients::read_locket_client_options(file);
   config.auctioneer.url = file.required_text("auctioneer_address");
@@ -81,6 +91,8 @@ Config load_config(const std::string& path) {
   config.debug_address = file.text("debug_address");
   config.tls = {file.required_text("cert_file"), file.required_text("key_file"), file.required_text("ca_file")};
   config.database = sql::read_database_config(file);
+  read_database_check(file, config);
+  config.reconcile_before_calls = file.flag("reconcile_with_database_before_calls");
   config.communication_timeout = positive(file, "communication_timeout", seconds(10));
   read_encryption(file, config);
   read_clients(file, config);

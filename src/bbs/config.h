@@ -8,6 +8,7 @@
 #include "base/log_settings.h"
 #include "bbs/bbs_probe.h"
 #include "bbs/convergence_loop.h"
+#include "bbs/database_check_loop.h"
 #include "clients/auctioneer_client.h"
 #include "clients/locket_client.h"
 #include "clients/loggregator_client.h"
@@ -33,6 +34,10 @@ struct Config {
   clients::RepClientOptions rep;
   std::chrono::nanoseconds communication_timeout = std::chrono::seconds(10);
   ConvergenceLoop::Options convergence;
+  DatabaseCheckLoop::Options database_check;
+  // Ours, `reconcile_with_database_before_calls`: each call sees what others have just written to the database. For
+  // test suites that write there beside a running BBS; it costs a look at every row a call.
+  bool reconcile_before_calls = false;
   std::size_t update_workers = 1000;         // calls to reps at once
   std::size_t task_callback_workers = 1000;  // callbacks at once
   std::int32_t max_task_retries = 3;

@@ -66,6 +66,23 @@ TEST_F(ConfigTest, ReadsDurationsAsGoWritesThem) {
   EXPECT_EQ(load().convergence.tasks.kick, 250ms);
 }
 
+TEST_F(ConfigTest, ReadsTheDatabasesHealthCheck) {
+  EXPECT_FALSE(load().database_check.is_enabled);
+  EXPECT_EQ(load().database_check.timeout, 5s);
+  EXPECT_EQ(load().database_check.failure_threshold, 3);
+  EXPECT_EQ(load().database_check.interval, 10s);
+  values_["enable_db_health_check"] = true;
+  values_["health_check_timeout"] = "1s";
+  values_["health_check_failure_threshold"] = 5;
+  values_["health_check_interval"] = "2s";
+  EXPECT_TRUE(load().database_check.is_enabled);
+  EXPECT_EQ(load().database_check.timeout, 1s);
+  EXPECT_EQ(load().database_check.failure_threshold, 5);
+  EXPECT_EQ(load().database_check.interval, 2s);
+  values_["health_check_failure_threshold"] = 0;
+  EXPECT_NE(failure().find("health_check_failure_threshold"), std::string::npos);
+}
+
 TEST_F(ConfigTest, NamesEachRequiredKeyThatIsMissing) {
   for (const char* key : {"uuid", "health_address", "ca_file", "active_key_label", "auctioneer_address",
                           "locket_address", "database_connection_string"}) {

@@ -19,7 +19,9 @@ asio::awaitable<void> ConvergenceLoop::converge() {
   try {
     CellIds present = co_await present_cells();
     const auto cells = std::make_shared<const CellIds>(std::move(present));
+    co_await ledger_.reconcile();
     co_await converge_lrps(cells);
+    co_await ledger_.delete_lost_tasks();
     co_await converge_tasks(cells);
   } catch (const boost::system::system_error&) {
     throw;  // cancelled

@@ -126,17 +126,20 @@ asio::awaitable<DesiredLRPs> DesiredLRPService::select(models::DesiredLRPsReques
 }
 
 asio::awaitable<DesiredLRPPtr> DesiredLRPService::find(std::string process_guid) {
-  auto look = [process_guid](const Records& records) { return records.desired_lrp(process_guid); };
+  auto look = [process_guid](const Records& records) {
+    if (records.is_unreadable(RecordKind::kDesiredLRP, process_guid)) throw models::deserialize_error();
+    return records.desired_lrp(process_guid);
+  };
   DesiredLRPPtr desired = co_await ledger_.read(std::move(look));
   if (!desired) throw models::resource_not_found();
   co_return desired;
 }
 
-asio::awaitable<RecordList> DesiredLRPService::list(models::DesiredLRPsRequest request,
-                                                    models::DefinitionVersion version) {
+asio::awaitable<EncodedRecords> DesiredLRPService::list(models::DesiredLRPsRequest request,
+                                                        models::DefinitionVersion version) {
   DesiredLRPs lrps = co_await select(std::move(request));
   if (version == models::DefinitionVersion::kV3) co_return list_of(std::move(lrps), &DesiredLRPRecord::wire);
-  RecordList converted;
+  EncodedRecords converted;
   converted.reserve(lrps.size());
   for (const DesiredLRPPtr& lrp : lrps) converted.push_back(std::make_shared<std::string>(encoded(*lrp, version)));
   co_return converted;
@@ -149,7 +152,7 @@ asio::awaitable<std::string> DesiredLRPService::get(std::string process_guid, mo
   co_return body;
 }
 
-asio::awaitable<RecordList> DesiredLRPService::scheduling_infos(models::DesiredLRPsRequest request) {
+asio::awaitable<EncodedRecords> DesiredLRPService::scheduling_infos(models::DesiredLRPsRequest request) {
   request.clear_app_guids();  // not looked at here (§4.9)
   DesiredLRPs lrps = co_await select(std::move(request));
   co_return list_of(std::move(lrps), &DesiredLRPRecord::scheduling_info);
@@ -162,7 +165,7 @@ asio::awaitable<std::string> DesiredLRPService::scheduling_info(std::string proc
   co_return body;
 }
 
-asio::awaitable<RecordList> DesiredLRPService::routing_infos(models::DesiredLRPsRequest request) {
+asio::awaitable<EncodedRecords> DesiredLRPService::routing_infos(models::DesiredLRPsRequest request) {
   request.clear_app_guids();  // neither this nor the domain is looked at here (§4.9)
   request.clear_domain();
   DesiredLRPs lrps = co_await select(std::move(request));

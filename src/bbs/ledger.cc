@@ -2,34 +2,13 @@
 
 #include <optional>
 
+#include "bbs/store_errors.h"
 #include "sql/error.h"
 
 namespace rivera::bbs {
 namespace {
 
 constexpr auto kRetryInterval = std::chrono::milliseconds(500);
-
-// What the client is told of a transaction that failed (docs/spec/bbs.md §1.6).
-models::ModelError as_model_error(const sql::Error& e) {
-  switch (e.error_class()) {
-    case sql::ErrorClass::kDuplicateKey:
-      return models::resource_exists();
-    case sql::ErrorClass::kNotFound:
-      return models::resource_not_found();
-    case sql::ErrorClass::kDeadlock:
-      return models::deadlock_error();
-    case sql::ErrorClass::kTooLong:
-      return models::bad_request();
-    case sql::ErrorClass::kMissingTable:
-      return models::unrecoverable_error(e.what());
-    case sql::ErrorClass::kConnection:
-    case sql::ErrorClass::kDiskFull:
-    case sql::ErrorClass::kTimeout:
-    case sql::ErrorClass::kOther:
-      return models::unknown_error(e.what());
-  }
-  return models::unknown_error(e.what());
-}
 
 // Whether the transaction may have happened although it failed. It is then written again until that is certain: writing
 // it twice does no harm, but an answer would be a guess.
@@ -59,6 +38,7 @@ Ledger::Ledger(asio::any_io_executor home, base::WorkerPool& workers, Store& sto
       board_(options_.board),
       gathering_(std::make_shared<Batch>(home)),
       work_(home),
+      idle_(home),
       writer_(home, logger_) {
   writer_.spawn("write-batches", write_batches());
 }
@@ -66,20 +46,42 @@ Ledger::Ledger(asio::any_io_executor home, base::WorkerPool& workers, Store& sto
 Ledger::~Ledger() = default;
 
 asio::awaitable<void> Ledger::load() {
-  auto reading = [this] { return std::make_shared<Store::LoadResult>(store_.load()); };
-  const std::shared_ptr<Store::LoadResult> loaded = co_await workers_.run(std::move(reading));
-  for (const Change& change : loaded->records) {
-    board_.load(change);
-    committed_.apply(change);
-  }
-  if (loaded->undecodable > 0) logger_.error("left-out-undecodable-rows", {{"count", loaded->undecodable}});
+  struct Loaded {
+    Records committed, decided;
+  };
+  auto reading = [this] {
+    auto all = std::make_shared<Loaded>();
+    Store::LoadResult loaded = store_.load();
+    for (const Change& change : loaded.records) all->committed.apply(change);
+    all->decided = all->committed;
+    std::vector<RecordKey> lost;
+    for (UnreadableRecord& record : loaded.unreadable) {
+      logger_.error("unreadable-row", {{"guid", record.key.guid}, {"reason", record.why}, {"lost", record.is_lost}});
+      const bool is_deleted = record.is_lost && record.key.kind != RecordKind::kTask;  // a task by convergence
+      if (is_deleted) {
+        lost.push_back(record.key);
+      } else {
+        all->committed.mark_unreadable(std::move(record));
+      }
+    }
+    store_.remove(lost);
+    return all;
+  };
+  const std::shared_ptr<Loaded> loaded = co_await workers_.run(std::move(reading));
+  board_.load(std::move(loaded->decided));
+  committed_ = std::move(loaded->committed);
   logger_.info("loaded", {{"desired_lrps", committed_.desired_lrp_count()},
                           {"actual_lrps", committed_.actual_lrp_count()},
                           {"tasks", committed_.tasks().size()},
-                          {"domains", committed_.domains().size()}});
+                          {"domains", committed_.domains().size()},
+                          {"unreadable", committed_.unreadable().size()}});
 }
 
 asio::awaitable<Outcome> Ledger::run(Operation operation) {
+  if (options_.reconcile_before_calls) {
+    auto reconciling = reconcile();
+    co_await std::move(reconciling);
+  }
   auto at_home = run_at_home(std::move(operation));
   co_return co_await asio::co_spawn(home_, std::move(at_home), asio::use_awaitable);
 }
@@ -116,12 +118,13 @@ asio::awaitable<void> Ledger::wait_for(std::shared_ptr<Batch> batch) {
 
 asio::awaitable<void> Ledger::write_batches() {
   for (;;) {
-    while (gathering_->outcomes.empty() && !stopping_) co_await work_.wait();
+    while (is_paused_ || (gathering_->outcomes.empty() && !stopping_)) co_await work_.wait();
     if (gathering_->outcomes.empty()) co_return;
     in_flight_ = std::move(gathering_);
     gathering_ = std::make_shared<Batch>(home_);
     co_await write(in_flight_);
     in_flight_ = nullptr;
+    idle_.notify_all();
   }
 }
 

@@ -39,6 +39,8 @@ class Ledger {
 
   struct Options {
     BoardOptions board;
+    // reconcile() before each run() and read(): for those who write to the store beside a running BBS.
+    bool reconcile_before_calls = false;
     // Called when nothing can be made durable any more (the tables are gone, or another BBS is active): the process
     // ends.
     std::function<void(const std::string& reason)> give_up;
@@ -50,7 +52,8 @@ class Ledger {
 
   void on_commit(Publish publish) { publish_ = std::move(publish); }
 
-  // Reads all records from the store, before anything else. Throws what Store::load() throws.
+  // Reads all records from the store, before anything else, and deletes those that nothing will ever read (§4.9),
+  // tasks excepted. Throws what Store::load() throws, and TermEnded.
   asio::awaitable<void> load();
 
   // Applies an operation and returns its outcome once that is durable; events and follow-ups have been published by
@@ -61,15 +64,29 @@ class Ledger {
   // Calls `look(committed records)` on the home strand.
   template <typename Look>
   asio::awaitable<std::invoke_result_t<Look, const Records&>> read(Look look) {
+    if (options_.reconcile_before_calls) {
+      auto reconciling = reconcile();
+      co_await std::move(reconciling);
+    }
     auto at_home = read_at_home(std::move(look));
     co_return co_await asio::co_spawn(home_, std::move(at_home), asio::use_awaitable);
   }
+
+  // Takes in what others have written to the store (docs/spec/bbs.md §9.5): compares it with the committed records, and
+  // where it differs the store is right; subscribers are told. Comparing goes on beside transactions; only the rows
+  // found to differ are read between two of them, a few hundred at a time. What is being changed here at that moment
+  // stays as it is here. Callers that come while it runs share the next run. Throws models::ModelError.
+  asio::awaitable<void> reconcile();
+
+  // Deletes the tasks that nothing will ever read. Throws models::ModelError.
+  asio::awaitable<void> delete_lost_tasks();
 
   // Waits until all that was decided is durable, then ends. Nothing may be run afterwards.
   asio::awaitable<void> stop();
 
  private:
   struct Batch;
+  class Pause;
 
   template <typename Look>
   asio::awaitable<std::invoke_result_t<Look, const Records&>> read_at_home(Look look) {
@@ -84,6 +101,17 @@ class Ledger {
   void fail(Batch& batch, const models::ModelError& error);
   void mark_dirty(const Outcome& outcome);
   void mark_clean(const Outcome& outcome);
+
+  // Reconciliation (ledger_reconcile.cc). While a Pause lives, no transaction is under way and none begins.
+  asio::awaitable<std::unique_ptr<Pause>> pause();
+  asio::awaitable<void> reconcile_at_home();
+  asio::awaitable<void> compare_with_store();
+  asio::awaitable<void> adopt(std::vector<RecordKey> keys);
+  std::vector<Change> differences(const std::vector<RecordKey>& keys, const Store::LoadResult& rows) const;
+  asio::awaitable<void> delete_lost_tasks_at_home();
+  asio::awaitable<void> remove_lost(std::vector<RecordKey> keys);
+  // Rethrows what has just been caught from the store.
+  [[noreturn]] void rethrow_for_caller();
 
   asio::any_io_executor home_;
   base::WorkerPool& workers_;
@@ -100,6 +128,11 @@ class Ledger {
   std::unordered_map<std::string, int> dirty_;
   base::Condition work_;
   bool stopping_ = false;
+  bool is_paused_ = false;
+  base::Condition idle_;  // a transaction or a pause has ended
+  // Runs of reconcile(): how many have been asked for, and up to which of these requests the last one counts.
+  std::uint64_t reconciliations_wanted_ = 0, reconciliations_done_ = 0;
+  bool is_reconciling_ = false;
   base::TaskGroup writer_;
 };
 

@@ -211,6 +211,37 @@ TEST_F(BbsProcess, AStartThatFailsEndsWithStatusOneAndGivesTheLockUp) {
   second.wait_for("bbs.started");
 }
 
+TEST_F(BbsProcess, MovesItsRecordsToAnotherDatabase) {
+  json::object config = bbs_config("first");
+  const std::string path = write("first.json", config), dump = (directory_.path() / "dump").string();
+  {
+    Process first("bbs", path);
+    first.wait_for("bbs.started");
+    use(config);
+    desire("p");
+    const auto exported = base::run_command({kBinaries + "bbs", "-config", path, "-export", dump});
+    EXPECT_EQ(exported.exit_status, 0) << exported.error;
+    EXPECT_EQ(base::run_command({kBinaries + "bbs", "-config", path, "-export", "-"}).output, base::read_file(dump));
+    EXPECT_EQ(std::filesystem::status(dump).permissions(), std::filesystem::perms(0600));
+    const auto beside = base::run_command({kBinaries + "bbs", "-config", path, "-import", dump, "-replace"});
+    EXPECT_EQ(beside.exit_status, 1) << "a BBS is active";
+    EXPECT_EQ(instances(), 2);
+    EXPECT_EQ(first.end(SIGTERM), 0);
+  }
+  EXPECT_EQ(base::run_command({kBinaries + "bbs", "-config", path, "-import", dump}).exit_status, 1)
+      << "there are records";
+  config["database_connection_string"] = (directory_.path() / "other.db").string();
+  const std::string other_path = write("other.json", config);
+  base::CommandOptions from_file;
+  from_file.input = base::read_file(dump);
+  const auto imported = base::run_command({kBinaries + "bbs", "-config", other_path, "-import", "-"}, from_file);
+  EXPECT_EQ(imported.exit_status, 0) << imported.output;
+  EXPECT_NE(imported.error.find("imported 3 rows"), std::string::npos);
+  Process other("bbs", other_path);
+  other.wait_for("bbs.started");
+  EXPECT_EQ(instances(), 2);
+}
+
 TEST_F(BbsProcess, CheckConfigNamesWhatIsWrong) {
   json::object config = bbs_config("only");
   const auto check = [&] {

@@ -10,6 +10,13 @@ const std::string& subject(const DesiredLRPRecord& r) { return r.lrp.process_gui
 const std::string& subject(const TaskRecord& r) { return r.task.task_guid(); }
 const std::string& subject(const DomainRecord& r) { return r.name; }
 
+RecordKey key(const ActualLRPRecord& r) {
+  return {RecordKind::kActualLRP, process_guid(r), instance_index(r), r.lrp.presence()};
+}
+RecordKey key(const DesiredLRPRecord& r) { return {RecordKind::kDesiredLRP, subject(r)}; }
+RecordKey key(const TaskRecord& r) { return {RecordKind::kTask, subject(r)}; }
+RecordKey key(const DomainRecord& r) { return {RecordKind::kDomain, subject(r)}; }
+
 auto lower_bound(std::vector<Instance>& instances, std::int32_t index) {
   return std::lower_bound(instances.begin(), instances.end(), index,
                           [](const Instance& i, std::int32_t wanted) { return i.index < wanted; });
@@ -27,6 +34,10 @@ const std::string& subject_of(const Change& change) {
       [](const auto& swap) -> const std::string& { return subject(swap.after ? *swap.after : *swap.before); }, change);
 }
 
+RecordKey key_of(const Change& change) {
+  return std::visit([](const auto& swap) { return key(swap.after ? *swap.after : *swap.before); }, change);
+}
+
 ActualLRPPtr LRPSet::with_key(const models::ActualLRPInstanceKey& key) const {
   for (const auto& lrp : slots) {
     if (lrp && has_key(*lrp, key)) return lrp;
@@ -35,6 +46,7 @@ ActualLRPPtr LRPSet::with_key(const models::ActualLRPInstanceKey& key) const {
 }
 
 void Records::apply(const Change& change) {
+  if (!unreadable_.empty()) unreadable_.erase(key_of(change));
   std::visit([this](const auto& swap) { replace(swap.before, swap.after); }, change);
 }
 
@@ -72,6 +84,50 @@ TaskPtr Records::task(const std::string& guid) const {
 DomainPtr Records::domain(const std::string& name) const {
   auto it = domains_.find(name);
   return it == domains_.end() ? nullptr : it->second;
+}
+
+Change Records::change_to(const RecordKey& key, std::optional<Change> after) const {
+  const auto with = [&after](auto before) -> Change {
+    using Of = Swap<std::remove_const_t<typename decltype(before)::element_type>>;
+    return Of{std::move(before), after ? std::get<Of>(*after).after : nullptr};
+  };
+  switch (key.kind) {
+    case RecordKind::kDomain:
+      return with(domain(key.guid));
+    case RecordKind::kTask:
+      return with(task(key.guid));
+    case RecordKind::kDesiredLRP:
+      return with(desired_lrp(key.guid));
+    case RecordKind::kActualLRP: {
+      const bool is_known = models::ActualLRP::Presence_IsValid(key.presence);
+      const auto slot = static_cast<std::size_t>(key.presence);
+      return with(is_known ? lrps(key.guid, key.index).slots[slot] : ActualLRPPtr());
+    }
+  }
+  throw std::logic_error("unknown kind of record");
+}
+
+RecordList Records::list() const {
+  RecordList list;
+  list.desired_lrps.reserve(desired_lrp_count_);
+  list.actual_lrps.reserve(actual_lrp_count_);
+  for (const auto& [name, domain] : domains_) list.domains.push_back(domain);
+  for (const auto& [guid, task] : tasks_) list.tasks.push_back(task);
+  for (const auto& [guid, process] : processes_) {
+    if (process.desired) list.desired_lrps.push_back(process.desired);
+    for (const Instance& instance : process.instances) {
+      for (const ActualLRPPtr& lrp : instance.lrps.slots) {
+        if (lrp) list.actual_lrps.push_back(lrp);
+      }
+    }
+  }
+  for (const auto& [key, record] : unreadable_) list.unreadable.insert(key);
+  return list;
+}
+
+void Records::mark_unreadable(UnreadableRecord record) {
+  RecordKey key = record.key;
+  unreadable_.insert_or_assign(std::move(key), std::move(record));
 }
 
 const Records::LRPs& Records::lrps_on_cell(const std::string& cell) const {

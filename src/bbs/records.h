@@ -4,7 +4,10 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -12,6 +15,7 @@
 #include <vector>
 
 #include "bbs/record.h"
+#include "bbs/record_key.h"
 
 namespace rivera::bbs {
 
@@ -25,6 +29,7 @@ using Change = std::variant<Swap<ActualLRPRecord>, Swap<DesiredLRPRecord>, Swap<
 
 // The guid (or domain) that a change is about.
 const std::string& subject_of(const Change& change);
+RecordKey key_of(const Change& change);
 
 // The up to three LRPs of one process guid and index (docs/spec/bbs.md §4.4).
 struct LRPSet {
@@ -55,6 +60,15 @@ struct Tally {
   std::int64_t unclaimed = 0, claimed = 0, running = 0, crashed = 0;  // ordinary
   std::int64_t suspect_running = 0, suspect_claimed = 0;
   std::int64_t desired_instances = 0;
+};
+
+// All records in no order, to be looked at elsewhere while Records goes on changing.
+struct RecordList {
+  std::vector<DomainPtr> domains;
+  std::vector<TaskPtr> tasks;
+  std::vector<DesiredLRPPtr> desired_lrps;
+  std::vector<ActualLRPPtr> actual_lrps;
+  std::set<RecordKey> unreadable;
 };
 
 // Passive: changes go in by apply() and out by revert(). The BBS has two of these: the Board's, which holds what has
@@ -88,6 +102,16 @@ class Records {
   const Guids& unsettled() const { return unsettled_; }
   void settle(const std::string& guid) { unsettled_.erase(guid); }
 
+  // The change that makes `after` of the record with this key; its `before` is what is here. Both absent: no change.
+  Change change_to(const RecordKey& key, std::optional<Change> after) const;
+  RecordList list() const;
+
+  // Rows that are in the store but cannot be read (docs/spec/bbs.md §4.9); one that is written anew is none any more.
+  const std::map<RecordKey, UnreadableRecord>& unreadable() const { return unreadable_; }
+  bool is_unreadable(RecordKind kind, const std::string& guid) const { return unreadable_.contains({kind, guid}); }
+  void mark_unreadable(UnreadableRecord record);
+  void forget_unreadable(const RecordKey& key) { unreadable_.erase(key); }
+
   std::size_t actual_lrp_count() const { return actual_lrp_count_; }
   std::size_t desired_lrp_count() const { return desired_lrp_count_; }
 
@@ -106,6 +130,7 @@ class Records {
   std::unordered_map<std::string, DomainPtr> domains_;
   Guids unsettled_;
   Tally tally_;
+  std::map<RecordKey, UnreadableRecord> unreadable_;
   std::size_t actual_lrp_count_ = 0;
   std::size_t desired_lrp_count_ = 0;
 };

@@ -6,9 +6,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "bbs/column_cipher.h"
+#include "bbs/record_key.h"
 #include "bbs/records.h"
 #include "sql/dialect.h"
 #include "sql/value.h"
@@ -47,15 +49,18 @@ class RowWriter {
   BulkUpsert actual_lrps_, desired_lrps_, tasks_, domains_;
 };
 
-// The SELECT of all rows of a table, and the reader of each. Readers throw UndecodableColumn.
-extern const char* const kSelectActualLRPs;
-extern const char* const kSelectDesiredLRPs;
-extern const char* const kSelectTasks;
-extern const char* const kSelectDomains;
-ActualLRPPtr read_actual_lrp(const sql::Row& row, const ColumnCipher& cipher);
-DesiredLRPPtr read_desired_lrp(const sql::Row& row, const ColumnCipher& cipher);
-TaskPtr read_task(const sql::Row& row, const ColumnCipher& cipher);
-DomainPtr read_domain(const sql::Row& row);
+// The SELECT of all rows of a table, for read_row(); and of the one row that a RecordKey's parts (key_values()) give.
+const std::string& select_all(RecordKind kind);
+const std::string& select_one(RecordKind kind);
+// "DELETE FROM ... WHERE key = ?".
+const std::string& delete_one(RecordKind kind);
+std::vector<sql::Parameter> key_values(const RecordKey& key);
+
+// A row as a creation, or why there is none. The second is_lost as far as the row itself tells.
+using ReadRow = std::variant<Change, UnreadableRecord>;
+ReadRow read_row(RecordKind kind, const sql::Row& row, const ColumnCipher& cipher);
+// The label of the key that the row's first sealed column has been sealed with; "" if it has none.
+std::string label_in(RecordKind kind, const sql::Row& row);
 
 // Whether every value of the records fits its column: what does not must never get into a transaction that it would
 // take others down with.

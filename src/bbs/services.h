@@ -42,8 +42,8 @@ class ActualLRPService {
  private:
   void add_reads(Api& api);
   void add_transitions(Api& api);
-  asio::awaitable<RecordList> list(models::ActualLRPsRequest request);
-  asio::awaitable<RecordList> list_by_guids(models::ActualLRPsByProcessGuidsRequest request);
+  asio::awaitable<EncodedRecords> list(models::ActualLRPsRequest request);
+  asio::awaitable<EncodedRecords> list_by_guids(models::ActualLRPsByProcessGuidsRequest request);
   asio::awaitable<std::string> groups(models::ActualLRPGroupsRequest request);
   asio::awaitable<std::string> groups_by_guid(models::ActualLRPGroupsByProcessGuidRequest request);
   asio::awaitable<std::string> group(models::ActualLRPGroupByProcessGuidAndIndexRequest request);
@@ -80,11 +80,11 @@ class DesiredLRPService {
   void tell_application(const std::string& process_guid, const models::ModelError& error);
   asio::awaitable<std::vector<DesiredLRPPtr>> select(models::DesiredLRPsRequest request);
   asio::awaitable<DesiredLRPPtr> find(std::string process_guid);
-  asio::awaitable<RecordList> list(models::DesiredLRPsRequest request, models::DefinitionVersion version);
+  asio::awaitable<EncodedRecords> list(models::DesiredLRPsRequest request, models::DefinitionVersion version);
   asio::awaitable<std::string> get(std::string process_guid, models::DefinitionVersion version);
-  asio::awaitable<RecordList> scheduling_infos(models::DesiredLRPsRequest request);
+  asio::awaitable<EncodedRecords> scheduling_infos(models::DesiredLRPsRequest request);
   asio::awaitable<std::string> scheduling_info(std::string process_guid);
-  asio::awaitable<RecordList> routing_infos(models::DesiredLRPsRequest request);
+  asio::awaitable<EncodedRecords> routing_infos(models::DesiredLRPsRequest request);
   asio::awaitable<std::string> change(Ledger::Operation operation);
 
   Ledger& ledger_;

@@ -2,7 +2,6 @@
 
 #include <fstream>
 #include <map>
-#include <regex>
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
@@ -11,6 +10,7 @@
 #include "base/files.h"
 #include "bbs/column_codec.h"
 #include "bbs/schema.h"
+#include "bbs/store_testing.h"
 #include "models/json.h"
 #include "models/testing.h"
 
@@ -19,7 +19,8 @@ namespace {
 
 namespace json = boost::json;
 
-const std::map<std::string, std::string> kKeys = {{"k1", "a secure passphrase"}, {"k2", "another one"}};
+using store_testing::a_full_desired_lrp;
+using store_testing::kKeys;
 
 TEST(ColumnCipher, OpensWhatUpstreamSealed) {
   EXPECT_EQ(ColumnCipher(kKeys, "k2").open("02Amsx86RjbzAV8kpSWdwOr7RJB1yJsCTvVDawSSkfB9ZIZEU="), "null");
@@ -64,7 +65,7 @@ TEST(ColumnCodec, KeepsRouteEntriesByteForByte) {
   EXPECT_THROW(read_routes_column("{"), UndecodableColumn);
 }
 
-class StoreTest : public testing::Test {
+class StoreTest : public ::testing::Test {
  protected:
   StoreTest() {
     sql::DatabaseConfig config;
@@ -74,34 +75,13 @@ class StoreTest : public testing::Test {
     store_->open();
   }
 
-  Records loaded() {
-    Records records;
-    Store::LoadResult result = store_->load();
-    EXPECT_EQ(result.undecodable, 0u);
-    for (const Change& change : result.records) records.apply(change);
-    return records;
-  }
+  Records loaded() { return store_testing::loaded(*store_); }
 
   base::TemporaryDirectory directory_;
   const ColumnCipher cipher_{kKeys, "k1"};
   std::unique_ptr<sql::Database> database_;
   std::unique_ptr<Store> store_;
 };
-
-models::DesiredLRP a_full_desired_lrp() {
-  auto lrp = models::as_stored(models::testing::a_desired_lrp("p")
-                                   .with_instances(3)
-                                   .with_route("cf-router", R"([ {"hostnames": ["<a>"]} ])")
-                                   .with_port(8080)
-                                   .with_placement_tag("iso")
-                                   .with_volume_driver("nfs")
-                                   .with_update_strategy(models::DesiredLRP::RECREATE),
-                               "epoch");
-  (*lrp.mutable_metric_tags())["i"].set_dynamic(models::MetricTagValue::INDEX);
-  lrp.set_annotation("notes");
-  lrp.add_environment_variables()->set_name("A");
-  return lrp;
-}
 
 TEST_F(StoreTest, GivesBackWhatWasWritten) {
   store_->become_active();
@@ -183,7 +163,7 @@ TEST_F(StoreTest, LeavesOutRowsThatCannotBeRead) {
                  Swap<TaskRecord>{nullptr, make_task(models::testing::a_task("bad"))}});
   database_->connect().execute("UPDATE tasks SET task_definition = 'junk' WHERE guid = 'bad'");
   const Store::LoadResult result = store_->load();
-  EXPECT_EQ(result.undecodable, 1u);
+  EXPECT_EQ(result.unreadable.size(), 1u);
   EXPECT_EQ(result.records.size(), 1u);
 }
 
@@ -208,28 +188,11 @@ void expect_holds(const json::value& ours, const json::value& recorded, const st
 
 TEST_F(StoreTest, ReadsTheRowsThatUpstreamWrote) {
   store_->become_active();
-  const std::string golden = std::string(RIVERA_SOURCE_DIR) + "/tests/golden/";
-  std::map<std::string, std::string> columns;  // of each table, in the order of the dump
-  std::ifstream dump(golden + "upstream-bbs-postgres.sql");
-  std::string table;
-  const std::regex create(R"(CREATE TABLE public\.(\w+) \()"), column(R"(^    (\w+) )"),
-      insert(R"(INSERT INTO public\.(\w+) (VALUES .*))");
-  auto connection = database_->connect();
-  for (std::string line; std::getline(dump, line);) {
-    std::smatch match;
-    if (std::regex_search(line, match, create)) {
-      table = match[1];
-    } else if (line == ");") {
-      table.clear();
-    } else if (!table.empty() && std::regex_search(line, match, column)) {
-      columns[table] += (columns[table].empty() ? "" : ", ") + match[1].str();
-    } else if (std::regex_match(line, match, insert) && match[1] != "configurations") {
-      connection.execute("INSERT INTO " + match[1].str() + " (" + columns.at(match[1]) + ") " + match[2].str());
-    }
-  }
+  sql::Connection connection = database_->connect();
+  store_testing::insert_golden_rows(connection);
 
   const Records records = loaded();
-  std::ifstream printed(golden + "upstream-bbs-cfdot.jsonl");
+  std::ifstream printed(store_testing::golden("upstream-bbs-cfdot.jsonl"));
   std::size_t compared = 0;
   for (std::string line; std::getline(printed, line); ++compared) {
     const json::object entry = json::parse(line).as_object();

@@ -71,11 +71,17 @@ void TaskService::add_changes(Api& api) {
 
 asio::awaitable<std::string> TaskService::list(models::TasksRequest request, models::DefinitionVersion version) {
   auto look = [request = std::move(request)](const Records& records) {
+    const auto is_asked_for = [&request](const std::string& domain, const std::string& cell) {
+      return (request.domain().empty() || domain == request.domain()) &&
+             (request.cell_id().empty() || cell == request.cell_id());
+    };
+    for (const auto& [key, task] : records.unreadable()) {
+      // One that cannot be read takes the others with it (§4.9).
+      if (key.kind == RecordKind::kTask && is_asked_for(task.domain, task.cell_id)) throw models::deserialize_error();
+    }
     Tasks found;
     for (const auto& [guid, record] : records.tasks()) {
-      if (!request.domain().empty() && record->task.domain() != request.domain()) continue;
-      if (!request.cell_id().empty() && record->task.cell_id() != request.cell_id()) continue;
-      found.push_back(record);
+      if (is_asked_for(record->task.domain(), record->task.cell_id())) found.push_back(record);
     }
     return found;
   };
@@ -86,7 +92,10 @@ asio::awaitable<std::string> TaskService::list(models::TasksRequest request, mod
 }
 
 asio::awaitable<std::string> TaskService::get(std::string task_guid, models::DefinitionVersion version) {
-  auto look = [task_guid](const Records& records) { return records.task(task_guid); };
+  auto look = [task_guid](const Records& records) {
+    if (records.is_unreadable(RecordKind::kTask, task_guid)) throw models::deserialize_error();
+    return records.task(task_guid);
+  };
   const TaskPtr task = co_await ledger_.read(std::move(look));
   if (!task) throw models::resource_not_found();
   std::string body;

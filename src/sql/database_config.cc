@@ -35,8 +35,13 @@ DatabaseConfig read_database_config(const base::ConfigFile& config) {
   const auto connections = config.integer("max_open_database_connections", 0);
   if (connections < 0) config.fail("max_open_database_connections", "a number that is not negative");
   result.max_open_connections = static_cast<std::size_t>(connections == 0 ? kMostConnections : connections);
+  const auto idle = config.integer("max_idle_database_connections", 0);
+  if (idle < 0) config.fail("max_idle_database_connections", "a number that is not negative");
+  result.max_idle_connections = idle == 0 ? result.max_open_connections : static_cast<std::size_t>(idle);
   result.max_connection_lifetime = positive_duration(config, "max_database_connection_lifetime", {});
   result.connection_timeout = positive_duration(config, "db_connection_timeout", result.connection_timeout);
+  result.read_timeout = positive_duration(config, "db_read_timeout", result.read_timeout);
+  result.write_timeout = positive_duration(config, "db_write_timeout", result.write_timeout);
   result.operation_timeout = positive_duration(config, "db_operation_timeout", result.operation_timeout);
   return result;
 }

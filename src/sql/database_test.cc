@@ -288,13 +288,25 @@ TEST(DatabaseConfig, ReadsUpstreamsKeys) {
   const auto config = read_database_config(config_of(R"({"database_driver": "postgres",
       "database_connection_string": "postgres://a:b@c/d", "max_open_database_connections": 50,
       "max_database_connection_lifetime": "1h", "sql_ca_cert_file": "/ca", "sql_enable_identity_verification": true,
-      "db_operation_timeout": "3s"})"));
+      "db_operation_timeout": "3s", "max_idle_database_connections": 5, "db_connection_timeout": "4s",
+      "db_read_timeout": "5s", "db_write_timeout": "6s"})"));
   EXPECT_STREQ(to_string(config.engine), "postgres");
   EXPECT_EQ(config.max_open_connections, 50u);
   EXPECT_EQ(config.max_connection_lifetime, std::chrono::hours(1));
   EXPECT_EQ(config.ca_cert_file, "/ca");
   EXPECT_TRUE(config.verify_identity);
   EXPECT_EQ(config.operation_timeout, std::chrono::seconds(3));
+  EXPECT_EQ(config.max_idle_connections, 5u);
+  EXPECT_EQ(config.connection_timeout, std::chrono::seconds(4));
+  EXPECT_EQ(config.read_timeout, std::chrono::seconds(5));
+  EXPECT_EQ(config.write_timeout, std::chrono::seconds(6));
+}
+
+TEST(DatabaseConfig, KeepsAsManyConnectionsAsItMayOpen) {
+  const auto config = read_database_config(config_of(
+      R"({"database_driver": "mysql", "database_connection_string": "x", "max_open_database_connections": 50})"));
+  EXPECT_EQ(config.max_idle_connections, 50u);
+  EXPECT_EQ(config.read_timeout, std::chrono::minutes(10));
 }
 
 TEST(DatabaseConfig, RefusesAnUnknownDriverAndAMissingDatabase) {

@@ -77,7 +77,7 @@ std::string Dialect::varchar(std::string_view column, int length) const {
   return fmt::format("{} VARCHAR({})", column, length);
 }
 
-std::string_view Dialect::medium_text() const { return engine_ == Engine::kMysql ? "MEDIUMTEXT" : "TEXT"; }
+std::string_view Dialect::long_text() const { return engine_ == Engine::kMysql ? "LONGTEXT" : "TEXT"; }
 
 std::string_view Dialect::blob() const {
   switch (engine_) {

@@ -13,7 +13,6 @@ namespace rivera::sql {
 namespace {
 
 constexpr std::size_t kCachedStatements = 256;
-constexpr unsigned kReadWriteTimeoutSeconds = 600;  // docs/spec/locket-and-auction.md §1.6
 
 ErrorClass classify(unsigned code) {
   switch (code) {
@@ -237,11 +236,9 @@ class MysqlSession final : public Session {
 
   void connect(const DatabaseConfig& config) {
     const auto address = parse_mysql_address(config.connection_string);
-    const unsigned connect_timeout =
-        static_cast<unsigned>(std::chrono::ceil<std::chrono::seconds>(config.connection_timeout).count());
-    mysql_options(connection_, MYSQL_OPT_CONNECT_TIMEOUT, &connect_timeout);
-    mysql_options(connection_, MYSQL_OPT_READ_TIMEOUT, &kReadWriteTimeoutSeconds);
-    mysql_options(connection_, MYSQL_OPT_WRITE_TIMEOUT, &kReadWriteTimeoutSeconds);
+    set_timeout(MYSQL_OPT_CONNECT_TIMEOUT, config.connection_timeout);
+    set_timeout(MYSQL_OPT_READ_TIMEOUT, config.read_timeout);
+    set_timeout(MYSQL_OPT_WRITE_TIMEOUT, config.write_timeout);
     mysql_options(connection_, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     if (!config.ca_cert_file.empty()) {
       const my_bool on = 1;
@@ -258,6 +255,11 @@ class MysqlSession final : public Session {
       throw Error(ErrorClass::kConnection, std::to_string(mysql_errno(connection_)),
                   fmt::format("connecting to MySQL: {}", mysql_error(connection_)));
     }
+  }
+
+  void set_timeout(mysql_option option, std::chrono::nanoseconds limit) {
+    const auto seconds = static_cast<unsigned>(std::chrono::ceil<std::chrono::seconds>(limit).count());
+    mysql_options(connection_, option, &seconds);
   }
 
   void set_up(const DatabaseConfig& config) {

@@ -91,7 +91,7 @@ void Pool::give_back(std::unique_ptr<Session> session) {
   std::unique_ptr<Session> dropped;  // closed without the mutex
   {
     const std::lock_guard lock(mutex_);
-    if (session->is_usable() && !is_too_old(*session)) {
+    if (session->is_usable() && !is_too_old(*session) && idle_.size() < config.max_idle_connections) {
       idle_.push_back(std::move(session));
     } else {
       dropped = std::move(session);

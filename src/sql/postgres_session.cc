@@ -126,8 +126,8 @@ class PostgresSession final : public Session {
   explicit PostgresSession(const DatabaseConfig& config) {
     connect(config);
     try {
-      const auto patience = std::chrono::ceil<std::chrono::milliseconds>(config.operation_timeout).count();
-      simple(fmt::format("SET lock_timeout = {}", patience));
+      simple(fmt::format("SET lock_timeout = {}", milliseconds(config.operation_timeout)));
+      simple(fmt::format("SET statement_timeout = {}", milliseconds(config.read_timeout)));
       // Statements are prepared once and run a thousand times: planning them anew for each set of values costs more.
       simple("SET plan_cache_mode = force_generic_plan");
     } catch (...) {
@@ -216,13 +216,19 @@ class PostgresSession final : public Session {
     PGconn* connection_;
   };
 
+  static std::int64_t milliseconds(std::chrono::nanoseconds limit) {
+    return std::chrono::ceil<std::chrono::milliseconds>(limit).count();
+  }
+
   void connect(const DatabaseConfig& config) {
     const auto timeout = std::chrono::ceil<std::chrono::seconds>(config.connection_timeout).count();
     const std::string timeout_text = std::to_string(timeout);
+    // Data that the server's host does not confirm: a host that is gone is noticed within half a minute.
+    const std::string unconfirmed = std::to_string(std::min<std::int64_t>(30'000, milliseconds(config.write_timeout)));
     std::vector<const char*> keys{"dbname",          "connect_timeout", "application_name",
                                   "client_encoding", "keepalives_idle", "tcp_user_timeout"};
     std::vector<const char*> values{
-        config.connection_string.c_str(), timeout_text.c_str(), "rivera", "UTF8", "10", "30000"};
+        config.connection_string.c_str(), timeout_text.c_str(), "rivera", "UTF8", "10", unconfirmed.c_str()};
     if (!config.ca_cert_file.empty()) {
       keys.insert(keys.end(), {"sslmode", "sslrootcert"});
       values.insert(values.end(), {config.verify_identity ? "verify-full" : "verify-ca", config.ca_cert_file.c_str()});

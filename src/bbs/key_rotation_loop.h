@@ -1,0 +1,31 @@
+// Key rotation in the background of an active BBS.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "base/asio.h"
+#include "base/log.h"
+#include "base/worker_pool.h"
+#include "bbs/key_rotation.h"
+
+namespace rivera::bbs {
+
+// Lives on one strand.
+class KeyRotationLoop {
+ public:
+  KeyRotationLoop(Store& store, base::WorkerPool& workers, base::Logger logger)
+      : rotation_(store), workers_(workers), logger_(logger.session("encryptor")) {}
+
+  // Until every record has the active key, or a failure, which is logged: the next active BBS goes on. `ended` is told
+  // how long it took, after a failure too (EncryptionDuration, docs/spec/bbs.md §7.2).
+  asio::awaitable<void> run(std::function<void(std::chrono::nanoseconds)> ended);
+
+ private:
+  KeyRotation rotation_;
+  base::WorkerPool& workers_;
+  base::Logger logger_;
+};
+
+}  // namespace rivera::bbs
