@@ -126,8 +126,7 @@ class PostgresSession final : public Session {
   explicit PostgresSession(const DatabaseConfig& config) {
     connect(config);
     try {
-      const auto patience = std::chrono::ceil<std::chrono::milliseconds>(config.operation_timeout).count();
-      simple(fmt::format("SET lock_timeout = {}", patience));
+      set_up(config);
     } catch (...) {
       PQfinish(connection_);
       throw;
@@ -234,6 +233,18 @@ class PostgresSession final : public Session {
     const std::string reason(without_newline(PQerrorMessage(connection_)));
     PQfinish(connection_);
     throw Error(ErrorClass::kConnection, "", "connecting to PostgreSQL: " + reason);
+  }
+
+  // What is acknowledged is durable, whatever the server's default is; waiting, our own and others' for us, is bounded.
+  void set_up(const DatabaseConfig& config) {
+    const auto milliseconds = [](std::chrono::nanoseconds duration) {
+      return std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(duration).count());
+    };
+    simple(
+        fmt::format("SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; "
+                    "SELECT set_config('synchronous_commit', 'on', false) "
+                    "WHERE current_setting('synchronous_commit') = 'off'",
+                    milliseconds(config.operation_timeout), milliseconds(config.idle_transaction_timeout)));
   }
 
   void check_alive() {
