@@ -41,11 +41,11 @@ struct ActiveBbs::Parts {
         ledger(surroundings.home, surroundings.workers, surroundings.store, surroundings.clock,
                {{config.max_task_retries}, surroundings.give_up}, logger),
         hub(surroundings.home),
-        auctions(surroundings.home, config.auctioneer, logger),
-        reps(surroundings.home, surroundings.cells, config.rep, config.update_workers, logger),
-        callbacks(surroundings.home, ledger, callback_options(config), config.task_callback_workers, logger),
+        auctions(surroundings.home, config.auctioneer, may_act, logger),
+        reps(surroundings.home, surroundings.cells, config.rep, config.update_workers, may_act, logger),
+        callbacks(surroundings.home, ledger, callback_options(config), config.task_callback_workers, may_act, logger),
         convergence(ledger, surroundings.cells, surroundings.clock, surroundings.metrics, config.convergence, logger),
-        api(router, {surroundings.has_lock}, surroundings.metrics, logger),
+        api(router, {may_act}, surroundings.metrics, logger),
         cluster_service(api, ledger, surroundings.cells, surroundings.clock),
         actual_lrp_service(api, surroundings.home, ledger, reps),
         evacuation_service(api, ledger),
@@ -56,7 +56,8 @@ struct ActiveBbs::Parts {
         listener(
             surroundings.home, listener_options(config),
             [this](net::HttpExchange& exchange) { return serve(exchange); }, logger),
-        loops(surroundings.home, logger) {
+        loops(surroundings.home, logger),
+        term_check_interval(config.lock_retry_interval) {
     ledger.on_commit([this](const Outcome& outcome) { publish(outcome); });
   }
 
@@ -71,7 +72,13 @@ struct ActiveBbs::Parts {
     co_await exchange.respond(std::move(response));
   }
 
+  // What is durable but was not told while the lock was certain is not told at all: another BBS may have gone on from
+  // it. Every stream ends, so that its reader lists again.
   void publish(const Outcome& outcome) {
+    if (!may_act()) {
+      hub.close();
+      return surroundings.give_up("the lock is not certain any more");
+    }
     hub.publish(outcome.events);
     for (const FollowUp& follow_up : outcome.follow_ups) {
       std::visit([this](const auto& what) { follow(what); }, follow_up);
@@ -85,9 +92,22 @@ struct ActiveBbs::Parts {
   void follow(const CancelTaskOnCell& what) { reps.make(what); }
   void follow(const CompletionCallback& what) { callbacks.submit(what.task); }
 
+  // A term may end although the lock is held: two BBSes of one uuid share it.
+  asio::awaitable<void> watch_term(std::chrono::nanoseconds interval) {
+    while (!ledger.is_superseded()) {
+      co_await base::sleep_for(interval);
+      try {
+        co_await ledger.check_term();
+      } catch (const sql::Error& e) {
+        logger.error("failed-to-check-term", {{"error", e.what()}});
+      }
+    }
+  }
+
   Surroundings surroundings;
   base::Logger logger;
   Ledger ledger;
+  const HasLock may_act = [this] { return surroundings.has_lock() && !ledger.is_superseded(); };
   EventHub hub;
   AuctionRequests auctions;
   RepCalls reps;
@@ -104,6 +124,7 @@ struct ActiveBbs::Parts {
   net::HttpHandler routes;
   net::HttpServer listener;
   base::TaskGroup loops;
+  const std::chrono::nanoseconds term_check_interval;
   std::atomic<bool> is_loaded = false;
 };
 
@@ -116,12 +137,17 @@ asio::awaitable<void> ActiveBbs::start() {
   Parts& parts = *parts_;
   parts.listener.listen();
   parts.listener.start();
-  auto take_over = [&store = parts.surroundings.store] { store.become_active(); };
+  // A process that was stopped in between must not end the term of the one that has the lock by now.
+  auto take_over = [&around = parts.surroundings] {
+    require_lock(around.has_lock);
+    around.store.become_active();
+  };
   co_await parts.surroundings.workers.run(std::move(take_over));
   parts.logger.session("migration-manager").info("finished-migrations");
   co_await parts.ledger.load();
   parts.is_loaded = true;
   parts.loops.spawn("convergence", parts.convergence.run());
+  parts.loops.spawn("watch-term", parts.watch_term(parts.term_check_interval));
 }
 
 std::string ActiveBbs::address() const { return parts_->listener.address(); }

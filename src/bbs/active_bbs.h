@@ -12,6 +12,7 @@
 #include "base/worker_pool.h"
 #include "bbs/cells.h"
 #include "bbs/config.h"
+#include "bbs/has_lock.h"
 #include "bbs/ledger.h"
 
 namespace rivera::bbs {
@@ -29,7 +30,7 @@ class ActiveBbs {
     const base::Clock& clock;
     base::Metrics& metrics;
     base::Logger logger;
-    std::function<bool()> has_lock;                          // may be called from any thread
+    HasLock has_lock;
     std::function<void(const std::string& reason)> give_up;  // the process is to end with status 1
   };
 

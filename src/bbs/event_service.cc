@@ -81,7 +81,7 @@ asio::awaitable<void> EventService::pump(std::shared_ptr<Subscription> subscript
   for (std::uint64_t id = 0;;) {
     auto waiting = subscription->next();
     const std::vector<EncodedEvent> events = co_await asio::co_spawn(home_, std::move(waiting), asio::use_awaitable);
-    if (events.empty()) co_return;
+    if (events.empty() || !api_.may_answer()) co_return;
     std::string piece;
     for (const EncodedEvent& event : events) {
       piece += "id: " + std::to_string(id++) + "\n";

@@ -148,7 +148,7 @@ asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
     } catch (const TermEnded& e) {
       failure = models::unknown_error(e.what());
       is_over = true;
-      if (options_.give_up) options_.give_up(e.what());
+      end_term(e.what());
     }
     if (!in_doubt || is_over || stopping_) {
       fail(*batch, *failure);
@@ -192,6 +192,17 @@ void Ledger::take_back(Batch& batch) {
     }
     mark_clean(**outcome);
   }
+}
+
+asio::awaitable<void> Ledger::check_term() {
+  auto asking = [this] { return store_.is_active(); };
+  const bool is_active = co_await workers_.run(std::move(asking));
+  if (!is_active) end_term("another BBS has become active");
+}
+
+void Ledger::end_term(const std::string& reason) {
+  if (superseded_.exchange(true)) return;
+  if (options_.give_up) options_.give_up(reason);
 }
 
 void Ledger::mark_dirty(const Outcome& outcome) {

@@ -8,6 +8,7 @@
 // back, and the callers get the error.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -65,6 +66,11 @@ class Ledger {
     co_return co_await asio::co_spawn(home_, std::move(at_home), asio::use_awaitable);
   }
 
+  // Whether another BBS has begun a term, as far as it was noticed: nothing may be answered any more. Any thread.
+  bool is_superseded() const { return superseded_; }
+  // Asks the store, and gives up if so. Throws sql::Error if it cannot be asked.
+  asio::awaitable<void> check_term();
+
   // Waits until all that was decided is durable, then ends. Nothing may be run afterwards.
   asio::awaitable<void> stop();
 
@@ -82,6 +88,7 @@ class Ledger {
   void commit(Batch& batch);
   void take_back(Batch& batch);
   void fail(Batch& batch, const models::ModelError& error);
+  void end_term(const std::string& reason);
   void mark_dirty(const Outcome& outcome);
   void mark_clean(const Outcome& outcome);
 
@@ -100,6 +107,7 @@ class Ledger {
   std::unordered_map<std::string, int> dirty_;
   base::Condition work_;
   bool stopping_ = false;
+  std::atomic<bool> superseded_ = false;
   base::TaskGroup writer_;
 };
 

@@ -41,6 +41,9 @@ class Store {
   };
   LoadResult load();
 
+  // Whether the term that become_active() began is still the latest.
+  bool is_active();
+
   // Makes the changes durable, all or none; safe to repeat. Throws TermEnded.
   void write(const std::vector<Change>& changes);
 
