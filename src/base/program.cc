@@ -1,7 +1,9 @@
 #include "base/program.h"
 
+#include <condition_variable>
 #include <csignal>
 #include <cstdlib>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -16,6 +18,30 @@
 
 namespace rivera::base {
 
+namespace {
+
+// Ends the process if it has not ended by itself in time.
+class Watchdog {
+ public:
+  // The first call counts. Any thread.
+  void start(int exit_status, std::chrono::nanoseconds limit) {
+    const std::lock_guard lock(mutex_);
+    if (thread_.joinable()) return;
+    thread_ = std::jthread([this, exit_status, limit](const std::stop_token& ended) {
+      std::unique_lock waiting(mutex_);
+      never_.wait_for(waiting, ended, limit, [] { return false; });
+      if (!ended.stop_requested()) std::_Exit(exit_status);
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any never_;
+  std::jthread thread_;  // last: stopped and joined first
+};
+
+}  // namespace
+
 struct Program::State {
   explicit State(ProgramOptions given)
       : options(std::move(given)),
@@ -27,6 +53,7 @@ struct Program::State {
         stop_changed(home) {}
 
   ProgramOptions options;
+  Watchdog watchdog;  // outlives what may hang
   asio::io_context io;
   WorkerPool workers;
   Logger logger;
@@ -71,6 +98,11 @@ asio::awaitable<void> Program::stop_requested() {
 
 void Program::request_stop(int exit_status) {
   asio::post(state_->home, [state = state_.get(), exit_status] { state->stop(exit_status); });
+}
+
+void Program::request_stop(int exit_status, std::chrono::nanoseconds limit) {
+  state_->watchdog.start(exit_status, limit);
+  request_stop(exit_status);
 }
 
 int Program::run(std::function<asio::awaitable<void>(Program&)> body) {

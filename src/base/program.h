@@ -1,6 +1,7 @@
 // The frame of a server process: event loop, worker threads, signals, ordered shutdown, exit status.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -38,6 +39,8 @@ class Program {
   // Ends stop_requested() from inside, with the exit status the process shall have (for example 1 for a lost lock).
   // May be called from any thread; the first call counts.
   void request_stop(int exit_status);
+  // The same; and if the program has not ended within `limit`, whatever it waits for, it is ended with that status.
+  void request_stop(int exit_status, std::chrono::nanoseconds limit);
   int exit_status() const;
 
   // Runs `body` to its end and gives the exit status: 0, that of request_stop(), or 1 if `body` throws (logged as

@@ -47,11 +47,11 @@ struct ActiveBbs::Parts {
         ledger(surroundings.home, surroundings.workers, surroundings.store, surroundings.clock,
                {{config.max_task_retries}, config.reconcile_before_calls, surroundings.give_up}, logger),
         hub(surroundings.home),
-        auctions(surroundings.home, config.auctioneer, logger),
-        reps(surroundings.home, surroundings.cells, config.rep, config.update_workers, logger),
-        callbacks(surroundings.home, ledger, callback_options(config), config.task_callback_workers, logger),
+        auctions(surroundings.home, config.auctioneer, may_act, logger),
+        reps(surroundings.home, surroundings.cells, config.rep, config.update_workers, may_act, logger),
+        callbacks(surroundings.home, ledger, callback_options(config), config.task_callback_workers, may_act, logger),
         convergence(ledger, surroundings.cells, surroundings.clock, surroundings.probe, config.convergence, logger),
-        api(router, {surroundings.has_lock}, surroundings.probe, logger),
+        api(router, {may_act}, surroundings.probe, logger),
         cluster_service(api, ledger, surroundings.cells, surroundings.clock),
         actual_lrp_service(api, surroundings.home, ledger, reps),
         evacuation_service(api, ledger),
@@ -70,7 +70,8 @@ struct ActiveBbs::Parts {
               check_database(store.database(), base::to_unix_nanos(clock.now()));
             },
             config.database_check, logger),
-        loops(surroundings.home, logger) {
+        loops(surroundings.home, logger),
+        term_check_interval(config.lock_retry_interval) {
     ledger.on_commit([this](const Outcome& outcome) { publish(outcome); });
   }
 
@@ -83,8 +84,10 @@ struct ActiveBbs::Parts {
   // Brings the tables to the present version, with this BBS's term in them.
   asio::awaitable<void> take_over() {
     const auto started = std::chrono::steady_clock::now();
-    auto migrating = [&store = surroundings.store, log = logger.session("migration-manager")] {
-      store.become_active([&log](const MigrationProgress& step) {
+    // A process that was stopped in between must not end the term of the one that has the lock by now.
+    auto migrating = [&around = surroundings, log = logger.session("migration-manager")] {
+      require_lock(around.has_lock);
+      around.store.become_active([&log](const MigrationProgress& step) {
         log.info("migrated", {{"version", step.version}, {"what", step.what}, {"nanoseconds", step.took.count()}});
       });
     };
@@ -99,6 +102,7 @@ struct ActiveBbs::Parts {
       probe.encrypted(took);
     }));
     loops.spawn("database-check", database_check.run(surroundings.give_up));
+    loops.spawn("watch-term", watch_term(term_check_interval));
   }
 
   static asio::awaitable<void> refuse(net::HttpExchange& exchange) {
@@ -113,7 +117,13 @@ struct ActiveBbs::Parts {
     loops.spawn("statistics", base::repeat_every(kStatisticsInterval, [&probe] { probe.report_statistics(); }));
   }
 
+  // What is durable but was not told while the lock was certain is not told at all: another BBS may have gone on from
+  // it. Every stream ends, so that its reader lists again.
   void publish(const Outcome& outcome) {
+    if (!may_act()) {
+      hub.close();
+      return surroundings.give_up("the lock is not certain any more");
+    }
     hub.publish(outcome.events);
     for (const FollowUp& follow_up : outcome.follow_ups) {
       std::visit([this](const auto& what) { follow(what); }, follow_up);
@@ -127,9 +137,22 @@ struct ActiveBbs::Parts {
   void follow(const CancelTaskOnCell& what) { reps.make(what); }
   void follow(const CompletionCallback& what) { callbacks.submit(what.task); }
 
+  // A term may end although the lock is held: two BBSes of one uuid share it.
+  asio::awaitable<void> watch_term(std::chrono::nanoseconds interval) {
+    while (!ledger.is_superseded()) {
+      co_await base::sleep_for(interval);
+      try {
+        co_await ledger.check_term();
+      } catch (const sql::Error& e) {
+        logger.error("failed-to-check-term", {{"error", e.what()}});
+      }
+    }
+  }
+
   Surroundings surroundings;
   base::Logger logger;
   Ledger ledger;
+  const HasLock may_act = [this] { return surroundings.has_lock() && !ledger.is_superseded(); };
   EventHub hub;
   AuctionRequests auctions;
   RepCalls reps;
@@ -149,6 +172,7 @@ struct ActiveBbs::Parts {
   KeyRotationLoop key_rotation;
   DatabaseCheckLoop database_check;
   base::TaskGroup loops;
+  const std::chrono::nanoseconds term_check_interval;
   std::atomic<bool> is_loaded = false;
 };
 

@@ -13,6 +13,7 @@
 #include "bbs/bbs_probe.h"
 #include "bbs/cells.h"
 #include "bbs/config.h"
+#include "bbs/has_lock.h"
 #include "bbs/ledger.h"
 #include "clients/loggregator_client.h"
 
@@ -31,7 +32,7 @@ class ActiveBbs {
     const base::Clock& clock;
     BbsProbe& probe;
     base::Logger logger;
-    std::function<bool()> has_lock;                          // may be called from any thread
+    HasLock has_lock;
     std::function<void(const std::string& reason)> give_up;  // the process is to end with status 1
     clients::LoggregatorClient& loggregator;                 // for what concerns an application
     const AccessLog* access_log = nullptr;                   // null: none is kept

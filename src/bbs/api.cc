@@ -99,6 +99,7 @@ asio::awaitable<void> Api::respond(net::HttpExchange& exchange, Answer answer) {
   for (const auto& record : answer.records) {
     models::append_field(piece, 2, *record);
     if (piece.size() < kPiece) continue;
+    if (!options_.may_answer()) throw std::runtime_error("the lock was lost while a list was sent");
     co_await exchange.write_body(piece);
     piece.clear();
   }

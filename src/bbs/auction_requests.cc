@@ -39,8 +39,9 @@ models::TaskStartRequest start_request_for(const AuctionTask& auction) {
 }
 
 AuctionRequests::AuctionRequests(asio::any_io_executor executor, clients::AuctioneerClientOptions options,
-                                 base::Logger logger)
+                                 HasLock has_lock, base::Logger logger)
     : client_(executor, std::move(options)),
+      has_lock_(std::move(has_lock)),
       logger_(logger.session("auction-requests")),
       lrps_(executor),
       tasks_(executor),
@@ -83,6 +84,7 @@ asio::awaitable<void> AuctionRequests::send_lrps() {
     std::vector<models::LRPStartRequest> requests = take(lrps_, trace_id);
     const std::size_t count = requests.size();
     try {
+      require_lock(has_lock_);
       co_await client_.request_lrp_auctions(std::move(requests), std::move(trace_id));
       logger_.debug("requested-lrp-auctions", {{"count", count}});
     } catch (const boost::system::system_error&) {
@@ -100,6 +102,7 @@ asio::awaitable<void> AuctionRequests::send_tasks() {
     std::vector<models::TaskStartRequest> requests = take(tasks_, trace_id);
     const std::size_t count = requests.size();
     try {
+      require_lock(has_lock_);
       co_await client_.request_task_auctions(std::move(requests), std::move(trace_id));
       logger_.debug("requested-task-auctions", {{"count", count}});
     } catch (const boost::system::system_error&) {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/task_group.h"
 #include "base/wait.h"
+#include "bbs/has_lock.h"
 #include "bbs/outcome.h"
 #include "clients/auctioneer_client.h"
 #include "models/auction_json.h"
@@ -18,10 +19,11 @@ models::LRPStartRequest start_request_for(const AuctionLRP& auction);
 models::TaskStartRequest start_request_for(const AuctionTask& auction);
 
 // Sends requests in the background, what has gathered under one trace id in one POST. A request that fails is logged
-// and dropped, and so is one too many: convergence asks again. Lives on one strand.
+// and dropped, and so is one too many: convergence asks again. Nothing is sent without the lock. Lives on one strand.
 class AuctionRequests {
  public:
-  AuctionRequests(asio::any_io_executor executor, clients::AuctioneerClientOptions options, base::Logger logger);
+  AuctionRequests(asio::any_io_executor executor, clients::AuctioneerClientOptions options, HasLock has_lock,
+                  base::Logger logger);
 
   void request(const AuctionLRP& auction);
   void request(const AuctionTask& auction);
@@ -48,6 +50,7 @@ class AuctionRequests {
   asio::awaitable<void> send_tasks();
 
   clients::AuctioneerClient client_;
+  HasLock has_lock_;
   base::Logger logger_;
   Line<models::LRPStartRequest> lrps_;
   Line<models::TaskStartRequest> tasks_;

@@ -27,7 +27,10 @@ namespace rivera::bbs {
 // Cells as the test says. Used on the home strand.
 class GivenCells final : public Cells {
  public:
-  asio::awaitable<std::vector<models::CellPresence>> list() override { co_return present; }
+  asio::awaitable<std::vector<models::CellPresence>> list() override {
+    ++listed;
+    co_return present;
+  }
   asio::awaitable<std::optional<models::CellPresence>> find(std::string cell_id) override {
     for (const auto& cell : present) {
       if (cell.cell_id() == cell_id) co_return cell;
@@ -35,6 +38,7 @@ class GivenCells final : public Cells {
     co_return std::nullopt;
   }
   std::vector<models::CellPresence> present;
+  int listed = 0;  // how often
 };
 
 class BbsHarness : public testing::Test {

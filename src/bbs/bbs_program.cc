@@ -19,6 +19,10 @@ namespace {
 constexpr auto kGrace = std::chrono::minutes(1);
 constexpr auto kRuntimeInterval = std::chrono::seconds(10);   // docs/spec/loggregator.md §8
 constexpr auto kDatabaseInterval = std::chrono::seconds(60);  // docs/spec/bbs.md §7.2
+// How long a BBS without the lock takes to end, whatever it waits for.
+constexpr auto kEndWithoutLock = std::chrono::seconds(2);
+// Of that, for streams to end cleanly and for requests to be refused.
+constexpr auto kGraceWithoutLock = std::chrono::milliseconds(500);
 
 // Plain HTTP, 200 for any path, on a standby too (docs/spec/bbs.md §1.4).
 class HealthListener {
@@ -105,8 +109,8 @@ class BbsProcess {
     } catch (...) {
       failure = std::current_exception();
     }
-    // Without the lock nothing may be answered any more, so there is nothing to wait for.
-    const auto grace = lock_.is_held() && !failure ? std::chrono::nanoseconds(kGrace) : std::chrono::nanoseconds(0);
+    const bool may_finish = lock_.is_held() && !failure;
+    const auto grace = may_finish ? std::chrono::nanoseconds(kGrace) : std::chrono::nanoseconds(kGraceWithoutLock);
     co_await active.stop(grace);
     if (failure) {
       co_await lock_.release();
@@ -151,7 +155,7 @@ class BbsProcess {
 
   void give_up(const std::string& reason) {
     logger_.error("giving-up", {{"reason", reason}});
-    program_.request_stop(1);
+    program_.request_stop(1, kEndWithoutLock);
   }
 
   base::Program& program_;

@@ -14,16 +14,20 @@ constexpr std::size_t kShare = 5;
 
 }  // namespace
 
+void CellWatch::expect(const CellIds& cells) { present_.insert(cells.begin(), cells.end()); }
+
 CellIds CellWatch::believe(CellIds listed, base::Timestamp now) {
   std::vector<std::string> gone;
   std::set_difference(present_.begin(), present_.end(), listed.begin(), listed.end(), std::back_inserter(gone));
-  const bool doubtful = gone.size() >= kFew && gone.size() * kShare > present_.size();
+  const bool is_mass = gone.size() >= kFew && gone.size() * kShare > present_.size();
+  const bool after_outage = last_outage_ && now - *last_outage_ < confirmation_;
   std::map<std::string, base::Timestamp> doubted;
   for (const std::string& cell : gone) {
     const auto known = doubted_since_.find(cell);
-    const base::Timestamp since = known == doubted_since_.end() ? now : known->second;
     const bool is_new = known == doubted_since_.end();
-    if ((is_new && !doubtful) || now - since >= confirmation_) continue;
+    if (is_new && !is_mass && !after_outage) continue;
+    const base::Timestamp since = is_new ? now : known->second;
+    if (now - since >= confirmation_) continue;
     doubted[cell] = since;
     listed.insert(cell);
   }

@@ -42,6 +42,38 @@ TEST_F(CellWatchTest, ForgetsTheDoubtWhenTheCellsAreBack) {
   EXPECT_EQ(believe({}), kFive) << "counted from the second disappearance";
 }
 
+TEST_F(CellWatchTest, WantsEveryDisappearanceConfirmedAfterAnOutageOfLocket) {
+  believe({"a", "b"});
+  watch_.unreachable(clock_.now());
+  clock_.advance(5s);
+  EXPECT_EQ(believe({}), CellIds({"a", "b"}));
+  clock_.advance(14s);
+  EXPECT_EQ(believe({}), CellIds({"a", "b"}));
+  clock_.advance(1s);
+  EXPECT_EQ(believe({}), CellIds());
+}
+
+TEST_F(CellWatchTest, BelievesAgainAtOnceWhenTheOutageIsLongOver) {
+  believe({"a", "b"});
+  watch_.unreachable(clock_.now());
+  clock_.advance(5s);
+  believe({"a", "b"});
+  clock_.advance(10s);
+  EXPECT_EQ(believe({"a"}), CellIds({"a"}));
+}
+
+TEST_F(CellWatchTest, MissesTheCellsOfTheRecordsFromTheStart) {
+  watch_.expect(kFive);
+  EXPECT_EQ(believe({"a"}), kFive);
+  clock_.advance(15s);
+  EXPECT_EQ(believe({"a"}), CellIds({"a"}));
+}
+
+TEST_F(CellWatchTest, BelievesAtTheStartThatOneOrTwoOfTheRecordsCellsAreGone) {
+  watch_.expect({"a", "b"});
+  EXPECT_EQ(believe({}), CellIds());
+}
+
 TEST_F(CellWatchTest, AFewAmongManyAreNoMass) {
   CellIds many;
   for (int i = 0; i < 100; ++i) many.insert("cell-" + std::to_string(i));

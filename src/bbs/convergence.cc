@@ -255,6 +255,20 @@ LRPConvergence plan_lrp_convergence(const Records& records, const CellIds& cells
   return LRPPlanner(records, cells, now).plan(scope);
 }
 
+LRPConvergence caused_by_cells(LRPConvergence plan) {
+  LRPConvergence part;
+  part.lost_evacuating = std::move(plan.lost_evacuating);
+  part.lost = std::move(plan.lost);
+  part.returned = std::move(plan.returned);
+  return part;
+}
+
+TaskConvergence caused_by_cells(TaskConvergence plan) {
+  TaskConvergence part;
+  part.lost = std::move(plan.lost);
+  return part;
+}
+
 TaskConvergence plan_task_convergence(const Records& records, const CellIds& cells, base::Timestamp now,
                                       const TaskDurations& durations) {
   TaskPlanner planner(cells, base::to_unix_nanos(now), durations);

@@ -52,6 +52,9 @@ enum class Scope {
 LRPConvergence plan_lrp_convergence(const Records& records, const CellIds& cells, base::Timestamp now,
                                     Scope scope = Scope::kAll);
 
+// Of a plan, what cells that went or came back have caused, and nothing that has a pace of its own (§9.3).
+LRPConvergence caused_by_cells(LRPConvergence plan);
+
 struct TaskDurations {
   std::chrono::nanoseconds kick = std::chrono::seconds(30);
   std::chrono::nanoseconds expire_pending = std::chrono::minutes(30);
@@ -74,5 +77,6 @@ struct TaskConvergence {
 
 TaskConvergence plan_task_convergence(const Records& records, const CellIds& cells, base::Timestamp now,
                                       const TaskDurations& durations);
+TaskConvergence caused_by_cells(TaskConvergence plan);
 
 }  // namespace rivera::bbs

@@ -1,5 +1,7 @@
 #include "bbs/convergence_loop.h"
 
+#include <algorithm>
+
 namespace rivera::bbs {
 namespace {
 
@@ -9,20 +11,24 @@ constexpr std::uint64_t kRunsToASweep = 20;
 }  // namespace
 
 asio::awaitable<void> ConvergenceLoop::run() {
+  co_await expect_cells();
+  auto due = std::chrono::steady_clock::now() + options_.interval;
   for (;;) {
-    co_await base::sleep_for(options_.interval);
-    co_await converge();
+    const std::chrono::nanoseconds left = due - std::chrono::steady_clock::now();
+    co_await base::sleep_for(std::min(left, options_.cell_interval));
+    if (std::chrono::steady_clock::now() < due) {
+      co_await look_at_cells();
+    } else {
+      co_await converge();
+      due = std::chrono::steady_clock::now() + options_.interval;
+    }
   }
 }
 
 asio::awaitable<void> ConvergenceLoop::converge() {
   try {
     CellIds present = co_await present_cells();
-    const auto cells = std::make_shared<const CellIds>(std::move(present));
-    co_await ledger_.reconcile();
-    co_await converge_lrps(cells);
-    co_await ledger_.delete_lost_tasks();
-    co_await converge_tasks(cells);
+    co_await act(std::move(present), Part::kAll);
   } catch (const boost::system::system_error&) {
     throw;  // cancelled
   } catch (const std::exception& e) {
@@ -30,28 +36,70 @@ asio::awaitable<void> ConvergenceLoop::converge() {
   }
 }
 
+asio::awaitable<void> ConvergenceLoop::look_at_cells() {
+  try {
+    CellIds present = co_await present_cells();
+    if (acted_on_ && present != *acted_on_) co_await act(std::move(present), Part::kCausedByCells);
+  } catch (const boost::system::system_error&) {
+    throw;  // cancelled
+  } catch (const std::exception& e) {
+    logger_.error("failed-to-look-at-cells", {{"error", e.what()}});
+  }
+}
+
+asio::awaitable<void> ConvergenceLoop::act(CellIds present, Part part) {
+  const auto cells = std::make_shared<const CellIds>(std::move(present));
+  if (part == Part::kAll) co_await ledger_.reconcile();
+  co_await converge_lrps(cells, part);
+  if (part == Part::kAll) co_await ledger_.delete_lost_tasks();
+  co_await converge_tasks(cells, part);
+  acted_on_ = *cells;
+}
+
+// Those on which something is recorded to run.
+asio::awaitable<void> ConvergenceLoop::expect_cells() {
+  auto look = [](const Records& records) {
+    CellIds cells;
+    for (const auto& [cell, lrps] : records.cells()) cells.insert(cell);
+    for (const auto& [guid, task] : records.tasks()) {
+      if (task->task.state() == models::Task::Running) cells.insert(task->task.cell_id());
+    }
+    return cells;
+  };
+  const CellIds cells = co_await ledger_.read(std::move(look));
+  watch_.expect(cells);
+}
+
 asio::awaitable<CellIds> ConvergenceLoop::present_cells() {
-  const std::vector<models::CellPresence> present = co_await cells_.list();
+  std::vector<models::CellPresence> present;
+  try {
+    present = co_await cells_.list();
+  } catch (const std::runtime_error&) {
+    watch_.unreachable(clock_.now());
+    throw;
+  }
   CellIds ids;
   for (const models::CellPresence& cell : present) ids.insert(cell.cell_id());
   const std::size_t listed = ids.size();
   CellIds believed = watch_.believe(std::move(ids), clock_.now());
   if (believed.size() > listed) {
-    logger_.error("many-cells-missing-at-once", {{"listed", listed}, {"taken-for-present", believed.size()}});
+    logger_.error("missing-cells-not-believed", {{"listed", listed}, {"taken-for-present", believed.size()}});
   }
   co_return believed;
 }
 
-asio::awaitable<void> ConvergenceLoop::converge_lrps(std::shared_ptr<const CellIds> cells) {
+asio::awaitable<void> ConvergenceLoop::converge_lrps(std::shared_ptr<const CellIds> cells, Part part) {
   const auto started = std::chrono::steady_clock::now();
   const auto plan = std::make_shared<LRPConvergence>();
-  const Scope scope = runs_++ % kRunsToASweep == 0 ? Scope::kAll : Scope::kUnsettled;
-  Ledger::Operation operation = [plan, cells, scope](Board& board, base::Timestamp now) {
+  const bool sweeps = part == Part::kAll && runs_++ % kRunsToASweep == 0;
+  const Scope scope = sweeps ? Scope::kAll : Scope::kUnsettled;
+  Ledger::Operation operation = [plan, cells, part, scope](Board& board, base::Timestamp now) {
     *plan = plan_lrp_convergence(board.records(), *cells, now, scope);
+    if (part == Part::kCausedByCells) *plan = caused_by_cells(std::move(*plan));
     return board.converge_lrps(*plan, *cells, now);
   };
   co_await ledger_.run(std::move(operation));
-  probe_.lrps_converged(*plan, std::chrono::steady_clock::now() - started);
+  if (part == Part::kAll) probe_.lrps_converged(*plan, std::chrono::steady_clock::now() - started);
   logger_.debug("converged-lrps", {{"missing", plan->missing.size()},
                                    {"extra", plan->retire.size()},
                                    {"restarted", plan->restart.size()},
@@ -59,15 +107,16 @@ asio::awaitable<void> ConvergenceLoop::converge_lrps(std::shared_ptr<const CellI
                                    {"returned", plan->returned.size()}});
 }
 
-asio::awaitable<void> ConvergenceLoop::converge_tasks(std::shared_ptr<const CellIds> cells) {
+asio::awaitable<void> ConvergenceLoop::converge_tasks(std::shared_ptr<const CellIds> cells, Part part) {
   const auto started = std::chrono::steady_clock::now();
   const auto plan = std::make_shared<TaskConvergence>();
-  Ledger::Operation operation = [plan, cells, durations = options_.tasks](Board& board, base::Timestamp now) {
+  Ledger::Operation operation = [plan, cells, part, durations = options_.tasks](Board& board, base::Timestamp now) {
     *plan = plan_task_convergence(board.records(), *cells, now, durations);
+    if (part == Part::kCausedByCells) *plan = caused_by_cells(std::move(*plan));
     return board.converge_tasks(*plan, now);
   };
   co_await ledger_.run(std::move(operation));
-  probe_.tasks_converged(*plan, std::chrono::steady_clock::now() - started);
+  if (part == Part::kAll) probe_.tasks_converged(*plan, std::chrono::steady_clock::now() - started);
 }
 
 }  // namespace rivera::bbs

@@ -126,6 +126,22 @@ TEST_F(Convergence, ReschedulesAReplacementWhoseCellIsLostToo) {
   EXPECT_EQ(events_in(outcome, Hub::kGroup), Names());
 }
 
+TEST_F(Convergence, OfAPlanTheLossOfACellCausesNothingThatHasAPaceOfItsOwn) {
+  desire("lost", 1);
+  start("lost", 0, "gone", "i");
+  desire("stale", 1);
+  desire("missing", 1);
+  remove_ordinary("missing", 0);
+  clock_.advance(31s);
+  const LRPConvergence whole = plan_lrp_convergence(board_.records(), {}, clock_.now());
+  EXPECT_EQ(whole.restart.size(), 1u);
+  EXPECT_EQ(whole.missing.size(), 1u);
+  const LRPConvergence part = caused_by_cells(whole);
+  EXPECT_EQ(part.lost.size(), 1u);
+  EXPECT_TRUE(part.restart.empty());
+  EXPECT_TRUE(part.missing.empty());
+}
+
 TEST_F(Convergence, TakesASuspectBackWhenItsCellReturns) {
   desire("p", 1);
   start("p", 0, "cell", "i");

@@ -33,11 +33,11 @@ asio::awaitable<std::optional<std::string>> read_filter(net::HttpExchange& excha
   co_return request.cell_id();
 }
 
-// Sends what the source gives until it is over.
-asio::awaitable<void> pump(EventSource& source, net::SseResponse& response) {
+// Sends what the source gives until it is over, or this BBS may not answer any more.
+asio::awaitable<void> pump(EventSource& source, net::SseResponse& response, const Api& api) {
   for (;;) {
     const std::vector<EncodedEvent> events = co_await source.next();
-    if (events.empty()) co_return;
+    if (events.empty() || !api.may_answer()) co_return;
     co_await response.write(events);
   }
 }
@@ -90,7 +90,7 @@ asio::awaitable<void> EventService::serve(Stream stream, net::HttpExchange& exch
   auto beginning = net::SseResponse::begin(exchange, stream_head(), write_limit_);
   const auto response = co_await std::move(beginning);
   using namespace asio::experimental::awaitable_operators;
-  auto either = pump(*source, *response) || response->client_gone();
+  auto either = pump(*source, *response, api_) || response->client_gone();
   const auto ended_by = co_await std::move(either);
   if (ended_by.index() == 0) co_await response->end();
 }

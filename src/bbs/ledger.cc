@@ -133,9 +133,11 @@ asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
   for (const auto& outcome : batch->outcomes) {
     changes.insert(changes.end(), outcome->changes.begin(), outcome->changes.end());
   }
+  // Once in doubt, always: a later attempt that fails for sure says nothing of the one that may have succeeded.
+  bool in_doubt = false;
   for (;;) {
     std::optional<models::ModelError> failure;
-    bool in_doubt = false;
+    bool is_over = false;
     try {
       auto writing = [this, &changes] { store_.write(changes); };
       co_await workers_.run(std::move(writing));
@@ -144,12 +146,14 @@ asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
     } catch (const sql::Error& e) {
       logger_.error("failed-to-commit", {{"error", e.what()}, {"changes", changes.size()}});
       failure = as_model_error(e);
-      in_doubt = is_in_doubt(e);
+      in_doubt = in_doubt || is_in_doubt(e);
+      is_over = e.error_class() == sql::ErrorClass::kMissingTable;
     } catch (const TermEnded& e) {
       failure = models::unknown_error(e.what());
-      if (options_.give_up) options_.give_up(e.what());
+      is_over = true;
+      end_term(e.what());
     }
-    if (!in_doubt || stopping_) {
+    if (!in_doubt || is_over || stopping_) {
       fail(*batch, *failure);
       if (failure->type() == models::Error::Unrecoverable && options_.give_up) options_.give_up(failure->message());
       co_return;
@@ -191,6 +195,17 @@ void Ledger::take_back(Batch& batch) {
     }
     mark_clean(**outcome);
   }
+}
+
+asio::awaitable<void> Ledger::check_term() {
+  auto asking = [this] { return store_.is_active(); };
+  const bool is_active = co_await workers_.run(std::move(asking));
+  if (!is_active) end_term("another BBS has become active");
+}
+
+void Ledger::end_term(const std::string& reason) {
+  if (superseded_.exchange(true)) return;
+  if (options_.give_up) options_.give_up(reason);
 }
 
 void Ledger::mark_dirty(const Outcome& outcome) {

@@ -8,6 +8,7 @@
 // back, and the callers get the error.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -81,6 +82,11 @@ class Ledger {
   // Deletes the tasks that nothing will ever read. Throws models::ModelError.
   asio::awaitable<void> delete_lost_tasks();
 
+  // Whether another BBS has begun a term, as far as it was noticed: nothing may be answered any more. Any thread.
+  bool is_superseded() const { return superseded_; }
+  // Asks the store, and gives up if so. Throws sql::Error if it cannot be asked.
+  asio::awaitable<void> check_term();
+
   // Waits until all that was decided is durable, then ends. Nothing may be run afterwards.
   asio::awaitable<void> stop();
 
@@ -99,6 +105,7 @@ class Ledger {
   void commit(Batch& batch);
   void take_back(Batch& batch);
   void fail(Batch& batch, const models::ModelError& error);
+  void end_term(const std::string& reason);
   void mark_dirty(const Outcome& outcome);
   void mark_clean(const Outcome& outcome);
 
@@ -133,6 +140,7 @@ class Ledger {
   // Runs of reconcile(): how many have been asked for, and up to which of these requests the last one counts.
   std::uint64_t reconciliations_wanted_ = 0, reconciliations_done_ = 0;
   bool is_reconciling_ = false;
+  std::atomic<bool> superseded_ = false;
   base::TaskGroup writer_;
 };
 

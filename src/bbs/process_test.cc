@@ -1,152 +1,17 @@
 // The program itself beside a real Locket: standing by, taking over, what a kill -9 leaves, the end.
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <boost/json.hpp>
-#include <gtest/gtest.h>
-
-#include "base/files.h"
 #include "base/subprocess.h"
-#include "bbs/bbs_harness.h"
-#include "models/testing.h"
-
-extern char** environ;
+#include "bbs/program_harness.h"
+#include "sql/database.h"
 
 namespace rivera::bbs {
 namespace {
 
-namespace json = boost::json;
-
-const std::string kBinaries = RIVERA_BIN_DIR "/";
-
-// A program running until it is ended, and its log.
-class Process {
- public:
-  Process(const std::string& name, const std::string& config_path) : name_(name) {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
-    output_.reset(ends[0]);
-    base::UniqueFd writing(ends[1]);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, writing.get(), 1);
-    std::string program = kBinaries + name, flag = "-config", path = config_path;
-    char* const argv[] = {program.data(), flag.data(), path.data(), nullptr};
-    const int failed = posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0) throw std::runtime_error("cannot run " + program);
-  }
-  ~Process() { end(SIGKILL); }
-
-  // Reads the log until `message` comes; gives its data. Throws if the program ends before.
-  json::object wait_for(const std::string& message) {
-    for (;;) {
-      const auto line_end = log_.find('\n');
-      if (line_end == std::string::npos) {
-        read_more();
-        continue;
-      }
-      const auto line = json::parse(log_.substr(0, line_end)).as_object();
-      log_.erase(0, line_end + 1);
-      if (line.at("message").as_string() == message) return line.at("data").as_object();
-    }
-  }
-
-  // Its exit status, or -signal.
-  int end(int signal) {
-    if (pid_ <= 0) return 0;
-    kill(pid_, signal);
-    return wait();
-  }
-  int wait() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-
- private:
-  void read_more() {
-    char buffer[4096];
-    const auto count = read(output_.get(), buffer, sizeof buffer);
-    if (count <= 0) throw std::runtime_error(name_ + " ended");
-    log_.append(buffer, static_cast<std::size_t>(count));
-  }
-
-  std::string name_;
-  pid_t pid_ = 0;
-  base::UniqueFd output_;
-  std::string log_;
-};
-
-std::string free_address() {
-  base::UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) throw std::runtime_error("bind failed");
-  getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
-  return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-}
-
-// Uses the harness for its certificates and its client only.
-class BbsProcess : public BbsHarness {
+class BbsProcess : public ProgramHarness {
  protected:
-  BbsProcess() { start_locket(); }
+  json::object bbs_config(const std::string& uuid) { return ProgramHarness::bbs_config(uuid, locket_address_); }
 
-  void start_locket() {
-    const json::object config = {{"listen_address", locket_address_},
-                                 {"ca_file", config_.tls.ca_file},
-                                 {"cert_file", config_.tls.certificate_file},
-                                 {"key_file", config_.tls.key_file},
-                                 {"database_driver", "sqlite3"},
-                                 {"database_connection_string", (directory_.path() / "locket.db").string()}};
-    locket_ = std::make_unique<Process>("locket", write("locket.json", config));
-    locket_->wait_for("locket.started");
-  }
-
-  std::string write(const std::string& name, const json::object& config) {
-    const auto path = directory_.path() / name;
-    base::write_file_atomically(path, json::serialize(config));
-    return path;
-  }
-
-  json::object bbs_config(const std::string& uuid) {
-    return {{"uuid", uuid},
-            {"listen_address", free_address()},
-            {"health_address", free_address()},
-            {"ca_file", config_.tls.ca_file},
-            {"cert_file", config_.tls.certificate_file},
-            {"key_file", config_.tls.key_file},
-            {"database_driver", "sqlite3"},
-            {"database_connection_string", (directory_.path() / "bbs.db").string()},
-            {"encryption_keys", {{"k1", "a secure passphrase"}}},
-            {"active_key_label", "k1"},
-            {"auctioneer_address", "http://127.0.0.1:1"},
-            {"locket_address", locket_address_},
-            {"locket_ca_cert_file", config_.tls.ca_file},
-            {"locket_client_cert_file", config_.tls.certificate_file},
-            {"locket_client_key_file", config_.tls.key_file},
-            {"lock_ttl", "2s"},
-            {"lock_retry_interval", "200ms"},
-            {"rep_require_tls", true}};
-  }
-
-  void desire(const std::string& guid) {
-    models::DesireLRPRequest request;
-    *request.mutable_desired_lrp() = models::testing::a_desired_lrp(guid).with_instances(2);
-    const auto response = call<models::DesiredLRPLifecycleResponse>("/v1/desired_lrp/desire.r2", request);
-    EXPECT_FALSE(response.has_error()) << response.error().message();
-  }
-  int instances() {
-    return call<models::ActualLRPsResponse>("/v1/actual_lrps/list", models::ActualLRPsRequest()).actual_lrps_size();
-  }
   int health(const json::object& config) {
     return run(get_plain("http://" + std::string(config.at("health_address").as_string()))).status;
   }
@@ -158,20 +23,30 @@ class BbsProcess : public BbsHarness {
     auto sending = plain.send(net::Endpoint::parse(url), std::move(request));
     co_return co_await std::move(sending);
   }
-  void use(const json::object& config) { address_ = config.at("listen_address").as_string(); }
+
+  asio::awaitable<net::HttpResponse> send_desire(std::string guid) {
+    models::DesireLRPRequest message;
+    *message.mutable_desired_lrp() = models::testing::a_desired_lrp(guid);
+    net::HttpRequest request;
+    request.method = "POST";
+    request.target = "/v1/desired_lrp/desire.r2";
+    request.body = message.SerializeAsString();
+    auto sending = send(std::move(request));
+    co_return co_await std::move(sending);
+  }
 
   const std::string locket_address_ = free_address();
-  std::unique_ptr<Process> locket_;
+  base::TestProgram locket_ = start_locket(locket_address_);
 };
 
 TEST_F(BbsProcess, AStandbyTakesOverWhatTheActiveOneAcknowledged) {
   const json::object first_config = bbs_config("first"), second_config = bbs_config("second");
-  Process first("bbs", write("first.json", first_config));
+  base::TestProgram first = start_bbs(first_config);
   first.wait_for("bbs.started");
   use(first_config);
   desire("p");
 
-  Process second("bbs", write("second.json", second_config));
+  base::TestProgram second = start_bbs(second_config);
   second.wait_for("bbs.locket-lock.started");
   EXPECT_EQ(health(second_config), 200);
   use(second_config);
@@ -187,27 +62,52 @@ TEST_F(BbsProcess, AStandbyTakesOverWhatTheActiveOneAcknowledged) {
 
 TEST_F(BbsProcess, ACleanEndGivesTheLockUpAtOnce) {
   const json::object config = bbs_config("same");
-  Process first("bbs", write("first.json", config));
+  base::TestProgram first = start_bbs(config);
   first.wait_for("bbs.started");
-  Process second("bbs", write("second.json", bbs_config("other")));
+  base::TestProgram second = start_bbs(bbs_config("other"));
   second.wait_for("bbs.locket-lock.started");
   EXPECT_EQ(first.end(SIGTERM), 0);
   second.wait_for("bbs.started");
 }
 
 TEST_F(BbsProcess, EndsWithStatusOneWhenTheLockIsLost) {
-  Process bbs("bbs", write("bbs.json", bbs_config("only")));
+  base::TestProgram bbs = start_bbs(bbs_config("only"));
   bbs.wait_for("bbs.started");
-  locket_->end(SIGKILL);
-  EXPECT_EQ(bbs.wait(), 1);
+  locket_.end(SIGKILL);
+  EXPECT_EQ(bbs.wait(kLockTtl + std::chrono::seconds(2)), 1);
+}
+
+// A machine that was taken for dead and made anew has the same uuid as its old self, and so the same lock.
+TEST_F(BbsProcess, EndsWithStatusOneWhenAnotherOfItsUuidHasBecomeActive) {
+  const json::object first_config = bbs_config("same");
+  base::TestProgram first = start_bbs(first_config);
+  first.wait_for("bbs.started");
+  base::TestProgram second = start_bbs(bbs_config("same"));
+  second.wait_for("bbs.started");
+  EXPECT_EQ(first.wait(std::chrono::seconds(10)), 1) << "though it has nothing to write";
+}
+
+TEST_F(BbsProcess, WithoutTheLockEndsEvenWhenItsDatabaseHangs) {
+  const json::object config = bbs_config("only");
+  base::TestProgram bbs = start_bbs(config);
+  bbs.wait_for("bbs.started");
+  use(config);
+  config_.database.connection_string = std::string(database_keys("bbs").at("database_connection_string").as_string());
+  const auto database = sql::Database::open(config_.database);
+  auto connection = database->connect();
+  const auto transaction = connection.begin(sql::TransactionMode::kWrite);
+  auto hanging = asio::co_spawn(home_, send_desire("p"), asio::use_future);
+  locket_.end(SIGKILL);
+  EXPECT_EQ(bbs.wait(kLockTtl + std::chrono::seconds(4)), 1);
+  EXPECT_THROW(hanging.get(), net::TransportError) << "it was not answered";
 }
 
 TEST_F(BbsProcess, AStartThatFailsEndsWithStatusOneAndGivesTheLockUp) {
   json::object config = bbs_config("first");
   config["listen_address"] = locket_address_;  // taken
-  Process failing("bbs", write("first.json", config));
+  base::TestProgram failing = start_bbs(config);
   EXPECT_EQ(failing.wait(), 1);
-  Process second("bbs", write("second.json", bbs_config("second")));
+  base::TestProgram second = start_bbs(bbs_config("second"));
   second.wait_for("bbs.started");
 }
 
@@ -245,7 +145,9 @@ TEST_F(BbsProcess, MovesItsRecordsToAnotherDatabase) {
 TEST_F(BbsProcess, CheckConfigNamesWhatIsWrong) {
   json::object config = bbs_config("only");
   const auto check = [&] {
-    return base::run_command({kBinaries + "bbs", "-config", write("bbs.json", config), "-check-config"});
+    const std::string path = directory_.path() / "checked.json";
+    base::write_file_atomically(path, json::serialize(config));
+    return base::run_command({RIVERA_BIN_DIR "/bbs", "-config", path, "-check-config"});
   };
   EXPECT_EQ(check().exit_status, 0) << check().error;
   config["active_key_label"] = "k2";

@@ -33,9 +33,10 @@ struct MakeCall {
 }  // namespace
 
 RepCalls::RepCalls(asio::any_io_executor executor, Cells& cells, clients::RepClientOptions options, std::size_t workers,
-                   base::Logger logger)
+                   HasLock has_lock, base::Logger logger)
     : cells_(cells),
       reps_(executor, std::move(options)),
+      has_lock_(std::move(has_lock)),
       logger_(logger.session("rep-calls")),
       queue_(executor, kMostRepCallsWaiting),
       most_workers_(workers),
@@ -76,6 +77,7 @@ asio::awaitable<bool> RepCalls::carry_out(Call call) {
   const std::optional<models::CellPresence> cell = co_await cells_.find(cell_id);
   if (!cell) co_return false;
   const clients::RepClient rep = reps_.at(cell->rep_address(), cell->rep_url(), trace_id);
+  require_lock(has_lock_);
   auto calling = std::visit(MakeCall{rep}, call);
   co_await std::move(calling);
   co_return true;

@@ -9,17 +9,18 @@
 #include "base/task_group.h"
 #include "base/wait.h"
 #include "bbs/cells.h"
+#include "bbs/has_lock.h"
 #include "bbs/outcome.h"
 #include "clients/rep_client.h"
 
 namespace rivera::bbs {
 
 // Makes calls in the background, a bounded number at a time. A call that fails is logged: convergence, or the rep's own
-// synchronisation, makes up for it. Lives on one strand.
+// synchronisation, makes up for it. None is made without the lock. Lives on one strand.
 class RepCalls {
  public:
   RepCalls(asio::any_io_executor executor, Cells& cells, clients::RepClientOptions options, std::size_t workers,
-           base::Logger logger);
+           HasLock has_lock, base::Logger logger);
 
   using Call = std::variant<StopInstance, UpdateInstance, CancelTaskOnCell>;
   void make(Call call);
@@ -35,6 +36,7 @@ class RepCalls {
 
   Cells& cells_;
   clients::RepClientFactory reps_;
+  HasLock has_lock_;
   base::Logger logger_;
   base::Queue<Call> queue_;
   std::size_t most_workers_;

@@ -47,6 +47,11 @@ void Store::remove(const std::vector<RecordKey>& keys) {
   });
 }
 
+bool Store::is_active() {
+  sql::Connection connection = database_.connect();
+  return configuration(connection, kTermKey) == term_;
+}
+
 void Store::write(const std::vector<Change>& changes) {
   const RowStatements rows = writer_.statements_for(changes);
   database_.transact(sql::TransactionMode::kWrite, [&](sql::Connection& connection) {

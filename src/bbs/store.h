@@ -43,6 +43,9 @@ class Store {
   // result is that of a few thousand rows. Not at the same time as itself, read() or find_differences().
   LoadResult load();
 
+  // Whether the term that become_active() began is still the latest.
+  bool is_active();
+
   // Makes the changes durable, all or none; safe to repeat. Throws TermEnded.
   void write(const std::vector<Change>& changes);
 

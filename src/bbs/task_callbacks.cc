@@ -11,9 +11,10 @@ constexpr int kAttempts = 3;
 }  // namespace
 
 TaskCallbacks::TaskCallbacks(asio::any_io_executor home, Ledger& ledger, net::HttpClientOptions http,
-                             std::size_t workers, base::Logger logger)
+                             std::size_t workers, HasLock has_lock, base::Logger logger)
     : ledger_(ledger),
       http_(home, std::move(http)),
+      has_lock_(std::move(has_lock)),
       logger_(logger.session("task-callbacks")),
       queue_(home, kMostCallbacksWaiting),
       most_workers_(workers),
@@ -50,6 +51,7 @@ asio::awaitable<void> TaskCallbacks::call_back(TaskPtr task) {
 
   Answer answer = Answer::kTryAgain;
   for (int attempt = 0; attempt < kAttempts && answer == Answer::kTryAgain; ++attempt) {
+    require_lock(has_lock_);
     answer = co_await post(task->task);
   }
   if (answer != Answer::kHeard) {

@@ -7,17 +7,18 @@
 #include "base/log.h"
 #include "base/task_group.h"
 #include "base/wait.h"
+#include "bbs/has_lock.h"
 #include "bbs/ledger.h"
 #include "net/http_client.h"
 
 namespace rivera::bbs {
 
-// Calls back in the background, a bounded number at a time. What fails stays Resolving: convergence tries again. Lives
-// on the ledger's home strand.
+// Calls back in the background, a bounded number at a time. What fails stays Resolving: convergence tries again. Nobody
+// is called without the lock. Lives on the ledger's home strand.
 class TaskCallbacks {
  public:
   TaskCallbacks(asio::any_io_executor home, Ledger& ledger, net::HttpClientOptions http, std::size_t workers,
-                base::Logger logger);
+                HasLock has_lock, base::Logger logger);
 
   void submit(TaskPtr task);
   asio::awaitable<void> stop();
@@ -31,6 +32,7 @@ class TaskCallbacks {
 
   Ledger& ledger_;
   net::HttpClient http_;
+  HasLock has_lock_;
   base::Logger logger_;
   base::Queue<TaskPtr> queue_;
   std::size_t most_workers_;

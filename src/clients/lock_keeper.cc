@@ -9,11 +9,17 @@
 namespace rivera::clients {
 namespace {
 
-using Instant = std::chrono::steady_clock::time_point;
+using base::BootClock;
+using Instant = BootClock::time_point;
 
 constexpr auto kReleaseLimit = std::chrono::seconds(5);
-// How soon a call that got no answer is made again, and at most how long a standby waits between attempts.
-constexpr auto kShortInterval = std::chrono::seconds(1);
+// At most how long a standby waits between attempts.
+constexpr auto kStandbyInterval = std::chrono::seconds(1);
+// How soon a refresh that got no answer is made again.
+constexpr auto kQuickInterval = std::chrono::milliseconds(250);
+// A Locket that is well answers within milliseconds. What takes longer than this, or than an eighth of the time to
+// live, is better asked again: there is time for several attempts, and for another Locket's address.
+constexpr std::chrono::nanoseconds kShortestCall = std::chrono::seconds(1);
 
 // What came of one attempt.
 struct Attempt {
@@ -37,17 +43,30 @@ class LockKeeper::Impl {
 
   LocketResource resource() const { return {options.key, options.owner, options.value, options.type, ""}; }
 
-  bool is_held() const { return std::chrono::steady_clock::now() < valid_until.load(); }
+  bool is_held() const { return BootClock::now() < valid_until.load(); }
+
+  std::chrono::nanoseconds time_left() const { return valid_until.load() - BootClock::now(); }
+
+  // However long an interval is configured, three refreshes fit into the time to live.
+  std::chrono::nanoseconds refresh_interval() const {
+    return std::min(options.retry_interval, std::chrono::nanoseconds(options.ttl) / 3);
+  }
+
+  std::chrono::nanoseconds call_limit() const {
+    return std::max<std::chrono::nanoseconds>(kShortestCall, std::chrono::nanoseconds(options.ttl) / 8);
+  }
 
   asio::awaitable<Attempt> attempt(std::chrono::nanoseconds timeout) {
-    const Instant started = std::chrono::steady_clock::now();
+    const Instant started = BootClock::now();
     Attempt result;
     try {
       co_await locket.lock(resource(), options.ttl, timeout);
+      // A lock that had run out meanwhile may have been another's in between: it is not the same any more.
+      const bool is_whole = state != State::kHeld || is_held();
       // Counted from before the call: Locket's own count begins later.
-      valid_until = started + options.ttl - std::chrono::duration_cast<Instant::duration>(options.ttl) / 10;
-      result.held = is_held();
-      if (!result.held) result.failure = "the answer took longer than the lock's time to live";
+      if (is_whole) valid_until = started + options.ttl - std::chrono::nanoseconds(options.ttl) / 10;
+      result.held = is_whole && is_held();
+      if (!result.held) result.failure = "the answer took longer than the lock lasts";
     } catch (const LocketError& e) {
       result.collision = e.is_collision();
       result.failure = e.what();
@@ -72,14 +91,14 @@ class LockKeeper::Impl {
   static asio::awaitable<void> acquire(std::shared_ptr<Impl> self) {
     self->state = State::kWaiting;
     for (bool first = true;; first = false) {
-      const Attempt attempt = co_await self->attempt(self->options.ttl);
+      const Attempt attempt = co_await self->attempt(self->call_limit());
       if (attempt.held) break;
       if (first) {
         co_await self->log_first_failure(attempt);
       } else if (!attempt.collision) {
         self->logger.error("failed-to-acquire-lock", {{"error", attempt.failure}});
       }
-      co_await base::sleep_for(std::min<std::chrono::nanoseconds>(self->options.retry_interval, kShortInterval));
+      co_await base::sleep_for(std::min<std::chrono::nanoseconds>(self->options.retry_interval, kStandbyInterval));
     }
     self->state = State::kHeld;
     self->logger.info("acquired-lock");
@@ -87,23 +106,22 @@ class LockKeeper::Impl {
   }
 
   static asio::awaitable<void> refresh(std::shared_ptr<Impl> self) {
-    std::chrono::nanoseconds pause = self->options.retry_interval;
+    std::chrono::nanoseconds pause = self->refresh_interval();
     while (true) {
-      const std::chrono::nanoseconds before = self->valid_until.load() - std::chrono::steady_clock::now();
-      co_await base::sleep_for(std::max(std::chrono::nanoseconds(0), std::min(pause, before)));
-      const std::chrono::nanoseconds left = self->valid_until.load() - std::chrono::steady_clock::now();
+      co_await base::sleep_for(std::clamp(self->time_left(), std::chrono::nanoseconds(0), pause));
+      const std::chrono::nanoseconds left = self->time_left();
       if (left.count() <= 0) {
         self->lose("no refresh succeeded in time");
         co_return;
       }
-      const auto limit = std::max<std::chrono::nanoseconds>(self->options.retry_interval, kShortInterval);
-      const Attempt attempt = co_await self->attempt(std::min(left, limit));
+      const Attempt attempt = co_await self->attempt(std::min(left, self->call_limit()));
       if (attempt.collision) {
         self->lose(attempt.failure);
         co_return;
       }
       if (!attempt.held) self->logger.error("failed-to-refresh-lock", {{"error", attempt.failure}});
-      pause = attempt.held ? self->options.retry_interval : std::chrono::nanoseconds(kShortInterval) / 4;
+      pause = attempt.held ? self->refresh_interval()
+                           : std::min<std::chrono::nanoseconds>(self->refresh_interval(), kQuickInterval);
     }
   }
 
@@ -154,6 +172,6 @@ asio::awaitable<void> LockKeeper::release() { return Impl::release(impl_); }
 
 bool LockKeeper::is_held() const { return impl_->is_held(); }
 
-std::chrono::steady_clock::time_point LockKeeper::valid_until() const { return impl_->valid_until.load(); }
+base::BootClock::time_point LockKeeper::valid_until() const { return impl_->valid_until.load(); }
 
 }  // namespace rivera::clients

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/asio.h"
+#include "base/boot_clock.h"
 #include "base/log.h"
 #include "clients/locket_client.h"
 
@@ -17,7 +18,8 @@ struct LockKeeperOptions {
   std::string value = {};
   LocketType type = LocketType::kLock;
   std::chrono::seconds ttl{15};
-  std::chrono::nanoseconds retry_interval = std::chrono::seconds(5);  // between calls, counted from the last answer
+  // Between calls, counted from the last answer; at most a third of the TTL is waited once the lock is held.
+  std::chrono::nanoseconds retry_interval = std::chrono::seconds(5);
 };
 
 // Takes a lock, refreshes it, and tells when it is lost (docs/spec/locket-and-auction.md §1.14).
@@ -29,8 +31,8 @@ struct LockKeeperOptions {
 //
 // A refresh that fails because Locket cannot be reached is tried again as long as the lock is certainly still ours:
 // until `ttl` after the start of the last successful refresh, less a margin of a tenth of it. A collision loses it at
-// once. Unlike upstream, which exits at the first failed refresh, a restart of Locket is thus survived, and no earlier
-// than safe.
+// once. Unlike upstream, which exits at the first failed refresh, a restart of Locket is thus survived, and for no
+// longer than is safe: Locket's own count begins after ours, and the margin covers clocks that differ by a tenth.
 //
 // Lives on `executor` (a strand or a single-threaded context), but valid_until() and is_held() may be asked from any
 // thread.
@@ -53,8 +55,8 @@ class LockKeeper {
   bool is_held() const;
 
   // Until when the lock is ours even if nothing more is heard from Locket: work that must be fenced is finished before
-  // this.
-  std::chrono::steady_clock::time_point valid_until() const;
+  // this. Counted on a clock that goes on while the machine is suspended.
+  base::BootClock::time_point valid_until() const;
 
  private:
   class Impl;

@@ -8,6 +8,7 @@
 #include "locket.grpc.pb.h"
 #include "models/locket.h"
 #include "net/grpc_calls.h"
+#include "net/grpc_channel.h"
 
 namespace rivera::clients {
 namespace {
@@ -18,25 +19,29 @@ int milliseconds(std::chrono::nanoseconds duration) {
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(duration).count());
 }
 
-std::shared_ptr<grpc::Channel> make_channel(const LocketClientOptions& options) {
+std::shared_ptr<grpc::ChannelCredentials> make_credentials(const net::TlsFiles& files) {
   grpc::SslCredentialsOptions tls;
-  tls.pem_root_certs = base::read_file(options.tls.ca_file);
-  tls.pem_cert_chain = base::read_file(options.tls.certificate_file);
-  tls.pem_private_key = base::read_file(options.tls.key_file);
+  tls.pem_root_certs = base::read_file(files.ca_file);
+  tls.pem_cert_chain = base::read_file(files.certificate_file);
+  tls.pem_private_key = base::read_file(files.key_file);
+  return grpc::SslCredentials(tls);
+}
 
+std::shared_ptr<grpc::Channel> make_channel(const LocketClientOptions& options,
+                                            const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, milliseconds(options.keepalive_time));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, milliseconds(options.keepalive_timeout));
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  // A restarted Locket is found again within a second or so; a connection attempt that hangs is given up after five.
+  // A restarted Locket is found again within a second or so; a connection attempt that hangs is given up after three.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 3000);
   arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1000);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(64 << 20);  // thousands of presences at the longest they may be
-  return grpc::CreateCustomChannel(options.address, grpc::SslCredentials(tls), arguments);
+  return grpc::CreateCustomChannel(options.address, credentials, arguments);
 }
 
 void to_wire(const LocketResource& resource, locket_api::Resource& wire) {
@@ -60,6 +65,12 @@ void to_wire(const LocketResource& resource, locket_api::Resource& wire) {
 
 LocketResource from_wire(const locket_api::Resource& wire) {
   return {wire.key(), wire.owner(), wire.value(), static_cast<LocketType>(wire.type_code()), wire.type()};
+}
+
+// Whether the deadline passed here. Locket answers with this code, too, when its database was too slow
+// (docs/spec/locket-and-auction.md §1.4).
+bool is_unanswered(const grpc::Status& status) {
+  return status.error_code() == grpc::DEADLINE_EXCEEDED && status.error_message() != "context deadline exceeded";
 }
 
 }  // namespace
@@ -96,7 +107,8 @@ LocketClientOptions read_locket_client_options(const base::ConfigFile& config) {
 class LocketClient::Impl {
  public:
   explicit Impl(LocketClientOptions given)
-      : options(std::move(given)), channel(make_channel(options)), stub(Locket::NewStub(channel)) {}
+      : options(std::move(given)),
+        channel([this, credentials = make_credentials(options.tls)] { return make_channel(options, credentials); }) {}
 
   // `method` is one of the stub's: void (Request*, Response*, callback).
   template <typename Request, typename Response>
@@ -110,17 +122,19 @@ class LocketClient::Impl {
                                std::chrono::duration_cast<std::chrono::system_clock::duration>(timeout));
     call->context.set_wait_for_ready(true);
     call->context.AddMetadata("uuid", base::new_guid());
-    auto start = [this, method](net::GrpcCall<Request, Response>& c, std::function<void(grpc::Status)> done) {
+    const auto used = channel.get();
+    const auto stub = Locket::NewStub(used);
+    auto start = [&stub, method](net::GrpcCall<Request, Response>& c, std::function<void(grpc::Status)> done) {
       (stub->async()->*method)(&c.context, &c.request, &c.response, std::move(done));
     };
     auto status = co_await calls.run(call, std::move(start));
+    is_unanswered(status) ? channel.unanswered(used) : channel.answered(used);
     if (!status.ok()) throw LocketError(status.error_code(), status.error_message());
     co_return std::move(call->response);
   }
 
   LocketClientOptions options;
-  std::shared_ptr<grpc::Channel> channel;
-  std::unique_ptr<Locket::Stub> stub;
+  net::GrpcChannel channel;
   net::GrpcCalls calls;
 };
 

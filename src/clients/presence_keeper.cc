@@ -9,7 +9,8 @@ namespace rivera::clients {
 namespace {
 
 constexpr auto kPresenceReleaseLimit = std::chrono::seconds(5);
-constexpr auto kCallLimit = std::chrono::seconds(5);
+// Leaves time, within the usual time to live of 15 s, for a second attempt and one on another Locket.
+constexpr auto kCallLimit = std::chrono::seconds(3);
 constexpr auto kFirstRetryInterval = std::chrono::seconds(1);
 
 }  // namespace

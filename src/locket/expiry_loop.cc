@@ -5,7 +5,9 @@
 namespace rivera::locket {
 namespace {
 
-constexpr auto kReadingInterval = std::chrono::seconds(5);
+// Upstream reads every 5 s. What a lock that went through another node, which then died with its holder, is kept too
+// long is at most this.
+constexpr auto kReadingInterval = std::chrono::seconds(1);
 constexpr auto kLongestWait = std::chrono::seconds(1);
 // Woken later than this, we were stopped, and so could not take in refreshes.
 constexpr auto kStall = std::chrono::seconds(2);
@@ -44,7 +46,7 @@ asio::awaitable<void> ExpiryLoop::read_all() {
   try {
     auto read = [&database = database_, &store = store_] {
       auto connection = database.connect();
-      return store.fetch_all(connection, "");
+      return store.fetch_states(connection);
     };
     const auto records = co_await workers_.run(std::move(read));
     for (const auto& record : records) observe(record);
@@ -75,24 +77,20 @@ asio::awaitable<void> ExpiryLoop::releasing_loop() {
   while (true) {
     co_await wait_for_next();
     auto due = table_.take_due(std::chrono::steady_clock::now(), kMostTogether);
-    if (!due.empty()) co_await release(std::move(due));
+    for (auto& record : due) tasks_.spawn("release-expired", release(std::move(record)));
   }
 }
 
-asio::awaitable<void> ExpiryLoop::release(std::vector<LockRecord> due) {
+asio::awaitable<void> ExpiryLoop::release(LockRecord due) {
   try {
-    auto write = [&store = store_, due](sql::Connection& connection) {
-      std::vector<ReleaseOutcome> results;
-      for (const auto& record : due) results.push_back(store.release_expired(connection, record));
-      return results;
-    };
-    const auto outcomes = co_await journal_.run(std::move(write));
-    for (std::size_t i = 0; i < due.size(); ++i) log_outcome(due[i], outcomes[i]);
+    auto write = [&store = store_, due](sql::Connection& connection) { return store.release_expired(connection, due); };
+    const auto outcome = co_await journal_.run(due.key, std::move(write));
+    log_outcome(due, outcome);
   } catch (const sql::Error& e) {
-    // The next reading brings them back.
-    logger_.error("failed-compare-and-release", {{"error", e.what()}, {"locks", due.size()}});
+    // The next reading brings it back.
+    logger_.error("failed-compare-and-release", {{"key", due.key}, {"error", e.what()}});
   } catch (const RpcError& e) {
-    logger_.error("failed-compare-and-release", {{"error", e.what()}, {"locks", due.size()}});
+    logger_.error("failed-compare-and-release", {{"key", due.key}, {"error", e.what()}});
   }
 }
 

@@ -15,8 +15,8 @@
 
 namespace rivera::locket {
 
-// Reads every row at the start and every 5 s, which is how it learns of heartbeats that went through other nodes, and
-// deletes each row whose time to live has passed since this node first saw its present state
+// Reads every row at the start and every second, which is how it learns of heartbeats that went through other nodes,
+// and deletes each row whose time to live has passed since this node first saw its present state
 // (docs/spec/locket-and-auction.md §1.8). Lives on `executor` (a strand or a single-threaded context).
 class ExpiryLoop {
  public:
@@ -37,7 +37,7 @@ class ExpiryLoop {
   asio::awaitable<void> reading_loop();
   asio::awaitable<void> releasing_loop();
   asio::awaitable<void> wait_for_next();
-  asio::awaitable<void> release(std::vector<LockRecord> due);
+  asio::awaitable<void> release(LockRecord due);
   void log_outcome(const LockRecord& record, ReleaseOutcome outcome);
 
   base::WorkerPool& workers_;

@@ -26,7 +26,7 @@ bool write_and_read(sql::Connection& connection) {
 asio::awaitable<std::string> check_once(LockJournal& journal, std::chrono::nanoseconds limit) {
   std::string failure;
   try {
-    auto written = journal.run(write_and_read);
+    auto written = journal.run("", write_and_read);
     const bool same = co_await base::within(limit, "DB health check", std::move(written));
     if (!same) failure = "the row read back is not the one written";
   } catch (const base::DeadlineExceeded&) {

@@ -1,5 +1,7 @@
 #include "locket/lock_journal.h"
 
+#include <algorithm>
+
 #include "locket/lock_record.h"
 
 namespace rivera::locket {
@@ -8,9 +10,23 @@ namespace {
 constexpr std::size_t kMostInOneTransaction = 256;
 constexpr std::size_t kMostWaiting = 10'000;
 
-// One write's values are to blame, and the others may well succeed; any other failure would meet each of them.
-bool is_fault_of_one(const sql::Error& error) {
-  return error.error_class() == sql::ErrorClass::kTooLong || error.error_class() == sql::ErrorClass::kDuplicateKey;
+// Whether one write's values may be to blame, so that the others may well succeed. kOther is, for example, a text that
+// is not in the database's encoding.
+bool may_be_fault_of_one(const sql::Error& error) {
+  switch (error.error_class()) {
+    case sql::ErrorClass::kTooLong:
+    case sql::ErrorClass::kDuplicateKey:
+    case sql::ErrorClass::kOther:
+      return true;
+    case sql::ErrorClass::kNotFound:
+    case sql::ErrorClass::kDeadlock:
+    case sql::ErrorClass::kMissingTable:
+    case sql::ErrorClass::kConnection:
+    case sql::ErrorClass::kDiskFull:
+    case sql::ErrorClass::kTimeout:
+      return false;
+  }
+  return false;
 }
 
 }  // namespace
@@ -36,6 +52,11 @@ asio::awaitable<void> LockJournal::finish(std::shared_ptr<Job> job) {
   if (waiting_.size() >= kMostWaiting) throw RpcError(RpcCode::kResourceExhausted, "too many requests are waiting");
   waiting_.push_back(job);
   arrived_.notify_all();
+  // Also when this coroutine is cancelled or destroyed.
+  struct Abandon {
+    Job& job;
+    ~Abandon() { job.abandoned = true; }
+  } abandon{*job};
   while (!job->done) co_await job->ended.wait();
   if (job->failure) std::rethrow_exception(job->failure);
 }
@@ -44,9 +65,8 @@ asio::awaitable<void> LockJournal::loop() {
   while (true) {
     while (waiting_.empty() && !stopped_) co_await arrived_.wait();
     if (waiting_.empty()) co_return;
-    const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(std::min(waiting_.size(), kMostInOneTransaction));
-    Jobs jobs(waiting_.begin(), end);
-    waiting_.erase(waiting_.begin(), end);
+    const Jobs jobs = take_waiting();
+    if (jobs.empty()) continue;
     auto work = [&database = database_, &jobs] { run_batch(database, jobs); };
     co_await workers_.run(std::move(work));
     for (const auto& job : jobs) {
@@ -56,6 +76,16 @@ asio::awaitable<void> LockJournal::loop() {
   }
 }
 
+LockJournal::Jobs LockJournal::take_waiting() {
+  Jobs jobs;
+  while (!waiting_.empty() && jobs.size() < kMostInOneTransaction) {
+    if (!waiting_.front()->abandoned) jobs.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  std::stable_sort(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) { return a->key < b->key; });
+  return jobs;
+}
+
 void LockJournal::run_batch(sql::Database& database, const Jobs& jobs) {
   if (jobs.size() == 1) return run_alone(database, *jobs.front());
   try {
@@ -63,7 +93,7 @@ void LockJournal::run_batch(sql::Database& database, const Jobs& jobs) {
       for (const auto& job : jobs) job->write(connection);
     });
   } catch (const sql::Error& e) {
-    if (is_fault_of_one(e)) {
+    if (may_be_fault_of_one(e)) {
       for (const auto& job : jobs) run_alone(database, *job);
     } else {
       fail_all(jobs);

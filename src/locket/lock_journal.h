@@ -5,6 +5,8 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "base/asio.h"
 #include "base/log.h"
@@ -15,44 +17,51 @@
 
 namespace rivera::locket {
 
-// Runs writes in the order they come, many in one durable transaction. If one of them cannot be stored for what it says
-// (a value too long), each is run in a transaction of its own, so that only the culprit gets the error.
+// Runs writes many in one durable transaction: those of one key in the order they come, and keys in their own order,
+// so that several nodes on one database lock rows in the same order and do not deadlock. If one of them cannot be
+// stored for what it says (a value too long, a text that is no text), each is run in a transaction of its own, so that
+// only the culprit gets the error.
 //
 // Lives on `executor` (a strand or a single-threaded context); the database's work is done on `workers`.
 class LockJournal {
  public:
   LockJournal(asio::any_io_executor executor, base::WorkerPool& workers, sql::Database& database, base::Logger logger);
 
-  // Runs `write(sql::Connection&)` within a write transaction and gives its result once that is durable. `write` runs
-  // on a worker, perhaps more than once: it must own what it uses. Its result must be default constructible. Throws
-  // sql::Error, RpcError(kResourceExhausted) if too much is waiting. A cancelled caller's write may still happen.
+  // Runs `write(sql::Connection&)`, which touches the row of `key` only, within a write transaction and gives its
+  // result once that is durable. `write` runs on a worker, perhaps more than once: it must own what it uses. Its result
+  // must be default constructible. Throws sql::Error, RpcError(kResourceExhausted) if too much is waiting. A cancelled
+  // caller's write happens if it is under way, and not any more if it is still waiting: a lock whose owner has given up
+  // must not be refreshed when the database comes back.
   template <typename Write>
-  asio::awaitable<std::invoke_result_t<Write&, sql::Connection&>> run(Write write) {
+  asio::awaitable<std::invoke_result_t<Write&, sql::Connection&>> run(std::string key, Write write) {
     auto result = std::make_shared<std::invoke_result_t<Write&, sql::Connection&>>();
     auto job = std::make_shared<Job>(
-        executor_,
+        executor_, std::move(key),
         [write = std::move(write), result](sql::Connection& connection) mutable { *result = write(connection); });
     co_await finish(std::move(job));
     co_return std::move(*result);
   }
 
   void start();
-  // Ends after the transaction under way; waiting writes fail with RpcError(kUnavailable).
+  // Takes no more writes (RpcError(kUnavailable)), and ends when those that wait are done.
   asio::awaitable<void> stop();
 
  private:
   struct Job {
-    Job(asio::any_io_executor executor, std::function<void(sql::Connection&)> w)
-        : write(std::move(w)), ended(executor) {}
+    Job(asio::any_io_executor executor, std::string k, std::function<void(sql::Connection&)> w)
+        : key(std::move(k)), write(std::move(w)), ended(executor) {}
+    std::string key;
     std::function<void(sql::Connection&)> write;
     base::Condition ended;
     bool done = false;
+    bool abandoned = false;  // nobody waits for it
     std::exception_ptr failure = nullptr;
   };
   using Jobs = std::vector<std::shared_ptr<Job>>;
 
   asio::awaitable<void> finish(std::shared_ptr<Job> job);
   asio::awaitable<void> loop();
+  Jobs take_waiting();
   static void run_batch(sql::Database& database, const Jobs& jobs);
   static void fail_all(const Jobs& jobs);
   static void run_alone(sql::Database& database, Job& job);

@@ -64,7 +64,7 @@ asio::awaitable<void> LockService::do_lock(const base::Logger& logger, const loc
   auto write = [&store = parts_.store, wanted, new_id = base::new_guid()](sql::Connection& connection) {
     return store.lock(connection, wanted, new_id);
   };
-  auto written = parts_.journal.run(std::move(write));
+  auto written = parts_.journal.run(wanted.key, std::move(write));
   const LockOutcome outcome = co_await base::within(operation_timeout_, "lock", std::move(written));
 
   const auto store_logger =
@@ -82,7 +82,7 @@ asio::awaitable<void> LockService::do_release(const base::Logger& logger, const 
   auto write = [&store = parts_.store, key, owner = resource.owner()](sql::Connection& connection) {
     return store.release(connection, key, owner);
   };
-  auto written = parts_.journal.run(std::move(write));
+  auto written = parts_.journal.run(key, std::move(write));
   const ReleaseResult result = co_await base::within(operation_timeout_, "release", std::move(written));
 
   const auto store_logger = logger.session("release-lock", {{"key", key}, {"owner", resource.owner()}});
@@ -101,11 +101,8 @@ asio::awaitable<void> LockService::do_release(const base::Logger& logger, const 
 }
 
 asio::awaitable<void> LockService::do_fetch(const std::string& key, locket_api::FetchResponse& response) {
-  auto read = [&database = parts_.database, &store = parts_.store, key] {
-    auto connection = database.connect();
-    return store.fetch(connection, key);
-  };
-  const auto found = co_await parts_.workers.run(std::move(read));
+  auto read = [&store = parts_.store, key](sql::Connection& connection) { return store.fetch(connection, key); };
+  const auto found = co_await parts_.reads.run(std::move(read));
   if (!found) throw RpcError(RpcCode::kNotFound, "resource-not-found");
   write_resource(*found, *response.mutable_resource());
 }
@@ -113,11 +110,8 @@ asio::awaitable<void> LockService::do_fetch(const std::string& key, locket_api::
 asio::awaitable<void> LockService::do_fetch_all(const locket_api::FetchAllRequest& request,
                                                 locket_api::FetchAllResponse& response) {
   const std::string type = resolve_type(request.type_code(), request.type());
-  auto read = [&database = parts_.database, &store = parts_.store, type] {
-    auto connection = database.connect();
-    return store.fetch_all(connection, type);
-  };
-  const auto records = co_await parts_.workers.run(std::move(read));
+  auto read = [&store = parts_.store, type](sql::Connection& connection) { return store.fetch_all(connection, type); };
+  const auto records = co_await parts_.reads.run(std::move(read));
   for (const auto& record : records) write_resource(record, *response.add_resources());
 }
 
@@ -160,7 +154,7 @@ RpcError LockService::explain(const sql::Error& error, const base::Logger& logge
       break;
   }
   return RpcError(RpcCode::kUnknown, fmt::format("sql-unknown, error code: {}, flavor: {}", error.native_code(),
-                                                 sql::to_string(parts_.database.engine())));
+                                                 sql::to_string(parts_.engine)));
 }
 
 }  // namespace rivera::locket

@@ -7,9 +7,9 @@
 
 #include "base/asio.h"
 #include "base/log.h"
-#include "base/worker_pool.h"
 #include "locket/expiry_loop.h"
 #include "locket/lock_journal.h"
+#include "locket/lock_reads.h"
 #include "locket/lock_store.h"
 #include "locket/locket_probe.h"
 #include "models/locket.h"
@@ -27,10 +27,10 @@ struct CallInfo {
 class LockService {
  public:
   struct Parts {
-    base::WorkerPool& workers;
-    sql::Database& database;
+    sql::Engine engine;
     const LockStore& store;
     LockJournal& journal;
+    LockReads& reads;
     ExpiryLoop& expiry;
     LocketProbe& probe;
   };

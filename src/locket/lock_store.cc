@@ -22,7 +22,8 @@ constexpr std::string_view kUpdate =
     "UPDATE locks SET owner = ?, value = ?, type = ?, modified_index = ?, modified_id = ?, ttl = ? WHERE path = ?";
 constexpr std::string_view kDelete = "DELETE FROM locks WHERE path = ?";
 constexpr std::string_view kFetch = "SELECT " LOCK_COLUMNS " FROM locks WHERE path = ?";
-constexpr std::string_view kFetchAll = "SELECT " LOCK_COLUMNS " FROM locks WHERE owner <> ''";
+constexpr std::string_view kFetchStates =
+    "SELECT path, owner, '', type, modified_index, modified_id, ttl FROM locks WHERE owner <> ''";
 constexpr std::string_view kFetchAllOfType = "SELECT " LOCK_COLUMNS " FROM locks WHERE owner <> '' AND type = ?";
 constexpr std::string_view kCount = "SELECT COUNT(*) FROM locks WHERE owner <> '' AND type = ?";
 
@@ -90,12 +91,13 @@ std::optional<LockRecord> LockStore::fetch(sql::Connection& connection, const st
 
 std::vector<LockRecord> LockStore::fetch_all(sql::Connection& connection, std::string_view type) const {
   std::vector<LockRecord> records;
-  const auto visit = [&](const sql::Row& row) { records.push_back(read_record(row)); };
-  if (type.empty()) {
-    connection.query(kFetchAll, {}, visit);
-  } else {
-    connection.query(kFetchAllOfType, {type}, visit);
-  }
+  connection.query(kFetchAllOfType, {type}, [&](const sql::Row& row) { records.push_back(read_record(row)); });
+  return records;
+}
+
+std::vector<LockRecord> LockStore::fetch_states(sql::Connection& connection) const {
+  std::vector<LockRecord> records;
+  connection.query(kFetchStates, {}, [&](const sql::Row& row) { records.push_back(read_record(row)); });
   return records;
 }
 

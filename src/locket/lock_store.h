@@ -41,8 +41,10 @@ class LockStore {
 
   // nullopt: absent or free.
   std::optional<LockRecord> fetch(sql::Connection& connection, const std::string& key) const;
-  // All of a type ("" = every type), without free rows.
+  // All of a type, without free rows.
   std::vector<LockRecord> fetch_all(sql::Connection& connection, std::string_view type) const;
+  // Of every type, without free rows and without their values.
+  std::vector<LockRecord> fetch_states(sql::Connection& connection) const;
   std::int64_t count(sql::Connection& connection, std::string_view type) const;
 
  private:

@@ -29,7 +29,8 @@ struct Engine {
         store(database->dialect()),
         journal(executor, workers, *database, logger),
         expiry(executor, workers, *database, store, journal, probe, logger),
-        service({workers, *database, store, journal, expiry, probe}, config.database.operation_timeout, logger,
+        reads(executor, workers, *database, config.database.operation_timeout, logger),
+        service({database->engine(), store, journal, reads, expiry, probe}, config.database.operation_timeout, logger,
                 std::move(unrecoverable)),
         server(executor, service, probe, logger) {}
 
@@ -37,6 +38,7 @@ struct Engine {
   LockStore store;
   LockJournal journal;
   ExpiryLoop expiry;
+  LockReads reads;
   LockService service;
   GrpcServer server;
 };
@@ -83,6 +85,7 @@ class Locket::Impl {
     co_await tasks_.stop();
     if (engine_) {
       co_await engine_->expiry.stop();
+      co_await engine_->reads.stop();
       co_await engine_->journal.stop();
     }
     co_await debug_.stop();

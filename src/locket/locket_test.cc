@@ -1,158 +1,13 @@
 #include "locket/locket.h"
 
-#include <fstream>
-
-#include <boost/json.hpp>
-#include <google/protobuf/util/message_differencer.h>
-#include <grpcpp/grpcpp.h>
-
-#include "base/bytes.h"
-#include "locket.grpc.pb.h"
-#include "locket/locket_harness.h"
-#include "models/locket.h"
+#include "locket/locket_rpc_harness.h"
 #include "sql/database.h"
-#include "sql/test_servers.h"
 
 namespace rivera::locket {
 namespace {
 
-using clients::LocketError;
 using clients::LocketType;
 using std::chrono::seconds;
-
-// The names that the recordings use.
-std::string code_name(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::OK:
-      return "OK";
-    case grpc::NOT_FOUND:
-      return "NotFound";
-    case grpc::ALREADY_EXISTS:
-      return "AlreadyExists";
-    case grpc::INVALID_ARGUMENT:
-      return "InvalidArgument";
-    default:
-      return std::to_string(code);
-  }
-}
-
-template <typename Message>
-Message decode(const std::string& bytes) {
-  Message message;
-  EXPECT_TRUE(message.ParseFromString(bytes));
-  return message;
-}
-
-class LocketServer : public LocketHarness {
- protected:
-  std::unique_ptr<locket_api::Locket::Stub> make_stub(const net::TlsFiles& tls) {
-    grpc::SslCredentialsOptions options;
-    options.pem_root_certs = base::read_file(tls.ca_file);
-    if (!tls.certificate_file.empty()) options.pem_cert_chain = base::read_file(tls.certificate_file);
-    if (!tls.key_file.empty()) options.pem_private_key = base::read_file(tls.key_file);
-    return locket_api::Locket::NewStub(grpc::CreateChannel(config_.listen_address, grpc::SslCredentials(options)));
-  }
-
-  grpc::Status lock(const std::string& key, const std::string& owner, std::int64_t ttl, const std::string& value = "") {
-    locket_api::LockRequest request;
-    request.mutable_resource()->set_key(key);
-    request.mutable_resource()->set_owner(owner);
-    request.mutable_resource()->set_value(value);
-    request.mutable_resource()->set_type_code(locket_api::LOCK);
-    request.set_ttl_in_seconds(ttl);
-    grpc::ClientContext context;
-    locket_api::LockResponse response;
-    return stub_->Lock(&context, request, &response);
-  }
-
-  bool is_held(const std::string& key) { return run(client().fetch(key)).has_value(); }
-
-  // The whole of tests/golden/locket-scenario.jsonl.
-  void replay_recording();
-  // Plays one recorded call; gives its status and its response's bytes.
-  std::pair<grpc::Status, std::string> play(const std::string& method, const std::string& bytes);
-
-  std::unique_ptr<locket_api::Locket::Stub> stub_ = make_stub(certificates_.client());
-};
-
-std::pair<grpc::Status, std::string> LocketServer::play(const std::string& method, const std::string& bytes) {
-  grpc::ClientContext context;
-  if (method == "/models.Locket/Lock") {
-    locket_api::LockResponse response;
-    auto status = stub_->Lock(&context, decode<locket_api::LockRequest>(bytes), &response);
-    return {status, response.SerializeAsString()};
-  }
-  if (method == "/models.Locket/Release") {
-    locket_api::ReleaseResponse response;
-    auto status = stub_->Release(&context, decode<locket_api::ReleaseRequest>(bytes), &response);
-    return {status, response.SerializeAsString()};
-  }
-  if (method == "/models.Locket/Fetch") {
-    locket_api::FetchResponse response;
-    auto status = stub_->Fetch(&context, decode<locket_api::FetchRequest>(bytes), &response);
-    return {status, response.SerializeAsString()};
-  }
-  locket_api::FetchAllResponse response;
-  auto status = stub_->FetchAll(&context, decode<locket_api::FetchAllRequest>(bytes), &response);
-  std::sort(response.mutable_resources()->begin(), response.mutable_resources()->end(),
-            [](const auto& a, const auto& b) { return a.key() < b.key(); });
-  return {status, response.SerializeAsString()};
-}
-
-void LocketServer::replay_recording() {
-  ASSERT_TRUE(lock("bbs", "bbs-uuid-1", 600).ok());  // the BBS that ran during the recording
-  std::ifstream recording(RIVERA_SOURCE_DIR "/tests/golden/locket-scenario.jsonl");
-  ASSERT_TRUE(recording);
-  int steps = 0;
-  for (std::string line; std::getline(recording, line); ++steps) {
-    const auto step = boost::json::parse(line).as_object();
-    const std::string name(step.at("step").as_string());
-    SCOPED_TRACE(name);
-    const auto text = [&](const char* key) {
-      return step.contains(key) ? std::string(step.at(key).as_string()) : std::string();
-    };
-    if (name.find("expired") != std::string::npos) {
-      while (is_held("k7")) std::this_thread::yield();  // bounded by the test's own time limit
-    }
-    const auto [status, response] = play(text("method"), base::from_hex(text("request_hex")));
-    EXPECT_EQ(code_name(status.error_code()), text("code"));
-    EXPECT_EQ(status.error_message(), text("error"));
-    if (!status.ok()) continue;
-    auto expected = base::from_hex(text("response_hex"));
-    if (text("method") == "/models.Locket/FetchAll") {
-      auto list = decode<locket_api::FetchAllResponse>(expected);
-      std::sort(list.mutable_resources()->begin(), list.mutable_resources()->end(),
-                [](const auto& a, const auto& b) { return a.key() < b.key(); });
-      expected = list.SerializeAsString();
-    }
-    EXPECT_EQ(base::to_hex(response), base::to_hex(expected));
-  }
-  EXPECT_EQ(steps, 31);
-}
-
-TEST_F(LocketServer, AnswersTheRecordedConversationAsUpstreamDid) { replay_recording(); }
-
-class LocketOnServerEngine : public LocketServer, public testing::WithParamInterface<sql::Engine> {};
-
-TEST_P(LocketOnServerEngine, AnswersTheRecordedConversationOnADatabaseOfUpstream) {
-  ASSERT_TRUE(sql::TestServer::is_installed(GetParam())) << "install the server: tools/install-packages";
-  stop();
-  sql::TestServer server(GetParam());
-  config_.database = server.config();
-  if (GetParam() == sql::Engine::kPostgres) {
-    server.load(RIVERA_SOURCE_DIR "/tests/golden/upstream-locket-postgres.sql");
-    start();
-    EXPECT_EQ(lock("bbs", "another", 10).error_message(), "lock-collision");
-  } else {
-    start();
-  }
-  replay_recording();
-  EXPECT_EQ(lock("k", "o", 10, std::string(4097, 'x')).error_message(), "sql-bad-request");
-  stop();
-}
-
-INSTANTIATE_TEST_SUITE_P(Engines, LocketOnServerEngine, testing::Values(sql::Engine::kPostgres, sql::Engine::kMysql),
-                         [](const auto& engine) { return std::string(sql::to_string(engine.param)); });
 
 TEST_F(LocketServer, RefusesClientsWithoutACertificateOfItsAuthority) {
   net::TestCertificates stranger;
@@ -187,6 +42,20 @@ TEST_F(LocketServer, RefusesAnAddressThatIsInUse) {
   Locket second(io_.get_executor(), workers_, config_, base::Logger::discard(), [](int) {});
   EXPECT_THROW(run(second.start()), std::runtime_error);
   run(second.stop());
+}
+
+// grpc-go pings an idle connection every 10 s; a server that minds says GOAWAY after the third.
+TEST_F(LocketServer, KeepsAnIdleConnectionThatPings) {
+  grpc::ChannelArguments pings;
+  pings.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20);
+  pings.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  pings.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  pings.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  pings.SetInt("grpc.http2.min_time_between_pings_ms", 10);
+  const auto channel = make_channel(certificates_.client(), pings);
+  ASSERT_TRUE(channel->WaitForConnected(std::chrono::system_clock::now() + kPatience));
+  const auto until = std::chrono::system_clock::now() + std::chrono::milliseconds(1500);
+  EXPECT_FALSE(channel->WaitForStateChange(GRPC_CHANNEL_READY, until)) << "the server has ended the connection";
 }
 
 TEST_F(LocketServer, TreatsARequestWithoutResourceAsAnEmptyOne) {

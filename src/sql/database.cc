@@ -90,6 +90,12 @@ Connection Database::connect() { return Connection(pool_, pool_->take()); }
 
 void Database::pause_before_retry() { std::this_thread::sleep_for(std::chrono::milliseconds(500)); }
 
+void Database::give_up(const Error& last, bool in_doubt) {
+  if (!in_doubt || last.error_class() == ErrorClass::kConnection) throw last;
+  throw Error(ErrorClass::kConnection, last.native_code(),
+              std::string("after a broken connection, with an unknown outcome: ") + last.what());
+}
+
 Engine Database::engine() const { return pool_->config.engine; }
 const Dialect& Database::dialect() const { return pool_->dialect; }
 DatabaseStatistics Database::take_statistics() { return pool_->take_statistics(); }

@@ -102,8 +102,11 @@ class Database {
 
   // Runs `body(Connection&)` in a transaction and commits. Runs it again, up to three times 500 ms apart, where it
   // failed with a deadlock or a broken connection (docs/spec/locket-and-auction.md §1.5), so it must be repeatable.
+  // Where the connection broke in one of the attempts and none succeeded, the outcome is unknown and the error is
+  // kConnection, whatever the last attempt failed with.
   template <typename Body>
   auto transact(TransactionMode mode, Body body) {
+    bool in_doubt = false;
     for (int attempt = 1;; ++attempt) {
       try {
         Connection connection = connect();
@@ -118,7 +121,8 @@ class Database {
           return result;
         }
       } catch (const Error& e) {
-        if (attempt == 3 || !e.is_transient()) throw;
+        in_doubt = in_doubt || e.error_class() == ErrorClass::kConnection;
+        if (attempt == 3 || !e.is_transient()) give_up(e, in_doubt);
       }
       pause_before_retry();
     }
@@ -131,6 +135,7 @@ class Database {
  private:
   explicit Database(std::shared_ptr<Pool> pool);
   static void pause_before_retry();
+  [[noreturn]] static void give_up(const Error& last, bool in_doubt);
   std::shared_ptr<Pool> pool_;
 };
 

@@ -32,6 +32,10 @@ struct DatabaseConfig {
   std::chrono::nanoseconds write_timeout = std::chrono::minutes(10);
   // How long a call may wait for a free connection (then kTimeout) or for another's lock (then kDeadlock).
   std::chrono::nanoseconds operation_timeout = std::chrono::seconds(10);
+  // After how long the server rolls back a transaction whose client says nothing, and ends its session: the locks of a
+  // process that was stopped, or whose machine vanished, must not keep its successor waiting. PostgreSQL and MariaDB
+  // only; at least a second.
+  std::chrono::nanoseconds idle_transaction_timeout = std::chrono::seconds(5);
 };
 
 // Reads `database_driver`, `database_connection_string`, `max_open_database_connections`,

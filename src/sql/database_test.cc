@@ -119,6 +119,18 @@ TEST_F(SqliteDatabase, RollsBackATransactionThatWasNotCommitted) {
   EXPECT_EQ(count(), 1);
 }
 
+// The attempt whose connection broke may have been committed: what the last one failed with says nothing about it.
+TEST_F(SqliteDatabase, SaysThatTheOutcomeIsUnknownWhenOneOfItsAttemptsLostTheConnection) {
+  for (const ErrorClass last : {ErrorClass::kDeadlock, ErrorClass::kOther}) {
+    int attempt = 0;
+    const auto fail = [&](Connection&) {
+      throw Error(++attempt == 1 ? ErrorClass::kConnection : last, "native", "as the test wants it");
+    };
+    EXPECT_EQ(class_of_failure([&] { database_->transact(TransactionMode::kWrite, fail); }), ErrorClass::kConnection);
+    EXPECT_EQ(attempt, last == ErrorClass::kDeadlock ? 3 : 2);
+  }
+}
+
 TEST_F(SqliteDatabase, RefusesToCommitWhatAFullDiskHasRolledBack) {
   auto connection = database_->connect();
   connection.execute_script("PRAGMA max_page_count = 10; PRAGMA cache_size = 2");

@@ -33,7 +33,11 @@ ErrorClass classify(unsigned code) {
       return ErrorClass::kTimeout;
     case 1040:
     case 1053:
+    case 1159:
+    case 1160:
+    case 1161:
     case 1927:
+    case 4031:
       return ErrorClass::kConnection;
     default:
       return code >= 2000 && code < 3000 ? ErrorClass::kConnection : ErrorClass::kOther;
@@ -263,12 +267,14 @@ class MysqlSession final : public Session {
   }
 
   void set_up(const DatabaseConfig& config) {
-    const auto patience =
-        std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(config.operation_timeout).count());
+    const auto seconds = [](std::chrono::nanoseconds duration) {
+      return std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(duration).count());
+    };
+    // Between /*M! and */ is read by MariaDB alone: MySQL has no such limit.
     simple(
-        fmt::format("SET SESSION innodb_lock_wait_timeout = {}, group_concat_max_len = 78888889, "
-                    "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
-                    patience));
+        fmt::format("SET SESSION innodb_lock_wait_timeout = {}, /*M! idle_transaction_timeout = {}, */ "
+                    "group_concat_max_len = 78888889, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+                    seconds(config.operation_timeout), seconds(config.idle_transaction_timeout)));
   }
 
   [[noreturn]] void fail(unsigned code, const char* reason, const std::string& doing) {

@@ -126,10 +126,7 @@ class PostgresSession final : public Session {
   explicit PostgresSession(const DatabaseConfig& config) {
     connect(config);
     try {
-      simple(fmt::format("SET lock_timeout = {}", milliseconds(config.operation_timeout)));
-      simple(fmt::format("SET statement_timeout = {}", milliseconds(config.read_timeout)));
-      // Statements are prepared once and run a thousand times: planning them anew for each set of values costs more.
-      simple("SET plan_cache_mode = force_generic_plan");
+      set_up(config);
     } catch (...) {
       PQfinish(connection_);
       throw;
@@ -242,6 +239,21 @@ class PostgresSession final : public Session {
     const std::string reason(without_newline(PQerrorMessage(connection_)));
     PQfinish(connection_);
     throw Error(ErrorClass::kConnection, "", "connecting to PostgreSQL: " + reason);
+  }
+
+  // What is acknowledged is durable, whatever the server's default is; waiting, our own and others' for us, is bounded.
+  void set_up(const DatabaseConfig& config) {
+    const auto milliseconds = [](std::chrono::nanoseconds duration) {
+      return std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(duration).count());
+    };
+    // Statements are prepared once and run a thousand times: planning them anew for each set of values costs more.
+    simple(
+        fmt::format("SET lock_timeout = {}; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}; "
+                    "SET plan_cache_mode = force_generic_plan; "
+                    "SELECT set_config('synchronous_commit', 'on', false) "
+                    "WHERE current_setting('synchronous_commit') = 'off'",
+                    milliseconds(config.operation_timeout), milliseconds(config.read_timeout),
+                    milliseconds(config.idle_transaction_timeout)));
   }
 
   void check_alive() {

@@ -31,6 +31,7 @@ class Contract {
     transactions_roll_back();
     readers_see_one_state();
     waiting_for_a_lock_is_bounded();
+    an_idle_transaction_gives_its_locks_up();
     queries_end_early();
     upserts_replace();
     a_restarted_server_is_found_again();
@@ -163,6 +164,23 @@ class Contract {
     first.execute("UPDATE notes SET number = ?", {1});
     auto second = database_->connect();
     EXPECT_EQ(class_of_failure([&] { second.execute("UPDATE notes SET number = ?", {2}); }), ErrorClass::kDeadlock);
+  }
+
+  // Whose process was stopped must not keep its successor waiting for as long as it is.
+  void an_idle_transaction_gives_its_locks_up() {
+    SCOPED_TRACE("idle transaction");
+    clear();
+    DatabaseConfig config = config_;
+    config.idle_transaction_timeout = std::chrono::seconds(1);
+    config.operation_timeout = std::chrono::seconds(60);
+    const auto database = Database::open(config);
+    auto stopped = database->connect();
+    insert(stopped, "a");
+    auto transaction = stopped.begin();
+    stopped.execute("UPDATE notes SET number = ?", {1});
+    auto successor = database->connect();
+    EXPECT_EQ(successor.execute("UPDATE notes SET number = ?", {2}), 1);
+    EXPECT_EQ(class_of_failure([&] { transaction.commit(); }), ErrorClass::kConnection);
   }
 
   void queries_end_early() {

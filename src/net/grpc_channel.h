@@ -1,0 +1,36 @@
+// A gRPC channel that finds another server when its own has fallen silent.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+
+namespace grpc {
+class Channel;
+}
+
+namespace rivera::net {
+
+// gRPC connects again when a connection breaks; while a server merely does not answer (it was stopped, or its machine
+// vanished without a word) it stays with it until its pings time out, half a minute later. This one is told how calls
+// end, and after two in a row without an answer makes a new channel, which resolves the name and connects anew.
+// Calls under way keep the channel they began on. May be used from any thread.
+class GrpcChannel {
+ public:
+  using Make = std::function<std::shared_ptr<grpc::Channel>()>;
+  explicit GrpcChannel(Make make) : make_(std::move(make)), channel_(make_()) {}
+
+  std::shared_ptr<grpc::Channel> get() const;
+  // A call on `used` was answered, well or badly.
+  void answered(const std::shared_ptr<grpc::Channel>& used);
+  // A call on `used` reached its deadline without an answer.
+  void unanswered(const std::shared_ptr<grpc::Channel>& used);
+
+ private:
+  mutable std::mutex mutex_;
+  Make make_;
+  std::shared_ptr<grpc::Channel> channel_;
+  int unanswered_ = 0;  // in a row, on channel_
+};
+
+}  // namespace rivera::net
