@@ -4,6 +4,7 @@
 #include <time.h>
 #include <vector>
 
+#include "auction/agreement.h"
 #include "auction/cell_chooser.h"
 #include "auction/placement.h"
 #include "report.h"
@@ -117,11 +118,12 @@ std::vector<CellSnapshot> full_cells() {
 void one_more() {
   const auto cells = full_cells();
   const auto lrps = apps_of(1000, 1);
-  const auto chooser = auction::make_pool_search(cells, lrps, options());
+  const std::vector<auction::TaskAuction> no_tasks;
+  const auto chooser = auction::make_pool_search(cells, lrps, no_tasks, options());
   const Stopwatch watch;
-  for (const auto& item : lrps) {
-    const auto choice = chooser->choose(item.lrp);
-    if (choice.cell) chooser->reserve(*choice.cell, item.lrp);
+  for (std::size_t i = 0; i < lrps.size(); ++i) {
+    const auto choice = chooser->choose({.is_task = false, .position = i});
+    if (choice.cell) chooser->reserve(*choice.cell, {.is_task = false, .position = i});
   }
   report("auction", "one more, 250000 resident", "CPU time an item, state known",
          watch.seconds() * 1e6 / static_cast<double>(lrps.size()), "us", 20, Better::kLower);
@@ -133,13 +135,26 @@ void one_more() {
 }
 
 double time_of(const std::vector<CellSnapshot>& cells, const std::vector<LRPAuction>& lrps, auction::Method method) {
-  const Stopwatch watch;
-  auction::place(cells, lrps, {}, options(), method);
-  return watch.seconds();
+  double best = 1e9;
+  for (int round = 0; round < 5; ++round) {
+    const Stopwatch watch;
+    auction::place(cells, lrps, {}, options(), method);
+    best = std::min(best, watch.seconds());
+  }
+  return best;
 }
 
-// One process on the lighter half of the cells, and little memory: what the tree is worst at.
-void adversarial() {
+// The trees against a scan of the same pools: flat arrays, filters and counts looked up once.
+void compare_with_scan(const std::string& which, const std::vector<CellSnapshot>& cells,
+                       const std::vector<LRPAuction>& lrps) {
+  const double trees = time_of(cells, lrps, auction::Method::kTrees);
+  const double scan = time_of(cells, lrps, auction::Method::kScan);
+  report("auction", which, "CPU time, compared with a flat scan", trees / scan, "", 2, Better::kLower);
+  report("auction", which, "CPU time an item", trees * 1e6 / static_cast<double>(lrps.size()), "us");
+}
+
+// One process on the lighter half of the cells: trees lead to cells that the locality term forbids.
+void lighter_half() {
   auto cells = empty_cells();
   for (std::size_t i = 0; i < cells.size(); ++i) {
     auto& cell = cells[i];
@@ -152,10 +167,48 @@ void adversarial() {
   }
   std::vector<LRPAuction> lrps;
   for (int i = 0; i < 2000; ++i) lrps.push_back(an_lrp(0, i));
-  const double trees = time_of(cells, lrps, auction::Method::kPools);
-  const double flat = time_of(cells, lrps, auction::Method::kFlatScan);
-  report("auction", "adversarial", "CPU time, compared with a flat scan", trees / flat, "", 2, Better::kLower);
-  report("auction", "adversarial", "CPU time an item", trees * 1e6 / static_cast<double>(lrps.size()), "us");
+  compare_with_scan("adversarial: the lighter half holds the process", cells, lrps);
+}
+
+// Every process on every cell, and memory for another instance, or disk for one, but seldom both.
+void tight_memory() {
+  constexpr int kProcesses = 50;
+  auto cells = empty_cells();
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    auto& cell = cells[i];
+    for (int app = 0; app < kProcesses; ++app) {
+      cell.processes.push_back(
+          {guid(app), 1 + static_cast<std::uint32_t>((i * 7 + static_cast<std::size_t>(app)) % 4)});
+    }
+    cell.free_containers = 50;
+    cell.free_memory = i % 2 == 0 ? 2'000 + static_cast<std::int64_t>(i) : 100;
+    cell.free_disk = i % 2 == 0 ? 500 : 100'000;
+    if (i % 25 == 0) cell.free_memory = cell.free_disk = 12'000;
+  }
+  std::vector<LRPAuction> lrps;
+  for (int i = 0; i < 2000; ++i) lrps.push_back(an_lrp(i % kProcesses, i));
+  compare_with_scan("adversarial: every process on every cell, tight memory", cells, lrps);
+}
+
+// Item by item against the reading of the specification that the tests use.
+void agreement(std::uint64_t wanted) {
+  std::uint64_t items = 0;
+  std::uint64_t disagreements = 0;
+  std::uint64_t by_rounding = 0;
+  for (std::uint64_t seed = 1'000'000; items < wanted; ++seed) {
+    const auto scenario = auction::testing::random_scenario(seed);
+    auction::testing::Lockstep lockstep(scenario);
+    if (const auto difference = lockstep.run()) {
+      ++disagreements;
+      std::fprintf(stderr, "seed %llu: %s\n", static_cast<unsigned long long>(seed), difference->c_str());
+    }
+    items += lockstep.items();
+    by_rounding += lockstep.by_rounding();
+  }
+  const std::string which = "agreement with an exhaustive reference";
+  report("auction", which, "random items", static_cast<double>(items), "", static_cast<double>(wanted));
+  report("auction", which, "disagreements", static_cast<double>(disagreements), "", 0, Better::kLower);
+  report("auction", which, "scores equal but for rounding", static_cast<double>(by_rounding), "");
 }
 
 }  // namespace
@@ -166,5 +219,7 @@ int main() {
   cold_start("250000 instances of 250 processes", 250, 1000, 500);
   cold_start("250000 instances of one process", 1, 250'000, 500);
   one_more();
-  adversarial();
+  lighter_half();
+  tight_memory();
+  agreement(1'000'000);
 }

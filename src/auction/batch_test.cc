@@ -46,6 +46,15 @@ TEST(Batch, KeepsTheFirstOfEqualTasks) {
   EXPECT_EQ(batch.tasks()[0].task.resource.memory_mb, 1);
 }
 
+TEST(Batch, DropsWhatItHasNoRoomFor) {
+  Batch batch(3);
+  EXPECT_EQ(batch.add(lrp_request("p", {0, 1}), {}), 0u);
+  EXPECT_EQ(batch.add(lrp_request("p", {1, 2, 3, 4}), {}), 2u) << "one is known, one fits";
+  EXPECT_EQ(batch.add(task_request("t"), {}), 1u);
+  EXPECT_EQ(batch.drain().lrps().size(), 3u);
+  EXPECT_EQ(batch.add(task_request("t"), {}), 0u) << "there is room again";
+}
+
 TEST(Batch, StartsAfreshAfterADrain) {
   Batch batch;
   batch.add(lrp_request("p", {0}), {});

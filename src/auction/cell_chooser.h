@@ -6,6 +6,7 @@
 #include <string>
 
 #include "auction/placement.h"
+#include "auction/work_order.h"
 
 namespace rivera::auction {
 
@@ -15,26 +16,24 @@ struct Choice {
   std::string error;
 };
 
-// Holds a batch's cells with all reservations made so far. Passive; used by one thread.
+// Holds a batch: its work, and its cells with all reservations made so far. Passive; used by one thread.
 class CellChooser {
  public:
   virtual ~CellChooser() = default;
 
-  virtual Choice choose(const models::CellLRP& lrp) = 0;
-  virtual Choice choose(const models::CellTask& task) = 0;
+  virtual Choice choose(const WorkItem& item) = 0;
   // Takes the room of an item that was just chosen for `cell`.
-  virtual void reserve(std::size_t cell, const models::CellLRP& lrp) = 0;
-  virtual void reserve(std::size_t cell, const models::CellTask& task) = 0;
+  virtual void reserve(std::size_t cell, const WorkItem& item) = 0;
 };
 
-// Scores every cell for every item, straight from the specification: O(cells) each, for comparison and tests. The cells
-// must outlive it.
-std::unique_ptr<CellChooser> make_flat_scan(std::span<const CellSnapshot> cells, const PlacementOptions& options);
-
-// Searches trees of like cells (docs/spec/locket-and-auction.md §6): O(log cells) each as a rule, and chooses as the
-// flat scan does, but for scores that differ by rounding only. The cells must outlive it. `lrps` are those it will be
-// asked for: what the cells hold of other processes need not be counted.
+// Searches pools of like cells (docs/placement.md): O(log cells) for each item as a rule. Everything given must outlive
+// it.
 std::unique_ptr<CellChooser> make_pool_search(std::span<const CellSnapshot> cells, const std::vector<LRPAuction>& lrps,
-                                              const PlacementOptions& options);
+                                              const std::vector<TaskAuction>& tasks, const PlacementOptions& options,
+                                              Method method = Method::kTrees);
+
+// place() with a chooser of the caller's, which holds the same batch and no reservations.
+Plan place_with(CellChooser& chooser, std::span<const CellSnapshot> cells, const std::vector<LRPAuction>& lrps,
+                const std::vector<TaskAuction>& tasks, const PlacementOptions& options);
 
 }  // namespace rivera::auction

@@ -45,11 +45,13 @@ struct CellPool::Search {
   }
 };
 
-CellPool::CellPool(const Fleet& fleet, std::vector<std::size_t> members, const PlacementOptions& options)
+CellPool::CellPool(const Fleet& fleet, std::vector<std::size_t> members, const PlacementOptions& options, Method method)
     : fleet_(&fleet), members_(std::move(members)), options_(options) {
   if (!first().has_score()) return;
   leaves_ = std::bit_ceil(members_.size());
-  budget_ = 32 + 4 * static_cast<std::size_t>(std::sqrt(static_cast<double>(members_.size())));
+  if (method == Method::kTrees) {
+    budget_ = 24 + 2 * static_cast<std::size_t>(std::sqrt(static_cast<double>(members_.size())));
+  }
   nodes_.assign(2 * leaves_, Node{kInfinity, kInfinity, kNothing, kNothing, kNothing});
   for (std::size_t slot = 0; slot < members_.size(); ++slot) nodes_[leaves_ + slot] = leaf_of(slot);
   for (std::size_t node = leaves_ - 1; node > 0; --node) pull_up(node);
@@ -130,7 +132,10 @@ void CellPool::search_tree(Search& search) const {
   };
   std::array<Waiting, 64> stack;  // one sibling for each level, and the two last children
   std::size_t height = 0;
-  stack[height++] = {1, 0, leaves_};
+  const auto wait = [&](const Waiting& next) {
+    if (search.may_win(nodes_[next.node], next.first_slot)) stack[height++] = next;
+  };
+  wait({1, 0, leaves_});
   for (std::size_t visited = 0; height > 0; ++visited) {
     const auto [node, first_slot, width] = stack[--height];
     if (!search.may_win(nodes_[node], first_slot)) continue;
@@ -143,8 +148,8 @@ void CellPool::search_tree(Search& search) const {
     const Waiting left{2 * node, first_slot, half};
     const Waiting right{2 * node + 1, first_slot + half, half};
     const bool left_first = search.key(nodes_[left.node]) <= search.key(nodes_[right.node]);
-    stack[height++] = left_first ? right : left;
-    stack[height++] = left_first ? left : right;
+    wait(left_first ? right : left);
+    wait(left_first ? left : right);
   }
 }
 

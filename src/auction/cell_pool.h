@@ -34,7 +34,7 @@ struct Best {
 class CellPool {
  public:
   // `members` are positions in the fleet, which must outlive the pool, in the order of their rank; at least one.
-  CellPool(const Fleet& fleet, std::vector<std::size_t> members, const PlacementOptions& options);
+  CellPool(const Fleet& fleet, std::vector<std::size_t> members, const PlacementOptions& options, Method method);
 
   std::size_t size() const { return members_.size(); }
   std::size_t zone() const { return first().zone; }

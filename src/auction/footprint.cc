@@ -4,6 +4,12 @@
 
 namespace rivera::auction {
 
+namespace {
+
+constexpr std::size_t kUsual = 4;  // most processes have no more instances
+
+}  // namespace
+
 Footprint::Footprint(const PoolMap& pools, std::size_t zones) : pools_(&pools), zones_(zones) {}
 
 void Footprint::add(std::size_t cell, std::size_t zone, std::uint32_t count) {
@@ -21,6 +27,7 @@ void Footprint::add_narrow(std::size_t cell, std::uint32_t count) {
     found->second += count;
     return;
   }
+  if (few_.empty()) few_.reserve(kUsual);
   few_.emplace_back(cell, count);
   if (few_.size() > kNarrow) widen();
 }

@@ -10,24 +10,18 @@ namespace {
 // A batch while it is being placed.
 class Scheduling {
  public:
-  Scheduling(std::span<const CellSnapshot> cells, const std::vector<LRPAuction>& lrps,
-             const std::vector<TaskAuction>& tasks, const PlacementOptions& options, Method method)
+  Scheduling(CellChooser& chooser, std::span<const CellSnapshot> cells, const std::vector<LRPAuction>& lrps,
+             const std::vector<TaskAuction>& tasks, const PlacementOptions& options)
       : lrps_(lrps),
         tasks_(tasks),
         limit_(options.starting_container_count_maximum),
-        chooser_(method == Method::kPools ? make_pool_search(cells, lrps, options) : make_flat_scan(cells, options)),
+        chooser_(chooser),
         assignments_(cells.size()) {
     for (const auto& cell : cells) starting_ += cell.starting_containers;
   }
 
   Plan run() {
-    for (const auto& item : order_of_work(lrps_, tasks_)) {
-      if (item.is_task) {
-        place(tasks_[item.position].task, item.position, &CellAssignment::tasks, plan_.failed_tasks);
-      } else {
-        place(lrps_[item.position].lrp, item.position, &CellAssignment::lrps, plan_.failed_lrps);
-      }
-    }
+    for (const auto& item : order_of_work(lrps_, tasks_)) place(item);
     for (std::size_t cell = 0; cell < assignments_.size(); ++cell) {
       auto& assignment = assignments_[cell];
       if (assignment.lrps.empty() && assignment.tasks.empty()) continue;
@@ -38,36 +32,41 @@ class Scheduling {
   }
 
  private:
-  template <typename Item>
-  void place(const Item& item, std::size_t position, std::vector<std::size_t> CellAssignment::*list,
-             std::vector<FailedItem>& failed) {
-    if (assignments_.empty()) return fail(failed, position, std::string(kNobodyAnswered));
-    if (limit_ > 0 && starting_ >= limit_) return fail(failed, position, std::string(kStartLimitReached));
-    auto choice = chooser_->choose(item);
-    if (!choice.cell) return fail(failed, position, std::move(choice.error));
-    chooser_->reserve(*choice.cell, item);
-    (assignments_[*choice.cell].*list).push_back(position);
+  void place(const WorkItem& item) {
+    if (assignments_.empty()) return fail(item, std::string(kNobodyAnswered));
+    if (limit_ > 0 && starting_ >= limit_) return fail(item, std::string(kStartLimitReached));
+    auto choice = chooser_.choose(item);
+    if (!choice.cell) return fail(item, std::move(choice.error));
+    chooser_.reserve(*choice.cell, item);
+    auto& assignment = assignments_[*choice.cell];
+    (item.is_task ? assignment.tasks : assignment.lrps).push_back(item.position);
     ++starting_;
   }
 
-  static void fail(std::vector<FailedItem>& failed, std::size_t position, std::string error) {
-    failed.push_back({position, std::move(error)});
+  void fail(const WorkItem& item, std::string error) {
+    (item.is_task ? plan_.failed_tasks : plan_.failed_lrps).push_back({item.position, std::move(error)});
   }
 
   const std::vector<LRPAuction>& lrps_;
   const std::vector<TaskAuction>& tasks_;
   std::int64_t limit_;
   std::int64_t starting_ = 0;
-  std::unique_ptr<CellChooser> chooser_;
+  CellChooser& chooser_;
   std::vector<CellAssignment> assignments_;
   Plan plan_;
 };
 
 }  // namespace
 
+Plan place_with(CellChooser& chooser, std::span<const CellSnapshot> cells, const std::vector<LRPAuction>& lrps,
+                const std::vector<TaskAuction>& tasks, const PlacementOptions& options) {
+  return Scheduling(chooser, cells, lrps, tasks, options).run();
+}
+
 Plan place(std::span<const CellSnapshot> cells, const std::vector<LRPAuction>& lrps,
            const std::vector<TaskAuction>& tasks, const PlacementOptions& options, Method method) {
-  return Scheduling(cells, lrps, tasks, options, method).run();
+  const auto chooser = make_pool_search(cells, lrps, tasks, options, method);
+  return place_with(*chooser, cells, lrps, tasks, options);
 }
 
 }  // namespace rivera::auction

@@ -57,12 +57,13 @@ struct Plan {
   std::vector<FailedItem> failed_tasks;
 };
 
-// How cells are searched. Both choose a cell of the lowest score; see cell_chooser.h.
-enum class Method { kPools, kFlatScan };
+// How the cells of a pool are searched: both find the same cell (docs/placement.md). The scan is there to be compared
+// with.
+enum class Method { kTrees, kScan };
 
 // Places each item, in upstream's order, on the best cell as the items before have left it. Ties go to the lowest cell
 // index, then to the lowest cell id. The same arguments always give the same plan.
 Plan place(std::span<const CellSnapshot> cells, const std::vector<LRPAuction>& lrps,
-           const std::vector<TaskAuction>& tasks, const PlacementOptions& options, Method method = Method::kPools);
+           const std::vector<TaskAuction>& tasks, const PlacementOptions& options, Method method = Method::kTrees);
 
 }  // namespace rivera::auction

@@ -1,8 +1,11 @@
-// The rules of docs/spec/locket-and-auction.md §4, its worked checks (§4.9) among them, for both ways of searching.
+// The rules of docs/spec/locket-and-auction.md §4, its worked checks (§4.9) among them, for the production search and
+// for the reference.
 #include "auction/placement.h"
 
 #include <gtest/gtest.h>
 
+#include "auction/cell_chooser.h"
+#include "auction/reference.h"
 #include "auction/testing.h"
 
 namespace rivera::auction {
@@ -15,10 +18,19 @@ using testing::anywhere;
 
 using Names = std::vector<std::string>;
 
-class Placement : public ::testing::TestWithParam<Method> {
+enum class By { kTrees, kScan, kReference };
+
+class Placement : public ::testing::TestWithParam<By> {
  protected:
   // Places the work and keeps the result for the questions below.
-  void place_all() { plan = place(cells, lrps, tasks, options, GetParam()); }
+  void place_all() {
+    if (GetParam() == By::kReference) {
+      testing::Reference reference(cells, lrps, tasks, options);
+      plan = place_with(reference, cells, lrps, tasks, options);
+    } else {
+      plan = place(cells, lrps, tasks, options, GetParam() == By::kTrees ? Method::kTrees : Method::kScan);
+    }
+  }
 
   // "cell" of each placed item, "" for a failed one.
   std::string cell_of_lrp(std::size_t position) const { return cell_of(position, &CellAssignment::lrps); }
@@ -60,8 +72,20 @@ class Placement : public ::testing::TestWithParam<Method> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Methods, Placement, ::testing::Values(Method::kPools, Method::kFlatScan),
-                         [](const auto& each) { return each.param == Method::kPools ? "Pools" : "FlatScan"; });
+std::string name_of(By by) {
+  switch (by) {
+    case By::kTrees:
+      return "Trees";
+    case By::kScan:
+      return "Scan";
+    case By::kReference:
+      return "Reference";
+  }
+  return "";
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, Placement, ::testing::Values(By::kTrees, By::kScan, By::kReference),
+                         [](const auto& each) { return name_of(each.param); });
 
 TEST_P(Placement, PrefersTheZoneWithFewerInstancesOfTheProcess) {
   cells = {a_cell("A", "A-zone").running("pg-1", 10, 10).running("pg-2", 10, 10),

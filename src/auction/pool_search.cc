@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <tuple>
 #include <unordered_map>
 
@@ -41,52 +42,53 @@ std::string key_of(const models::PlacementConstraint& constraint) {
   return key;
 }
 
+// An item in few bytes: a batch may hold a quarter of a million, which are visited in another order than they came.
+struct Request {
+  models::ContainerResource resource;
+  std::uint32_t constraint = 0;  // position in PoolSearch::compatible_
+  std::uint32_t process = 0;     // position in PoolSearch::footprints_; of LRPs only
+};
+
 class PoolSearch final : public CellChooser {
  public:
-  PoolSearch(std::span<const CellSnapshot> cells, const std::vector<LRPAuction>& lrps, const PlacementOptions& options)
-      : snapshot_(cells), options_(options), fleet_(make_fleet(cells, options)), scratch_(cells.size()) {
-    make_pools();
-    make_footprints(lrps);
+  PoolSearch(std::span<const CellSnapshot> cells, const std::vector<LRPAuction>& lrps,
+             const std::vector<TaskAuction>& tasks, const PlacementOptions& options, Method method)
+      : snapshot_(cells),
+        lrps_(lrps),
+        tasks_(tasks),
+        options_(options),
+        fleet_(make_fleet(cells, options)),
+        scratch_(cells.size()) {
+    make_pools(method);
+    read_requests();
+    fill_footprints();
   }
 
-  Choice choose(const models::CellLRP& lrp) override {
-    const Compatible& compatible = filter(lrp.placement);
-    if (compatible.zones.empty()) return {std::nullopt, constraint_error(compatible.furthest, lrp.placement)};
-    const Footprint& footprint = footprint_of(lrp.process_guid);
-    const auto& counts = footprint.counts(scratch_);
-    const Best best = search_by_zone(lrp, compatible, footprint, counts);
-    footprint.done(scratch_);
+  Choice choose(const WorkItem& item) override {
+    const Request& request = request_of(item);
+    const Compatible& compatible = compatible_[request.constraint];
+    if (compatible.zones.empty()) return {std::nullopt, constraint_error(compatible.furthest, constraint_of(item))};
+    const Best best = item.is_task ? search_for_task(request, compatible) : search_for_lrp(request, compatible);
     if (best.found) return {best.cell, ""};
-    return {std::nullopt, shortage(compatible, [&](const Cell& cell) { return needed(lrp.resource, cell); })};
+    return {std::nullopt, shortage(item, request, compatible)};
   }
 
-  Choice choose(const models::CellTask& task) override {
-    const Compatible& compatible = filter(task.placement);
-    if (compatible.zones.empty()) return {std::nullopt, constraint_error(compatible.furthest, task.placement)};
-    const Demand demand = needed(task.resource);
-    Best best;
-    for (const auto& zone : compatible.zones) {
-      for (const std::size_t pool : zone.pools) pools_[pool].search_task(demand, best);
-    }
-    if (best.found) return {best.cell, ""};
-    return {std::nullopt, shortage(compatible, [&](const Cell&) { return demand; })};
-  }
-
-  void reserve(std::size_t cell, const models::CellLRP& lrp) override {
+  void reserve(std::size_t cell, const WorkItem& item) override {
+    const Request& request = request_of(item);
     const Cell& facts = fleet_.cells[cell];
-    fleet_.rooms[cell].take(reserved(lrp.resource, facts, options_));
-    footprint_of(lrp.process_guid).add(cell, facts.zone);
-    update(cell);
-  }
-
-  void reserve(std::size_t cell, const models::CellTask& task) override {
-    fleet_.rooms[cell].take(needed(task.resource));
-    ++fleet_.rooms[cell].tasks;
-    update(cell);
+    Room& room = fleet_.rooms[cell];
+    if (item.is_task) {
+      room.take(needed(request.resource));
+      ++room.tasks;
+    } else {
+      room.take(reserved(request.resource, facts, options_));
+      footprints_[request.process].add(cell, facts.zone);
+    }
+    pools_[map_.pool_of_cell[cell]].update(map_.slot_of_cell[cell]);
   }
 
  private:
-  void make_pools() {
+  void make_pools(Method method) {
     std::vector<std::size_t> by_rank(snapshot_.size());
     for (std::size_t cell = 0; cell < by_rank.size(); ++cell) by_rank[fleet_.cells[cell].rank] = cell;
     const auto trait_numbers = number_traits();
@@ -107,7 +109,7 @@ class PoolSearch final : public CellChooser {
         map_.slot_of_cell[members[slot]] = slot;
       }
       map_.pool_size.push_back(members.size());
-      pools_.emplace_back(fleet_, std::move(members), options_);
+      pools_.emplace_back(fleet_, std::move(members), options_, method);
     }
   }
 
@@ -126,49 +128,67 @@ class PoolSearch final : public CellChooser {
     return result;
   }
 
+  const Request& request_of(const WorkItem& item) const {
+    return item.is_task ? task_requests_[item.position] : lrp_requests_[item.position];
+  }
+  const models::PlacementConstraint& constraint_of(const WorkItem& item) const {
+    return item.is_task ? tasks_[item.position].task.placement : lrps_[item.position].lrp.placement;
+  }
+
+  // Numbers the processes and the constraints of the batch. Neighbours are mostly of one kind.
+  void read_requests() {
+    lrp_requests_.reserve(lrps_.size());
+    for (const auto& [lrp, arrived] : lrps_) {
+      const bool is_as_before = !lrp_requests_.empty() && last_process_ == lrp.process_guid;
+      const std::uint32_t process = is_as_before ? lrp_requests_.back().process : number_of_process(lrp.process_guid);
+      lrp_requests_.push_back({lrp.resource, number_of_constraint(lrp.placement), process});
+    }
+    task_requests_.reserve(tasks_.size());
+    for (const auto& [task, arrived] : tasks_) {
+      task_requests_.push_back({task.resource, number_of_constraint(task.placement), 0});
+    }
+  }
+
+  std::uint32_t number_of_process(std::string_view guid) {
+    const auto number = static_cast<std::uint32_t>(footprints_.size());
+    const auto [found, is_new] = process_numbers_.try_emplace(guid, number);
+    if (is_new) footprints_.emplace_back(map_, fleet_.zones.size());
+    last_process_ = guid;
+    return found->second;
+  }
+
+  std::uint32_t number_of_constraint(const models::PlacementConstraint& constraint) {
+    if (last_constraint_ && *last_constraint_ == constraint) return last_constraint_number_;
+    const auto number = static_cast<std::uint32_t>(compatible_.size());
+    const auto [found, is_new] = constraint_numbers_.try_emplace(key_of(constraint), number);
+    if (is_new) fill(compatible_.emplace_back(), constraint);
+    last_constraint_ = &constraint;
+    return last_constraint_number_ = found->second;
+  }
+
   // Counts what the cells hold of the processes in the batch: by looking each up, or by going through all that run,
   // whichever is less work.
-  void make_footprints(const std::vector<LRPAuction>& lrps) {
-    for (const auto& auction : lrps) footprints_.try_emplace(auction.lrp.process_guid, map_, fleet_.zones.size());
+  void fill_footprints() {
     std::size_t residents = 0;
     for (const auto& cell : snapshot_) residents += cell.processes.size();
     constexpr std::size_t kLookupCost = 8;  // a binary search compared with one step of a pass
     if (footprints_.size() * snapshot_.size() * kLookupCost <= residents) {
-      for (auto& [guid, footprint] : footprints_) look_up(guid, footprint);
+      for (const auto& [guid, number] : process_numbers_) look_up(guid, footprints_[number]);
       return;
     }
     for (std::size_t cell = 0; cell < snapshot_.size(); ++cell) {
       for (const auto& [guid, count] : snapshot_[cell].processes) {
-        const auto found = footprints_.find(guid);
-        if (found != footprints_.end()) found->second.add(cell, fleet_.cells[cell].zone, count);
+        const auto found = process_numbers_.find(guid);
+        if (found != process_numbers_.end()) footprints_[found->second].add(cell, fleet_.cells[cell].zone, count);
       }
     }
   }
 
-  void look_up(const std::string& guid, Footprint& footprint) const {
+  void look_up(std::string_view guid, Footprint& footprint) const {
     for (std::size_t cell = 0; cell < snapshot_.size(); ++cell) {
       const auto count = snapshot_[cell].instances_of(guid);
       if (count > 0) footprint.add(cell, fleet_.cells[cell].zone, count);
     }
-  }
-
-  // An item is chosen for, then reserved: the second look finds what the first has found.
-  Footprint& footprint_of(const std::string& guid) {
-    if (last_footprint_ && last_footprint_->first == guid) return last_footprint_->second;
-    const auto [found, is_new] = footprints_.try_emplace(guid, map_, fleet_.zones.size());
-    if (is_new) look_up(guid, found->second);  // one that was not announced
-    last_footprint_ = &*found;
-    return found->second;
-  }
-
-  // Most items ask for the same as the one before.
-  const Compatible& filter(const models::PlacementConstraint& constraint) {
-    if (last_filtered_ && last_constraint_ == constraint) return *last_filtered_;
-    const auto [found, is_new] = filtered_.try_emplace(key_of(constraint));
-    if (is_new) fill(found->second, constraint);
-    last_constraint_ = constraint;
-    last_filtered_ = &found->second;
-    return found->second;
   }
 
   void fill(Compatible& compatible, const models::PlacementConstraint& constraint) const {
@@ -182,8 +202,9 @@ class PoolSearch final : public CellChooser {
   }
 
   // The zones with the fewest instances of the process first; those with equally many compete as one.
-  Best search_by_zone(const models::CellLRP& lrp, const Compatible& compatible, const Footprint& footprint,
-                      const std::vector<std::uint32_t>& counts) {
+  Best search_for_lrp(const Request& request, const Compatible& compatible) {
+    const Footprint& footprint = footprints_[request.process];
+    const auto& counts = footprint.counts(scratch_);
     zone_order_.clear();
     for (const auto& zone : compatible.zones) zone_order_.push_back(&zone);
     std::stable_sort(zone_order_.begin(), zone_order_.end(), [&footprint](const auto* a, const auto* b) {
@@ -195,42 +216,60 @@ class PoolSearch final : public CellChooser {
       const bool is_next_group = i > 0 && instances != footprint.in_zone(zone_order_[i - 1]->zone);
       if (is_next_group && best.found) break;
       for (const std::size_t pool : zone_order_[i]->pools) {
-        pools_[pool].search_lrp(needed(lrp.resource, pools_[pool].first()), counts, footprint.least_in(pool), best);
+        pools_[pool].search_lrp(needed(request.resource, pools_[pool].first()), counts, footprint.least_in(pool), best);
       }
+    }
+    footprint.done(scratch_);
+    return best;
+  }
+
+  Best search_for_task(const Request& request, const Compatible& compatible) const {
+    Best best;
+    for (const auto& zone : compatible.zones) {
+      for (const std::size_t pool : zone.pools) pools_[pool].search_task(needed(request.resource), best);
     }
     return best;
   }
 
-  template <typename DemandOn>
-  std::string shortage(const Compatible& compatible, DemandOn demand_on) const {
+  std::string shortage(const WorkItem& item, const Request& request, const Compatible& compatible) const {
     Shortage result;
     for (const auto& zone : compatible.zones) {
-      for (const std::size_t pool : zone.pools) pools_[pool].narrow(result, demand_on(pools_[pool].first()));
+      for (const std::size_t pool : zone.pools) {
+        const Cell& cell = pools_[pool].first();
+        pools_[pool].narrow(result, item.is_task ? needed(request.resource) : needed(request.resource, cell));
+      }
     }
     return result.text();
   }
 
-  void update(std::size_t cell) { pools_[map_.pool_of_cell[cell]].update(map_.slot_of_cell[cell]); }
-
   std::span<const CellSnapshot> snapshot_;
+  const std::vector<LRPAuction>& lrps_;
+  const std::vector<TaskAuction>& tasks_;
   PlacementOptions options_;
   Fleet fleet_;
   std::vector<CellPool> pools_;
   PoolMap map_;
-  std::unordered_map<std::string, Footprint> footprints_;
-  std::pair<const std::string, Footprint>* last_footprint_ = nullptr;  // in footprints_
-  std::unordered_map<std::string, Compatible> filtered_;
-  models::PlacementConstraint last_constraint_;
-  const Compatible* last_filtered_ = nullptr;  // in filtered_
+  std::vector<Request> lrp_requests_;  // as in the batch
+  std::vector<Request> task_requests_;
+  std::vector<Footprint> footprints_;
+  std::vector<Compatible> compatible_;
   std::vector<std::uint32_t> scratch_;
   std::vector<const Compatible::Zone*> zone_order_;
+
+  // For read_requests() and fill_footprints() alone.
+  std::unordered_map<std::string_view, std::uint32_t> process_numbers_;
+  std::unordered_map<std::string, std::uint32_t> constraint_numbers_;
+  std::string_view last_process_;
+  const models::PlacementConstraint* last_constraint_ = nullptr;
+  std::uint32_t last_constraint_number_ = 0;
 };
 
 }  // namespace
 
 std::unique_ptr<CellChooser> make_pool_search(std::span<const CellSnapshot> cells, const std::vector<LRPAuction>& lrps,
-                                              const PlacementOptions& options) {
-  return std::make_unique<PoolSearch>(cells, lrps, options);
+                                              const std::vector<TaskAuction>& tasks, const PlacementOptions& options,
+                                              Method method) {
+  return std::make_unique<PoolSearch>(cells, lrps, tasks, options, method);
 }
 
 }  // namespace rivera::auction

@@ -41,7 +41,9 @@ asio::awaitable<void> AuctionLoop::submit(std::vector<models::TaskStartRequest> 
 
 template <typename Request>
 asio::awaitable<void> AuctionLoop::take_in(std::vector<Request> requests, std::string trace) {
-  for (const auto& request : requests) pending_.add(request, clock_.now());
+  std::size_t dropped = 0;
+  for (const auto& request : requests) dropped += pending_.add(request, clock_.now());
+  if (dropped > 0) logger_.error("dropped-auctions", {{"count", dropped}, {"reason", "too many are waiting"}});
   if (!has_work_) {
     has_work_ = true;
     trace_ = std::move(trace);
@@ -61,7 +63,8 @@ asio::awaitable<void> AuctionLoop::run() {
 asio::awaitable<void> AuctionLoop::run_batch(std::string trace) {
   const base::Logger logger = base::traced_session(logger_, "auction", trace);
   const auto cells = co_await list_cells(trace, logger);
-  const CellStates states = co_await fetch_cell_states(cells, options_.workers, probe_, logger);
+  const CellStates states =
+      co_await fetch_cell_states(cells, options_.workers, options_.longest_state_fetch, probe_, logger);
 
   // Only now, so that what came while the cells were asked is placed too.
   logger.info("fetching-auctions");

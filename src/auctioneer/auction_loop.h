@@ -20,6 +20,8 @@ namespace rivera::auctioneer {
 struct AuctionOptions {
   auction::PlacementOptions placement;
   std::size_t workers = 1000;  // requests to cells at the same time
+  // For asking all cells, however many there are, how slow and how often: whoever has not answered by then is left out.
+  std::chrono::nanoseconds longest_state_fetch = std::chrono::seconds(60);
 };
 
 // Gathers start requests and, whenever there are any, runs an auction (docs/spec/locket-and-auction.md §4.1): lists the

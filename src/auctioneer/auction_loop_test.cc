@@ -145,6 +145,24 @@ TEST(AuctionLoop, LeavesOutCellsThatCannotTakePart) {
       {}, 2s);
 }
 
+TEST(AuctionLoop, WaitsForTheStatesOfAllCellsTogetherNoLongerThanItsLimit) {
+  AuctionOptions options;
+  options.workers = 2;  // a third cell is not even asked
+  options.longest_state_fetch = 2s;
+  with_bench(
+      [](Bench& bench) -> asio::awaitable<void> {
+        auto& good = bench.add_cell("a");
+        std::vector<testing::FakeCell*> slow;
+        for (const char* id : {"b", "c", "d"}) slow.push_back(&bench.add_cell(id));
+        for (auto* cell : slow) cell->hold_state(true);
+        co_await bench.start(start_lrp("p", indices(0)));
+        co_await eventually("the good cell has work", [&] { return !good.works.empty(); });
+        EXPECT_TRUE(bench.has_metric("auctioneer_auctioneer_failed_cell_state_requests 3"));
+        for (auto* cell : slow) cell->hold_state(false);
+      },
+      options, 60s);
+}
+
 TEST(AuctionLoop, AsksFourTimesWhenNoCellAnswers) {
   with_bench([](Bench& bench) -> asio::awaitable<void> {
     auto& cell = bench.add_cell("cell-a");

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "auctioneer/at_once.h"
+#include "base/wait.h"
 
 namespace rivera::auctioneer {
 namespace {
@@ -37,22 +38,40 @@ asio::awaitable<std::optional<models::CellState>> ask(const RegisteredCell& cell
   co_return std::nullopt;
 }
 
+// What is known of one cell in a round.
+struct Answer {
+  bool came = false;  // some answer, or the failure to get one
+  std::optional<auction::CellSnapshot> snapshot;
+};
+
 asio::awaitable<CellStates> ask_all(const std::vector<RegisteredCell>& cells, std::size_t workers,
-                                    AuctioneerProbe& probe, const base::Logger& logger) {
-  std::vector<std::optional<auction::CellSnapshot>> answers(cells.size());
+                                    std::chrono::nanoseconds limit, AuctioneerProbe& probe,
+                                    const base::Logger& logger) {
+  std::vector<Answer> answers(cells.size());
   // A coroutine's lambda must live as long as the coroutine: it does, in for_each_at_once.
   std::function<asio::awaitable<void>(std::size_t)> ask_one = [&](std::size_t i) -> asio::awaitable<void> {
     auto state = co_await ask(cells[i], probe, logger);
+    answers[i].came = true;
     if (!state) co_return;
-    answers[i] = auction::snapshot_of(std::move(*state));
-    answers[i]->cell_id = cells[i].cell_id;  // a cell may leave it out
+    answers[i].snapshot = auction::snapshot_of(std::move(*state));
+    answers[i].snapshot->cell_id = cells[i].cell_id;  // a cell may leave it out
   };
-  co_await for_each_at_once(cells.size(), workers, std::move(ask_one), logger);
+  auto asking = for_each_at_once(cells.size(), workers, std::move(ask_one), logger);
+  std::string late;
+  try {
+    co_await base::within(limit, "asking the cells", std::move(asking));
+  } catch (const base::DeadlineExceeded& e) {
+    late = e.what();
+  }
 
   CellStates states;
   for (std::size_t i = 0; i < answers.size(); ++i) {
-    if (!answers[i]) continue;
-    states.snapshots.push_back(std::move(*answers[i]));
+    if (!answers[i].came) {
+      probe.state_request_failed();
+      logger.error("failed-to-get-state", {{"cell-guid", cells[i].cell_id}, {"error", late}});
+    }
+    if (!answers[i].snapshot) continue;
+    states.snapshots.push_back(std::move(*answers[i].snapshot));
     states.registered.push_back(i);
   }
   states.excluded = cells.size() - states.snapshots.size();
@@ -68,12 +87,15 @@ void log_zones(const CellStates& states, const base::Logger& logger) {
 }  // namespace
 
 asio::awaitable<CellStates> fetch_cell_states(const std::vector<RegisteredCell>& cells, std::size_t workers,
-                                              AuctioneerProbe& probe, base::Logger logger) {
+                                              std::chrono::nanoseconds limit, AuctioneerProbe& probe,
+                                              base::Logger logger) {
   logger.info("fetching-zone-state");
   const auto started = std::chrono::steady_clock::now();
   CellStates states;
   for (int round = 1; round <= kRounds; ++round) {
-    auto answers = co_await ask_all(cells, workers, probe, logger);
+    const std::chrono::nanoseconds left = started + limit - std::chrono::steady_clock::now();
+    if (left.count() <= 0) break;
+    auto answers = co_await ask_all(cells, workers, left, probe, logger);
     states = std::move(answers);
     if (!states.snapshots.empty() || cells.empty()) break;
     logger.info(round < kRounds ? "failed-to-communicate-to-cells-retry" : "failed-to-communicate-to-cells-abort",

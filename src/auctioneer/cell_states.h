@@ -27,9 +27,10 @@ struct CellStates {
 };
 
 // Asks every cell at once (at most `workers` at a time). Cells left out are named in the log. Only if none is left at
-// all the whole round is repeated, three times at most (docs/spec/locket-and-auction.md §4.2). `cells` must outlive the
-// call.
+// all the whole round is repeated, three times at most (docs/spec/locket-and-auction.md §4.2). After `limit` it goes on
+// with those that have answered. `cells` must outlive the call.
 asio::awaitable<CellStates> fetch_cell_states(const std::vector<RegisteredCell>& cells, std::size_t workers,
-                                              AuctioneerProbe& probe, base::Logger logger);
+                                              std::chrono::nanoseconds limit, AuctioneerProbe& probe,
+                                              base::Logger logger);
 
 }  // namespace rivera::auctioneer

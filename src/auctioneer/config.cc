@@ -1,6 +1,6 @@
 #include "auctioneer/config.h"
 
-#include <limits>
+#include <algorithm>
 
 #include "base/config.h"
 
@@ -63,7 +63,8 @@ Config load_config(const std::string& path) {
   if (workers < 1 || workers > 100'000) file.fail("auction_runner_workers", "a number from 1 to 100000");
   config.workers = static_cast<std::size_t>(workers);
   config.communication_timeout = read_timeout(file, "communication_timeout", config.communication_timeout);
-  config.cell_state_timeout = read_timeout(file, "cell_state_timeout", kLongestStateRequest);
+  config.cell_state_timeout = std::min<std::chrono::nanoseconds>(
+      read_timeout(file, "cell_state_timeout", kLongestStateRequest), kLongestStateRequest);
   read_placement(file, config.placement);
   config.report_interval = read_timeout(file, "report_interval", config.report_interval);
   config.log = base::read_log_settings(file);

@@ -37,8 +37,8 @@ struct Config {
 // Throws base::ConfigError.
 //
 // Weights and the limit of starting containers have no built-in defaults: an absent key is zero. A timeout of zero,
-// which means none upstream, is bounded here, so that a connection that stays open cannot hold up the auctions for ever
-// (§9 no. 6).
+// which means none upstream, is a minute here, and so is one above it for states, so that a connection that stays open
+// cannot hold up the auctions for ever (§9 no. 6).
 Config load_config(const std::string& path);
 
 }  // namespace rivera::auctioneer

@@ -62,6 +62,8 @@ TEST_F(ConfigTest, ReadsUpstreamsKeys) {
   EXPECT_TRUE(config.placement.reserve_proxy_memory);
 }
 
+TEST_F(ConfigTest, BoundsALongStateTimeout) { EXPECT_EQ(load({{"cell_state_timeout", "5m"}}).cell_state_timeout, 60s); }
+
 TEST_F(ConfigTest, BoundsATimeoutOfZero) { EXPECT_EQ(load({{"cell_state_timeout", "0s"}}).cell_state_timeout, 60s); }
 
 TEST_F(ConfigTest, NamesWhatIsMissing) {

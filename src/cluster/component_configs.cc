@@ -110,7 +110,7 @@ json::object auctioneer_config(const Settings& s) {
   config["communication_timeout"] = "10s";
   config["cell_state_timeout"] = "1s";
   config["starting_container_weight"] = 0.25;
-  config["starting_container_count_maximum"] = 0;
+  config["starting_container_count_maximum"] = 200;
   config["bin_pack_first_fit_weight"] = 0.0;
   config["lock_ttl"] = "15s";
   config["lock_retry_interval"] = "5s";

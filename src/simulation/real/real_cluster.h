@@ -1,0 +1,57 @@
+// Real locket, bbs and auctioneer processes for the simulator, in a directory of their own.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auction/placement.h"
+#include "base/files.h"
+#include "clients/bbs_client.h"
+#include "clients/locket_client.h"
+#include "net/tls.h"
+#include "simulation/real/program_process.h"
+#include "sql/database_config.h"
+#include "sql/test_servers.h"
+
+namespace rivera::simulation {
+
+struct RealClusterOptions {
+  std::filesystem::path programs = {};  // the directory of locket, bbs and auctioneer
+  sql::Engine engine = sql::Engine::kSqlite;
+  auction::PlacementOptions placement = {};
+};
+
+// Everything is on free ports of the loopback device, with certificates made for the occasion, and goes with the
+// object. Blocks while it starts and stops.
+class RealCluster {
+ public:
+  // Throws std::runtime_error naming the program that did not come up, with the end of its log.
+  explicit RealCluster(const RealClusterOptions& options);
+  ~RealCluster();
+  RealCluster(const RealCluster&) = delete;
+  RealCluster& operator=(const RealCluster&) = delete;
+
+  // For any component, as server and as client of 127.0.0.1.
+  const net::TlsFiles& tls() const { return tls_; }
+  clients::BbsClientOptions bbs() const;
+  clients::LocketClientOptions locket() const;
+
+  const std::vector<std::unique_ptr<ProgramProcess>>& processes() const { return processes_; }
+  std::filesystem::path auctioneer_log() const { return directory_.path() / "auctioneer.log"; }
+
+ private:
+  void make_certificates();
+  void write_configs(const RealClusterOptions& options);
+  void start(const RealClusterOptions& options, const std::string& name);
+
+  base::TemporaryDirectory directory_{"rivera-sim-"};
+  std::unique_ptr<sql::TestServer> database_;
+  net::TlsFiles tls_;
+  std::string locket_address_;
+  std::string bbs_address_;
+  std::vector<std::unique_ptr<ProgramProcess>> processes_;  // ended in reverse
+};
+
+}  // namespace rivera::simulation

@@ -1,0 +1,13 @@
+// Upstream's simulation suite (docs/spec/locket-and-auction.md §5.1, §5.2): 37 cases with its assertions.
+#pragma once
+
+#include <vector>
+
+#include "simulation/scenario.h"
+
+namespace rivera::simulation {
+
+// Where upstream draws at random, `seed` does.
+std::vector<Scenario> upstream_scenarios(unsigned seed);
+
+}  // namespace rivera::simulation
