@@ -6,13 +6,13 @@
 #include <chrono>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/ssl.h>
 #include <stdexcept>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <openssl/ssl.h>
 
 namespace rivera::bench {
 namespace {
@@ -51,7 +51,7 @@ struct LoadClient::Connection {
   SSL* ssl = nullptr;
   bool busy = false;
   SteadyClock::time_point sent;
-  std::string input;         // the head, then the first bytes of the body
+  std::string input;  // the head, then the first bytes of the body
   bool in_body = false;
   std::size_t body_left = 0;
 };
@@ -113,8 +113,8 @@ void LoadClient::begin(Connection& connection, const std::function<LoadRequest(s
   if (next_ == wanted_) return;
   const LoadRequest request = make(next_++);
   const std::string bytes = fmt::format(
-      "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-protobuf\r\nContent-Length: {}\r\n\r\n{}", request.path,
-      host_, request.body.size(), request.body);
+      "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/x-protobuf\r\nContent-Length: {}\r\n\r\n{}",
+      request.path, host_, request.body.size(), request.body);
   connection.sent = SteadyClock::now();
   connection.busy = true;
   connection.in_body = false;
@@ -151,8 +151,7 @@ bool LoadClient::advance(Connection& connection, LoadResult& result) {
   } while (!(connection.in_body && connection.body_left == 0) && SSL_pending(connection.ssl) > 0);
   if (!connection.in_body || connection.body_left > 0) return false;
   connection.busy = false;
-  result.latencies.push_back(
-      std::chrono::duration<double, std::milli>(SteadyClock::now() - connection.sent).count());
+  result.latencies.push_back(std::chrono::duration<double, std::milli>(SteadyClock::now() - connection.sent).count());
   return true;
 }
 

@@ -34,12 +34,16 @@ struct Options {
 std::string process_guid(std::size_t n) {
   return fmt::format("0a1b2c3d-4e5f-6071-8293-{:012d}-99887766-5544-3322-1100-aabbccddeeff", n);
 }
-std::string instance_guid(std::size_t n, int index) { return fmt::format("instance-{:012d}-{:04d}-7788-1a2b", n, index); }
+std::string instance_guid(std::size_t n, int index) {
+  return fmt::format("instance-{:012d}-{:04d}-7788-1a2b", n, index);
+}
 
 // An application as Cloud Foundry desires it: some environment, one route, a check.
 models::DesiredLRP application(std::size_t n, int instances) {
-  auto builder = models::testing::a_desired_lrp(process_guid(n)).in_domain(std::string(kDomain)).with_instances(instances);
-  models::DesiredLRP lrp = builder.with_route("cf-router", R"([{"hostnames":["app.example.com"],"port":8080}])").build();
+  auto builder =
+      models::testing::a_desired_lrp(process_guid(n)).in_domain(std::string(kDomain)).with_instances(instances);
+  models::DesiredLRP lrp =
+      builder.with_route("cf-router", R"([{"hostnames":["app.example.com"],"port":8080}])").build();
   for (int i = 0; i < 10; ++i) {
     auto* variable = lrp.add_environment_variables();
     variable->set_name(fmt::format("VARIABLE_{}", i));
@@ -95,7 +99,9 @@ LoadRequest get_request(std::size_t n) {
 class Run {
  public:
   explicit Run(const Options& options) : options_(options), stage_(options.engine) {
-    name_ = options.engine == sql::Engine::kPostgres ? "PostgreSQL" : options.engine == sql::Engine::kMysql ? "MariaDB" : "SQLite";
+    name_ = options.engine == sql::Engine::kPostgres ? "PostgreSQL"
+            : options.engine == sql::Engine::kMysql  ? "MariaDB"
+                                                     : "SQLite";
   }
 
   void all() {
@@ -195,7 +201,8 @@ class Run {
       seconds += result.seconds;
     }
     const double spent = stage_.bbs().cpu_seconds() - cpu;
-    const std::string which = fmt::format("list {} ({:.0f}, {:.0f} MB)", what, records, static_cast<double>(bytes) / 1e6);
+    const std::string which =
+        fmt::format("list {} ({:.0f}, {:.0f} MB)", what, records, static_cast<double>(bytes) / 1e6);
     tell(which, "server CPU a record", spent / kTimes / records * 1e6, "us", target, Better::kLower);
     tell(which, "whole answer", seconds / kTimes * 1e3, "ms");
   }

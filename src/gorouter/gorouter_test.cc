@@ -76,7 +76,8 @@ TEST_F(GorouterHarness, TellsTheBackendWhoAsksAndWhereItWent) {
     EXPECT_FALSE(contains_text(response.body, "X-Hop"));
     EXPECT_FALSE(contains_text(response.body, "Te:"));
     EXPECT_EQ(response.headers.get("X-Vcap-Request-Id").size(), 36u);
-    EXPECT_TRUE(contains_text(response.body, "X-Vcap-Request-Id: " + std::string(response.headers.get("X-Vcap-Request-Id"))));
+    EXPECT_TRUE(
+        contains_text(response.body, "X-Vcap-Request-Id: " + std::string(response.headers.get("X-Vcap-Request-Id"))));
   });
 }
 

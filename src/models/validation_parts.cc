@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cctype>
 
-#include "models/actions.h"
 #include "base/text.h"
+#include "models/actions.h"
 #include "models/validation_report.h"
 
 namespace rivera::models {
