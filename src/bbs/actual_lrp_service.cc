@@ -17,6 +17,14 @@ bool matches(const ActualLRPRecord& r, const models::ActualLRPsRequest& request)
   return request.optional_index_case() != models::ActualLRPsRequest::kIndex || key.index() == request.index();
 }
 
+void add_process(const Process& process, LRPs& into) {
+  for (const Instance& instance : process.instances) {
+    for (const ActualLRPPtr& lrp : instance.lrps.slots) {
+      if (lrp) into.push_back(lrp);
+    }
+  }
+}
+
 void add_process(const Process& process, const models::ActualLRPsRequest& request, LRPs& into) {
   for (const Instance& instance : process.instances) {
     for (const ActualLRPPtr& lrp : instance.lrps.slots) {
@@ -37,7 +45,11 @@ LRPs select(const Records& records, const models::ActualLRPsRequest& request) {
     }
   } else {
     found.reserve(records.actual_lrp_count());
-    for (const auto& [guid, process] : records.processes()) add_process(process, request, found);
+    const bool wants_all =
+        request.domain().empty() && request.optional_index_case() != models::ActualLRPsRequest::kIndex;
+    for (const auto& [guid, process] : records.processes()) {
+      wants_all ? add_process(process, found) : add_process(process, request, found);
+    }
   }
   return found;
 }
@@ -119,7 +131,7 @@ asio::awaitable<EncodedRecords> ActualLRPService::list_by_guids(models::ActualLR
     const std::set<std::string> guids(request.process_guids().begin(), request.process_guids().end());
     for (const std::string& guid : guids) {
       const Process* process = records.process(guid);
-      if (process) add_process(*process, {}, found);
+      if (process) add_process(*process, found);
     }
     return found;
   };
