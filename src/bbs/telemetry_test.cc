@@ -1,6 +1,8 @@
 // What the BBS tells of itself: metrics and logs as an agent of Loggregator gets them, and the access log.
 #include <algorithm>
 #include <filesystem>
+#include <functional>
+#include <sstream>
 
 #include <boost/json.hpp>
 
