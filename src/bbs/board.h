@@ -32,6 +32,8 @@ class Board {
   // For loading and for taking back what could not be made durable.
   void load(Records records) { records_ = std::move(records); }
   void revert(const Change& change) { records_.revert(change); }
+  void mark_unreadable(UnreadableRecord record) { records_.mark_unreadable(std::move(record)); }
+  void forget_unreadable(const RecordKey& key) { records_.forget_unreadable(key); }
   void clear() { records_.clear(); }
 
   // Domains (§4.2). `ttl` in seconds, 0 = for ever.

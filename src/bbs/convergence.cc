@@ -35,6 +35,8 @@ class LRPPlanner {
   }
 
   void look_at(const std::string& guid, const Process& process) {
+    // What is wanted of it is not known (§4.9): its instances are no orphans.
+    if (!process.desired && records_.is_unreadable(RecordKind::kDesiredLRP, guid)) return;
     crashing_ = false;
     settled_ = process.desired != nullptr;
     for (const Instance& instance : process.instances) look_at(process, instance);

@@ -53,7 +53,6 @@ asio::awaitable<void> Ledger::load() {
     auto all = std::make_shared<Loaded>();
     Store::LoadResult loaded = store_.load();
     for (const Change& change : loaded.records) all->committed.apply(change);
-    all->decided = all->committed;
     std::vector<RecordKey> lost;
     for (UnreadableRecord& record : loaded.unreadable) {
       logger_.error("unreadable-row", {{"guid", record.key.guid}, {"reason", record.why}, {"lost", record.is_lost}});
@@ -65,6 +64,7 @@ asio::awaitable<void> Ledger::load() {
       }
     }
     store_.remove(lost);
+    all->decided = all->committed;
     return all;
   };
   const std::shared_ptr<Loaded> loaded = co_await workers_.run(std::move(reading));

@@ -126,6 +126,7 @@ asio::awaitable<void> Ledger::adopt(std::vector<RecordKey> keys) {
     if (dirty_.contains(record.key.guid)) continue;
     logger_.error("unreadable-row", {{"guid", record.key.guid}, {"reason", record.why}, {"lost", record.is_lost}});
     if (record.is_lost && record.key.kind != RecordKind::kTask) lost.push_back(record.key);
+    board_.mark_unreadable(record);
     committed_.mark_unreadable(std::move(record));
   }
   auto removing = remove_lost(std::move(lost));
@@ -175,6 +176,7 @@ asio::awaitable<void> Ledger::remove_lost(std::vector<RecordKey> keys) {
   auto removing = [this, &keys] { store_.remove(keys); };
   co_await workers_.run(std::move(removing));
   for (const RecordKey& key : keys) {
+    board_.forget_unreadable(key);
     committed_.forget_unreadable(key);
     logger_.info("deleted-unreadable-row", {{"guid", key.guid}});
   }

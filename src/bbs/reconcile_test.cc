@@ -115,14 +115,18 @@ TEST_F(ReconcileTest, ATaskThatCannotBeReadSpoilsTheListUntilConvergenceDeletesI
   EXPECT_EQ(text("SELECT COUNT(*) FROM tasks"), "1");
 }
 
-TEST_F(ReconcileTest, WhatNeedsAMissingKeyIsKept) {
+TEST_F(ReconcileTest, WhatNeedsAMissingKeyIsKeptWithItsInstances) {
   start();
   desire("p", 1);
+  models::UpsertDomainRequest fresh;
+  fresh.set_domain("domain");
+  EXPECT_FALSE(call<models::UpsertDomainResponse>("/v1/domains/upsert", fresh).has_error());
   execute("UPDATE desired_lrps SET run_info = ?", {ColumnCipher({{"k9", "x"}}, "k9").seal("sealed")});
   restart();
   EXPECT_EQ(desired("p").error().type(), models::Error::Deserialize);
   run(active_->converge());
   EXPECT_EQ(text("SELECT COUNT(*) FROM desired_lrps"), "1");
+  EXPECT_EQ(instances("p"), 1);
 }
 
 TEST_F(ReconcileTest, AMissingTableEndsTheProcess) {
