@@ -7,15 +7,14 @@ asio::awaitable<void> KeyRotationLoop::run(std::function<void(std::chrono::nanos
   try {
     auto asking = [this] { return rotation_.is_needed(); };
     const bool is_needed = co_await workers_.run(std::move(asking));
-    if (is_needed) {
-      logger_.info("encrypting-with-the-active-key");
-      bool goes_on = true;
-      while (goes_on) {
-        auto stepping = [this] { return rotation_.step(); };
-        goes_on = co_await workers_.run(std::move(stepping));
-      }
-      logger_.info("finished", {{"columns", rotation_.rotated()}, {"unreadable", rotation_.unreadable()}});
+    if (!is_needed) co_return;
+    logger_.info("encrypting-with-the-active-key");
+    bool goes_on = true;
+    while (goes_on) {
+      auto stepping = [this] { return rotation_.step(); };
+      goes_on = co_await workers_.run(std::move(stepping));
     }
+    logger_.info("finished", {{"columns", rotation_.rotated()}, {"unreadable", rotation_.unreadable()}});
   } catch (const boost::system::system_error&) {
     throw;  // cancelled
   } catch (const std::exception& e) {

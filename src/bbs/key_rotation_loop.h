@@ -19,7 +19,7 @@ class KeyRotationLoop {
       : rotation_(store), workers_(workers), logger_(logger.session("encryptor")) {}
 
   // Until every record has the active key, or a failure, which is logged: the next active BBS goes on. `ended` is told
-  // how long it took, after a failure too (EncryptionDuration, docs/spec/bbs.md §7.2).
+  // how long it took, after a failure too (EncryptionDuration, docs/spec/bbs.md §7.2); nothing if it was not needed.
   asio::awaitable<void> run(std::function<void(std::chrono::nanoseconds)> ended);
 
  private:

@@ -150,6 +150,8 @@ TEST_F(StoreTest, AnEarlierTermCanNotWriteAnyMore) {
 
 TEST_F(StoreTest, ADatabaseOfALaterVersionOrAnUnknownKeyIsRefused) {
   store_->become_active();
+  sql::Connection connection = database_->connect();
+  set_configuration(connection, kLabelKey, "k1");
   const ColumnCipher stranger({{"k9", "x"}}, "k9");
   EXPECT_THROW(Store(*database_, stranger).become_active(), UnusableDatabase);
   database_->connect().execute(
