@@ -155,10 +155,10 @@ TEST_P(Failover, AStoppedBbsThatComesBackNeitherAnswersNorWrites) {
   EXPECT_EQ(first_.wait(20s), 1);
   EXPECT_LT(std::chrono::steady_clock::now() - resumed, 5s);
   run(loyalists_->join());
-  run(poll([this] { return events_ended_; }));
+  run(poll([this] { return events_ended_.load(); }));
   run(writers_->stop());
 
-  EXPECT_EQ(event_bytes_, told) << "nothing is told any more";
+  EXPECT_EQ(event_bytes_.load(), told) << "nothing is told any more";
   std::set<std::string> acknowledged = writers_->acknowledged(), asked = writers_->asked();
   for (const Exchange& exchange : loyalists_->exchanges()) {
     if (exchange.sent > stopped) {

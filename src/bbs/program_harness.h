@@ -32,7 +32,7 @@ inline std::string free_address() {
 // Takes the harness' certificates, client and event loop; its BBS is not started.
 class ProgramHarness : public BbsHarness {
  protected:
-  static constexpr std::chrono::seconds kLockTtl{2};
+  static constexpr std::chrono::seconds kLockTtl{4};
 
   explicit ProgramHarness(sql::Engine engine = sql::Engine::kSqlite) {
     if (engine == sql::Engine::kSqlite) return;

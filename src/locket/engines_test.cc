@@ -71,7 +71,6 @@ void LocketOnEngine::values_have_limits() {
     EXPECT_EQ(status.error_code(), grpc::UNKNOWN);
     EXPECT_EQ(status.error_message(), "sql-bad-request");
   }
-  EXPECT_TRUE(lock("", "o", 1).ok()) << "an empty key is a key";
   EXPECT_TRUE(lock("umlaut \u00e4", "o", 1, std::string(1024, 'v') + "\u00e4").ok());
   EXPECT_TRUE(lock("for ever", "o", std::numeric_limits<std::int64_t>::max()).ok());
 }
