@@ -44,6 +44,10 @@ class Store {
   // Makes the changes durable, all or none; safe to repeat. Throws TermEnded.
   void write(const std::vector<Change>& changes);
 
+  // Does not block, unlike the rest. Makes a write() end whose server has said nothing for `silence`: with an error of
+  // class kConnection.
+  void cut_silent_connections(std::chrono::nanoseconds silence) { database_.cut_silent_connections(silence); }
+
  private:
   void check_version(sql::Connection& connection);
   void check_key_label(sql::Connection& connection);

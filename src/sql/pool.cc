@@ -1,12 +1,20 @@
 #include "sql/pool.h"
 
 #include <algorithm>
+#include <fcntl.h>
+#include <sys/socket.h>
 
 #include <fmt/format.h>
 
 #include "base/duration.h"
 
 namespace rivera::sql {
+
+Cable::Cable(int socket) : socket_(fcntl(socket, F_DUPFD_CLOEXEC, 0)) {}
+
+void Cable::cut() const {
+  if (socket_) shutdown(socket_.get(), SHUT_RDWR);
+}
 
 Pool::Pool(const DatabaseConfig& given, std::unique_ptr<Driver> made_driver)
     : config(given),
@@ -76,26 +84,36 @@ void Pool::give_back(std::unique_ptr<Session> session) {
   freed_.notify_one();
 }
 
-Pool::Instant Pool::begin_query() {
+void Pool::begin_query(Session& session) {
   const std::lock_guard lock(mutex_);
   ++statistics_.queries;
-  statistics_.queries_in_flight_max = std::max(statistics_.queries_in_flight_max, ++in_flight_);
-  return std::chrono::steady_clock::now();
+  in_flight_[&session] = std::chrono::steady_clock::now();
+  const auto count = static_cast<std::int64_t>(in_flight_.size());
+  statistics_.queries_in_flight_max = std::max(statistics_.queries_in_flight_max, count);
 }
 
-void Pool::end_query(Instant start, bool succeeded) {
-  const auto duration = std::chrono::steady_clock::now() - start;
+void Pool::end_query(Session& session, bool succeeded) {
   const std::lock_guard lock(mutex_);
-  --in_flight_;
+  const auto query = in_flight_.find(&session);
+  const auto duration = std::chrono::steady_clock::now() - query->second;
+  in_flight_.erase(query);
   ++(succeeded ? statistics_.queries_succeeded : statistics_.queries_failed);
   statistics_.query_duration_max = std::max<std::chrono::nanoseconds>(statistics_.query_duration_max, duration);
+}
+
+void Pool::cut_silent(std::chrono::nanoseconds silence) {
+  const std::lock_guard lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& [session, start] : in_flight_) {
+    if (now - std::max(start, session->heard_at()) >= silence) session->cut();
+  }
 }
 
 DatabaseStatistics Pool::take_statistics() {
   const std::lock_guard lock(mutex_);
   statistics_.open_connections = static_cast<std::int64_t>(open_);
   DatabaseStatistics taken = statistics_;
-  statistics_.queries_in_flight_max = in_flight_;
+  statistics_.queries_in_flight_max = static_cast<std::int64_t>(in_flight_.size());
   statistics_.query_duration_max = {};
   return taken;
 }

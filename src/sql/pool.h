@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -18,24 +19,27 @@ struct Pool {
   std::unique_ptr<Session> take();
   void give_back(std::unique_ptr<Session> session);
 
-  // Runs one statement with its statistics.
+  // Runs one statement of a session with its statistics.
   template <typename Work>
-  auto measured(Work work) {
-    const auto start = begin_query();
+  auto measured(Session& session, Work work) {
+    begin_query(session);
     try {
       if constexpr (std::is_void_v<std::invoke_result_t<Work&>>) {
         work();
-        end_query(start, true);
+        end_query(session, true);
       } else {
         auto result = work();
-        end_query(start, true);
+        end_query(session, true);
         return result;
       }
     } catch (...) {
-      end_query(start, false);
+      end_query(session, false);
       throw;
     }
   }
+
+  // Cuts the connections on which a statement has had no answer for `silence`.
+  void cut_silent(std::chrono::nanoseconds silence);
 
   DatabaseStatistics take_statistics();
 
@@ -43,9 +47,8 @@ struct Pool {
   const Dialect dialect;
 
  private:
-  using Instant = std::chrono::steady_clock::time_point;
-  Instant begin_query();
-  void end_query(Instant start, bool succeeded);
+  void begin_query(Session& session);
+  void end_query(Session& session, bool succeeded);
   bool is_too_old(const Session& session) const;
   std::unique_ptr<Session> take_idle();
 
@@ -56,7 +59,7 @@ struct Pool {
   std::vector<std::unique_ptr<Session>> idle_;
   std::size_t open_ = 0;  // idle and lent
   DatabaseStatistics statistics_;
-  std::int64_t in_flight_ = 0;
+  std::map<Session*, Session::Instant> in_flight_;  // since when
 };
 
 }  // namespace rivera::sql
