@@ -23,6 +23,7 @@ struct Ledger::Batch {
   explicit Batch(asio::any_io_executor executor) : done(executor) {}
   std::vector<std::shared_ptr<Outcome>> outcomes;
   base::Condition done;
+  bool overdue = false;  // nobody waits any longer, though it goes on
   bool finished = false;
   std::optional<models::ModelError> failure;
 };
@@ -89,9 +90,9 @@ asio::awaitable<Outcome> Ledger::run(Operation operation) {
 asio::awaitable<Outcome> Ledger::run_at_home(Operation operation) {
   if (stopping_) throw models::unknown_error("the BBS is shutting down");
   auto outcome = std::make_shared<Outcome>(operation(board_, clock_.now()));
-  if (!fits_its_columns(outcome->changes)) {
-    for (auto change = outcome->changes.rbegin(); change != outcome->changes.rend(); ++change) board_.revert(*change);
-    throw models::bad_request();
+  if (const auto refusal = refusal_of(*outcome)) {
+    take_back(*outcome);
+    throw *refusal;
   }
   if (outcome->changes.empty()) {
     // The answer may rest on something that is not durable yet.
@@ -111,8 +112,17 @@ asio::awaitable<Outcome> Ledger::run_at_home(Operation operation) {
   co_return std::move(*outcome);
 }
 
+std::optional<models::ModelError> Ledger::refusal_of(const Outcome& outcome) const {
+  if (outcome.changes.empty()) return std::nullopt;
+  if (!fits_its_columns(outcome.changes)) return models::bad_request();
+  if (away_) return away_;
+  if (gathering_->outcomes.size() < options_.patience.requests) return std::nullopt;
+  return models::unknown_error("too many requests wait for the database: nothing was changed");
+}
+
 asio::awaitable<void> Ledger::wait_for(std::shared_ptr<Batch> batch) {
-  while (!batch->finished) co_await batch->done.wait();
+  while (!batch->finished && !batch->overdue) co_await batch->done.wait();
+  if (!batch->finished) throw models::unknown_error("the database does not say whether the change was made");
   if (batch->failure) throw *batch->failure;
 }
 
@@ -122,9 +132,11 @@ asio::awaitable<void> Ledger::write_batches() {
     if (gathering_->outcomes.empty()) co_return;
     in_flight_ = std::move(gathering_);
     gathering_ = std::make_shared<Batch>(home_);
+    writer_.spawn("watch-batch", watch(in_flight_));
     co_await write(in_flight_);
     in_flight_ = nullptr;
     idle_.notify_all();
+    away_.reset();
   }
 }
 
@@ -135,6 +147,7 @@ asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
   }
   // Once in doubt, always: a later attempt that fails for sure says nothing of the one that may have succeeded.
   bool in_doubt = false;
+  const auto started = std::chrono::steady_clock::now();
   for (;;) {
     std::optional<models::ModelError> failure;
     bool is_over = false;
@@ -154,11 +167,28 @@ asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
       end_term(e.what());
     }
     if (!in_doubt || is_over || stopping_) {
+      fail_gathering(*failure);
       fail(*batch, *failure);
       if (failure->type() == models::Error::Unrecoverable && options_.give_up) options_.give_up(failure->message());
       co_return;
     }
+    if (std::chrono::steady_clock::now() - started >= options_.patience.outage) {
+      fail_gathering(models::unknown_error("the database is away, nothing was changed: " + failure->message()));
+    }
     co_await base::sleep_for(kRetryInterval);
+  }
+}
+
+// Bounds what a transaction that does not end holds up.
+asio::awaitable<void> Ledger::watch(std::shared_ptr<Batch> batch) {
+  while (!batch->finished) {
+    const bool notified = co_await batch->done.wait_for(options_.patience.answer);
+    if (notified || batch->finished) continue;
+    if (!batch->overdue) logger_.error("no-answer-from-database", {{"requests", batch->outcomes.size()}});
+    batch->overdue = true;
+    batch->done.notify_all();
+    fail_gathering(models::unknown_error("the database does not answer: nothing was changed"));
+    store_.cut_silent_connections(options_.patience.answer / 2);
   }
 }
 
@@ -178,23 +208,24 @@ void Ledger::commit(Batch& batch) {
 }
 
 void Ledger::fail(Batch& batch, const models::ModelError& error) {
-  take_back(*gathering_);
-  take_back(batch);
-  for (Batch* failed : {&batch, gathering_.get()}) {
-    failed->failure = error;
-    failed->finished = true;
-    failed->done.notify_all();
-  }
-  gathering_ = std::make_shared<Batch>(home_);
-}
-
-void Ledger::take_back(Batch& batch) {
   for (auto outcome = batch.outcomes.rbegin(); outcome != batch.outcomes.rend(); ++outcome) {
-    for (auto change = (*outcome)->changes.rbegin(); change != (*outcome)->changes.rend(); ++change) {
-      board_.revert(*change);
-    }
+    take_back(**outcome);
     mark_clean(**outcome);
   }
+  batch.failure = error;
+  batch.finished = true;
+  batch.done.notify_all();
+}
+
+// What stands on a transaction that has failed or is in doubt; further changes are refused until that one has ended.
+void Ledger::fail_gathering(const models::ModelError& error) {
+  fail(*gathering_, error);
+  gathering_ = std::make_shared<Batch>(home_);
+  away_ = error;
+}
+
+void Ledger::take_back(const Outcome& outcome) {
+  for (auto change = outcome.changes.rbegin(); change != outcome.changes.rend(); ++change) board_.revert(*change);
 }
 
 asio::awaitable<void> Ledger::check_term() {

@@ -6,12 +6,18 @@
 // events and follow-ups of a transaction leave in the order of its decisions, and only after it is durable; reads see
 // the committed records only. A transaction that fails takes with it what was decided on top of it: the Board goes
 // back, and the callers get the error.
+//
+// Where it is not known whether a transaction happened (the connection broke at its commit), it is written again until
+// it is known; that is harmless, since a write says what the rows are. Its callers wait no longer than Patience says,
+// and are then told that it is not known. What gathered behind it has not happened and is refused, and so are further
+// changes until the database is back; reads and whatever changes nothing go on.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <unordered_map>
@@ -38,6 +44,17 @@ class Ledger {
   using Publish = std::function<void(const Outcome&)>;
   using Operation = std::function<Outcome(Board&, base::Timestamp now)>;
 
+  // What a database that is away, or slow, may cost.
+  struct Patience {
+    // A request is answered this long after its transaction began, by an error if it is not known how that ended. A
+    // database that has said nothing for half of it is then called again on another connection.
+    std::chrono::nanoseconds answer = std::chrono::seconds(30);
+    // What came after a transaction is refused once that has been in doubt for so long.
+    std::chrono::nanoseconds outage = std::chrono::seconds(3);
+    // Requests that may wait for the next transaction.
+    std::size_t requests = 20'000;
+  };
+
   struct Options {
     BoardOptions board;
     // reconcile() before each run() and read(): for those who write to the store beside a running BBS.
@@ -45,6 +62,7 @@ class Ledger {
     // Called when nothing can be made durable any more (the tables are gone, or another BBS is active): the process
     // ends.
     std::function<void(const std::string& reason)> give_up;
+    Patience patience;
   };
 
   Ledger(asio::any_io_executor home, base::WorkerPool& workers, Store& store, const base::Clock& clock, Options options,
@@ -102,10 +120,13 @@ class Ledger {
   asio::awaitable<void> wait_for(std::shared_ptr<Batch> batch);
   asio::awaitable<void> write_batches();
   asio::awaitable<void> write(std::shared_ptr<Batch> batch);
+  asio::awaitable<void> watch(std::shared_ptr<Batch> batch);
+  std::optional<models::ModelError> refusal_of(const Outcome& outcome) const;
   void commit(Batch& batch);
-  void take_back(Batch& batch);
+  void take_back(const Outcome& outcome);
   void fail(Batch& batch, const models::ModelError& error);
   void end_term(const std::string& reason);
+  void fail_gathering(const models::ModelError& error);
   void mark_dirty(const Outcome& outcome);
   void mark_clean(const Outcome& outcome);
 
@@ -134,6 +155,7 @@ class Ledger {
   // Subjects with changes that are not durable yet, and how many: answers about them wait.
   std::unordered_map<std::string, int> dirty_;
   base::Condition work_;
+  std::optional<models::ModelError> away_;  // why changes are refused while a transaction is in doubt
   bool stopping_ = false;
   bool is_paused_ = false;
   base::Condition idle_;  // a transaction or a pause has ended

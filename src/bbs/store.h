@@ -67,6 +67,10 @@ class Store {
   sql::Database& database() const { return database_; }
   const ColumnCipher& cipher() const { return cipher_; }
 
+  // Does not block, unlike the rest. Makes a write() end whose server has said nothing for `silence`: with an error of
+  // class kConnection.
+  void cut_silent_connections(std::chrono::nanoseconds silence) { database_.cut_silent_connections(silence); }
+
  private:
   void check_key_label(sql::Connection& connection);
   // Takes back is_lost where it is not known that every key is configured.

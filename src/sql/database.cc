@@ -30,27 +30,27 @@ Connection::~Connection() {
 }
 
 std::int64_t Connection::execute(std::string_view sql, Parameters parameters) {
-  return pool_->measured([&] { return session_->execute(sql, parameters); });
+  return pool_->measured(*session_, [&] { return session_->execute(sql, parameters); });
 }
 
 void Connection::query(std::string_view sql, Parameters parameters, const RowVisitor& visit) {
-  pool_->measured([&] { session_->query(sql, parameters, visit, false); });
+  pool_->measured(*session_, [&] { session_->query(sql, parameters, visit, false); });
 }
 
 bool Connection::query_one(std::string_view sql, Parameters parameters, const RowVisitor& visit) {
-  return pool_->measured([&] { return session_->query(sql, parameters, visit, true); });
+  return pool_->measured(*session_, [&] { return session_->query(sql, parameters, visit, true); });
 }
 
 std::vector<std::int64_t> Connection::execute_batch(const std::vector<Statement>& statements) {
-  return pool_->measured([&] { return session_->execute_batch(statements); });
+  return pool_->measured(*session_, [&] { return session_->execute_batch(statements); });
 }
 
 void Connection::execute_script(std::string_view sql) {
-  pool_->measured([&] { session_->execute_script(sql); });
+  pool_->measured(*session_, [&] { session_->execute_script(sql); });
 }
 
 Transaction Connection::begin(TransactionMode mode) {
-  pool_->measured([&] { session_->begin(mode); });
+  pool_->measured(*session_, [&] { session_->begin(mode); });
   return Transaction(*this);
 }
 
@@ -58,14 +58,14 @@ const Dialect& Connection::dialect() const { return pool_->dialect; }
 
 void Transaction::commit() {
   if (connection_ == nullptr) return;
-  connection_->pool_->measured([&] { connection_->session_->commit(); });
+  connection_->pool_->measured(*connection_->session_, [&] { connection_->session_->commit(); });
   connection_ = nullptr;
 }
 
 void Transaction::rollback() {
   if (connection_ == nullptr) return;
   auto* connection = std::exchange(connection_, nullptr);
-  connection->session_->rollback();
+  connection->pool_->measured(*connection->session_, [&] { connection->session_->rollback(); });
 }
 
 Transaction::~Transaction() {
@@ -98,6 +98,7 @@ void Database::give_up(const Error& last, bool in_doubt) {
 
 Engine Database::engine() const { return pool_->config.engine; }
 const Dialect& Database::dialect() const { return pool_->dialect; }
+void Database::cut_silent_connections(std::chrono::nanoseconds silence) { pool_->cut_silent(silence); }
 DatabaseStatistics Database::take_statistics() { return pool_->take_statistics(); }
 
 }  // namespace rivera::sql

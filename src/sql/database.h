@@ -132,6 +132,10 @@ class Database {
   const Dialect& dialect() const;
   DatabaseStatistics take_statistics();
 
+  // Does not block. Makes the calls fail (kConnection) in which a statement has waited for the server's answer for
+  // `silence` or longer: the server hangs, or is unreachable without anyone saying so.
+  void cut_silent_connections(std::chrono::nanoseconds silence);
+
  private:
   explicit Database(std::shared_ptr<Pool> pool);
   static void pause_before_retry();

@@ -156,6 +156,7 @@ class MysqlSession final : public Session {
     if (connection_ == nullptr) throw Error(ErrorClass::kOther, "", "out of memory");
     try {
       connect(config);
+      cable_ = Cable(static_cast<int>(mysql_get_socket(connection_)));
       set_up(config);
     } catch (...) {
       mysql_close(connection_);
@@ -224,6 +225,7 @@ class MysqlSession final : public Session {
     if (usable_) simple("ROLLBACK");
   }
   bool is_usable() const override { return usable_; }
+  void cut() override { cable_.cut(); }
 
  private:
   // Lets go of a result, read to its end or not.
@@ -326,10 +328,12 @@ class MysqlSession final : public Session {
     Values values(parameters);
     if (parameters.size() > 0 && mysql_stmt_bind_param(statement, values.binds()) != 0) fail(statement, context(sql));
     if (mysql_stmt_execute(statement) != 0) fail(statement, context(sql));
+    heard();
     return statement;
   }
 
   MYSQL* connection_ = nullptr;
+  Cable cable_;
   bool usable_ = true;
   bool in_transaction_ = false;
   std::unordered_map<std::string, MYSQL_STMT*> statements_;

@@ -1,6 +1,8 @@
 #include "sql/pool.h"
 
 #include <algorithm>
+#include <fcntl.h>
+#include <sys/socket.h>
 
 #include <fmt/format.h>
 
@@ -36,6 +38,12 @@ void QueryStatistics::take(DatabaseStatistics& taken) {
   taken.queries_failed = failed_.load(std::memory_order_relaxed);
   taken.queries_in_flight_max = in_flight_max_.exchange(in_flight_.load(std::memory_order_relaxed));
   taken.query_duration_max = std::chrono::nanoseconds(longest_nanos_.exchange(0, std::memory_order_relaxed));
+}
+
+Cable::Cable(int socket) : socket_(fcntl(socket, F_DUPFD_CLOEXEC, 0)) {}
+
+void Cable::cut() const {
+  if (socket_) shutdown(socket_.get(), SHUT_RDWR);
 }
 
 Pool::Pool(const DatabaseConfig& given, std::unique_ptr<Driver> made_driver)
@@ -104,6 +112,24 @@ void Pool::give_back(std::unique_ptr<Session> session) {
     }
   }
   freed_.notify_one();
+}
+
+void Pool::begin_query(Session& session) {
+  const std::lock_guard lock(mutex_);
+  in_flight_[&session] = std::chrono::steady_clock::now();
+}
+
+void Pool::end_query(Session& session) {
+  const std::lock_guard lock(mutex_);
+  in_flight_.erase(&session);
+}
+
+void Pool::cut_silent(std::chrono::nanoseconds silence) {
+  const std::lock_guard lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& [session, start] : in_flight_) {
+    if (now - std::max(start, session->heard_at()) >= silence) session->cut();
+  }
 }
 
 DatabaseStatistics Pool::take_statistics() {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -32,9 +33,10 @@ struct Pool {
   std::unique_ptr<Session> take();
   void give_back(std::unique_ptr<Session> session);
 
-  // Runs one statement with its statistics.
+  // Runs one statement of a session with its statistics.
   template <typename Work>
-  auto measured(Work work) {
+  auto measured(Session& session, Work work) {
+    const InFlight in_flight(*this, session);
     const auto start = queries_.begin();
     try {
       if constexpr (std::is_void_v<std::invoke_result_t<Work&>>) {
@@ -51,12 +53,30 @@ struct Pool {
     }
   }
 
+  // Cuts the connections on which a statement has had no answer for `silence`.
+  void cut_silent(std::chrono::nanoseconds silence);
+
   DatabaseStatistics take_statistics();
 
   const DatabaseConfig config;
   const Dialect dialect;
 
  private:
+  // From its begin to its end a session is among those that cut_silent() looks at.
+  class InFlight {
+   public:
+    InFlight(Pool& pool, Session& session) : pool_(pool), session_(session) { pool_.begin_query(session_); }
+    ~InFlight() { pool_.end_query(session_); }
+    InFlight(const InFlight&) = delete;
+    InFlight& operator=(const InFlight&) = delete;
+
+   private:
+    Pool& pool_;
+    Session& session_;
+  };
+
+  void begin_query(Session& session);
+  void end_query(Session& session);
   bool is_too_old(const Session& session) const;
   std::unique_ptr<Session> take_idle();
 
@@ -69,6 +89,7 @@ struct Pool {
   std::int64_t waits_ = 0;  // for a session
   std::chrono::nanoseconds waited_{0};
   QueryStatistics queries_;
+  std::map<Session*, Session::Instant> in_flight_;  // since when
 };
 
 }  // namespace rivera::sql

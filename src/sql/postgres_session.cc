@@ -125,6 +125,7 @@ class PostgresSession final : public Session {
  public:
   explicit PostgresSession(const DatabaseConfig& config) {
     connect(config);
+    cable_ = Cable(PQsocket(connection_));
     try {
       set_up(config);
     } catch (...) {
@@ -197,6 +198,8 @@ class PostgresSession final : public Session {
   bool is_usable() const override {
     return PQstatus(connection_) == CONNECTION_OK && PQtransactionStatus(connection_) == PQTRANS_IDLE;
   }
+
+  void cut() override { cable_.cut(); }
 
  private:
   // Reads what is left of a result, so that the connection can be used again.
@@ -320,6 +323,7 @@ class PostgresSession final : public Session {
   // Statements after the failed one are answered as aborted: the first failure counts.
   void read_pipelined(const Statement& statement, std::vector<std::int64_t>& changed, std::optional<Error>& failure) {
     const Result result(PQgetResult(connection_));
+    heard();
     try {
       if (!failure) changed.push_back(changed_by(result.get(), statement.sql));
     } catch (const Error& e) {
@@ -329,6 +333,7 @@ class PostgresSession final : public Session {
   }
 
   PGconn* connection_ = nullptr;
+  Cable cable_;
   std::unordered_map<std::string, std::string> statements_;  // text to name
   int last_name_ = 0;
 };

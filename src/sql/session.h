@@ -1,12 +1,14 @@
 // What an engine has to provide. For the .cc files of this folder: everybody else uses Connection.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/files.h"
 #include "sql/database.h"
 
 namespace rivera::sql {
@@ -14,6 +16,8 @@ namespace rivera::sql {
 // One native connection. Every call throws sql::Error. Used by one thread at a time.
 class Session {
  public:
+  using Instant = std::chrono::steady_clock::time_point;
+
   virtual ~Session() = default;
   virtual std::int64_t execute(std::string_view sql, const Parameters& parameters) = 0;
   // Stops after the first row if `first_only`. Returns whether there was a row.
@@ -27,7 +31,30 @@ class Session {
   // False once the connection is known to be broken.
   virtual bool is_usable() const = 0;
 
-  std::chrono::steady_clock::time_point opened_at = std::chrono::steady_clock::now();
+  // From another thread: makes the call that waits for the server fail with kConnection. Nothing to do where there is
+  // no server.
+  virtual void cut() {}
+  // When a long call last had an answer to one of its statements.
+  Instant heard_at() const { return Instant(Instant::duration(heard_at_.load())); }
+
+  Instant opened_at = std::chrono::steady_clock::now();
+
+ protected:
+  void heard() { heard_at_ = std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+ private:
+  std::atomic<Instant::rep> heard_at_ = 0;
+};
+
+// A connection's socket as another thread may cut it, even while its owner closes it.
+class Cable {
+ public:
+  Cable() = default;
+  explicit Cable(int socket);  // duplicated
+  void cut() const;
+
+ private:
+  base::UniqueFd socket_;
 };
 
 // Makes sessions of one database. May be used from any thread.

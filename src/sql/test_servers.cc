@@ -37,7 +37,8 @@ bool TestServer::is_installed(Engine engine) {
   return engine == Engine::kMysql && access(kMariadb, X_OK) == 0;
 }
 
-TestServer::TestServer(Engine engine) : engine_(engine) {
+TestServer::TestServer(Engine engine, const std::filesystem::path& parent)
+    : engine_(engine), directory_((parent / "rivera-db-").string()) {
   // Neither server runs as root.
   if (geteuid() == 0) owner_ = engine == Engine::kPostgres ? "postgres" : "mysql";
   if (const passwd* user = owner_.empty() ? nullptr : getpwnam(owner_.c_str())) {
@@ -75,6 +76,10 @@ void TestServer::make_data() {
 void TestServer::start() {
   spawn();
   wait_until_up();
+}
+
+void TestServer::start_if_ended() {
+  if (waitpid(pid_, nullptr, WNOHANG) == pid_) start();
 }
 
 void TestServer::spawn() {
@@ -131,6 +136,10 @@ DatabaseConfig TestServer::config() const {
                                  ? "host=" + directory_.path().string() + " user=postgres dbname=rivera"
                                  : "root@unix(" + directory_.path().string() + "/socket)/rivera";
   return result;
+}
+
+std::string TestServer::socket_path() const {
+  return directory_.path().string() + (engine_ == Engine::kPostgres ? "/.s.PGSQL.5432" : "/socket");
 }
 
 void TestServer::kill() {

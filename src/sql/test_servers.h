@@ -1,6 +1,7 @@
 // Real database servers for tests: PostgreSQL and MariaDB, each with a data directory of its own, on a Unix socket.
 #pragma once
 
+#include <filesystem>
 #include <iosfwd>
 #include <string>
 #include <sys/types.h>
@@ -20,16 +21,21 @@ class TestServer {
   // False: its programs are not installed, and tests that want it are to be skipped.
   static bool is_installed(Engine engine);
   // Throws std::runtime_error with the server's log if it does not come up within a minute.
-  explicit TestServer(Engine engine);
+  // Its data is kept below `parent` (""= where temporary files are).
+  explicit TestServer(Engine engine, const std::filesystem::path& parent = "");
   ~TestServer();
   TestServer(const TestServer&) = delete;
   TestServer& operator=(const TestServer&) = delete;
 
   // For an empty database "rivera".
   DatabaseConfig config() const;
+  // The Unix socket it listens on.
+  std::string socket_path() const;
   // kill -9 of every process of it, and a new start on the same data.
   void kill();
   void start();
+  // If it has ended by itself.
+  void start_if_ended();
   // Runs a file of SQL through the engine's own shell; for dumps.
   void load(const std::string& path);
 
@@ -40,7 +46,7 @@ class TestServer {
   std::vector<std::string> as_owner(std::vector<std::string> command) const;
 
   Engine engine_;
-  base::TemporaryDirectory directory_{"rivera-db-"};
+  base::TemporaryDirectory directory_;
   std::string owner_;  // the system user it runs as; "" = ours
   pid_t pid_ = 0;
 };

@@ -1,0 +1,119 @@
+#include <fstream>
+#include <functional>
+#include <map>
+
+#include <boost/json.hpp>
+
+#include "base/bytes.h"
+#include "bbs/column_codec.h"
+#include "models/wire.h"
+#include "targets.h"
+
+namespace rivera::fuzz {
+namespace {
+
+namespace json = boost::json;
+
+void for_each_line(const std::string& file_name, const std::function<void(const json::object&)>& visit) {
+  std::ifstream file(std::string(RIVERA_SOURCE_DIR) + "/tests/golden/" + file_name);
+  if (!file) broken("tests/golden/" + file_name + " can be read");
+  for (std::string line; std::getline(file, line);) visit(json::parse(line).as_object());
+}
+
+std::string text_of(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  return value && value->is_string() ? std::string(value->get_string()) : "";
+}
+
+// Under each of the first bytes that pick a reader.
+void add(std::vector<std::string>& seeds, const std::string& bytes, int first, int last) {
+  for (int kind = first; kind <= last; ++kind) seeds.push_back(static_cast<char>(kind) + bytes);
+}
+
+std::vector<std::string> of_requests() {
+  std::vector<std::string> seeds;
+  for_each_line("bbs-scenario.jsonl",
+                [&](const json::object& step) { add(seeds, base::from_hex(text_of(step, "request_hex")), 0, 29); });
+  return seeds;
+}
+
+std::vector<std::string> of_locket() {
+  std::vector<std::string> seeds;
+  for_each_line("locket-scenario.jsonl",
+                [&](const json::object& step) { seeds.push_back(base::from_hex(text_of(step, "request_hex"))); });
+  return seeds;
+}
+
+std::vector<std::string> of_json() {
+  std::vector<std::string> seeds;
+  for_each_line("bbs-models.jsonl",
+                [&](const json::object& line) { add(seeds, json::serialize(line.at("json")), 6, 11); });
+  for_each_line("conversations.jsonl", [&](const json::object& line) {
+    for (const char* side : {"request", "response"}) {
+      const json::value* body = line.if_contains(side);
+      if (!body || !body->is_object()) continue;
+      const std::string text = text_of(body->get_object(), "text");
+      if (text.starts_with("{") || text.starts_with("[")) add(seeds, text, 0, 5);
+    }
+  });
+  return seeds;
+}
+
+std::vector<std::string> of_columns() {
+  const bbs::ColumnCipher cipher({{"k1", "a secure passphrase"}}, "k1");
+  std::vector<std::string> seeds;
+  std::ifstream dump(std::string(RIVERA_SOURCE_DIR) + "/tests/golden/upstream-bbs-postgres.sql");
+  std::string text((std::istreambuf_iterator<char>(dump)), {});
+  for (auto at = text.find("'02"); at != std::string::npos; at = text.find("'02", at + 1)) {
+    const std::string column = text.substr(at + 1, text.find('\'', at + 1) - at - 1);
+    seeds.push_back('\0' + column);
+    try {
+      add(seeds, cipher.open(column), 1, 8);
+    } catch (const bbs::UndecodableColumn&) {
+      continue;  // sealed with a key of its own
+    }
+  }
+  return seeds;
+}
+
+std::vector<std::string> of_streams() {
+  std::vector<std::string> seeds;
+  for_each_line("bbs-scenario-events.jsonl", [&](const json::object& line) {
+    seeds.push_back(std::string("\0\7", 2) + "id: 1\nevent: " + text_of(line, "event") +
+                    "\ndata: " + text_of(line, "data") + "\n\n");
+  });
+  for_each_line("nats.jsonl", [&](const json::object& line) {
+    const std::string payload = text_of(line, "payload");
+    seeds.push_back(std::string("\1\5", 2) + "INFO {}\r\nMSG " + text_of(line, "subject") + " 1 " +
+                    std::to_string(payload.size()) + "\r\n" + payload + "\r\nPING\r\n+OK\r\n-ERR 'x'\r\n");
+  });
+  for_each_line("conversations.jsonl", [&](const json::object& line) {
+    const std::string head = text_of(line, "method") + " " + text_of(line, "path") + " HTTP/1.1\r\nHost: a\r\n";
+    seeds.push_back(std::string("\2\3", 2) + head + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\n\r\n");
+    seeds.push_back(std::string("\2\3", 2) + head + "Content-Length: 3\r\n\r\nabc");
+    seeds.push_back(std::string("\3\3", 2) + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  });
+  return seeds;
+}
+
+}  // namespace
+
+std::vector<std::string> corpus_of(std::string_view target) {
+  static const std::map<std::string_view, std::vector<std::string> (*)()> kCorpora = {{"bbs_requests", of_requests},
+                                                                                      {"locket_requests", of_locket},
+                                                                                      {"json_documents", of_json},
+                                                                                      {"columns", of_columns},
+                                                                                      {"streams", of_streams}};
+  return kCorpora.at(target)();
+}
+
+const std::vector<NamedTarget>& targets() {
+  static const std::vector<NamedTarget> kTargets = {{"bbs_requests", bbs_requests},
+                                                    {"locket_requests", locket_requests},
+                                                    {"json_documents", json_documents},
+                                                    {"columns", columns},
+                                                    {"streams", streams}};
+  return kTargets;
+}
+
+}  // namespace rivera::fuzz

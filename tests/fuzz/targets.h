@@ -1,0 +1,39 @@
+// What is fuzzed: every reader of bytes that others send or store. Each target takes any bytes, lets its code refuse
+// them in the way it promises (its own exception types), and aborts where a promise is broken.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rivera::fuzz {
+
+using Target = void (*)(std::string_view bytes);
+
+// A request of the BBS: its first byte picks the call; the rest is decoded, validated and carried out on a Board with
+// records, as the API does it. Accepted changes must fit their columns or be refused, and encode and decode to
+// themselves.
+void bbs_requests(std::string_view bytes);
+// A Lock, Fetch or FetchAll request of Locket: decoded and validated.
+void locket_requests(std::string_view bytes);
+// JSON of the auction, the cells and the operator's tool; what is accepted must survive being printed and read again.
+void json_documents(std::string_view bytes);
+// Columns of the BBS's tables, sealed and plain.
+void columns(std::string_view bytes);
+// Event streams, NATS, HTTP/1 heads and bodies: cut into pieces at every place that the first byte picks, with the same
+// result.
+void streams(std::string_view bytes);
+
+struct NamedTarget {
+  const char* name;
+  Target run;
+};
+const std::vector<NamedTarget>& targets();
+
+// What mutation starts from: everything recorded in tests/golden that is of use to the target.
+std::vector<std::string> corpus_of(std::string_view target);
+
+// Says what broke and aborts, so that the sanitizer's report and the input are kept.
+[[noreturn]] void broken(std::string_view promise);
+
+}  // namespace rivera::fuzz
