@@ -5,7 +5,7 @@
 namespace rivera::locket {
 namespace {
 
-constexpr std::size_t kMostAtOnce = 4096;
+constexpr std::size_t kMostReadsAtOnce = 4096;
 
 }  // namespace
 
@@ -20,7 +20,7 @@ LockReads::LockReads(asio::any_io_executor executor, base::WorkerPool& workers, 
 asio::awaitable<void> LockReads::stop() { co_await running_.stop(); }
 
 asio::awaitable<void> LockReads::finish(std::shared_ptr<Reading> reading) {
-  if (running_.size() >= kMostAtOnce) throw RpcError(RpcCode::kResourceExhausted, "too many reads at once");
+  if (running_.size() >= kMostReadsAtOnce) throw RpcError(RpcCode::kResourceExhausted, "too many reads at once");
   running_.spawn("read", carry_out(reading));
   const auto end = std::chrono::steady_clock::now() + limit_;
   while (!reading->done || reading->failure) {
