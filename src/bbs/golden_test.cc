@@ -12,6 +12,7 @@
 #include "bbs/bbs_harness.h"
 #include "models/wire.h"
 #include "net/sse.h"
+#include "sql/test_servers.h"
 
 namespace rivera::bbs {
 namespace {
@@ -135,8 +136,15 @@ const std::map<std::string, std::string> kEventTypes = {
     {"task_removed", "models.TaskRemovedEvent"},
 };
 
-class GoldenScenario : public BbsHarness {
+class GoldenScenario : public BbsHarness, public testing::WithParamInterface<sql::Engine> {
  protected:
+  GoldenScenario() {
+    if (GetParam() == sql::Engine::kSqlite) return;
+    EXPECT_TRUE(sql::TestServer::is_installed(GetParam())) << "install the server: tools/install-packages";
+    server_ = std::make_unique<sql::TestServer>(GetParam());
+    config_.database = server_->config();
+  }
+
   struct Subscriber {
     std::string method, path, cell;
     EventsByKey events;
@@ -200,11 +208,12 @@ class GoldenScenario : public BbsHarness {
     }
   }
 
+  std::unique_ptr<sql::TestServer> server_;
   std::unique_ptr<net::HttpClient> streams_;
   std::unique_ptr<base::TaskGroup> listeners_;
 };
 
-TEST_F(GoldenScenario, GivesTheRecordedAnswersAndEvents) {
+TEST_P(GoldenScenario, GivesTheRecordedAnswersAndEvents) {
   start();
   run(make_listeners());
   std::map<std::string, Subscriber> subscribers;
@@ -236,6 +245,10 @@ TEST_F(GoldenScenario, GivesTheRecordedAnswersAndEvents) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Stores, GoldenScenario,
+                         testing::Values(sql::Engine::kSqlite, sql::Engine::kPostgres, sql::Engine::kMysql),
+                         [](const auto& engine) { return std::string(to_string(engine.param)); });
 
 }  // namespace
 }  // namespace rivera::bbs
