@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t kLinesKept = 20;  // of those waited past, for errors
 
-UniqueFd start(std::vector<std::string>& command, pid_t& pid) {
+UniqueFd spawn_with_pipe(std::vector<std::string>& command, pid_t& pid) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
   UniqueFd reading(ends[0]);
@@ -44,7 +44,7 @@ UniqueFd start(std::vector<std::string>& command, pid_t& pid) {
 
 struct TestProgram::State {
   explicit State(std::vector<std::string> command)
-      : name(command.front()), output(start(command, pid)), reader([this] { read_lines(); }) {}
+      : name(command.front()), output(spawn_with_pipe(command, pid)), reader([this] { read_lines(); }) {}
 
   ~State() {
     if (pid > 0) {

@@ -7,7 +7,7 @@
 namespace rivera::net {
 namespace {
 
-constexpr int kPatience = 2;
+constexpr int kUnansweredInARow = 2;
 
 }  // namespace
 
@@ -24,7 +24,7 @@ void GrpcChannel::answered(const std::shared_ptr<grpc::Channel>& used) {
 void GrpcChannel::unanswered(const std::shared_ptr<grpc::Channel>& used) {
   std::shared_ptr<grpc::Channel> old;  // declared first: goes after the mutex is free
   const std::lock_guard lock(mutex_);
-  if (used != channel_ || ++unanswered_ < kPatience) return;
+  if (used != channel_ || ++unanswered_ < kUnansweredInARow) return;
   old = std::exchange(channel_, make_());
   unanswered_ = 0;
 }

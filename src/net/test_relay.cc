@@ -22,21 +22,21 @@ namespace {
 
 using asio::ip::tcp;
 
-tcp::endpoint parse(const std::string& address) {
+tcp::endpoint relay_endpoint(const std::string& address) {
   const auto colon = address.rfind(':');
   return {asio::ip::make_address(address.substr(0, colon)),
           static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1)))};
 }
 
 // A gate that bytes of one direction pass.
-struct Gate {
-  explicit Gate(asio::any_io_executor executor) : changed(executor) {}
+struct RelayGate {
+  explicit RelayGate(asio::any_io_executor executor) : changed(executor) {}
   bool open = true;
   base::Condition changed;
 };
 
-struct Session {
-  explicit Session(tcp::socket accepted) : client(std::move(accepted)), server(client.get_executor()) {}
+struct RelaySession {
+  explicit RelaySession(tcp::socket accepted) : client(std::move(accepted)), server(client.get_executor()) {}
   tcp::socket client;
   tcp::socket server;
   bool frozen = false;
@@ -48,7 +48,8 @@ struct Session {
   }
 };
 
-asio::awaitable<void> pump(std::shared_ptr<Session> session, tcp::socket& from, tcp::socket& to, Gate& gate) {
+asio::awaitable<void> relay_bytes(std::shared_ptr<RelaySession> session, tcp::socket& from, tcp::socket& to,
+                                  RelayGate& gate) {
   std::array<char, 16384> buffer;
   try {
     for (;;) {
@@ -65,7 +66,7 @@ asio::awaitable<void> pump(std::shared_ptr<Session> session, tcp::socket& from, 
 
 struct TestRelay::State {
   explicit State(const std::string& first)
-      : target(parse(first)), acceptor(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
+      : target(relay_endpoint(first)), acceptor(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
     asio::co_spawn(io, accept(), asio::detached);
     thread = std::thread([this] { io.run(); });
   }
@@ -77,21 +78,21 @@ struct TestRelay::State {
   asio::awaitable<void> accept() {
     for (;;) {
       tcp::socket client = co_await acceptor.async_accept(asio::use_awaitable);
-      auto session = std::make_shared<Session>(std::move(client));
+      auto session = std::make_shared<RelaySession>(std::move(client));
       sessions.push_back(session);
       asio::co_spawn(io, relay(session), asio::detached);
     }
   }
 
-  asio::awaitable<void> relay(std::shared_ptr<Session> session) {
+  asio::awaitable<void> relay(std::shared_ptr<RelaySession> session) {
     error_code failed;
     co_await session->server.async_connect(target, asio::redirect_error(asio::use_awaitable, failed));
     if (failed) {
       session->close();
       co_return;
     }
-    asio::co_spawn(io, pump(session, session->client, session->server, requests), asio::detached);
-    asio::co_spawn(io, pump(session, session->server, session->client, answers), asio::detached);
+    asio::co_spawn(io, relay_bytes(session, session->client, session->server, requests), asio::detached);
+    asio::co_spawn(io, relay_bytes(session, session->server, session->client, answers), asio::detached);
   }
 
   // Runs `change` on the relay's thread, to its end.
@@ -108,9 +109,9 @@ struct TestRelay::State {
   asio::io_context io;
   tcp::endpoint target;
   tcp::acceptor acceptor;
-  Gate requests{io.get_executor()};
-  Gate answers{io.get_executor()};
-  std::vector<std::shared_ptr<Session>> sessions;
+  RelayGate requests{io.get_executor()};
+  RelayGate answers{io.get_executor()};
+  std::vector<std::shared_ptr<RelaySession>> sessions;
   std::thread thread;
 };
 
@@ -122,7 +123,7 @@ std::string TestRelay::address() const {
 }
 
 void TestRelay::redirect(const std::string& target) {
-  state_->apply([&] { state_->target = parse(target); });
+  state_->apply([&] { state_->target = relay_endpoint(target); });
 }
 
 void TestRelay::hold_answers() {
@@ -135,7 +136,7 @@ void TestRelay::hold_requests() {
 
 void TestRelay::release() {
   state_->apply([this] {
-    for (Gate* gate : {&state_->requests, &state_->answers}) {
+    for (RelayGate* gate : {&state_->requests, &state_->answers}) {
       gate->open = true;
       gate->changed.notify_all();
     }
