@@ -1,4 +1,5 @@
 #include <array>
+#include <optional>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -138,13 +139,14 @@ RecordKey key_in(RecordKind kind, const sql::Row& row) {
   return key;
 }
 
-bool has_readable_run_info(const sql::Row& row, const ColumnCipher& cipher) {
+// Why a desired LRP's run_info cannot be read; nullopt if it can.
+std::optional<UndecodableColumn> run_info_failure(const sql::Row& row, const ColumnCipher& cipher) {
   try {
     models::DesiredLRPRunInfo run_info;
     read_message_column(cipher.open(row.text(12)), run_info);
-    return true;
-  } catch (const UndecodableColumn&) {
-    return false;
+    return std::nullopt;
+  } catch (const UndecodableColumn& e) {
+    return e;
   }
 }
 
@@ -156,10 +158,14 @@ UnreadableRecord unreadable(RecordKind kind, const sql::Row& row, const ColumnCi
   if (kind == RecordKind::kTask) record.cell_id = row.text(6);
   record.why = why.what();
   record.label = why.label();
-  // A desired LRP of which another column is bad is only left out (docs/spec/bbs.md §4.9).
-  const bool is_of_a_later_version = !models::ActualLRP::Presence_IsValid(record.key.presence);
-  const bool is_only_left_out = kind == RecordKind::kDesiredLRP && has_readable_run_info(row, cipher);
-  record.is_lost = !is_of_a_later_version && !is_only_left_out;
+  record.is_lost = models::ActualLRP::Presence_IsValid(record.key.presence);  // else it is of a later version
+  if (kind == RecordKind::kDesiredLRP) {
+    // One of which only another column is bad is only left out (docs/spec/bbs.md §4.9).
+    const auto failure = run_info_failure(row, cipher);
+    record.is_lost = failure.has_value();
+    if (failure) record.why = failure->what();
+    if (failure) record.label = failure->label();
+  }
   return record;
 }
 
