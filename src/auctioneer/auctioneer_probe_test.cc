@@ -19,7 +19,7 @@ class Recorder final : public base::MetricSink {
   std::vector<std::string> sent;
 };
 
-class AuctioneerProbeTest : public testing::Test {
+class AuctioneerProbeTest : public ::testing::Test {
  protected:
   Recorder recorder_;
   base::Metrics metrics_{"auctioneer", &recorder_};

@@ -45,7 +45,7 @@ struct ActiveBbs::Parts {
       : surroundings(std::move(around)),
         logger(surroundings.logger),
         ledger(surroundings.home, surroundings.workers, surroundings.store, surroundings.clock,
-               {{config.max_task_retries}, config.reconcile_before_calls, surroundings.give_up}, logger),
+               {{config.max_task_retries}, config.reconcile_before_calls, surroundings.give_up, {}}, logger),
         hub(surroundings.home),
         auctions(surroundings.home, config.auctioneer, may_act, logger),
         reps(surroundings.home, surroundings.cells, config.rep, config.update_workers, may_act, logger),

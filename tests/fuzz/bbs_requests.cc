@@ -1,6 +1,7 @@
 #include <array>
 
 #include "bbs/board.h"
+#include "bbs/event_audience.h"
 #include "bbs/rows.h"
 #include "models/testing.h"
 #include "models/validation.h"
@@ -17,13 +18,15 @@ using models::testing::an_actual_lrp;
 
 // One record of each kind that requests of the corpus may meet.
 Board a_board() {
-  Board board{BoardOptions{}};
+  Records records;
   const auto desired = models::as_stored(a_desired_lrp("p").with_instances(3), "epoch");
-  board.load(Swap<DesiredLRPRecord>{nullptr, make_desired_lrp(desired, 1)});
-  board.load(Swap<ActualLRPRecord>{nullptr, make_actual_lrp(an_actual_lrp("p", 0).running_on("c1", "i1"))});
-  board.load(Swap<ActualLRPRecord>{nullptr, make_actual_lrp(an_actual_lrp("p", 1).claimed_by("c1", "i2"))});
-  board.load(Swap<ActualLRPRecord>{nullptr, make_actual_lrp(an_actual_lrp("p", 2))});
-  board.load(Swap<TaskRecord>{nullptr, make_task(a_task("t"))});
+  records.apply(Swap<DesiredLRPRecord>{nullptr, make_desired_lrp(desired, 1)});
+  records.apply(Swap<ActualLRPRecord>{nullptr, make_actual_lrp(an_actual_lrp("p", 0).running_on("c1", "i1"))});
+  records.apply(Swap<ActualLRPRecord>{nullptr, make_actual_lrp(an_actual_lrp("p", 1).claimed_by("c1", "i2"))});
+  records.apply(Swap<ActualLRPRecord>{nullptr, make_actual_lrp(an_actual_lrp("p", 2))});
+  records.apply(Swap<TaskRecord>{nullptr, make_task(a_task("t"))});
+  Board board{BoardOptions{}};
+  board.load(std::move(records));
   return board;
 }
 
@@ -38,7 +41,7 @@ void check(const Outcome& outcome) {
   for (const Event& event : outcome.events) {
     if (encode(event, EventForm::kCurrent).empty() || name_of(event).empty()) broken("an event has a name and bytes");
     encode(event, EventForm::kR0);
-    concerns_cell(event, "c1");
+    if (is_filtered_by_cell(event.hub)) cells_of(event);
   }
   for (const Change& change : outcome.changes) {
     if (const auto* swap = std::get_if<Swap<DesiredLRPRecord>>(&change); swap && swap->after) {

@@ -16,7 +16,7 @@ void print_again(std::string_view text, Parse parse) {
 }
 
 template <typename Message>
-void message(std::string_view text) {
+void document(std::string_view text) {
   const auto read = models::parse_json<Message>(text);
   const std::string printed = models::to_json_text(read);
   if (models::to_json_text(models::parse_json<Message>(printed)) != printed) broken("what is printed reads as itself");
@@ -29,12 +29,12 @@ constexpr std::array<Target, 12> kDocuments = {
     [](std::string_view text) { print_again(text, models::parse_work); },
     [](std::string_view text) { print_again(text, models::parse_lrp_update); },
     [](std::string_view text) { print_again(text, models::parse_container_metrics); },
-    message<models::CellPresence>,
-    message<models::TaskCallbackResponse>,
-    message<models::DesiredLRP>,
-    message<models::DesiredLRPUpdate>,
-    message<models::Task>,
-    message<models::ActualLRP>,
+    document<models::CellPresence>,
+    document<models::TaskCallbackResponse>,
+    document<models::DesiredLRP>,
+    document<models::DesiredLRPUpdate>,
+    document<models::Task>,
+    document<models::ActualLRP>,
 };
 
 }  // namespace
