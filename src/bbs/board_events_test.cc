@@ -207,7 +207,7 @@ TEST_F(EventsOfEvacuation, EndAnEvacuatingInstanceWhoseReplacementIsUp) {
   running();
   const ActualLRPPtr evacuating = lrps("p", 0).evacuating();
   start("p", 0, "other", "j");
-  board_.load(Swap<ActualLRPRecord>{nullptr, evacuating});  // as upstream may leave it
+  board_.revert(Swap<ActualLRPRecord>{evacuating, nullptr});  // as upstream may leave it
   expect_told(running(), {{}, {"removed"}, {"removed"}});
 }
 

@@ -381,7 +381,7 @@ BoardOperation OperationSource::of_others(const BoardModel& model) {
       "load " + built.ShortDebugString(),
       [built](Board& b, base::Timestamp) {
         LRPSet lrps = b.records().lrps(built.actual_lrp_key().process_guid(), built.actual_lrp_key().index());
-        b.load(Swap<ActualLRPRecord>{lrps[built.presence()], make_actual_lrp(built)});
+        b.revert(Swap<ActualLRPRecord>{make_actual_lrp(built), lrps[built.presence()]});  // puts it there
         return Outcome();
       },
       [built](BoardModel& m, base::Timestamp) {

@@ -105,7 +105,7 @@ class Child {
       pass(Point::kPublished);
     });
     co_await ledger_.load();
-    subscription_ = hub_.subscribe({{Hub::kDesired, Hub::kInstance}, "", EventForm::kCurrent});
+    source_ = hub_.subscribe(home_, {{Hub::kDesired, Hub::kInstance}, "", EventForm::kCurrent}, "");
     loops_.spawn("listen", listen());
     loops_.spawn("read", read_all());
     for (int writer = 0; writer < 6; ++writer) loops_.spawn("write", write_on(plan_.name + std::to_string(writer)));
@@ -149,7 +149,8 @@ class Child {
   asio::awaitable<void> listen() {
     net::SseParser parser;
     for (;;) {
-      for (const EncodedEvent& event : co_await subscription_->next()) parser.feed("id: 0\n" + *event);
+      const std::vector<EncodedEvent> events = co_await source_->next();
+      for (const EncodedEvent& event : events) parser.feed(*event);
       while (auto event = parser.next()) tell(*event);
     }
   }
@@ -182,7 +183,7 @@ class Child {
   base::WorkerPool workers_{1};
   Ledger ledger_{home_, workers_, store_, clock_, {}, base::Logger::discard()};
   EventHub hub_{home_};
-  std::shared_ptr<Subscription> subscription_;
+  std::unique_ptr<EventSource> source_;
   base::TaskGroup loops_{home_, base::Logger::discard()};
 };
 

@@ -165,10 +165,10 @@ TEST_F(EventForms, AreDownConvertedWhereTheyCarryDefinitions) {
   EXPECT_EQ(v2.cached_dependencies_size(), 1);
 }
 
-using CellIds = std::vector<std::string>;
+using Audience = std::vector<std::string>;
 
-CellIds cells(const Event& event) {
-  CellIds named;
+Audience cells(const Event& event) {
+  Audience named;
   for (const std::string_view cell : cells_of(event)) {
     if (!cell.empty()) named.emplace_back(cell);
   }
@@ -183,34 +183,34 @@ TEST_F(EventForms, OfDesiredLRPsAndTasksReachEveryStreamOfTheirHub) {
 }
 
 TEST_F(EventForms, OfInstancesConcernTheCellOfTheirKey) {
-  EXPECT_EQ(cells(instance_event(nullptr, running_)), CellIds({"a"}));
-  EXPECT_EQ(cells(instance_event(running_, nullptr)), CellIds({"a"}));
-  EXPECT_EQ(cells(instance_event(claimed_, elsewhere_)), CellIds({"b"})) << "the new key alone";
-  EXPECT_EQ(cells(instance_event(running_, crashed_)), CellIds({"a"})) << "the old key where there is no new one";
-  EXPECT_EQ(cells(instance_event(nullptr, unclaimed_)), CellIds()) << "nobody with a filter";
+  EXPECT_EQ(cells(instance_event(nullptr, running_)), Audience({"a"}));
+  EXPECT_EQ(cells(instance_event(running_, nullptr)), Audience({"a"}));
+  EXPECT_EQ(cells(instance_event(claimed_, elsewhere_)), Audience({"b"})) << "the new key alone";
+  EXPECT_EQ(cells(instance_event(running_, crashed_)), Audience({"a"})) << "the old key where there is no new one";
+  EXPECT_EQ(cells(instance_event(nullptr, unclaimed_)), Audience()) << "nobody with a filter";
 }
 
 TEST_F(EventForms, OfCrashesConcernTheCellWhereItHappened) {
-  EXPECT_EQ(cells(crash_event(Hub::kInstance, running_, crashed_)), CellIds({"a"}));
-  EXPECT_EQ(cells(crash_event(Hub::kGroup, running_, unclaimed_)), CellIds({"a"}));
+  EXPECT_EQ(cells(crash_event(Hub::kInstance, running_, crashed_)), Audience({"a"}));
+  EXPECT_EQ(cells(crash_event(Hub::kGroup, running_, unclaimed_)), Audience({"a"}));
 }
 
 TEST_F(EventForms, OfGroupsConcernTheCellsOfWhatTheyResolveToBeforeAndAfter) {
-  EXPECT_EQ(cells(group_event({}, {running_, nullptr})), CellIds({"a"}));
-  EXPECT_EQ(cells(group_event({running_, nullptr}, {})), CellIds({"a"}));
-  EXPECT_EQ(cells(group_event({}, {unclaimed_, nullptr})), CellIds());
-  EXPECT_EQ(cells(group_event({claimed_, nullptr}, {running_, nullptr})), CellIds({"a"}));
-  EXPECT_EQ(cells(group_event({running_, nullptr}, {elsewhere_, nullptr})), CellIds({"a", "b"}));
-  EXPECT_EQ(cells(group_event({running_, nullptr}, {unclaimed_, nullptr})), CellIds({"a"}));
-  EXPECT_EQ(cells(group_event({unclaimed_, nullptr}, {claimed_, nullptr})), CellIds({"a"}));
+  EXPECT_EQ(cells(group_event({}, {running_, nullptr})), Audience({"a"}));
+  EXPECT_EQ(cells(group_event({running_, nullptr}, {})), Audience({"a"}));
+  EXPECT_EQ(cells(group_event({}, {unclaimed_, nullptr})), Audience());
+  EXPECT_EQ(cells(group_event({claimed_, nullptr}, {running_, nullptr})), Audience({"a"}));
+  EXPECT_EQ(cells(group_event({running_, nullptr}, {elsewhere_, nullptr})), Audience({"a", "b"}));
+  EXPECT_EQ(cells(group_event({running_, nullptr}, {unclaimed_, nullptr})), Audience({"a"}));
+  EXPECT_EQ(cells(group_event({unclaimed_, nullptr}, {claimed_, nullptr})), Audience({"a"}));
 }
 
 TEST_F(EventForms, OfGroupsResolveToTheEvacuatingOneUntilItsReplacementRunsOrCrashed) {
-  EXPECT_EQ(cells(group_event({}, {nullptr, evacuating_})), CellIds({"old"}));
-  EXPECT_EQ(cells(group_event({}, {unclaimed_, evacuating_})), CellIds({"old"}));
-  EXPECT_EQ(cells(group_event({}, {claimed_, evacuating_})), CellIds({"old"}));
-  EXPECT_EQ(cells(group_event({}, {running_, evacuating_})), CellIds({"a"}));
-  EXPECT_EQ(cells(group_event({}, {crashed_, evacuating_})), CellIds()) << "a crashed one is on no cell";
+  EXPECT_EQ(cells(group_event({}, {nullptr, evacuating_})), Audience({"old"}));
+  EXPECT_EQ(cells(group_event({}, {unclaimed_, evacuating_})), Audience({"old"}));
+  EXPECT_EQ(cells(group_event({}, {claimed_, evacuating_})), Audience({"old"}));
+  EXPECT_EQ(cells(group_event({}, {running_, evacuating_})), Audience({"a"}));
+  EXPECT_EQ(cells(group_event({}, {crashed_, evacuating_})), Audience()) << "a crashed one is on no cell";
 }
 
 }  // namespace

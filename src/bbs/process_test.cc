@@ -1,6 +1,7 @@
 // The program itself beside a real Locket: standing by, taking over, what a kill -9 leaves, the end.
 #include <signal.h>
 
+#include "base/files.h"
 #include "base/subprocess.h"
 #include "bbs/program_harness.h"
 #include "sql/database.h"
@@ -113,31 +114,33 @@ TEST_F(BbsProcess, AStartThatFailsEndsWithStatusOneAndGivesTheLockUp) {
 
 TEST_F(BbsProcess, MovesItsRecordsToAnotherDatabase) {
   json::object config = bbs_config("first");
-  const std::string path = write("first.json", config), dump = (directory_.path() / "dump").string();
+  const std::string program = RIVERA_BIN_DIR "/bbs", path = directory_.path() / "first.json";
+  const std::string dump = directory_.path() / "dump";
   {
-    Process first("bbs", path);
+    base::TestProgram first = start_bbs(config);
     first.wait_for("bbs.started");
     use(config);
     desire("p");
-    const auto exported = base::run_command({kBinaries + "bbs", "-config", path, "-export", dump});
+    const auto exported = base::run_command({program, "-config", path, "-export", dump});
     EXPECT_EQ(exported.exit_status, 0) << exported.error;
-    EXPECT_EQ(base::run_command({kBinaries + "bbs", "-config", path, "-export", "-"}).output, base::read_file(dump));
+    EXPECT_EQ(base::run_command({program, "-config", path, "-export", "-"}).output, base::read_file(dump));
     EXPECT_EQ(std::filesystem::status(dump).permissions(), std::filesystem::perms(0600));
-    const auto beside = base::run_command({kBinaries + "bbs", "-config", path, "-import", dump, "-replace"});
+    const auto beside = base::run_command({program, "-config", path, "-import", dump, "-replace"});
     EXPECT_EQ(beside.exit_status, 1) << "a BBS is active";
     EXPECT_EQ(instances(), 2);
     EXPECT_EQ(first.end(SIGTERM), 0);
   }
-  EXPECT_EQ(base::run_command({kBinaries + "bbs", "-config", path, "-import", dump}).exit_status, 1)
-      << "there are records";
+  EXPECT_EQ(base::run_command({program, "-config", path, "-import", dump}).exit_status, 1) << "there are records";
   config["database_connection_string"] = (directory_.path() / "other.db").string();
-  const std::string other_path = write("other.json", config);
+  config["uuid"] = "other";
+  const std::string other_path = directory_.path() / "other.json";
+  base::write_file_atomically(other_path, json::serialize(config));
   base::CommandOptions from_file;
   from_file.input = base::read_file(dump);
-  const auto imported = base::run_command({kBinaries + "bbs", "-config", other_path, "-import", "-"}, from_file);
+  const auto imported = base::run_command({program, "-config", other_path, "-import", "-"}, from_file);
   EXPECT_EQ(imported.exit_status, 0) << imported.output;
   EXPECT_NE(imported.error.find("imported 3 rows"), std::string::npos);
-  Process other("bbs", other_path);
+  base::TestProgram other = start_bbs(config);
   other.wait_for("bbs.started");
   EXPECT_EQ(instances(), 2);
 }

@@ -155,8 +155,8 @@ TEST_F(ReconcileTest, ANewKeyIsPutToUseBesideRequests) {
   config_.encryption_keys.erase("k1");
   start();
   EXPECT_EQ(instances("p") + instances("q"), 4);
-  EXPECT_NE(metrics_.prometheus_text().find("encryption_duration"), std::string::npos);
-  EXPECT_NE(metrics_.prometheus_text().find("migration_duration"), std::string::npos);
+  EXPECT_NE(metrics_->prometheus_text().find("encryption_duration"), std::string::npos);
+  EXPECT_NE(metrics_->prometheus_text().find("migration_duration"), std::string::npos);
 }
 
 }  // namespace
