@@ -41,6 +41,15 @@ class Fencing : public BbsHarness {
     return request;
   }
 
+  // The rotation of keys that follows the start has ended: from then on only writes speak to the database.
+  void wait_until_keys_are_rotated() {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    const char* label = "SELECT 1 FROM configurations WHERE id = 'encryption_key_label'";
+    while (!database_->connect().query_one(label, {}, [](const sql::Row&) {})) {
+      ASSERT_LT(std::chrono::steady_clock::now(), end);
+    }
+  }
+
   bool is_stored(const std::string& guid) {
     return database_->connect().query_one("SELECT 1 FROM desired_lrps WHERE process_guid = ?", {guid},
                                           [](const sql::Row&) {});
@@ -62,6 +71,7 @@ class Fencing : public BbsHarness {
 TEST_F(Fencing, WhatIsCommittedAfterTheLockWasLostIsNeitherAnsweredNorTold) {
   config_.lock_retry_interval = std::chrono::hours(1);  // no statement but the write's
   start();
+  wait_until_keys_are_rotated();
   std::future<net::HttpResponse> answer;
   {
     auto holder = database_->connect();

@@ -91,13 +91,12 @@ TEST_F(Standby, EndsWithStatusOneIfTheAccessLogCannotBeOpened) {
   EXPECT_NE(result.output.find("/no/such/directory/access.log"), std::string::npos) << result.output;
 }
 
-TEST_F(Standby, EndsWithStatusOneIfACertificateForTheAgentIsMissing) {
+TEST_F(Standby, IsRefusedIfACertificateForTheAgentIsMissing) {
   json::object given = config();
   given["loggregator"].as_object()["loggregator_cert_path"] = "/none.crt";
   const auto result = bbs(given);
-  EXPECT_EQ(result.exit_status, 1) << result.output << result.error;
-  EXPECT_NE(result.output.find("failed-to-initialize-metron-client"), std::string::npos) << result.output;
-  EXPECT_NE(result.output.find("/none.crt"), std::string::npos) << result.output;
+  EXPECT_EQ(result.exit_status, 2) << result.output << result.error;
+  EXPECT_NE(result.error.find("/none.crt"), std::string::npos) << result.error;
 }
 
 TEST_F(Standby, CheckConfigReadsTheAgentsCertificatesToo) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/ids.h"
 #include "base/wait.h"
 #include "bbs/bbs_program.h"
 #include "bbs/store_dump.h"
@@ -82,7 +83,10 @@ asio::awaitable<void> run_import(base::Program& program, Config config, std::str
   const auto database = sql::Database::open(config.database);
   Store store(*database, cipher);
   clients::LocketClient locket(program.executor(), config.locket);
-  clients::LockKeeper lock(program.executor(), locket, lock_options(config), program.logger());
+  // Not the BBS's own name: with this configuration one may be active, and would share its lock.
+  clients::LockKeeperOptions as_importer = lock_options(config);
+  as_importer.owner += "-import-" + base::new_guid();
+  clients::LockKeeper lock(program.executor(), locket, as_importer, program.logger());
   try {
     auto acquiring = lock.acquire();
     co_await base::within(config.lock_ttl + 2 * config.lock_retry_interval, "the lock", std::move(acquiring));

@@ -265,7 +265,7 @@ TEST_F(Telemetry, TellsAnApplicationOfAWrongUpdateAndNobodyWithoutAnApplication)
   start();
   models::UpdateDesiredLRPRequest request;
   request.mutable_update()->set_instances(-1);
-  request.set_process_guid("too-short-for-an-app");
+  request.set_process_guid("too-short");
   call<models::DesiredLRPLifecycleResponse>("/v1/desired_lrp/update", request);
   request.set_process_guid(kAppGuid);
   call<models::DesiredLRPLifecycleResponse>("/v1/desired_lrp/update", request);
