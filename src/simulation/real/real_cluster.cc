@@ -66,7 +66,7 @@ clients::LocketClientOptions RealCluster::locket() const {
 
 void RealCluster::make_certificates() {
   constexpr auto kValidFor = std::chrono::hours(24);
-  auto authority = net::CertificateAuthority::make("rivera-sim", kValidFor);
+  auto authority = net::CertificateAuthority::make("rivera-sim-ca", kValidFor);
   const auto pair =
       authority.issue({.common_name = "rivera-sim", .dns_names = {"localhost"}, .addresses = {"127.0.0.1"}}, kValidFor);
   const auto write = [this](const char* name, const std::string& content) {
