@@ -14,6 +14,7 @@
 #include <boost/asio/strand.hpp>
 #include <fmt/format.h>
 
+#include "bbs/bbs_probe.h"
 #include "bbs/event_service.h"
 #include "counting_clients.h"
 #include "models/testing.h"
@@ -80,7 +81,8 @@ class Server {
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   base::Metrics metrics_{"bbs"};
   net::HttpRouter router_;
-  bbs::Api api_{router_, {[] { return true; }}, metrics_, base::Logger::discard()};
+  bbs::BbsProbe probe_{metrics_, {}};
+  bbs::Api api_{router_, {[] { return true; }}, probe_, base::Logger::discard()};
   bbs::EventHub hub_{home_};
   bbs::EventService service_{router_, api_, hub_};
   std::unique_ptr<net::HttpServer> server_;
