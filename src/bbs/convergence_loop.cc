@@ -49,11 +49,21 @@ asio::awaitable<void> ConvergenceLoop::look_at_cells() {
 
 asio::awaitable<void> ConvergenceLoop::act(CellIds present, Part part) {
   const auto cells = std::make_shared<const CellIds>(std::move(present));
-  if (part == Part::kAll) co_await ledger_.reconcile();
+  if (part == Part::kAll) co_await look_for_foreign_writes();
   co_await converge_lrps(cells, part);
   if (part == Part::kAll) co_await ledger_.delete_lost_tasks();
   co_await converge_tasks(cells, part);
   acted_on_ = *cells;
+}
+
+// Reads every row: at each run while that takes a few milliseconds, else as seldom as keeps it to a hundredth of the
+// time.
+asio::awaitable<void> ConvergenceLoop::look_for_foreign_writes() {
+  const auto started = std::chrono::steady_clock::now();
+  if (started < foreign_writes_due_) co_return;
+  co_await ledger_.reconcile();
+  const auto ended = std::chrono::steady_clock::now();
+  foreign_writes_due_ = ended + 99 * (ended - started);
 }
 
 // Those on which something is recorded to run.
