@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view kField2True("\x10\x01", 2);
 
 // What is written of a list at a time.
-constexpr std::size_t kPiece = 64 * 1024;
+constexpr std::size_t kPiece = 128 * 1024;
 
 }  // namespace
 

@@ -1,13 +1,25 @@
 #include "bbs/store.h"
 
+#include <fmt/format.h>
+
 #include "base/ids.h"
 #include "bbs/configurations.h"
 #include "bbs/schema.h"
 
 namespace rivera::bbs {
+namespace {
+
+constexpr const char* kOtherIsActive = "another BBS has become active";
+
+}  // namespace
 
 Store::Store(sql::Database& database, const ColumnCipher& cipher)
-    : database_(database), cipher_(cipher), writer_(cipher, database.dialect()), term_(base::new_guid()) {}
+    : database_(database),
+      cipher_(cipher),
+      writer_(cipher, database.dialect()),
+      term_(base::new_guid()),
+      holds_term_(
+          fmt::format("SELECT 1 FROM configurations WHERE id = ? AND value = ?{}", database.dialect().for_update())) {}
 
 void Store::open() {
   sql::Connection connection = database_.connect();
@@ -34,7 +46,7 @@ void Store::check_key_label(sql::Connection& connection) {
 
 void Store::fence(sql::Connection& connection) const {
   const auto term = configuration(connection, kTermKey, connection.dialect().for_update());
-  if (term != term_) throw TermEnded("another BBS has become active");
+  if (term != term_) throw TermEnded(kOtherIsActive);
 }
 
 void Store::remove(const std::vector<RecordKey>& keys) {
@@ -54,11 +66,8 @@ bool Store::is_active() {
 
 void Store::write(const std::vector<Change>& changes) {
   const RowStatements rows = writer_.statements_for(changes);
-  database_.transact(sql::TransactionMode::kWrite, [&](sql::Connection& connection) {
-    const auto term = configuration(connection, kTermKey, connection.dialect().for_update());
-    if (term != term_) throw TermEnded("another BBS has become active");
-    connection.execute_batch(rows.statements);
-  });
+  const sql::Statement guard{holds_term_, {kTermKey, term_}};
+  if (!database_.transact_if(guard, rows.statements)) throw TermEnded(kOtherIsActive);
 }
 
 }  // namespace rivera::bbs

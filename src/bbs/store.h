@@ -79,7 +79,8 @@ class Store {
   sql::Database& database_;
   const ColumnCipher& cipher_;
   RowWriter writer_;
-  std::string term_;  // our own id, written by become_active()
+  std::string term_;              // our own id, written by become_active()
+  const std::string holds_term_;  // a SELECT that finds our term, and keeps it
   // Keys that have opened a column since load().
   std::set<std::string> proven_labels_;
 };

@@ -21,6 +21,32 @@ std::unique_ptr<Driver> make_driver(const DatabaseConfig& config) {
 
 }  // namespace
 
+bool Session::transact_if(const Statement& guard, const std::vector<Statement>& statements) {
+  begin(TransactionMode::kWrite);
+  try {
+    const bool may = query(
+        guard.sql, guard.parameters, [](const Row&) {}, true);
+    if (may) {
+      execute_batch(statements);
+      commit();
+    } else {
+      rollback();
+    }
+    return may;
+  } catch (const Error&) {
+    roll_back_quietly();
+    throw;
+  }
+}
+
+void Session::roll_back_quietly() {
+  try {
+    rollback();
+  } catch (const Error&) {
+    // The session has marked itself unusable; the pool drops it and the server rolls back by itself.
+  }
+}
+
 Connection::Connection(std::shared_ptr<Pool> pool, std::unique_ptr<Session> session)
     : pool_(std::move(pool)), session_(std::move(session)) {}
 Connection::Connection(Connection&& other) noexcept = default;
@@ -43,6 +69,10 @@ bool Connection::query_one(std::string_view sql, Parameters parameters, const Ro
 
 std::vector<std::int64_t> Connection::execute_batch(const std::vector<Statement>& statements) {
   return pool_->measured(*session_, [&] { return session_->execute_batch(statements); });
+}
+
+bool Connection::transact_if(const Statement& guard, const std::vector<Statement>& statements) {
+  return pool_->measured(*session_, [&] { return session_->transact_if(guard, statements); });
 }
 
 void Connection::execute_script(std::string_view sql) {
@@ -69,11 +99,8 @@ void Transaction::rollback() {
 }
 
 Transaction::~Transaction() {
-  try {
-    rollback();
-  } catch (const Error&) {
-    // The session has marked itself unusable; the pool drops it and the server rolls back by itself.
-  }
+  if (connection_ == nullptr) return;
+  connection_->pool_->measured(*connection_->session_, [this] { connection_->session_->roll_back_quietly(); });
 }
 
 std::unique_ptr<Database> Database::open(const DatabaseConfig& config) {

@@ -45,6 +45,10 @@ class Connection {
   // Runs statements in order with as few round trips as the engine allows; returns the rows changed by each. The first
   // failure ends it. Call it within a transaction.
   std::vector<std::int64_t> execute_batch(const std::vector<Statement>& statements);
+  // A write transaction in as few round trips as the engine allows: runs `statements` and commits. Only if `guard`, a
+  // SELECT of one column, finds a row: else nothing happens and it returns false. Call it outside of transactions. If
+  // it throws a kConnection error the outcome is unknown.
+  bool transact_if(const Statement& guard, const std::vector<Statement>& statements);
   // Several statements in one text, without parameters: for schemas.
   void execute_script(std::string_view sql);
 
@@ -106,26 +110,22 @@ class Database {
   // kConnection, whatever the last attempt failed with.
   template <typename Body>
   auto transact(TransactionMode mode, Body body) {
-    bool in_doubt = false;
-    for (int attempt = 1;; ++attempt) {
-      try {
-        Connection connection = connect();
-        Transaction transaction = connection.begin(mode);
-        if constexpr (std::is_void_v<std::invoke_result_t<Body&, Connection&>>) {
-          body(connection);
-          transaction.commit();
-          return;
-        } else {
-          auto result = body(connection);
-          transaction.commit();
-          return result;
-        }
-      } catch (const Error& e) {
-        in_doubt = in_doubt || e.error_class() == ErrorClass::kConnection;
-        if (attempt == 3 || !e.is_transient()) give_up(e, in_doubt);
+    return attempt_thrice([mode, &body](Connection& connection) {
+      Transaction transaction = connection.begin(mode);
+      if constexpr (std::is_void_v<std::invoke_result_t<Body&, Connection&>>) {
+        body(connection);
+        transaction.commit();
+      } else {
+        auto result = body(connection);
+        transaction.commit();
+        return result;
       }
-      pause_before_retry();
-    }
+    });
+  }
+
+  // Connection::transact_if(), repeated as transact() repeats.
+  bool transact_if(const Statement& guard, const std::vector<Statement>& statements) {
+    return attempt_thrice([&](Connection& connection) { return connection.transact_if(guard, statements); });
   }
 
   Engine engine() const;
@@ -138,6 +138,21 @@ class Database {
 
  private:
   explicit Database(std::shared_ptr<Pool> pool);
+
+  template <typename Attempt>
+  std::invoke_result_t<Attempt&, Connection&> attempt_thrice(Attempt attempt) {
+    bool in_doubt = false;
+    for (int count = 1;; ++count) {
+      try {
+        Connection connection = connect();
+        return attempt(connection);
+      } catch (const Error& e) {
+        in_doubt = in_doubt || e.error_class() == ErrorClass::kConnection;
+        if (count == 3 || !e.is_transient()) give_up(e, in_doubt);
+      }
+      pause_before_retry();
+    }
+  }
   static void pause_before_retry();
   [[noreturn]] static void give_up(const Error& last, bool in_doubt);
   std::shared_ptr<Pool> pool_;

@@ -14,6 +14,9 @@ constexpr std::size_t kCachedStatements = 256;
 // Statements sent before their results are read. Their answers, without rows, must fit the socket's buffer, or both
 // sides would wait for the other to read.
 constexpr std::size_t kPipelined = 64;
+constexpr std::string_view kBegin = "BEGIN";
+constexpr std::string_view kCommit = "COMMIT";
+constexpr std::string_view kDivisionByZero = "22012";
 
 struct ResultCleared {
   void operator()(PGresult* result) const { PQclear(result); }
@@ -166,14 +169,28 @@ class PostgresSession final : public Session {
   }
 
   std::vector<std::int64_t> execute_batch(const std::vector<Statement>& statements) override {
-    for (const auto& statement : statements) prepared(statement.sql);  // not possible within the pipeline
     std::vector<std::int64_t> changed;
-    changed.reserve(statements.size());
-    for (std::size_t first = 0; first < statements.size(); first += kPipelined) {
-      const auto count = std::min(kPipelined, statements.size() - first);
-      run_pipeline(std::span(statements).subspan(first, count), changed);
-    }
+    run_pipelines(statements, changed);
     return changed;
+  }
+
+  // All in one round trip, or in one for every kPipelined statements.
+  bool transact_if(const Statement& guard, const std::vector<Statement>& statements) override {
+    // In a pipeline only an error keeps what follows from being run.
+    const std::string failing_guard = fmt::format("SELECT 1 / (SELECT count(*) FROM ({}) AS found)", guard.sql);
+    std::vector<Statement> all{{kBegin, {}}, {failing_guard, guard.parameters}};
+    all.insert(all.end(), statements.begin(), statements.end());
+    all.push_back({kCommit, {}});
+    std::vector<std::int64_t> changed;
+    try {
+      run_pipelines(all, changed);
+      return true;
+    } catch (const Error& e) {
+      roll_back_quietly();
+      const bool guard_failed = changed.size() == 1 && e.native_code() == kDivisionByZero;
+      if (guard_failed) return false;
+      throw;
+    }
   }
 
   void execute_script(std::string_view sql) override { simple(std::string(sql)); }
@@ -301,14 +318,34 @@ class PostgresSession final : public Session {
     return statements_.emplace(std::string(sql), std::move(name)).first->second;
   }
 
+  void run_pipelines(const std::vector<Statement>& statements, std::vector<std::int64_t>& changed) {
+    for (const auto& statement : statements) {
+      if (!is_transaction_control(statement)) prepared(statement.sql);  // not possible within the pipeline
+    }
+    changed.reserve(statements.size());
+    for (std::size_t first = 0; first < statements.size(); first += kPipelined) {
+      const auto count = std::min(kPipelined, statements.size() - first);
+      run_pipeline(std::span(statements).subspan(first, count), changed);
+    }
+  }
+
+  static bool is_transaction_control(const Statement& statement) {
+    return statement.sql == kBegin || statement.sql == kCommit;
+  }
+
+  bool send(const Statement& statement) {
+    if (is_transaction_control(statement)) {
+      return PQsendQueryParams(connection_, statement.sql.data(), 0, nullptr, nullptr, nullptr, nullptr, 0) != 0;
+    }
+    const Values values(statement.parameters);
+    return PQsendQueryPrepared(connection_, prepared(statement.sql).c_str(), values.size(), values.pointers(),
+                               values.lengths(), values.formats(), 0) != 0;
+  }
+
   void run_pipeline(std::span<const Statement> statements, std::vector<std::int64_t>& changed) {
     if (PQenterPipelineMode(connection_) == 0) fail(nullptr, "entering pipeline mode");
     for (const auto& statement : statements) {
-      const Values values(statement.parameters);
-      if (PQsendQueryPrepared(connection_, prepared(statement.sql).c_str(), values.size(), values.pointers(),
-                              values.lengths(), values.formats(), 0) == 0) {
-        fail(nullptr, context(statement.sql));
-      }
+      if (!send(statement)) fail(nullptr, context(statement.sql));
     }
     if (PQpipelineSync(connection_) == 0) fail(nullptr, "sending a batch");
     std::optional<Error> failure;

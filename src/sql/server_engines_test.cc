@@ -27,6 +27,8 @@ class Contract {
     values_come_back();
     changes_are_counted();
     batches_run_in_order();
+    guarded_transactions_happen_whole_or_not_at_all();
+    guard_waits_for_who_changes_its_row();
     failures_are_classified();
     transactions_roll_back();
     readers_see_one_state();
@@ -108,6 +110,49 @@ class Contract {
               }),
               ErrorClass::kDuplicateKey);
     EXPECT_EQ(count(), kMany);
+  }
+
+  void guarded_transactions_happen_whole_or_not_at_all() {
+    SCOPED_TRACE("guarded transactions");
+    clear();
+    auto connection = database_->connect();
+    insert(connection, "guard");
+    const std::string select = "SELECT 1 FROM notes WHERE name = ?" + std::string(database_->dialect().for_update());
+    const Statement held{select, {"guard"}};
+    std::vector<std::string> names;
+    for (int i = 0; i < 200; ++i) names.push_back("g" + std::to_string(i));
+    std::vector<Statement> batch;
+    for (const auto& name : names) batch.push_back({"INSERT INTO notes (name) VALUES (?)", {name}});
+    EXPECT_FALSE(database_->transact_if({select, {"absent"}}, batch));
+    EXPECT_EQ(count(), 1);
+    EXPECT_TRUE(database_->transact_if(held, {}));
+    EXPECT_TRUE(database_->transact_if(held, batch));
+    EXPECT_EQ(count(), 201);
+    clear();
+    insert(connection, "guard");
+    insert(connection, names.back().c_str());
+    EXPECT_EQ(class_of_failure([&] { connection.transact_if(held, batch); }), ErrorClass::kDuplicateKey);
+    EXPECT_EQ(count(), 2) << "what came before the failure is gone";
+    connection.execute("DELETE FROM notes WHERE name = ?", {names.back()});
+    EXPECT_TRUE(connection.transact_if(held, batch)) << "the connection is as good as before";
+  }
+
+  void guard_waits_for_who_changes_its_row() {
+    SCOPED_TRACE("guards wait");
+    clear();
+    auto changing = database_->connect();
+    insert(changing, "guard");
+    const std::string select =
+        "SELECT 1 FROM notes WHERE name = ? AND number IS NULL" + std::string(database_->dialect().for_update());
+    auto transaction = changing.begin();
+    changing.execute("UPDATE notes SET number = 1 WHERE name = ?", {"guard"});
+    auto guarded = std::async(std::launch::async, [&] {
+      return database_->transact_if({select, {"guard"}}, {{"INSERT INTO notes (name) VALUES (?)", {"late"}}});
+    });
+    EXPECT_EQ(guarded.wait_for(std::chrono::milliseconds(100)), std::future_status::timeout);
+    transaction.commit();
+    EXPECT_FALSE(guarded.get());
+    EXPECT_EQ(count(), 1);
   }
 
   void failures_are_classified() {

@@ -26,8 +26,12 @@ class Session {
   virtual void execute_script(std::string_view sql) = 0;
   virtual void begin(TransactionMode mode) = 0;
   virtual void commit() = 0;
+  // What Connection::transact_if() says.
+  virtual bool transact_if(const Statement& guard, const std::vector<Statement>& statements);
   // Also after a failure that has ended the transaction already. If it throws, the session is not usable any more.
   virtual void rollback() = 0;
+  // Without throwing.
+  void roll_back_quietly();
   // False once the connection is known to be broken.
   virtual bool is_usable() const = 0;
 
