@@ -1,8 +1,21 @@
 # How a folder becomes a library with its unit tests, and a folder of cmd/ a program.
 include(GoogleTest)
 
-# Every unit and conformance test program: what ./test builds with sanitizers.
+# Every unit and conformance test program: what ./test builds with sanitizers, and runs as unit_tests.txt lists them.
 add_custom_target(unit_tests)
+file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/unit_tests.txt
+  CONTENT "$<JOIN:$<TARGET_PROPERTY:unit_tests,RIVERA_PROGRAMS>,\n>\n")
+
+# rivera_unit_test(<target> LABEL <label>): makes a test program one of those.
+function(rivera_unit_test target)
+  cmake_parse_arguments(arg "" "LABEL" "" ${ARGN})
+  string(REGEX REPLACE "_test$" "" name ${target})
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_dependencies(unit_tests ${target})
+  set_property(TARGET unit_tests APPEND PROPERTY RIVERA_PROGRAMS ${CMAKE_BINARY_DIR}/tests/${target})
+  gtest_discover_tests(${target} TEST_PREFIX "${name}/" DISCOVERY_MODE PRE_TEST
+    PROPERTIES TIMEOUT 120 LABELS ${arg_LABEL})
+endfunction()
 # Every program of the product and nothing else: what ./run builds.
 add_custom_target(programs)
 
@@ -47,10 +60,7 @@ function(rivera_library folder)
     target_compile_definitions(${folder}_test PRIVATE RIVERA_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
       RIVERA_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
     target_precompile_headers(${folder}_test REUSE_FROM rivera_pch)
-    set_target_properties(${folder}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-    add_dependencies(unit_tests ${folder}_test)
-    gtest_discover_tests(${folder}_test TEST_PREFIX "${folder}/" DISCOVERY_MODE PRE_TEST
-      PROPERTIES TIMEOUT 120 LABELS unit)
+    rivera_unit_test(${folder}_test LABEL unit)
   endif()
 endfunction()
 

@@ -45,24 +45,43 @@ ColumnCipher::ColumnCipher(std::map<std::string, std::string> passphrases, std::
   if (!keys_.contains(active_label_)) throw std::invalid_argument("the active key's label is not among the keys");
 }
 
-std::string ColumnCipher::seal(std::string_view plain) const {
-  std::string nonce(kNonceSize, '\0');
-  check(RAND_bytes(bytes(nonce), static_cast<int>(nonce.size())) == 1);
-  std::string out;
-  out.reserve(1 + active_label_.size() + kNonceSize + plain.size() + kTagSize);
-  out.push_back(static_cast<char>(active_label_.size()));
-  out += active_label_;
-  out += nonce;
-  const std::size_t start = out.size();
-  out.resize(start + plain.size() + kTagSize);
-  Context context(EVP_CIPHER_CTX_new());
+std::string ColumnCipher::seal(std::string_view plain) const { return Sealer(*this).seal(plain); }
+
+ColumnCipher::Sealer::Sealer(const ColumnCipher& cipher)
+    : label_(cipher.active_label_), context_(EVP_CIPHER_CTX_new()) {
+  const bool ready = context_ != nullptr &&
+                     EVP_EncryptInit_ex(context_, EVP_aes_256_gcm(), nullptr, bytes(cipher.active_key()), nullptr) == 1;
+  if (ready) return;
+  EVP_CIPHER_CTX_free(context_);
+  check(false);
+}
+
+ColumnCipher::Sealer::~Sealer() { EVP_CIPHER_CTX_free(context_); }
+
+const unsigned char* ColumnCipher::Sealer::next_nonce() {
+  if (nonces_used_ == kNoncesAtOnce) {
+    check(RAND_bytes(nonces_.data(), static_cast<int>(nonces_.size())) == 1);
+    nonces_used_ = 0;
+  }
+  return nonces_.data() + kNonceSize * nonces_used_++;
+}
+
+std::string ColumnCipher::Sealer::seal(std::string_view plain) {
+  const unsigned char* nonce = next_nonce();
+  sealed_.assign(1, static_cast<char>(label_.size()));
+  sealed_ += label_;
+  sealed_.append(reinterpret_cast<const char*>(nonce), kNonceSize);
+  const std::size_t start = sealed_.size();
+  sealed_.resize(start + plain.size() + kTagSize);
+  unsigned char* text = bytes(sealed_) + start;
   int size = 0;
-  check(context && EVP_EncryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, bytes(keys_.at(active_label_)),
-                                      bytes(nonce)) == 1);
-  check(EVP_EncryptUpdate(context.get(), bytes(out) + start, &size, bytes(plain), static_cast<int>(plain.size())) == 1);
-  check(EVP_EncryptFinal_ex(context.get(), bytes(out) + start + size, &size) == 1);
-  check(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_GCM_GET_TAG, kTagSize, bytes(out) + start + plain.size()) == 1);
-  return std::string(kFormat) + base::to_base64(out);
+  check(EVP_EncryptInit_ex(context_, nullptr, nullptr, nullptr, nonce) == 1);
+  check(EVP_EncryptUpdate(context_, text, &size, bytes(plain), static_cast<int>(plain.size())) == 1);
+  check(EVP_EncryptFinal_ex(context_, text + size, &size) == 1);
+  check(EVP_CIPHER_CTX_ctrl(context_, EVP_CTRL_GCM_GET_TAG, kTagSize, text + plain.size()) == 1);
+  std::string column(kFormat);
+  base::append_base64(column, sealed_);
+  return column;
 }
 
 std::string ColumnCipher::label_of(std::string_view column) {

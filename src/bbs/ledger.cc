@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include <boost/asio/post.hpp>
+
 #include "bbs/store_errors.h"
 #include "sql/error.h"
 
@@ -154,7 +156,7 @@ asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
     try {
       auto writing = [this, &changes] { store_.write(changes); };
       co_await workers_.run(std::move(writing));
-      commit(*batch);
+      tell(std::move(batch));
       co_return;
     } catch (const sql::Error& e) {
       logger_.error("failed-to-commit", {{"error", e.what()}, {"changes", changes.size()}});
@@ -190,6 +192,13 @@ asio::awaitable<void> Ledger::watch(std::shared_ptr<Batch> batch) {
     fail_gathering(models::unknown_error("the database does not answer: nothing was changed"));
     store_.cut_silent_connections(options_.patience.answer / 2);
   }
+}
+
+// Where changes have gathered, their transaction begins first: answers and events are made while it is being written.
+void Ledger::tell(std::shared_ptr<Batch> durable) {
+  const bool next_begins_now = !gathering_->outcomes.empty() && !is_paused_;
+  if (!next_begins_now) return commit(*durable);
+  asio::post(home_, [this, durable = std::move(durable)] { commit(*durable); });  // before the next one's end
 }
 
 void Ledger::commit(Batch& batch) {

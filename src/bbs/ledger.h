@@ -122,6 +122,7 @@ class Ledger {
   asio::awaitable<void> write(std::shared_ptr<Batch> batch);
   asio::awaitable<void> watch(std::shared_ptr<Batch> batch);
   std::optional<models::ModelError> refusal_of(const Outcome& outcome) const;
+  void tell(std::shared_ptr<Batch> durable);
   void commit(Batch& batch);
   void take_back(const Outcome& outcome);
   void fail(Batch& batch, const models::ModelError& error);

@@ -53,7 +53,7 @@ const Columns kTaskColumns = {"domain",         "updated_at",      "created_at",
 // One pass over changes.
 class RowWriter::Builder {
  public:
-  explicit Builder(const RowWriter& writer) : writer_(writer) {}
+  explicit Builder(const RowWriter& writer) : writer_(writer), sealer_(writer.cipher_) {}
 
   void add(const Swap<ActualLRPRecord>& swap) {
     const ActualLRPRecord& any = swap.after ? *swap.after : *swap.before;
@@ -130,9 +130,10 @@ class RowWriter::Builder {
 
   // Texts made here live as long as the statements; all others belong to the records.
   const std::string& kept(std::string text) { return out_.texts.emplace_back(std::move(text)); }
-  const std::string& sealed(std::string_view plain) { return kept(writer_.cipher_.seal(plain)); }
+  const std::string& sealed(std::string_view plain) { return kept(sealer_.seal(plain)); }
 
   const RowWriter& writer_;
+  ColumnCipher::Sealer sealer_;
   RowStatements out_;
   std::vector<sql::Parameter> domains_, tasks_, desired_lrps_, actual_lrps_;  // rows to insert or replace
   std::unordered_set<std::string> seen_;
