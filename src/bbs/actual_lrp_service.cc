@@ -1,6 +1,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "bbs/services.h"
+#include "bbs/walk.h"
 
 namespace rivera::bbs {
 namespace {
@@ -8,6 +9,7 @@ namespace {
 constexpr int kRetireAttempts = 5;
 
 using LRPs = std::vector<ActualLRPPtr>;
+using FoundLRPs = Found<ActualLRPRecord>;
 
 bool matches(const ActualLRPRecord& r, const models::ActualLRPsRequest& request) {
   const auto& key = r.lrp.actual_lrp_key();
@@ -17,39 +19,39 @@ bool matches(const ActualLRPRecord& r, const models::ActualLRPsRequest& request)
   return request.optional_index_case() != models::ActualLRPsRequest::kIndex || key.index() == request.index();
 }
 
-void add_process(const Process& process, LRPs& into) {
+void add_process(const Process& process, FoundLRPs& into) {
   for (const Instance& instance : process.instances) {
     for (const ActualLRPPtr& lrp : instance.lrps.slots) {
-      if (lrp) into.push_back(lrp);
+      if (lrp) into.push_back(&lrp);
     }
   }
 }
 
-void add_process(const Process& process, const models::ActualLRPsRequest& request, LRPs& into) {
+void add_process(const Process& process, const models::ActualLRPsRequest& request, FoundLRPs& into) {
   for (const Instance& instance : process.instances) {
     for (const ActualLRPPtr& lrp : instance.lrps.slots) {
-      if (lrp && matches(*lrp, request)) into.push_back(lrp);
+      if (lrp && matches(*lrp, request)) into.push_back(&lrp);
     }
   }
 }
 
 // By the narrowest index. A domain alone is searched for among all: nearly all are in it.
-LRPs select(const Records& records, const models::ActualLRPsRequest& request) {
-  LRPs found;
+FoundLRPs select(const Records& records, const models::ActualLRPsRequest& request) {
+  FoundLRPs found;
   if (!request.process_guid().empty()) {
     const Process* process = records.process(request.process_guid());
     if (process) add_process(*process, request, found);
   } else if (!request.cell_id().empty()) {
     for (const ActualLRPPtr& lrp : records.lrps_on_cell(request.cell_id())) {
-      if (matches(*lrp, request)) found.push_back(lrp);
+      if (matches(*lrp, request)) found.push_back(&lrp);
     }
   } else {
-    found.reserve(records.actual_lrp_count());
     const bool wants_all =
         request.domain().empty() && request.optional_index_case() != models::ActualLRPsRequest::kIndex;
-    for (const auto& [guid, process] : records.processes()) {
+    found.reserve(records.actual_lrp_count());
+    for_each_process(records, [&](const Process& process) {
       wants_all ? add_process(process, found) : add_process(process, request, found);
-    }
+    });
   }
   return found;
 }
@@ -120,30 +122,30 @@ void ActualLRPService::add_transitions(Api& api) {
 }
 
 asio::awaitable<EncodedRecords> ActualLRPService::list(models::ActualLRPsRequest request) {
-  auto look = [request = std::move(request)](const Records& records) { return select(records, request); };
-  LRPs lrps = co_await ledger_.read(std::move(look));
-  co_return list_of(std::move(lrps), &ActualLRPRecord::wire);
+  auto look = [request = std::move(request)](const Records& records) {
+    return share_all(select(records, request), &ActualLRPRecord::wire);
+  };
+  co_return co_await ledger_.read(std::move(look));
 }
 
 asio::awaitable<EncodedRecords> ActualLRPService::list_by_guids(models::ActualLRPsByProcessGuidsRequest request) {
   auto look = [request = std::move(request)](const Records& records) {
-    LRPs found;
+    FoundLRPs found;
     const std::set<std::string> guids(request.process_guids().begin(), request.process_guids().end());
     for (const std::string& guid : guids) {
       const Process* process = records.process(guid);
       if (process) add_process(*process, found);
     }
-    return found;
+    return share_all(found, &ActualLRPRecord::wire);
   };
-  LRPs lrps = co_await ledger_.read(std::move(look));
-  co_return list_of(std::move(lrps), &ActualLRPRecord::wire);
+  co_return co_await ledger_.read(std::move(look));
 }
 
 asio::awaitable<std::string> ActualLRPService::groups(models::ActualLRPGroupsRequest request) {
   models::ActualLRPsRequest filter;
   filter.set_domain(request.domain());
   filter.set_cell_id(request.cell_id());
-  auto look = [filter = std::move(filter)](const Records& records) { return select(records, filter); };
+  auto look = [filter = std::move(filter)](const Records& records) { return share_all(select(records, filter)); };
   const LRPs lrps = co_await ledger_.read(std::move(look));
   co_return body_of_groups(lrps);
 }
@@ -151,7 +153,7 @@ asio::awaitable<std::string> ActualLRPService::groups(models::ActualLRPGroupsReq
 asio::awaitable<std::string> ActualLRPService::groups_by_guid(models::ActualLRPGroupsByProcessGuidRequest request) {
   models::ActualLRPsRequest filter;
   filter.set_process_guid(request.process_guid());
-  auto look = [filter = std::move(filter)](const Records& records) { return select(records, filter); };
+  auto look = [filter = std::move(filter)](const Records& records) { return share_all(select(records, filter)); };
   const LRPs lrps = co_await ledger_.read(std::move(look));
   co_return body_of_groups(lrps);
 }

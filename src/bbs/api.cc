@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/trace.h"
+#include "bbs/walk.h"
 
 namespace rivera::bbs {
 namespace {
@@ -89,15 +90,22 @@ asio::awaitable<void> Api::respond(net::HttpExchange& exchange, Answer answer) {
     co_await exchange.respond(std::move(response));
     co_return;
   }
+  EncodedRecords& records = answer.records;
   std::size_t size = 0;
-  for (const auto& record : answer.records) size += models::field_size(2, record->size());
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (i + kAhead < records.size()) ask_for(records[i + kAhead].get());
+    size += models::field_size(2, records[i]->size());
+  }
   net::ResponseHead head;
   head.headers = {{"Content-Type", "application/x-protobuf"}, {"Content-Length", std::to_string(size)}};
   co_await exchange.begin_response(std::move(head));
   std::string piece;
   piece.reserve(kPiece + kPiece / 4);
-  for (const auto& record : answer.records) {
-    models::append_field(piece, 2, *record);
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (i + 2 * kAhead < records.size()) ask_for(records[i + 2 * kAhead].get());
+    if (i + kAhead < records.size()) ask_for_text(*records[i + kAhead]);
+    models::append_field(piece, 2, *records[i]);
+    records[i].reset();
     if (piece.size() < kPiece) continue;
     if (!options_.may_answer()) throw std::runtime_error("the lock was lost while a list was sent");
     co_await exchange.write_body(piece);

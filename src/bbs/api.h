@@ -127,16 +127,4 @@ std::string body_of(const Outcome& outcome);
 // The same with field 2 set if `outcome.answer` is true.
 std::string body_with_answer(const Outcome& outcome);
 
-// One encoded form of records: `list_of(lrps, &ActualLRPRecord::wire)`.
-template <typename Record>
-EncodedRecords list_of(std::vector<std::shared_ptr<const Record>> records, const std::string Record::*form) {
-  EncodedRecords list;
-  list.reserve(records.size());
-  for (auto& record : records) {
-    const std::string* bytes = &((*record).*form);
-    list.emplace_back(std::move(record), bytes);
-  }
-  return list;
-}
-
 }  // namespace rivera::bbs

@@ -5,11 +5,12 @@
 #include <fmt/format.h>
 
 #include "bbs/services.h"
+#include "bbs/walk.h"
 
 namespace rivera::bbs {
 namespace {
 
-using DesiredLRPs = std::vector<DesiredLRPPtr>;
+using FoundDesiredLRPs = Found<DesiredLRPRecord>;
 
 constexpr char kLogSourceType[] = "DIEGO-API";  // how the BBS calls itself in applications' logs
 
@@ -20,18 +21,27 @@ bool matches(const models::DesiredLRP& lrp, const models::DesiredLRPsRequest& re
                                      [&lrp](const std::string& app) { return lrp.process_guid().starts_with(app); });
 }
 
-DesiredLRPs select(const Records& records, const models::DesiredLRPsRequest& request) {
-  DesiredLRPs found;
-  const auto add = [&](const DesiredLRPPtr& desired) {
-    if (desired && matches(desired->lrp, request)) found.push_back(desired);
+FoundDesiredLRPs select(const Records& records, const models::DesiredLRPsRequest& request) {
+  FoundDesiredLRPs found;
+  const auto add = [&](const Process& process) {
+    if (process.desired && matches(process.desired->lrp, request)) found.push_back(&process.desired);
   };
-  if (request.process_guids().empty()) {
-    found.reserve(records.desired_lrp_count());
-    for (const auto& [guid, process] : records.processes()) add(process.desired);
-  } else {
+  if (!request.process_guids().empty()) {
     const std::set<std::string> guids(request.process_guids().begin(), request.process_guids().end());
-    for (const std::string& guid : guids) add(records.desired_lrp(guid));
+    for (const std::string& guid : guids) {
+      if (const Process* process = records.process(guid)) add(*process);
+    }
+    return found;
   }
+  found.reserve(records.desired_lrp_count());
+  const bool wants_all = request.domain().empty() && request.app_guids().empty();
+  for_each_process(records, [&](const Process& process) {
+    if (!wants_all) {
+      add(process);
+    } else if (process.desired) {
+      found.push_back(&process.desired);
+    }
+  });
   return found;
 }
 
@@ -120,8 +130,11 @@ void DesiredLRPService::tell_application(const std::string& process_guid, const 
   loggregator_.send_app_error_log(text, kLogSourceType, {{"source_id", *source_id}});
 }
 
-asio::awaitable<DesiredLRPs> DesiredLRPService::select(models::DesiredLRPsRequest request) {
-  auto look = [request = std::move(request)](const Records& records) { return bbs::select(records, request); };
+asio::awaitable<EncodedRecords> DesiredLRPService::encoded_list(models::DesiredLRPsRequest request,
+                                                                const std::string DesiredLRPRecord::*form) {
+  auto look = [request = std::move(request), form](const Records& records) {
+    return share_all(select(records, request), form);
+  };
   co_return co_await ledger_.read(std::move(look));
 }
 
@@ -137,8 +150,11 @@ asio::awaitable<DesiredLRPPtr> DesiredLRPService::find(std::string process_guid)
 
 asio::awaitable<EncodedRecords> DesiredLRPService::list(models::DesiredLRPsRequest request,
                                                         models::DefinitionVersion version) {
-  DesiredLRPs lrps = co_await select(std::move(request));
-  if (version == models::DefinitionVersion::kV3) co_return list_of(std::move(lrps), &DesiredLRPRecord::wire);
+  if (version == models::DefinitionVersion::kV3) {
+    co_return co_await encoded_list(std::move(request), &DesiredLRPRecord::wire);
+  }
+  auto look = [request = std::move(request)](const Records& records) { return share_all(select(records, request)); };
+  const std::vector<DesiredLRPPtr> lrps = co_await ledger_.read(std::move(look));
   EncodedRecords converted;
   converted.reserve(lrps.size());
   for (const DesiredLRPPtr& lrp : lrps) converted.push_back(std::make_shared<std::string>(encoded(*lrp, version)));
@@ -154,8 +170,7 @@ asio::awaitable<std::string> DesiredLRPService::get(std::string process_guid, mo
 
 asio::awaitable<EncodedRecords> DesiredLRPService::scheduling_infos(models::DesiredLRPsRequest request) {
   request.clear_app_guids();  // not looked at here (§4.9)
-  DesiredLRPs lrps = co_await select(std::move(request));
-  co_return list_of(std::move(lrps), &DesiredLRPRecord::scheduling_info);
+  co_return co_await encoded_list(std::move(request), &DesiredLRPRecord::scheduling_info);
 }
 
 asio::awaitable<std::string> DesiredLRPService::scheduling_info(std::string process_guid) {
@@ -168,8 +183,7 @@ asio::awaitable<std::string> DesiredLRPService::scheduling_info(std::string proc
 asio::awaitable<EncodedRecords> DesiredLRPService::routing_infos(models::DesiredLRPsRequest request) {
   request.clear_app_guids();  // neither this nor the domain is looked at here (§4.9)
   request.clear_domain();
-  DesiredLRPs lrps = co_await select(std::move(request));
-  co_return list_of(std::move(lrps), &DesiredLRPRecord::routing_info);
+  co_return co_await encoded_list(std::move(request), &DesiredLRPRecord::routing_info);
 }
 
 asio::awaitable<std::string> DesiredLRPService::change(Ledger::Operation operation) {

@@ -1,7 +1,8 @@
 // What the BBS keeps: immutable snapshots of records, each with the bytes that lists answer with.
 //
 // A record is made once per change and then only shared, so it may be read from any thread. The message is the truth,
-// the bytes beside it are derived from it (docs/architecture.md, decision 3).
+// the bytes beside it are derived from it (docs/architecture.md, decision 3). Those come first, on the cache line that
+// holds the record's count: a list touches nothing else.
 #pragma once
 
 #include <cstdint>
@@ -18,24 +19,24 @@
 namespace rivera::bbs {
 
 struct ActualLRPRecord {
-  models::ActualLRP lrp;
   std::string wire;
+  models::ActualLRP lrp;
 };
 using ActualLRPPtr = std::shared_ptr<const ActualLRPRecord>;
 
 struct DesiredLRPRecord {
-  models::DesiredLRP lrp;                   // as stored and as events carry it
-  std::int64_t created_at = 0;              // Unix nanoseconds
   std::string wire;                         // the r3 form of reads, metrics_guid derived (docs/spec/bbs.md §2.13)
   std::string scheduling_info;              // an encoded DesiredLRPSchedulingInfo
+  models::DesiredLRP lrp;                   // as stored and as events carry it
+  std::int64_t created_at = 0;              // Unix nanoseconds
   std::string routing_info;                 // an encoded DesiredLRP with the routing fields only
   std::vector<std::string> internal_hosts;  // the internal routes, in order
 };
 using DesiredLRPPtr = std::shared_ptr<const DesiredLRPRecord>;
 
 struct TaskRecord {
-  models::Task task;
   std::string wire;
+  models::Task task;
 };
 using TaskPtr = std::shared_ptr<const TaskRecord>;
 

@@ -78,7 +78,8 @@ class DesiredLRPService {
   void add_changes(Api& api);
   // An application learns from its own log that it was asked for wrongly (docs/spec/bbs.md §7.4).
   void tell_application(const std::string& process_guid, const models::ModelError& error);
-  asio::awaitable<std::vector<DesiredLRPPtr>> select(models::DesiredLRPsRequest request);
+  asio::awaitable<EncodedRecords> encoded_list(models::DesiredLRPsRequest request,
+                                               const std::string DesiredLRPRecord::*form);
   asio::awaitable<DesiredLRPPtr> find(std::string process_guid);
   asio::awaitable<EncodedRecords> list(models::DesiredLRPsRequest request, models::DefinitionVersion version);
   asio::awaitable<std::string> get(std::string process_guid, models::DefinitionVersion version);
