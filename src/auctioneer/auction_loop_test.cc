@@ -1,11 +1,14 @@
 // Whole auctions over real HTTP, with cells and a BBS that do as they are told.
 #include "auctioneer/auction_loop.h"
 
+#include <fcntl.h>
+#include <fstream>
 #include <set>
 
 #include <gtest/gtest.h>
 
 #include "auctioneer/auction_test_bench.h"
+#include "base/files.h"
 
 namespace rivera::auctioneer {
 namespace {
@@ -114,8 +117,19 @@ TEST(AuctionLoop, CountsWorkAsStartedWhenTheCellsAnswerIsAnError) {
 }
 
 TEST(AuctionLoop, LeavesOutCellsThatCannotTakePart) {
+  const base::TemporaryDirectory directory("auction-loop-");
+  const auto log_file = directory.path() / "log";
+  const base::UniqueFd log(open(log_file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  const auto is_logged = [&log_file](const std::string& message, const std::string& cell) {
+    std::ifstream lines(log_file);
+    std::string line;
+    while (std::getline(lines, line)) {
+      if (line.find(message) != std::string::npos && line.find('"' + cell + '"') != std::string::npos) return true;
+    }
+    return false;
+  };
   with_bench(
-      [](Bench& bench) -> asio::awaitable<void> {
+      [&is_logged](Bench& bench) -> asio::awaitable<void> {
         auto& slow = bench.add_cell("slow");
         slow.hold_state(true);
         auto& evacuating = bench.add_cell("evacuating");
@@ -140,9 +154,12 @@ TEST(AuctionLoop, LeavesOutCellsThatCannotTakePart) {
         for (auto* cell : {&slow, &evacuating, &impostor, &sick, &dead}) EXPECT_TRUE(cell->works.empty());
         EXPECT_EQ(slow.state_requests, 1) << "single failures are not repeated";
         EXPECT_TRUE(bench.has_metric("auctioneer_auctioneer_failed_cell_state_requests 3")) << "slow, sick and dead";
+        for (const char* cell : {"slow", "sick", "dead"}) EXPECT_TRUE(is_logged("failed-to-get-state", cell)) << cell;
+        EXPECT_TRUE(is_logged("cell-id-mismatch", "impostor"));
+        EXPECT_TRUE(is_logged("ignored-evacuating-cell", "evacuating"));
         slow.hold_state(false);
       },
-      {}, 2s);
+      {}, 2s, base::Logger("auctioneer", base::LogLevel::kInfo, base::LogTimeFormat::kRfc3339, log.get()));
 }
 
 TEST(AuctionLoop, WaitsForTheStatesOfAllCellsTogetherNoLongerThanItsLimit) {
