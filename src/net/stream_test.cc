@@ -107,20 +107,24 @@ TEST_P(StreamTest, CarriesMuchAndEndsOneDirectionAlone) { with_streams(carry_muc
 
 asio::awaitable<void> limit_each(Stream& client, Stream& server) {
   base::TaskGroup group(client.executor(), base::Logger("test"));
-  std::string received;
-  auto receive = [&]() -> asio::awaitable<void> {
-    auto reading = read_bytes(client, 5);
-    received = co_await std::move(reading);
-  };
-  group.spawn("read", receive());  // begins without a limit
-  co_await base::sleep_for(10ms);
-  client.set_timeout(50ms);
   const std::string much(64u << 20, 'x');
-  auto stuck = failure_of(client.write(much));
-  EXPECT_EQ(co_await std::move(stuck), asio::error::timed_out) << "nobody reads";
+  error_code failure;
+  bool writing = true;
+  auto write_much = [&]() -> asio::awaitable<void> {
+    auto stuck = failure_of(client.write(much));
+    failure = co_await std::move(stuck);
+    writing = false;
+  };
+  client.set_timeout(500ms);
+  group.spawn("write", write_much());  // nobody reads
+  client.set_timeout(0ns);
   co_await server.write("hello");
+  auto reading = read_bytes(client, 5);
+  EXPECT_EQ(co_await std::move(reading), "hello");
+  EXPECT_TRUE(writing) << "the reader has not waited for the writer";
+  client.set_timeout(50ms);
   co_await group.join();
-  EXPECT_EQ(received, "hello") << "the reader has not noticed";
+  EXPECT_EQ(failure, asio::error::timed_out);
 
   char byte = 0;
   auto silent = failure_of(ignore_bytes(client.read_some({&byte, 1})));

@@ -26,10 +26,7 @@ namespace rivera::net {
 template <typename Socket>
 class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
  public:
-  explicit TimedSocket(Socket socket) : socket_(std::move(socket)), timer_(socket_.get_executor()) {
-    error_code ignored;
-    socket_.non_blocking(true, ignored);  // else send() below may block; one that is broken fails at its first use
-  }
+  explicit TimedSocket(Socket socket) : socket_(std::move(socket)), timer_(socket_.get_executor()) {}
 
   Socket& native() { return socket_; }
   const Socket& native() const { return socket_; }

@@ -149,7 +149,7 @@ class TlsStream final : public SocketStream<TcpSocket> {
         co_await say_why();
         throw boost::system::system_error(ec);
       }
-      if (!wire_.to_send.empty()) co_await flush();  // an answer of TLS's own
+      send_now();  // an answer of TLS's own
       if (n > 0) co_return static_cast<std::size_t>(n);
       if (reason == SSL_ERROR_ZERO_RETURN) co_return 0;
       const bool more = co_await receive();
@@ -200,14 +200,21 @@ class TlsStream final : public SocketStream<TcpSocket> {
     co_return n > 0;
   }
 
-  // Reader and writer may both be here; whoever is resumed first goes on with what is left.
   asio::awaitable<void> flush() {
     std::string& bytes = wire_.to_send;
     while (!bytes.empty()) {
-      const std::size_t sent = socket().send(bytes);
-      bytes.erase(0, sent);
-      if (bytes.empty()) break;
-      co_await socket().wait_writable();
+      bytes.erase(0, socket().send(bytes));
+      if (!bytes.empty()) co_await socket().wait_writable();
+    }
+  }
+
+  // What the kernel takes at once, for the reader: it must not wait for a peer that does not read. The rest goes with
+  // what is written next, which also notices if the connection is broken.
+  void send_now() {
+    if (wire_.to_send.empty()) return;
+    try {
+      wire_.to_send.erase(0, socket().send(wire_.to_send));
+    } catch (const boost::system::system_error&) {
     }
   }
 
