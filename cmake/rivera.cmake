@@ -16,6 +16,7 @@ function(rivera_unit_test target)
   gtest_discover_tests(${target} TEST_PREFIX "${name}/" DISCOVERY_MODE PRE_TEST
     PROPERTIES TIMEOUT 120 LABELS ${arg_LABEL})
 endfunction()
+
 # Every program of the product and nothing else: what ./run builds.
 add_custom_target(programs)
 

@@ -1,6 +1,7 @@
 // What happens to clients when the active BBS, or Locket, dies or is stopped: real programs, on every engine
 // (docs/durability.md).
 #include <csignal>
+#include <thread>
 
 #include "bbs/failover_load.h"
 #include "bbs/program_harness.h"
@@ -52,12 +53,18 @@ class Failover : public ProgramHarness, public testing::WithParamInterface<sql::
     return guids;
   }
 
-  std::set<std::string> stored() {
+  sql::DatabaseConfig store_config() {
     sql::DatabaseConfig config = config_.database;
     config.connection_string = std::string(database_keys("bbs").at("database_connection_string").as_string());
+    return config;
+  }
+
+  std::set<std::string> stored() {
     std::set<std::string> guids;
-    sql::Database::open(config)->connect().query("SELECT process_guid FROM desired_lrps", {},
-                                                 [&](const sql::Row& row) { guids.insert(std::string(row.text(0))); });
+    sql::Database::open(store_config())
+        ->connect()
+        .query("SELECT process_guid FROM desired_lrps", {},
+               [&](const sql::Row& row) { guids.insert(std::string(row.text(0))); });
     return guids;
   }
 
@@ -73,8 +80,7 @@ class Failover : public ProgramHarness, public testing::WithParamInterface<sql::
   }
 
   bool can_write() {
-    sql::DatabaseConfig config = config_.database;
-    config.connection_string = std::string(database_keys("bbs").at("database_connection_string").as_string());
+    sql::DatabaseConfig config = store_config();
     config.operation_timeout = 1ms;
     try {
       sql::Database::open(config)->connect().begin(sql::TransactionMode::kWrite).rollback();

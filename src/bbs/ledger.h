@@ -3,9 +3,10 @@
 //   request ─> run(operation) ─> Board ─> next transaction ─> durable ─> committed records ─> publish ─> answer
 //
 // Group commit: while one transaction is being written, the changes decided meanwhile gather for the next, which begins
-// as soon as the first is durable: the first one's answers are made beside it. Answers, events and follow-ups leave in
-// the order of its decisions, and only after it is durable; reads see the committed records only. A transaction that
-// fails takes with it what was decided on top of it: the Board goes back, and the callers get the error.
+// as soon as the first is durable: the first one's answers are made beside it. Answers, events
+// and follow-ups of a transaction leave in the order of its decisions, and only after it is durable; reads see the
+// committed records only. A transaction that fails takes with it what was decided on top of it: the Board goes back,
+// and the callers get the error.
 //
 // Where it is not known whether a transaction happened (the connection broke at its commit), it is written again until
 // it is known; that is harmless, since a write says what the rows are. Its callers wait no longer than Patience says,

@@ -87,7 +87,7 @@ struct DatabaseStatistics {
   std::int64_t open_connections = 0;
   std::int64_t waits = 0;  // for a free connection
   std::chrono::nanoseconds waited{0};
-  std::int64_t queries = 0;  // BEGIN and COMMIT count too
+  std::int64_t queries = 0;  // BEGIN and COMMIT count too; a transact_if() is one
   std::int64_t queries_succeeded = 0;
   std::int64_t queries_failed = 0;
   std::int64_t queries_in_flight_max = 0;          // since the last call
