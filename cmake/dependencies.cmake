@@ -19,7 +19,7 @@ pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
 
-# Asio and Beast are compiled once, in src/base/asio_impl.cc and src/net/beast_impl.cc.
+# Asio and Beast are compiled once, in src/base/asio_impl.cc and src/net/http/beast_impl.cc.
 add_library(rivera_third_party_base INTERFACE)
 target_compile_definitions(rivera_third_party_base INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
   BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION)

@@ -31,36 +31,71 @@ file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/pch.h pch_hash)
 file(WRITE ${CMAKE_BINARY_DIR}/CMakeFiles/rivera_pch.dir/cmake_pch.hxx.gch.sum
   "${pch_hash} ${CMAKE_CXX_COMPILER_VERSION} ${Boost_VERSION} ${fmt_VERSION} ${CMAKE_CXX_FLAGS} ${RIVERA_SANITIZE}\n")
 
-# rivera_library(<folder> [DEPENDS target...])
+# What a wing of helpers for tests is called: no program links it.
+set(RIVERA_TEST_WINGS "/(testing|board_model)/")
+
+# rivera_unity(<target>): compiles the sources of a wing as one, at most eight at a time, so that a new file disturbs no
+# other wing's objects. Names in the anonymous namespaces of one wing must differ.
+function(rivera_unity target)
+  get_target_property(sources ${target} SOURCES)
+  set(wings "")
+  foreach(source ${sources})
+    get_filename_component(wing ${source} DIRECTORY)
+    string(MAKE_C_IDENTIFIER "${wing}" wing)
+    list(APPEND wings_of_${wing} ${source})
+    list(APPEND wings ${wing})
+  endforeach()
+  list(REMOVE_DUPLICATES wings)
+  foreach(wing ${wings})
+    set(index 0)
+    foreach(source ${wings_of_${wing}})
+      math(EXPR part "${index} / 8")
+      file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR} ${source})
+      get_filename_component(name ${name} DIRECTORY)
+      string(MAKE_C_IDENTIFIER "${name}_${part}" group)
+      set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${group})
+      math(EXPR index "${index} + 1")
+    endforeach()
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
+endfunction()
+
+# rivera_library(<folder> [DEPENDS target...] [TEST_DEPENDS target...])
 #
-# src/<folder>/**.cc but the tests become the library rivera_<folder>; src/<folder>/**_test.cc become the program
-# <folder>_test. New files are picked up by name: nothing is listed by hand.
+# Of the sources below src/<folder>, those in wings for tests become the library rivera_<folder>_testing, *_test.cc the
+# program <folder>_test, and all others the library rivera_<folder>. New files are picked up by name: nothing is listed
+# by hand.
 function(rivera_library folder)
-  cmake_parse_arguments(arg "" "" "DEPENDS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "DEPENDS;TEST_DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${folder}/*.cc)
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  set(helpers ${sources})
+  list(FILTER helpers INCLUDE REGEX "${RIVERA_TEST_WINGS}")
+  list(FILTER sources EXCLUDE REGEX "${RIVERA_TEST_WINGS}")
 
-  if(sources)
-    add_library(rivera_${folder} STATIC ${sources})
-    target_link_libraries(rivera_${folder} PRIVATE rivera_warnings PUBLIC ${arg_DEPENDS})
-    target_include_directories(rivera_${folder} PUBLIC ${CMAKE_SOURCE_DIR}/src)
-    target_precompile_headers(rivera_${folder} REUSE_FROM rivera_pch)
-    target_link_libraries(rivera_${folder} PUBLIC rivera_third_party_base)
-  else()
-    add_library(rivera_${folder} INTERFACE)
-    target_link_libraries(rivera_${folder} INTERFACE ${arg_DEPENDS})
-    target_include_directories(rivera_${folder} INTERFACE ${CMAKE_SOURCE_DIR}/src)
+  add_library(rivera_${folder} STATIC ${sources})
+  target_link_libraries(rivera_${folder} PRIVATE rivera_warnings PUBLIC ${arg_DEPENDS})
+  target_include_directories(rivera_${folder} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  target_precompile_headers(rivera_${folder} REUSE_FROM rivera_pch)
+  rivera_unity(rivera_${folder})
+  target_link_libraries(rivera_${folder} PUBLIC rivera_third_party_base)
+
+  if(helpers)
+    add_library(rivera_${folder}_testing STATIC ${helpers})
+    target_link_libraries(rivera_${folder}_testing PRIVATE rivera_warnings PUBLIC rivera_${folder} ${arg_TEST_DEPENDS})
+    target_precompile_headers(rivera_${folder}_testing REUSE_FROM rivera_pch)
+    rivera_unity(rivera_${folder}_testing)
+    set(arg_TEST_DEPENDS rivera_${folder}_testing)
   endif()
 
   if(tests)
     add_executable(${folder}_test ${tests})
-    target_link_libraries(${folder}_test PRIVATE rivera_${folder} rivera_warnings rivera_third_party_base
-      GTest::gtest GTest::gmock GTest::gtest_main)
-    target_compile_definitions(${folder}_test PRIVATE RIVERA_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-      RIVERA_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+    target_link_libraries(${folder}_test PRIVATE rivera_${folder} ${arg_TEST_DEPENDS} rivera_base_testing rivera_warnings
+      rivera_third_party_base GTest::gtest GTest::gmock GTest::gtest_main)
     target_precompile_headers(${folder}_test REUSE_FROM rivera_pch)
+    rivera_unity(${folder}_test)
     rivera_unit_test(${folder}_test LABEL unit)
   endif()
 endfunction()

@@ -7,8 +7,8 @@ add_compile_options(-fPIE -pthread)
 add_link_options(-pie -pthread)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 add_compile_options(-pthread)  # gRPC asks for it; only if all use it does the precompiled header fit
-# Several files of a folder are compiled as one, which more than halves the time of a clean build: names in the anonymous
-# namespaces of a folder must differ. -DCMAKE_UNITY_BUILD=OFF compiles each by itself.
+# Several files of a wing are compiled as one, which more than halves the time of a clean build (rivera_unity).
+# -DCMAKE_UNITY_BUILD=OFF compiles each by itself.
 option(CMAKE_UNITY_BUILD "Compile several files of a folder as one" ON)
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)

@@ -4,9 +4,9 @@
 #include <time.h>
 #include <vector>
 
-#include "auction/agreement.h"
 #include "auction/cell_chooser.h"
 #include "auction/placement.h"
+#include "auction/testing/agreement.h"
 #include "report.h"
 
 namespace {

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "net/tls.h"
+#include "net/stream/tls.h"
 
 namespace rivera::bench {
 

@@ -11,8 +11,8 @@
 #include <fmt/format.h>
 
 #include "load_client.h"
-#include "models/testing.h"
-#include "models/wire.h"
+#include "models/forms/wire.h"
+#include "models/testing/testing.h"
 #include "report.h"
 #include "stage.h"
 #include "subscriber.h"

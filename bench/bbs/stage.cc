@@ -17,8 +17,9 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
-#include "clients/locket_client.h"
-#include "net/http_client.h"
+#include "base/testing/places.h"
+#include "clients/locket/locket_client.h"
+#include "net/http/http_client.h"
 
 extern char** environ;
 
@@ -54,7 +55,7 @@ Program::Program(const std::string& name, const std::string& config_path)
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 1, log_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  std::string program = std::string(RIVERA_BIN_DIR "/") + name, flag = "-config", path = config_path;
+  std::string program = rivera::base::bin_dir() + "/" + name, flag = "-config", path = config_path;
   char* const argv[] = {program.data(), flag.data(), path.data(), nullptr};
   const int failed = posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv, environ);
   posix_spawn_file_actions_destroy(&actions);

@@ -13,9 +13,9 @@
 #include <boost/json/object.hpp>
 
 #include "base/files.h"
-#include "net/http_server.h"
-#include "net/test_certificates.h"
-#include "sql/test_servers.h"
+#include "net/http/http_server.h"
+#include "net/testing/test_certificates.h"
+#include "sql/testing/test_servers.h"
 
 namespace rivera::bench {
 

@@ -5,11 +5,11 @@
 #include <sstream>
 #include <sys/resource.h>
 
-#include "bbs/ledger.h"
-#include "bbs/store.h"
-#include "models/testing.h"
+#include "bbs/ledger/ledger.h"
+#include "bbs/store/store.h"
+#include "models/testing/testing.h"
 #include "report.h"
-#include "sql/test_servers.h"
+#include "sql/testing/test_servers.h"
 
 namespace {
 

@@ -14,11 +14,11 @@
 #include <boost/asio/strand.hpp>
 #include <fmt/format.h>
 
-#include "bbs/bbs_probe.h"
-#include "bbs/event_service.h"
+#include "bbs/api/bbs_probe.h"
+#include "bbs/api/event_service.h"
 #include "counting_clients.h"
-#include "models/testing.h"
-#include "net/http_server.h"
+#include "models/testing/testing.h"
+#include "net/http/http_server.h"
 #include "report.h"
 
 namespace rivera {

@@ -9,10 +9,10 @@
 #include <boost/asio/strand.hpp>
 #include <fmt/format.h>
 
-#include "base/task_group.h"
-#include "net/http_client.h"
-#include "net/http_router.h"
-#include "net/test_certificates.h"
+#include "base/work/task_group.h"
+#include "net/http/http_client.h"
+#include "net/http/http_router.h"
+#include "net/testing/test_certificates.h"
 #include "report.h"
 
 namespace rivera {

@@ -3,9 +3,9 @@
 
 #include "auctioneer/auctioneer.h"
 #include "auctioneer/config.h"
-#include "base/command_line.h"
-#include "base/config.h"
-#include "base/program.h"
+#include "base/config/command_line.h"
+#include "base/config/config.h"
+#include "base/process/program.h"
 
 namespace {
 

@@ -1,11 +1,11 @@
 // The BBS: the API and the store of the cluster's Tasks and Long-Running Processes.
 #include <iostream>
 
-#include "base/command_line.h"
-#include "base/config.h"
-#include "base/program.h"
-#include "bbs/bbs_program.h"
-#include "bbs/store_commands.h"
+#include "base/config/command_line.h"
+#include "base/config/config.h"
+#include "base/process/program.h"
+#include "bbs/program/bbs_program.h"
+#include "bbs/program/store_commands.h"
 
 using namespace rivera;
 

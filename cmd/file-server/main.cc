@@ -2,9 +2,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "base/command_line.h"
-#include "base/config.h"
-#include "base/program.h"
+#include "base/config/command_line.h"
+#include "base/config/config.h"
+#include "base/process/program.h"
 #include "file_server/config.h"
 #include "file_server/file_server.h"
 

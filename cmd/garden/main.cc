@@ -1,7 +1,7 @@
 // Garden: runs containers behind Garden's API. `garden [server] FLAGS` serves, `garden cleanup FLAGS` removes
 // everything.
-#include "base/program.h"
-#include "garden/options.h"
+#include "base/process/program.h"
+#include "garden/host/options.h"
 #include "garden/server.h"
 
 namespace base = rivera::base;

@@ -4,11 +4,11 @@
 
 #include <boost/asio/signal_set.hpp>
 
-#include "base/command_line.h"
-#include "base/config.h"
-#include "base/program.h"
-#include "gorouter/config.h"
+#include "base/config/command_line.h"
+#include "base/config/config.h"
+#include "base/process/program.h"
 #include "gorouter/gorouter.h"
+#include "gorouter/settings/config.h"
 
 namespace {
 

@@ -1,9 +1,9 @@
 // locket: distributed locks and cell presence (docs/spec/locket-and-auction.md §1).
 #include <cstdio>
 
-#include "base/command_line.h"
-#include "base/config.h"
-#include "base/program.h"
+#include "base/config/command_line.h"
+#include "base/config/config.h"
+#include "base/process/program.h"
 #include "locket/config.h"
 #include "locket/locket.h"
 

@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
-#include "base/command_line.h"
-#include "base/config.h"
-#include "base/program.h"
-#include "rep/config.h"
+#include "base/config/command_line.h"
+#include "base/config/config.h"
+#include "base/process/program.h"
 #include "rep/rep.h"
+#include "rep/settings/config.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "cluster/commands.h"
-#include "cluster/preflight.h"
+#include "cluster/prepare/preflight.h"
 
 namespace {
 

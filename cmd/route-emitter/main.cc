@@ -2,9 +2,9 @@
 #include <cstdio>
 #include <exception>
 
-#include "base/command_line.h"
-#include "base/config.h"
-#include "base/program.h"
+#include "base/config/command_line.h"
+#include "base/config/config.h"
+#include "base/process/program.h"
 #include "route_emitter/config.h"
 #include "route_emitter/route_emitter.h"
 

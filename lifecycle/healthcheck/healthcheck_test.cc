@@ -12,7 +12,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/subprocess.h"
+#include "base/process/subprocess.h"
+#include "base/testing/places.h"
 
 namespace {
 
@@ -95,7 +96,7 @@ std::string unused_port() {
 }
 
 CommandResult check(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), std::string(RIVERA_BIN_DIR) + "/healthcheck");
+  arguments.insert(arguments.begin(), rivera::base::bin_dir() + "/healthcheck");
   return rivera::base::run_command(arguments);
 }
 

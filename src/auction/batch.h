@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "auction/placement.h"
-#include "models/auction_json.h"
+#include "models/placement/auction_json.h"
 
 namespace rivera::auction {
 

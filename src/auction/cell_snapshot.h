@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "models/cell_state.h"
+#include "models/placement/cell_state.h"
 
 namespace rivera::auction {
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "auction/cell_snapshot.h"
-#include "models/cell_state.h"
+#include "models/placement/cell_state.h"
 
 namespace rivera::auction {
 

@@ -10,7 +10,7 @@
 
 #include "auction/cell_snapshot.h"
 #include "base/clock.h"
-#include "models/cell_state.h"
+#include "models/placement/cell_state.h"
 
 namespace rivera::auction {
 

@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "auction/cell_chooser.h"
-#include "auction/reference.h"
-#include "auction/testing.h"
+#include "auction/testing/reference.h"
+#include "auction/testing/testing.h"
 
 namespace rivera::auction {
 namespace {

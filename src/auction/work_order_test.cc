@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "auction/testing.h"
+#include "auction/testing/testing.h"
 
 namespace rivera::auction {
 namespace {

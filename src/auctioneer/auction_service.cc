@@ -3,7 +3,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "base/trace.h"
+#include "base/log/trace.h"
 
 namespace rivera::auctioneer {
 namespace {

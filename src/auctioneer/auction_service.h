@@ -1,10 +1,10 @@
 // The auctioneer's HTTP API (docs/spec/locket-and-auction.md §2.1).
 #pragma once
 
-#include "auctioneer/auction_loop.h"
-#include "auctioneer/auctioneer_probe.h"
-#include "base/log.h"
-#include "net/http_router.h"
+#include "auctioneer/auctions/auction_loop.h"
+#include "auctioneer/auctions/auctioneer_probe.h"
+#include "base/log/log.h"
+#include "net/http/http_router.h"
 
 namespace rivera::auctioneer {
 

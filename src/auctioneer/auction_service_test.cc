@@ -4,9 +4,9 @@
 
 #include <gtest/gtest.h>
 
-#include "auctioneer/auction_test_bench.h"
+#include "auctioneer/testing/auction_test_bench.h"
 #include "base/files.h"
-#include "base/trace.h"
+#include "base/log/trace.h"
 
 namespace rivera::auctioneer {
 namespace {

@@ -1,11 +1,11 @@
 #include "auctioneer/auctioneer.h"
 
-#include "auctioneer/auction_loop.h"
 #include "auctioneer/auction_service.h"
-#include "base/periodic.h"
-#include "base/task_group.h"
-#include "clients/lock_keeper.h"
-#include "net/debug_server.h"
+#include "auctioneer/auctions/auction_loop.h"
+#include "base/work/periodic.h"
+#include "base/work/task_group.h"
+#include "clients/locket/lock_keeper.h"
+#include "net/http/debug_server.h"
 
 namespace rivera::auctioneer {
 namespace {

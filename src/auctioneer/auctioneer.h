@@ -6,8 +6,8 @@
 
 #include "auctioneer/config.h"
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/worker_pool.h"
+#include "base/log/log.h"
+#include "base/work/worker_pool.h"
 
 namespace rivera::auctioneer {
 

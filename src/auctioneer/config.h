@@ -5,10 +5,10 @@
 #include <string>
 
 #include "auction/placement.h"
-#include "base/log_settings.h"
-#include "clients/locket_client.h"
+#include "base/log/log_settings.h"
+#include "clients/locket/locket_client.h"
 #include "clients/loggregator_client.h"
-#include "net/tls.h"
+#include "net/stream/tls.h"
 
 namespace rivera::auctioneer {
 

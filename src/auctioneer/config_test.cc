@@ -4,7 +4,7 @@
 #include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
 
-#include "base/config.h"
+#include "base/config/config.h"
 #include "base/files.h"
 
 namespace rivera::auctioneer {

@@ -10,12 +10,13 @@
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
-#include "auctioneer/testing.h"
+#include "auctioneer/testing/testing.h"
 #include "base/files.h"
-#include "base/subprocess.h"
+#include "base/process/subprocess.h"
+#include "base/testing/places.h"
 #include "clients/auctioneer_client.h"
-#include "clients/locket_client.h"
-#include "net/test_certificates.h"
+#include "clients/locket/locket_client.h"
+#include "net/testing/test_certificates.h"
 
 extern char** environ;
 
@@ -25,7 +26,7 @@ namespace {
 namespace json = boost::json;
 using namespace std::chrono_literals;
 
-const std::string kBinaries = RIVERA_BIN_DIR "/";
+const std::string kBinaries = base::bin_dir() + "/";
 
 // A program running until it is ended, and its log.
 class Process {

@@ -3,17 +3,17 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
-#include "base/command_line.h"
-#include "base/config.h"
+#include "base/config/command_line.h"
+#include "base/config/config.h"
 #include "base/duration.h"
 #include "base/files.h"
 #include "base/ids.h"
-#include "base/metrics.h"
-#include "base/parallel_consumer.h"
-#include "base/subprocess.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "base/worker_pool.h"
+#include "base/metrics/metrics.h"
+#include "base/process/subprocess.h"
+#include "base/work/parallel_consumer.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "base/work/worker_pool.h"
 
 namespace rivera::base {
 namespace {

@@ -1,12 +1,12 @@
 // cfdot's commands about cells.
 #include <fmt/format.h>
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 #include "cli/command.h"
 #include "clients/rep_client.h"
-#include "models/cell_state.h"
 #include "models/errors.h"
-#include "models/json.h"
+#include "models/forms/json.h"
+#include "models/placement/cell_state.h"
 
 namespace rivera::cli {
 namespace {

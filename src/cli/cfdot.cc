@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/ids.h"
-#include "base/wait.h"
+#include "base/work/wait.h"
 #include "cli/command.h"
 #include "cli/help.h"
 #include "clients/rep_client.h"

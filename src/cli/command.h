@@ -9,7 +9,7 @@
 #include "cli/arguments.h"
 #include "cli/connection.h"
 #include "clients/bbs_client.h"
-#include "clients/locket_client.h"
+#include "clients/locket/locket_client.h"
 
 namespace rivera::cli {
 

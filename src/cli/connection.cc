@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
-#include "net/http_client.h"
+#include "net/http/http_client.h"
 
 namespace rivera::cli {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/arguments.h"
-#include "net/tls.h"
+#include "net/stream/tls.h"
 
 namespace rivera::cli {
 

@@ -5,9 +5,9 @@
 #include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 #include "cli/command.h"
-#include "models/json.h"
+#include "models/forms/json.h"
 
 namespace rivera::cli {
 namespace {

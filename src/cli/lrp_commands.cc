@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
-#include "models/json.h"
+#include "models/forms/json.h"
 
 namespace rivera::cli {
 namespace {

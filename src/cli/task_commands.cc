@@ -4,7 +4,7 @@
 
 #include "base/duration.h"
 #include "cli/command.h"
-#include "models/json.h"
+#include "models/forms/json.h"
 
 namespace rivera::cli {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "models/auction_json.h"
-#include "net/http_client.h"
+#include "models/placement/auction_json.h"
+#include "net/http/http_client.h"
 
 namespace rivera::clients {
 

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
-#include "base/wait.h"
+#include "base/work/wait.h"
 #include "models/errors.h"
-#include "models/wire.h"
-#include "net/sse.h"
+#include "models/forms/wire.h"
+#include "net/http/sse.h"
 
 namespace rivera::clients {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "base/asio.h"
 #include "models/models.h"
-#include "net/http_client.h"
+#include "net/http/http_client.h"
 
 namespace rivera::clients {
 

@@ -9,9 +9,9 @@
 #include <grpcpp/grpcpp.h>
 
 #include "base/clock.h"
-#include "base/config.h"
+#include "base/config/config.h"
 #include "base/files.h"
-#include "base/outbox.h"
+#include "base/work/outbox.h"
 #include "loggregator.grpc.pb.h"
 
 namespace rivera::clients {

@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "base/log.h"
-#include "base/metric.h"
-#include "net/tls.h"
+#include "base/log/log.h"
+#include "base/metrics/metric.h"
+#include "net/stream/tls.h"
 
 namespace rivera::base {
 class ConfigFile;

@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
-#include "base/config.h"
-#include "clients/test_ingress.h"
+#include "base/config/config.h"
+#include "clients/testing/test_ingress.h"
 
 namespace rivera::clients {
 namespace {

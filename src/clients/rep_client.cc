@@ -2,7 +2,7 @@
 
 #include <boost/asio/ip/address.hpp>
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::clients {
 

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "base/asio.h"
-#include "models/auction_json.h"
-#include "models/cell_state.h"
-#include "net/http_client.h"
+#include "models/placement/auction_json.h"
+#include "models/placement/cell_state.h"
+#include "net/http/http_client.h"
 
 namespace rivera::clients {
 

@@ -5,10 +5,10 @@
 #include <boost/asio/strand.hpp>
 #include <gtest/gtest.h>
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 #include "clients/auctioneer_client.h"
-#include "net/http_server.h"
-#include "net/test_certificates.h"
+#include "net/http/http_server.h"
+#include "net/testing/test_certificates.h"
 
 namespace rivera::clients {
 namespace {

@@ -7,10 +7,10 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
-#include "base/subprocess.h"
-#include "cluster/component.h"
-#include "cluster/preflight.h"
-#include "cluster/process.h"
+#include "base/process/subprocess.h"
+#include "cluster/prepare/component.h"
+#include "cluster/prepare/preflight.h"
+#include "cluster/supervision/process.h"
 
 namespace rivera::cluster {
 namespace {

@@ -3,9 +3,9 @@
 
 #include "cluster/cleanup.h"
 #include "cluster/commands.h"
-#include "cluster/preflight.h"
-#include "cluster/supervisor_client.h"
-#include "cluster/terminal.h"
+#include "cluster/prepare/preflight.h"
+#include "cluster/settings/terminal.h"
+#include "cluster/supervision/supervisor_client.h"
 
 namespace rivera::cluster {
 

@@ -9,11 +9,11 @@
 
 #include "base/files.h"
 #include "cluster/commands.h"
-#include "cluster/component.h"
-#include "cluster/preflight.h"
+#include "cluster/prepare/component.h"
+#include "cluster/prepare/preflight.h"
 #include "cluster/run_coroutine.h"
+#include "cluster/settings/terminal.h"
 #include "cluster/status.h"
-#include "cluster/terminal.h"
 
 namespace rivera::cluster {
 namespace {

@@ -6,12 +6,12 @@
 #include <fmt/format.h>
 
 #include "base/ids.h"
-#include "base/wait.h"
+#include "base/work/wait.h"
 #include "clients/bbs_client.h"
-#include "cluster/preflight.h"
-#include "cluster/sample.h"
+#include "cluster/prepare/preflight.h"
+#include "cluster/prepare/sample.h"
+#include "cluster/settings/terminal.h"
 #include "cluster/status.h"
-#include "cluster/terminal.h"
 #include "models/errors.h"
 
 namespace rivera::cluster {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/asio.h"
-#include "cluster/settings.h"
+#include "cluster/settings/settings.h"
 
 namespace rivera::cluster {
 

@@ -6,10 +6,10 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value_to.hpp>
 
-#include "cluster/certificates.h"
-#include "cluster/component.h"
-#include "cluster/supervisor_client.h"
-#include "models/task.h"
+#include "cluster/prepare/certificates.h"
+#include "cluster/prepare/component.h"
+#include "cluster/supervision/supervisor_client.h"
+#include "models/nouns/task.h"
 
 namespace rivera::cluster {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "base/asio.h"
 #include "clients/bbs_client.h"
-#include "cluster/component_status.h"
-#include "cluster/settings.h"
+#include "cluster/settings/settings.h"
+#include "cluster/supervision/component_status.h"
 
 namespace rivera::cluster {
 

@@ -1,5 +1,5 @@
 #include "cluster/commands.h"
-#include "cluster/supervisor.h"
+#include "cluster/supervision/supervisor.h"
 
 namespace rivera::cluster {
 

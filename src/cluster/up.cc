@@ -5,23 +5,23 @@
 
 #include <fmt/format.h>
 
-#include "base/wait.h"
-#include "cluster/certificates.h"
+#include "base/work/wait.h"
 #include "cluster/cleanup.h"
 #include "cluster/commands.h"
-#include "cluster/component.h"
-#include "cluster/component_configs.h"
-#include "cluster/log_files.h"
-#include "cluster/preflight.h"
-#include "cluster/process.h"
-#include "cluster/rootfs.h"
+#include "cluster/prepare/certificates.h"
+#include "cluster/prepare/component.h"
+#include "cluster/prepare/component_configs.h"
+#include "cluster/prepare/preflight.h"
+#include "cluster/prepare/rootfs.h"
+#include "cluster/prepare/sample.h"
+#include "cluster/prepare/shell_environment.h"
 #include "cluster/run_coroutine.h"
-#include "cluster/sample.h"
 #include "cluster/sample_driver.h"
-#include "cluster/shell_environment.h"
+#include "cluster/settings/log_files.h"
+#include "cluster/settings/terminal.h"
 #include "cluster/status.h"
-#include "cluster/supervisor_client.h"
-#include "cluster/terminal.h"
+#include "cluster/supervision/process.h"
+#include "cluster/supervision/supervisor_client.h"
 
 namespace rivera::cluster {
 namespace {

@@ -2,10 +2,11 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
+#include "base/work/cancellation.h"
+#include "executor/container/errors.h"
 #include "executor/container_node.h"
-#include "executor/errors.h"
-#include "executor/retry.h"
-#include "executor/transfer_steps.h"
+#include "executor/garden/retry.h"
+#include "executor/steps/transfer_steps.h"
 
 namespace rivera::executor {
 namespace {
@@ -53,7 +54,7 @@ asio::awaitable<void> ContainerNode::make_container() {
   } catch (const Interrupted&) {
     throw;
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     failure = e.what();
   }
   const auto took = static_cast<double>((services_.clock.now() - begun_at).count());
@@ -126,7 +127,7 @@ asio::awaitable<garden::ContainerInfo> ContainerNode::info_of_new() {
     try {
       co_return co_await services_.backend.info(container_.guid);
     } catch (const std::exception& e) {
-      if (is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       failure = std::current_exception();
       if (!is_no_answer(e) || steady_clock::now() >= give_up_at) break;
     }
@@ -136,7 +137,7 @@ asio::awaitable<garden::ContainerInfo> ContainerNode::info_of_new() {
   try {
     co_await destroy_in_garden();
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     why += std::string(", which cannot be destroyed: ") + e.what();
   }
   throw ExecutorError(why);
@@ -209,7 +210,7 @@ asio::awaitable<void> ContainerNode::fetch_dependency(std::size_t index) {
     output(fetched.bytes > 0 ? fmt::format("Downloaded {} ({})", dependency.name(), short_size(fetched.bytes))
                              : fmt::format("Downloaded {}", dependency.name()));
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     failure = e.what();
   }
   if (!failure.empty()) {
@@ -248,7 +249,7 @@ asio::awaitable<std::vector<garden::BindMount>> ContainerNode::write_mounted_fil
     auto write = [directory, files] { write_files(directory, files); };
     co_await services_.workers.run(std::move(write));
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     failure = e.what();
   }
   if (!failure.empty()) {

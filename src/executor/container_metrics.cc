@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "base/units.h"
-#include "base/wait.h"
-#include "executor/step.h"
+#include "base/work/cancellation.h"
+#include "base/work/wait.h"
+#include "executor/steps/step.h"
 
 namespace rivera::executor {
 namespace {
@@ -29,7 +30,7 @@ asio::awaitable<void> ContainerMetricsReporter::run(std::chrono::nanoseconds int
     try {
       co_await sample_once();
     } catch (const std::exception& e) {
-      if (is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       logger_.error("failed-to-get-metrics", {{"error", e.what()}});
     }
   }

@@ -7,10 +7,10 @@
 #include <optional>
 #include <string>
 
-#include "base/log.h"
-#include "base/metrics.h"
-#include "executor/container_backend.h"
+#include "base/log/log.h"
+#include "base/metrics/metrics.h"
 #include "executor/executor.h"
+#include "executor/garden/container_backend.h"
 
 namespace rivera::executor {
 

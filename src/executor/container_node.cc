@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include "executor/archive.h"
-#include "executor/errors.h"
-#include "executor/retry.h"
-#include "executor/step_builder.h"
+#include "base/work/cancellation.h"
+#include "executor/assets/archive.h"
+#include "executor/container/errors.h"
+#include "executor/garden/retry.h"
+#include "executor/steps/step_builder.h"
 
 namespace rivera::executor {
 
@@ -135,7 +136,7 @@ asio::awaitable<void> ContainerNode::live() {
     failure.failure_reason = e.what();
     failure.retryable = true;
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     failure.failure_reason = e.what();
   }
   steps_.reset();
@@ -246,7 +247,7 @@ asio::awaitable<void> ContainerNode::save() {
     auto current = record();
     co_await services_.store.save(std::move(current));
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     logger_.error("failed-to-save-container", {{"guid", container_.guid}, {"error", e.what()}});
   }
 }
@@ -280,7 +281,7 @@ asio::awaitable<void> ContainerNode::destroy_once() {
   try {
     co_await destroy_in_garden();
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     failure = e.what();
   }
   if (!failure.empty()) {

@@ -2,10 +2,11 @@
 
 #include <set>
 
-#include "base/wait.h"
-#include "executor/errors.h"
-#include "executor/retry.h"
-#include "executor/step.h"
+#include "base/work/cancellation.h"
+#include "base/work/wait.h"
+#include "executor/container/errors.h"
+#include "executor/garden/retry.h"
+#include "executor/steps/step.h"
 
 namespace rivera::executor {
 namespace {
@@ -110,7 +111,7 @@ asio::awaitable<void> Executor::wait_for_garden() {
     } catch (const garden::UnrecoverableError&) {
       throw;
     } catch (const std::exception& e) {
-      if (is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       why = e.what();
     }
     if (!std::exchange(told, true)) logger_.info("waiting-for-garden", {{"error", why}});
@@ -168,7 +169,7 @@ asio::awaitable<void> Executor::destroy_quietly(std::string handle) {
     co_await backend_.destroy(handle);
   } catch (const garden::ContainerNotFoundError&) {
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     logger_.error("failed-to-destroy-unclaimed-container", {{"handle", handle}, {"error", e.what()}});
   }
 }

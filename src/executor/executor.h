@@ -11,15 +11,15 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/task_group.h"
-#include "base/worker_pool.h"
-#include "executor/app_log.h"
-#include "executor/container.h"
-#include "executor/container_backend.h"
+#include "base/log/log.h"
+#include "base/metrics/metrics.h"
+#include "base/work/task_group.h"
+#include "base/work/worker_pool.h"
+#include "executor/container/container.h"
+#include "executor/container/resource_ledger.h"
 #include "executor/container_node.h"
-#include "executor/resource_ledger.h"
+#include "executor/garden/container_backend.h"
+#include "executor/logs/app_log.h"
 
 namespace rivera::executor {
 

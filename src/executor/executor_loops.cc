@@ -10,9 +10,10 @@
 
 #include "base/files.h"
 #include "base/ids.h"
-#include "base/wait.h"
+#include "base/work/cancellation.h"
+#include "base/work/wait.h"
 #include "executor/executor.h"
-#include "executor/step.h"
+#include "executor/steps/step.h"
 
 namespace rivera::executor {
 
@@ -76,7 +77,7 @@ asio::awaitable<void> Executor::measure(std::string name, std::string path) {
       rootfs_sizes_[path] = disk.total_bytes_used - std::min(disk.total_bytes_used, disk.exclusive_bytes_used);
     }
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     logger_.error("failed-to-measure-rootfs", {{"stack", name}, {"error", e.what()}});
   }
   co_await destroy_quietly(handle);
@@ -102,7 +103,7 @@ asio::awaitable<void> Executor::reap_loop() {
     try {
       co_await reap();
     } catch (const std::exception& e) {
-      if (is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       logger_.error("failed-to-reap", {{"error", e.what()}});
     }
   }

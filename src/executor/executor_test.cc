@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "executor/errors.h"
-#include "executor/testing_environment.h"
+#include "executor/container/errors.h"
+#include "executor/testing/testing_environment.h"
 
 namespace rivera::executor::testing {
 namespace {

@@ -1,6 +1,6 @@
 #include "file_server/config.h"
 
-#include "base/config.h"
+#include "base/config/config.h"
 
 namespace rivera::file_server {
 namespace {

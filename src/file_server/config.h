@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "base/log.h"
+#include "base/log/log.h"
 
 namespace rivera::file_server {
 

@@ -4,13 +4,13 @@
 #include <memory>
 #include <string>
 
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/worker_pool.h"
+#include "base/log/log.h"
+#include "base/metrics/metrics.h"
+#include "base/work/worker_pool.h"
 #include "file_server/config.h"
 #include "file_server/static_files.h"
-#include "net/debug_server.h"
-#include "net/http_server.h"
+#include "net/http/debug_server.h"
+#include "net/http/http_server.h"
 
 namespace rivera::file_server {
 

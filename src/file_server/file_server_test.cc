@@ -8,9 +8,9 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "base/wait.h"
-#include "net/http_client.h"
-#include "net/test_certificates.h"
+#include "base/work/wait.h"
+#include "net/http/http_client.h"
+#include "net/testing/test_certificates.h"
 
 namespace rivera::file_server {
 namespace {

@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "base/files.h"
 #include "base/ids.h"
-#include "net/digest.h"
+#include "net/crypto/digest.h"
 
 namespace rivera::file_server {
 namespace {

@@ -8,10 +8,10 @@
 #include <string>
 #include <string_view>
 
-#include "base/log.h"
-#include "base/worker_pool.h"
+#include "base/log/log.h"
+#include "base/work/worker_pool.h"
 #include "file_server/conditions.h"
-#include "net/http_server.h"
+#include "net/http/http_server.h"
 
 namespace rivera::file_server {
 

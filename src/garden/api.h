@@ -1,10 +1,10 @@
 // Garden's HTTP API (docs/spec/garden.md §1): from requests to the gardener and back.
 #pragma once
 
-#include "base/log.h"
-#include "garden/gardener.h"
+#include "base/log/log.h"
+#include "garden/gardener/gardener.h"
 #include "garden/process_streams.h"
-#include "net/http_router.h"
+#include "net/http/http_router.h"
 
 namespace rivera::garden {
 

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "garden/test_garden.h"
+#include "garden/testing/test_garden.h"
 
 namespace rivera::garden {
 

@@ -10,9 +10,9 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/wait.h"
-#include "garden/gardener.h"
-#include "net/http_server.h"
+#include "base/work/wait.h"
+#include "garden/gardener/gardener.h"
+#include "net/http/http_server.h"
 
 namespace rivera::garden {
 

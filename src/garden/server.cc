@@ -2,11 +2,11 @@
 
 #include <sys/resource.h>
 
-#include "base/metrics.h"
+#include "base/metrics/metrics.h"
 #include "garden/api.h"
-#include "garden/gardener.h"
-#include "net/debug_server.h"
-#include "net/http_server.h"
+#include "garden/gardener/gardener.h"
+#include "net/http/debug_server.h"
+#include "net/http/http_server.h"
 
 namespace rivera::garden {
 

@@ -1,8 +1,8 @@
 // The server: the gardener behind its API, from start to stop.
 #pragma once
 
-#include "base/program.h"
-#include "garden/options.h"
+#include "base/process/program.h"
+#include "garden/host/options.h"
 
 namespace rivera::garden {
 

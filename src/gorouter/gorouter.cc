@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "gorouter/front.h"
+#include "gorouter/proxy/front.h"
 
 namespace rivera::gorouter {
 namespace {

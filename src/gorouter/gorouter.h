@@ -5,17 +5,17 @@
 #include <memory>
 #include <string>
 
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/task_group.h"
-#include "base/worker_pool.h"
-#include "gorouter/access_log.h"
-#include "gorouter/backend_pool.h"
-#include "gorouter/bus.h"
-#include "gorouter/config.h"
-#include "gorouter/data_plane.h"
+#include "base/log/log.h"
+#include "base/metrics/metrics.h"
+#include "base/work/task_group.h"
+#include "base/work/worker_pool.h"
+#include "gorouter/backends/backend_pool.h"
+#include "gorouter/backends/bus.h"
+#include "gorouter/proxy/data_plane.h"
+#include "gorouter/replies/access_log.h"
+#include "gorouter/settings/config.h"
 #include "gorouter/status.h"
-#include "net/debug_server.h"
+#include "net/http/debug_server.h"
 #include "routing/route_registry.h"
 
 namespace rivera::gorouter {

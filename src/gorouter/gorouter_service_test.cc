@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
-#include "base/wait.h"
+#include "base/work/wait.h"
 #include "gorouter/gorouter.h"
-#include "gorouter/gorouter_harness.h"
+#include "gorouter/testing/gorouter_harness.h"
 
 namespace rivera::gorouter {
 namespace {

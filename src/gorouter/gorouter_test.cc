@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
-#include "base/wait.h"
-#include "gorouter/gorouter_harness.h"
+#include "base/work/wait.h"
+#include "gorouter/testing/gorouter_harness.h"
 
 namespace rivera::gorouter {
 namespace {

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "gorouter/data_plane.h"
-#include "net/http_router.h"
-#include "net/http_server.h"
+#include "gorouter/proxy/data_plane.h"
+#include "net/http/http_router.h"
+#include "net/http/http_server.h"
 
 namespace rivera::gorouter {
 

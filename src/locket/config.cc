@@ -1,6 +1,6 @@
 #include "locket/config.h"
 
-#include "base/config.h"
+#include "base/config/config.h"
 
 namespace rivera::locket {
 namespace {

@@ -4,9 +4,9 @@
 #include <chrono>
 #include <string>
 
-#include "base/log_settings.h"
+#include "base/log/log_settings.h"
 #include "clients/loggregator_client.h"
-#include "net/tls.h"
+#include "net/stream/tls.h"
 #include "sql/database_config.h"
 
 namespace rivera::locket {

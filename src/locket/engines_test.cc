@@ -1,8 +1,9 @@
 // What must hold on every engine alike: the recorded conversation, limits, expiry, several nodes on one database. Each
 // engine is one test, since starting a server takes longer than all that is asked of it.
-#include "locket/locket_rpc_harness.h"
+#include "base/testing/places.h"
+#include "locket/testing/locket_rpc_harness.h"
 #include "sql/database.h"
-#include "sql/test_servers.h"
+#include "sql/testing/test_servers.h"
 
 namespace rivera::locket {
 namespace {
@@ -19,7 +20,7 @@ class LocketOnEngine : public LocketServer, public testing::WithParamInterface<s
     config_.database = server_->config();
     // What upstream's Locket left, where there is a recording of it.
     if (GetParam() == sql::Engine::kPostgres) {
-      server_->load(RIVERA_SOURCE_DIR "/tests/golden/upstream-locket-postgres.sql");
+      server_->load(base::source_dir() + "/tests/golden/upstream-locket-postgres.sql");
     }
     start();
   }

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "locket.grpc.pb.h"
-#include "net/certificate_authority.h"
+#include "net/crypto/certificate_authority.h"
 
 namespace rivera::locket {
 namespace {

@@ -7,11 +7,11 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/worker_pool.h"
+#include "base/log/log.h"
+#include "base/work/worker_pool.h"
 #include "locket/lock_service.h"
-#include "locket/locket_probe.h"
-#include "net/tls.h"
+#include "locket/locks/locket_probe.h"
+#include "net/stream/tls.h"
 
 namespace rivera::locket {
 

@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "base/duration.h"
-#include "base/wait.h"
-#include "locket/lock_record.h"
+#include "base/work/wait.h"
+#include "locket/locks/lock_record.h"
 
 namespace rivera::locket {
 namespace {

@@ -4,9 +4,9 @@
 #include <functional>
 
 #include "base/asio.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "locket/config.h"
-#include "locket/lock_journal.h"
+#include "locket/locks/lock_journal.h"
 #include "sql/database.h"
 
 namespace rivera::locket {

@@ -1,10 +1,10 @@
 // The client side against a real server: locks held, lost and taken over; presences that come back.
 #include <filesystem>
 
-#include "clients/cell_presences.h"
-#include "clients/lock_keeper.h"
-#include "clients/presence_keeper.h"
-#include "locket/locket_harness.h"
+#include "clients/locket/cell_presences.h"
+#include "clients/locket/lock_keeper.h"
+#include "clients/locket/presence_keeper.h"
+#include "locket/testing/locket_harness.h"
 #include "sql/database.h"
 
 namespace rivera::locket {

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "base/ids.h"
-#include "base/wait.h"
-#include "locket/lock_request.h"
+#include "base/work/wait.h"
+#include "locket/locks/lock_request.h"
 
 namespace rivera::locket {
 namespace {

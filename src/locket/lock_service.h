@@ -6,12 +6,12 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "locket/expiry_loop.h"
-#include "locket/lock_journal.h"
-#include "locket/lock_reads.h"
-#include "locket/lock_store.h"
-#include "locket/locket_probe.h"
+#include "base/log/log.h"
+#include "locket/locks/expiry_loop.h"
+#include "locket/locks/lock_journal.h"
+#include "locket/locks/lock_reads.h"
+#include "locket/locks/lock_store.h"
+#include "locket/locks/locket_probe.h"
 #include "models/locket.h"
 
 namespace rivera::locket {

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/worker_pool.h"
+#include "base/log/log.h"
+#include "base/work/worker_pool.h"
 #include "locket/config.h"
 
 namespace rivera::locket {

@@ -1,6 +1,6 @@
 #include "locket/locket.h"
 
-#include "locket/locket_rpc_harness.h"
+#include "locket/testing/locket_rpc_harness.h"
 #include "sql/database.h"
 
 namespace rivera::locket {

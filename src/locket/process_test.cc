@@ -3,17 +3,18 @@
 
 #include <boost/json.hpp>
 
-#include "base/subprocess.h"
-#include "base/test_program.h"
-#include "clients/lock_keeper.h"
-#include "locket/locket_harness.h"
+#include "base/process/subprocess.h"
+#include "base/testing/places.h"
+#include "base/testing/test_program.h"
+#include "clients/locket/lock_keeper.h"
+#include "locket/testing/locket_harness.h"
 
 namespace rivera::locket {
 namespace {
 
 using std::chrono::seconds;
 
-const std::string kProgram = RIVERA_BIN_DIR "/locket";
+const std::string kProgram = base::bin_dir() + "/locket";
 
 // The harness' own Locket only gives the port, the loop and the client.
 class LocketProcess : public LocketHarness {

@@ -1,8 +1,8 @@
 // A lock's holder between whom and Locket the network is slow, deaf or broken: it never believes that it has what it
 // has not, and keeps what it can.
-#include "clients/lock_keeper.h"
-#include "locket/locket_harness.h"
-#include "net/test_relay.h"
+#include "clients/locket/lock_keeper.h"
+#include "locket/testing/locket_harness.h"
+#include "net/testing/test_relay.h"
 #include "sql/database.h"
 
 namespace rivera::locket {

@@ -1,10 +1,10 @@
 // What Locket tells of itself, as an agent of Loggregator gets it.
 #include <boost/json.hpp>
 
-#include "base/config.h"
-#include "clients/test_ingress.h"
-#include "locket/locket_harness.h"
-#include "locket/locket_probe.h"
+#include "base/config/config.h"
+#include "clients/testing/test_ingress.h"
+#include "locket/locks/locket_probe.h"
+#include "locket/testing/locket_harness.h"
 
 namespace rivera::locket {
 namespace {

@@ -1,8 +1,8 @@
 #include "rep/cell_service.h"
 
 #include "base/ids.h"
-#include "executor/errors.h"
-#include "rep/work_intake.h"
+#include "executor/container/errors.h"
+#include "rep/operations/work_intake.h"
 
 namespace rivera::rep {
 namespace {

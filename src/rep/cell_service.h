@@ -4,15 +4,15 @@
 #include <functional>
 #include <string>
 
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/task_group.h"
+#include "base/log/log.h"
+#include "base/metrics/metrics.h"
+#include "base/work/task_group.h"
 #include "executor/executor.h"
-#include "models/auction_json.h"
-#include "net/http_router.h"
-#include "rep/cell_report.h"
-#include "rep/config.h"
-#include "rep/container_operations.h"
+#include "models/placement/auction_json.h"
+#include "net/http/http_router.h"
+#include "rep/operations/container_operations.h"
+#include "rep/reports/cell_report.h"
+#include "rep/settings/config.h"
 
 namespace rivera::rep {
 

@@ -7,8 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "net/http_client.h"
-#include "rep/testing_cell.h"
+#include "base/testing/places.h"
+#include "net/http/http_client.h"
+#include "rep/testing/testing_cell.h"
 
 namespace rivera::rep::testing {
 namespace {
@@ -75,7 +76,7 @@ class CellServiceTest : public CellTest {
 // What upstream's auctioneer and BBS said to upstream's rep, and what it answered.
 TEST_F(CellServiceTest, AnswersRecordedRequestsAsUpstreamDid) {
   config.stacks = {{"cflinuxfs4", "/rootfs"}};
-  std::ifstream recorded(std::string(RIVERA_SOURCE_DIR) + "/tests/golden/conversations.jsonl");
+  std::ifstream recorded(base::source_dir() + "/tests/golden/conversations.jsonl");
   int replayed = 0;
   for (std::string line; std::getline(recorded, line);) {
     const auto exchange = boost::json::parse(line);

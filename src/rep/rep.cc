@@ -5,24 +5,25 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/ids.h"
-#include "base/metrics.h"
-#include "base/task_group.h"
+#include "base/metrics/metrics.h"
+#include "base/work/cancellation.h"
+#include "base/work/task_group.h"
 #include "clients/bbs_client.h"
-#include "clients/garden_client.h"
-#include "clients/locket_client.h"
-#include "clients/presence_keeper.h"
+#include "clients/garden/garden_client.h"
+#include "clients/locket/locket_client.h"
+#include "clients/locket/presence_keeper.h"
 #include "executor/container_metrics.h"
-#include "executor/file_log_sink.h"
-#include "executor/garden_backend.h"
-#include "executor/step.h"
-#include "net/certificate_authority.h"
-#include "net/debug_server.h"
-#include "net/http_server.h"
-#include "rep/bulk_loop.h"
-#include "rep/cell_report.h"
+#include "executor/garden/garden_backend.h"
+#include "executor/logs/file_log_sink.h"
+#include "executor/steps/step.h"
+#include "net/crypto/certificate_authority.h"
+#include "net/http/debug_server.h"
+#include "net/http/http_server.h"
 #include "rep/cell_service.h"
-#include "rep/evacuation.h"
-#include "rep/metrics_report.h"
+#include "rep/operations/bulk_loop.h"
+#include "rep/operations/evacuation.h"
+#include "rep/reports/cell_report.h"
+#include "rep/reports/metrics_report.h"
 
 namespace rivera::rep {
 namespace {
@@ -130,7 +131,7 @@ class Rep::Impl {
     try {
       co_await bring_up();
     } catch (const std::exception& e) {
-      if (executor::is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       failure = e.what();
     }
     if (failure.empty()) co_return;

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "base/program.h"
-#include "rep/config.h"
+#include "base/process/program.h"
+#include "rep/settings/config.h"
 
 namespace rivera::rep {
 

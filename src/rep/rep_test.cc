@@ -3,14 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "models/actions.h"
-#include "models/actual_lrp.h"
-#include "models/testing.h"
-#include "rep/cell_report.h"
-#include "rep/reconcile.h"
-#include "rep/root_fs.h"
-#include "rep/run_request.h"
-#include "rep/work_intake.h"
+#include "models/nouns/actions.h"
+#include "models/nouns/actual_lrp.h"
+#include "models/testing/testing.h"
+#include "rep/operations/reconcile.h"
+#include "rep/operations/run_request.h"
+#include "rep/operations/work_intake.h"
+#include "rep/reports/cell_report.h"
+#include "rep/settings/root_fs.h"
 
 namespace rivera::rep {
 namespace {

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
-#include "base/log.h"
-#include "base/wait.h"
-#include "net/nats_client.h"
+#include "base/log/log.h"
+#include "base/work/wait.h"
+#include "net/nats/nats_client.h"
 
 namespace rivera::route_emitter {
 

@@ -1,6 +1,6 @@
 #include "route_emitter/config.h"
 
-#include "base/config.h"
+#include "base/config/config.h"
 
 namespace rivera::route_emitter {
 namespace {

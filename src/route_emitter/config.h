@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
+#include "base/log/log.h"
 #include "clients/bbs_client.h"
-#include "clients/locket_client.h"
-#include "net/tls.h"
+#include "clients/locket/locket_client.h"
+#include "net/stream/tls.h"
 
 namespace rivera::route_emitter {
 

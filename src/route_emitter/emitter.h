@@ -8,11 +8,11 @@
 #include <string>
 #include <utility>
 
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "net/nats_client.h"
+#include "base/log/log.h"
+#include "base/metrics/metrics.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "net/nats/nats_client.h"
 #include "routing/route_table.h"
 
 namespace rivera::route_emitter {

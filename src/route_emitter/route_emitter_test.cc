@@ -7,11 +7,11 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
-#include "base/wait.h"
-#include "models/actual_lrp.h"
-#include "net/http_router.h"
-#include "net/nats_test_server.h"
-#include "net/sse.h"
+#include "base/work/wait.h"
+#include "models/nouns/actual_lrp.h"
+#include "net/http/http_router.h"
+#include "net/http/sse.h"
+#include "net/testing/nats_test_server.h"
 #include "routing/registry_message.h"
 
 namespace rivera::route_emitter {

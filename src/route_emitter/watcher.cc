@@ -2,9 +2,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 
-#include "base/task_group.h"
-#include "models/actual_lrp.h"
+#include "base/work/task_group.h"
 #include "models/errors.h"
+#include "models/nouns/actual_lrp.h"
 
 namespace rivera::route_emitter {
 namespace {

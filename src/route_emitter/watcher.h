@@ -9,9 +9,9 @@
 #include <variant>
 #include <vector>
 
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/wait.h"
+#include "base/log/log.h"
+#include "base/metrics/metrics.h"
+#include "base/work/wait.h"
 #include "clients/bbs_client.h"
 #include "routing/route_table.h"
 

@@ -6,11 +6,13 @@
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
+#include "base/testing/places.h"
+
 namespace rivera::routing {
 namespace {
 
 TEST(RegistryMessage, ReadsAndWritesWhatWasRecordedOnTheBus) {
-  std::ifstream file(std::string(RIVERA_SOURCE_DIR) + "/tests/golden/nats.jsonl");
+  std::ifstream file(base::source_dir() + "/tests/golden/nats.jsonl");
   std::string line;
   int seen = 0;
   while (std::getline(file, line)) {

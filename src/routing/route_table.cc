@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "models/actual_lrp.h"
+#include "models/nouns/actual_lrp.h"
 
 namespace rivera::routing {
 namespace {

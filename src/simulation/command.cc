@@ -10,9 +10,9 @@
 #include "base/duration.h"
 #include "base/files.h"
 #include "simulation/real/real_command.h"
-#include "simulation/report.h"
-#include "simulation/scenarios.h"
-#include "simulation/upstream_scenarios.h"
+#include "simulation/report/report.h"
+#include "simulation/scenarios/scenarios.h"
+#include "simulation/scenarios/upstream_scenarios.h"
 
 namespace rivera::simulation {
 namespace {

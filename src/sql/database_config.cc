@@ -1,6 +1,6 @@
 #include "sql/database_config.h"
 
-#include "base/config.h"
+#include "base/config/config.h"
 
 namespace rivera::sql {
 namespace {

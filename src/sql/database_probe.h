@@ -1,7 +1,7 @@
 // The metrics of a component's database (docs/spec/bbs.md §7.2, docs/spec/locket-and-auction.md §1.9).
 #pragma once
 
-#include "base/metrics.h"
+#include "base/metrics/metrics.h"
 #include "sql/database.h"
 
 namespace rivera::sql {

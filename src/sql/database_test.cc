@@ -9,9 +9,9 @@
 
 #include <gtest/gtest.h>
 
-#include "base/config.h"
+#include "base/config/config.h"
 #include "base/files.h"
-#include "sql/testing.h"
+#include "sql/testing/testing.h"
 
 namespace rivera::sql {
 namespace {

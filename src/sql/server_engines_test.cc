@@ -6,8 +6,8 @@
 
 #include "sql/database.h"
 #include "sql/mysql_address.h"
-#include "sql/test_servers.h"
-#include "sql/testing.h"
+#include "sql/testing/test_servers.h"
+#include "sql/testing/testing.h"
 
 namespace rivera::sql {
 namespace {

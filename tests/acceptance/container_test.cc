@@ -6,9 +6,9 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "base/subprocess.h"
+#include "base/process/subprocess.h"
 #include "harness/app.h"
-#include "models/actions.h"
+#include "models/nouns/actions.h"
 
 namespace rivera::harness {
 namespace {

@@ -8,7 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "base/subprocess.h"
+#include "base/process/subprocess.h"
+#include "base/testing/places.h"
 #include "harness/app.h"
 
 namespace rivera::harness {
@@ -104,7 +105,7 @@ TEST(OneMachine, SaysWhoHasAPortItNeeds) {
   // The shared cluster holds its ports: a second one with the same is told so.
   const cluster::Settings& taken = ClusterUnderTest::shared().settings();
   const base::TemporaryDirectory directory("rivera-one-machine-");
-  const auto result = base::run_command({RIVERA_BIN_DIR "/rivera", "up", "--var", directory.path().string(),
+  const auto result = base::run_command({base::bin_dir() + "/rivera", "up", "--var", directory.path().string(),
                                          "--no-sample", "--port-base", std::to_string(taken.ports.base)});
   EXPECT_EQ(result.exit_status, 1);
   EXPECT_THAT(result.error, HasSubstr("is in use by "));
@@ -113,7 +114,7 @@ TEST(OneMachine, SaysWhoHasAPortItNeeds) {
 
 TEST(OneMachine, StatusOfNothingSaysSo) {
   const base::TemporaryDirectory directory("rivera-one-machine-");
-  const auto result = base::run_command({RIVERA_BIN_DIR "/rivera", "status", "--var", directory.path().string()});
+  const auto result = base::run_command({base::bin_dir() + "/rivera", "status", "--var", directory.path().string()});
   EXPECT_EQ(result.exit_status, 1);
   EXPECT_THAT(result.error, HasSubstr("no cluster has been started here"));
 }

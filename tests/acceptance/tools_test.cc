@@ -5,8 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/testing/places.h"
 #include "harness/app.h"
-#include "models/json.h"
+#include "models/forms/json.h"
 
 namespace rivera::harness {
 namespace {
@@ -165,7 +166,7 @@ TEST_F(Tools, CfdotFollowsEvents) {
   // The stream is cut off by a limit; what happened until then is printed.
   const RunningApp app(cluster_, a_process(cluster_, guid_, "sleep 1; exit 1"));
   const auto tls = [&](const char* file) { return (cluster_.settings().certs_dir() / file).string(); };
-  const auto result = base::run_command({"timeout", "5", RIVERA_BIN_DIR "/cfdot", "lrp-events", "-x", "--bbsURL",
+  const auto result = base::run_command({"timeout", "5", base::bin_dir() + "/cfdot", "lrp-events", "-x", "--bbsURL",
                                          cluster_.settings().bbs_url(), "--caCertFile", tls("ca.crt"),
                                          "--clientCertFile", tls("client.crt"), "--clientKeyFile", tls("client.key")});
   EXPECT_EQ(result.exit_status, 124) << result.error;

@@ -4,8 +4,8 @@
 
 #include "base/bytes.h"
 #include "golden.h"
-#include "models/json.h"
-#include "models/wire.h"
+#include "models/forms/json.h"
+#include "models/forms/wire.h"
 
 namespace rivera::conformance {
 namespace {

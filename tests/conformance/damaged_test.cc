@@ -6,9 +6,9 @@
 
 #include "base/bytes.h"
 #include "golden.h"
-#include "models/json.h"
-#include "models/validation.h"
-#include "models/wire.h"
+#include "models/forms/json.h"
+#include "models/forms/wire.h"
+#include "models/validation/validation.h"
 
 namespace rivera::conformance {
 namespace {

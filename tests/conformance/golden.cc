@@ -8,8 +8,9 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/bytes.h"
-#include "models/json.h"
-#include "models/wire.h"
+#include "base/testing/places.h"
+#include "models/forms/json.h"
+#include "models/forms/wire.h"
 
 namespace rivera::conformance {
 namespace {
@@ -63,7 +64,7 @@ void link_every_file() {
 }  // namespace
 
 std::vector<json::object> golden_lines(const std::string& file_name) {
-  std::ifstream file(std::string(RIVERA_SOURCE_DIR) + "/tests/golden/" + file_name);
+  std::ifstream file(base::source_dir() + "/tests/golden/" + file_name);
   if (!file) throw std::runtime_error("cannot read tests/golden/" + file_name);
   json::parse_options options;
   options.max_depth = 256;

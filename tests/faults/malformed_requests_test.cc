@@ -3,11 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/wait.h"
-#include "cluster/certificates.h"
+#include "base/work/wait.h"
+#include "cluster/prepare/certificates.h"
 #include "harness/app.h"
-#include "models/json.h"
-#include "net/http_client.h"
+#include "models/forms/json.h"
+#include "net/http/http_client.h"
 
 namespace rivera::harness {
 namespace {

@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "base/subprocess.h"
+#include "base/process/subprocess.h"
 #include "harness/app.h"
 
 namespace rivera::harness {

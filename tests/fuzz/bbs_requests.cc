@@ -1,11 +1,11 @@
 #include <array>
 
-#include "bbs/board.h"
-#include "bbs/event_audience.h"
-#include "bbs/rows.h"
-#include "models/testing.h"
-#include "models/validation.h"
-#include "models/wire.h"
+#include "bbs/board/board.h"
+#include "bbs/events/event_audience.h"
+#include "bbs/rows/rows.h"
+#include "models/forms/wire.h"
+#include "models/testing/testing.h"
+#include "models/validation/validation.h"
 #include "targets.h"
 
 namespace rivera::fuzz {

@@ -1,7 +1,7 @@
 #include <array>
 
-#include "bbs/column_codec.h"
-#include "models/desired_lrp.h"
+#include "bbs/rows/column_codec.h"
+#include "models/nouns/desired_lrp.h"
 #include "targets.h"
 
 namespace rivera::fuzz {

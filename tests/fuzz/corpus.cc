@@ -5,8 +5,9 @@
 #include <boost/json.hpp>
 
 #include "base/bytes.h"
-#include "bbs/column_codec.h"
-#include "models/wire.h"
+#include "base/testing/places.h"
+#include "bbs/rows/column_codec.h"
+#include "models/forms/wire.h"
 #include "targets.h"
 
 namespace rivera::fuzz {
@@ -15,7 +16,7 @@ namespace {
 namespace json = boost::json;
 
 void for_each_line(const std::string& file_name, const std::function<void(const json::object&)>& visit) {
-  std::ifstream file(std::string(RIVERA_SOURCE_DIR) + "/tests/golden/" + file_name);
+  std::ifstream file(base::source_dir() + "/tests/golden/" + file_name);
   if (!file) broken("tests/golden/" + file_name + " can be read");
   for (std::string line; std::getline(file, line);) visit(json::parse(line).as_object());
 }
@@ -62,7 +63,7 @@ std::vector<std::string> of_json() {
 std::vector<std::string> of_columns() {
   const bbs::ColumnCipher cipher({{"k1", "a secure passphrase"}}, "k1");
   std::vector<std::string> seeds;
-  std::ifstream dump(std::string(RIVERA_SOURCE_DIR) + "/tests/golden/upstream-bbs-postgres.sql");
+  std::ifstream dump(base::source_dir() + "/tests/golden/upstream-bbs-postgres.sql");
   std::string text((std::istreambuf_iterator<char>(dump)), {});
   for (auto at = text.find("'02"); at != std::string::npos; at = text.find("'02", at + 1)) {
     const std::string column = text.substr(at + 1, text.find('\'', at + 1) - at - 1);

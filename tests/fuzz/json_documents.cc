@@ -1,8 +1,8 @@
 #include <array>
 #include <stdexcept>
 
-#include "models/auction_json.h"
-#include "models/json.h"
+#include "models/forms/json.h"
+#include "models/placement/auction_json.h"
 #include "targets.h"
 
 namespace rivera::fuzz {

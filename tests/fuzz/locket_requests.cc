@@ -1,4 +1,4 @@
-#include "locket/lock_request.h"
+#include "locket/locks/lock_request.h"
 #include "targets.h"
 
 namespace rivera::fuzz {

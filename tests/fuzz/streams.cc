@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <array>
 
-#include "net/http1.h"
-#include "net/nats_protocol.h"
-#include "net/sse.h"
+#include "net/http/sse.h"
+#include "net/http1/http1.h"
+#include "net/nats/nats_protocol.h"
 #include "targets.h"
 
 namespace rivera::fuzz {

@@ -8,8 +8,8 @@
 
 #include "base/files.h"
 #include "base/ids.h"
-#include "models/actions.h"
 #include "models/errors.h"
+#include "models/nouns/actions.h"
 
 namespace rivera::harness {
 namespace {

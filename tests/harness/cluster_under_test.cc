@@ -8,18 +8,19 @@
 
 #include <fmt/format.h>
 
-#include "cluster/certificates.h"
-#include "cluster/preflight.h"
+#include "base/testing/places.h"
+#include "cluster/prepare/certificates.h"
+#include "cluster/prepare/preflight.h"
 #include "cluster/status.h"
-#include "cluster/supervisor_client.h"
-#include "net/http_client.h"
+#include "cluster/supervision/supervisor_client.h"
+#include "net/http/http_client.h"
 
 namespace rivera::harness {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kBinDir = RIVERA_BIN_DIR;
+const fs::path kBinDir = base::bin_dir();
 
 std::mt19937& generator() {
   static std::mt19937 engine{std::random_device{}()};

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "base/subprocess.h"
+#include "base/process/subprocess.h"
 #include "clients/bbs_client.h"
 #include "cluster/run_coroutine.h"
-#include "cluster/settings.h"
-#include "net/http.h"
+#include "cluster/settings/settings.h"
+#include "net/http/http.h"
 
 namespace rivera::harness {
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "auction/cell_chooser.h"
-#include "auction/reference.h"
-#include "auction/testing.h"
+#include "auction/testing/reference.h"
+#include "auction/testing/testing.h"
 #include "auction/work_order.h"
 
 namespace rivera::auction::testing {

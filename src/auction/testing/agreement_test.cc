@@ -1,6 +1,6 @@
 // The production search, with trees and without, chooses as the reference does, item by item.
 // RIVERA_AUCTION_AGREEMENT_ITEMS=1000000 makes a long run; `bench/auction` makes it on every run.
-#include "auction/agreement.h"
+#include "auction/testing/agreement.h"
 
 #include <cstdlib>
 

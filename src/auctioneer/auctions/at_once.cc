@@ -1,8 +1,8 @@
-#include "auctioneer/at_once.h"
+#include "auctioneer/auctions/at_once.h"
 
 #include <algorithm>
 
-#include "base/task_group.h"
+#include "base/work/task_group.h"
 
 namespace rivera::auctioneer {
 namespace {

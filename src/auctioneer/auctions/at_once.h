@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "base/asio.h"
-#include "base/log.h"
+#include "base/log/log.h"
 
 namespace rivera::auctioneer {
 

@@ -1,4 +1,4 @@
-#include "auctioneer/auction_log.h"
+#include "auctioneer/auctions/auction_log.h"
 
 namespace rivera::auctioneer {
 namespace {

@@ -1,9 +1,9 @@
 // The log lines that tell what an auction decided (docs/spec/locket-and-auction.md §2.6).
 #pragma once
 
-#include "auctioneer/cell_states.h"
-#include "auctioneer/outcome.h"
-#include "base/log.h"
+#include "auctioneer/auctions/cell_states.h"
+#include "auctioneer/auctions/outcome.h"
+#include "base/log/log.h"
 
 namespace rivera::auctioneer {
 

@@ -1,11 +1,11 @@
-#include "auctioneer/auction_loop.h"
+#include "auctioneer/auctions/auction_loop.h"
 
 #include <utility>
 
-#include "auctioneer/auction_log.h"
-#include "auctioneer/commit.h"
-#include "auctioneer/failure_report.h"
-#include "base/trace.h"
+#include "auctioneer/auctions/auction_log.h"
+#include "auctioneer/auctions/commit.h"
+#include "auctioneer/auctions/failure_report.h"
+#include "base/log/trace.h"
 
 namespace rivera::auctioneer {
 namespace {

@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "auction/batch.h"
-#include "auctioneer/cell_states.h"
-#include "auctioneer/outcome.h"
+#include "auctioneer/auctions/cell_states.h"
+#include "auctioneer/auctions/outcome.h"
 #include "base/asio.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/wait.h"
-#include "base/worker_pool.h"
+#include "base/log/log.h"
+#include "base/work/wait.h"
+#include "base/work/worker_pool.h"
 #include "clients/bbs_client.h"
 #include "clients/rep_client.h"
 

@@ -1,5 +1,5 @@
 // Whole auctions over real HTTP, with cells and a BBS that do as they are told.
-#include "auctioneer/auction_loop.h"
+#include "auctioneer/auctions/auction_loop.h"
 
 #include <fcntl.h>
 #include <fstream>
@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "auctioneer/auction_test_bench.h"
+#include "auctioneer/testing/auction_test_bench.h"
 #include "base/files.h"
 
 namespace rivera::auctioneer {

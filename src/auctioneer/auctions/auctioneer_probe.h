@@ -3,8 +3,8 @@
 
 #include <chrono>
 
-#include "base/metrics.h"
-#include "base/process_probe.h"
+#include "base/metrics/metrics.h"
+#include "base/metrics/process_probe.h"
 
 namespace rivera::auctioneer {
 

@@ -1,4 +1,4 @@
-#include "auctioneer/auctioneer_probe.h"
+#include "auctioneer/auctions/auctioneer_probe.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "auctioneer/cell_states.h"
+#include "auctioneer/auctions/cell_states.h"
 
 #include <map>
 #include <optional>
 
-#include "auctioneer/at_once.h"
-#include "base/wait.h"
+#include "auctioneer/auctions/at_once.h"
+#include "base/work/wait.h"
 
 namespace rivera::auctioneer {
 namespace {

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "auction/cell_snapshot.h"
-#include "auctioneer/auctioneer_probe.h"
+#include "auctioneer/auctions/auctioneer_probe.h"
 #include "base/asio.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "clients/rep_client.h"
 
 namespace rivera::auctioneer {

@@ -1,9 +1,9 @@
-#include "auctioneer/commit.h"
+#include "auctioneer/auctions/commit.h"
 
 #include <optional>
 #include <unordered_map>
 
-#include "auctioneer/at_once.h"
+#include "auctioneer/auctions/at_once.h"
 
 namespace rivera::auctioneer {
 namespace {

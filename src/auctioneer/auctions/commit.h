@@ -1,8 +1,8 @@
 // Giving the placed work to the cells.
 #pragma once
 
-#include "auctioneer/cell_states.h"
-#include "auctioneer/outcome.h"
+#include "auctioneer/auctions/cell_states.h"
+#include "auctioneer/auctions/outcome.h"
 
 namespace rivera::auctioneer {
 

@@ -1,6 +1,6 @@
-#include "auctioneer/failure_report.h"
+#include "auctioneer/auctions/failure_report.h"
 
-#include "auctioneer/at_once.h"
+#include "auctioneer/auctions/at_once.h"
 #include "models/errors.h"
 
 namespace rivera::auctioneer {

@@ -1,9 +1,9 @@
 // Telling the BBS what could not be placed.
 #pragma once
 
-#include "auctioneer/outcome.h"
+#include "auctioneer/auctions/outcome.h"
 #include "base/asio.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "clients/bbs_client.h"
 
 namespace rivera::auctioneer {

@@ -1,13 +1,13 @@
 // For tests: an auctioneer without its lock, between a fake BBS and fake cells, on one strand.
 #pragma once
 
-#include "auctioneer/auction_loop.h"
 #include "auctioneer/auction_service.h"
-#include "auctioneer/testing.h"
-#include "base/metrics.h"
-#include "base/task_group.h"
+#include "auctioneer/auctions/auction_loop.h"
+#include "auctioneer/testing/testing.h"
+#include "base/metrics/metrics.h"
+#include "base/work/task_group.h"
 #include "clients/auctioneer_client.h"
-#include "net/http_client.h"
+#include "net/http/http_client.h"
 
 namespace rivera::auctioneer::testing {
 

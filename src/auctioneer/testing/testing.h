@@ -10,12 +10,12 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
 
-#include "base/wait.h"
-#include "models/auction_json.h"
-#include "models/cell_state.h"
+#include "base/work/wait.h"
 #include "models/models.h"
-#include "net/http_router.h"
-#include "net/http_server.h"
+#include "models/placement/auction_json.h"
+#include "models/placement/cell_state.h"
+#include "net/http/http_router.h"
+#include "net/http/http_server.h"
 
 namespace rivera::auctioneer::testing {
 

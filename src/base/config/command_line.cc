@@ -1,4 +1,4 @@
-#include "base/command_line.h"
+#include "base/config/command_line.h"
 
 #include <cctype>
 #include <cstdlib>

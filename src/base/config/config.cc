@@ -1,4 +1,4 @@
-#include "base/config.h"
+#include "base/config/config.h"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>

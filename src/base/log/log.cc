@@ -1,4 +1,4 @@
-#include "base/log.h"
+#include "base/log/log.h"
 
 #include <array>
 #include <chrono>
@@ -11,7 +11,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include "base/log_scrubber.h"
+#include "base/log/log_scrubber.h"
 
 namespace rivera::base {
 namespace {

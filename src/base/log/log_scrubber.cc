@@ -1,4 +1,4 @@
-#include "base/log_scrubber.h"
+#include "base/log/log_scrubber.h"
 
 #include <algorithm>
 #include <memory>

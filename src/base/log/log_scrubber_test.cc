@@ -1,9 +1,9 @@
-#include "base/log_scrubber.h"
+#include "base/log/log_scrubber.h"
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
-#include "base/log_settings.h"
+#include "base/log/log_settings.h"
 
 namespace rivera::base {
 namespace {

@@ -1,4 +1,4 @@
-#include "base/log_settings.h"
+#include "base/log/log_settings.h"
 
 namespace rivera::base {
 

@@ -1,9 +1,9 @@
 // The keys of logging that the configuration of every Diego component has.
 #pragma once
 
-#include "base/config.h"
-#include "base/log.h"
-#include "base/log_scrubber.h"
+#include "base/config/config.h"
+#include "base/log/log.h"
+#include "base/log/log_scrubber.h"
 
 namespace rivera::base {
 

@@ -1,4 +1,4 @@
-#include "base/trace.h"
+#include "base/log/trace.h"
 
 #include <algorithm>
 

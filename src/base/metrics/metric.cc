@@ -1,4 +1,4 @@
-#include "base/metric.h"
+#include "base/metrics/metric.h"
 
 #include <prometheus/client_metric.h>
 #include <prometheus/histogram.h>

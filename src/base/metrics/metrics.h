@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "base/metric.h"
+#include "base/metrics/metric.h"
 
 namespace rivera::base {
 

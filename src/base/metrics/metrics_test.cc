@@ -1,11 +1,11 @@
-#include "base/metrics.h"
+#include "base/metrics/metrics.h"
 
 #include <thread>
 
 #include <gtest/gtest.h>
 
-#include "base/outbox.h"
-#include "base/process_probe.h"
+#include "base/metrics/process_probe.h"
+#include "base/work/outbox.h"
 
 namespace rivera::base {
 namespace {

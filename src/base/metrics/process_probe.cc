@@ -1,4 +1,4 @@
-#include "base/process_probe.h"
+#include "base/metrics/process_probe.h"
 
 #include <filesystem>
 #include <fstream>

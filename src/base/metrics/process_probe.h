@@ -1,7 +1,7 @@
 // What every process tells of itself (docs/spec/loggregator.md §8, "all Diego").
 #pragma once
 
-#include "base/metrics.h"
+#include "base/metrics/metrics.h"
 
 namespace rivera::base {
 

@@ -1,4 +1,4 @@
-#include "base/program.h"
+#include "base/process/program.h"
 
 #include <condition_variable>
 #include <csignal>
@@ -14,7 +14,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/strand.hpp>
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::base {
 

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/log_scrubber.h"
-#include "base/worker_pool.h"
+#include "base/log/log.h"
+#include "base/log/log_scrubber.h"
+#include "base/work/worker_pool.h"
 
 namespace rivera::base {
 

@@ -1,4 +1,4 @@
-#include "base/test_program.h"
+#include "base/testing/test_program.h"
 
 #include <cerrno>
 #include <condition_variable>

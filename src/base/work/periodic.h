@@ -4,7 +4,7 @@
 #include <chrono>
 #include <functional>
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::base {
 

@@ -1,4 +1,4 @@
-#include "base/task_group.h"
+#include "base/work/task_group.h"
 
 #include <exception>
 #include <list>
@@ -8,7 +8,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::base {
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/log.h"
+#include "base/log/log.h"
 
 namespace rivera::base {
 

@@ -1,4 +1,4 @@
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 #include <boost/asio/redirect_error.hpp>
 #include <fmt/format.h>

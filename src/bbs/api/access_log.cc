@@ -1,4 +1,4 @@
-#include "bbs/access_log.h"
+#include "bbs/api/access_log.h"
 
 #include <chrono>
 #include <fcntl.h>

@@ -5,8 +5,8 @@
 
 #include "base/asio.h"
 #include "base/files.h"
-#include "base/log.h"
-#include "net/http_server.h"
+#include "base/log/log.h"
+#include "net/http/http_server.h"
 
 namespace rivera::bbs {
 

@@ -1,7 +1,7 @@
 #include <boost/asio/co_spawn.hpp>
 
-#include "bbs/services.h"
-#include "bbs/walk.h"
+#include "bbs/api/services.h"
+#include "bbs/records/walk.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,10 +1,10 @@
-#include "bbs/api.h"
+#include "bbs/api/api.h"
 
 #include <chrono>
 #include <optional>
 
-#include "base/trace.h"
-#include "bbs/walk.h"
+#include "base/log/trace.h"
+#include "bbs/records/walk.h"
 
 namespace rivera::bbs {
 namespace {

@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "bbs/bbs_probe.h"
-#include "bbs/outcome.h"
+#include "base/log/log.h"
+#include "bbs/api/bbs_probe.h"
+#include "bbs/board/outcome.h"
 #include "models/errors.h"
-#include "models/validation.h"
-#include "models/wire.h"
-#include "net/http_router.h"
+#include "models/forms/wire.h"
+#include "models/validation/validation.h"
+#include "net/http/http_router.h"
 
 namespace rivera::bbs {
 

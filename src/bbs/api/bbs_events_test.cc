@@ -3,8 +3,8 @@
 
 #include <boost/asio/post.hpp>
 
-#include "bbs/bbs_harness.h"
-#include "bbs/event_testing.h"
+#include "bbs/events/event_testing.h"
+#include "bbs/program/bbs_harness.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,4 +1,4 @@
-#include "bbs/bbs_probe.h"
+#include "bbs/api/bbs_probe.h"
 
 #include <algorithm>
 

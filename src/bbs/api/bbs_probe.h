@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "base/metrics.h"
-#include "base/process_probe.h"
-#include "bbs/convergence.h"
+#include "base/metrics/metrics.h"
+#include "base/metrics/process_probe.h"
+#include "bbs/convergence/convergence.h"
 #include "sql/database_probe.h"
 
 namespace rivera::bbs {

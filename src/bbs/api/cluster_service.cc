@@ -1,6 +1,6 @@
 #include <chrono>
 
-#include "bbs/services.h"
+#include "bbs/api/services.h"
 
 namespace rivera::bbs {
 

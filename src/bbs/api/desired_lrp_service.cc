@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "bbs/services.h"
-#include "bbs/walk.h"
+#include "bbs/api/services.h"
+#include "bbs/records/walk.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,10 +1,10 @@
-#include "bbs/event_service.h"
+#include "bbs/api/event_service.h"
 
 #include <optional>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
-#include "models/wire.h"
+#include "models/forms/wire.h"
 
 namespace rivera::bbs {
 namespace {

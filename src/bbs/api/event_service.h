@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "bbs/api.h"
-#include "bbs/event_hub.h"
-#include "net/http_router.h"
-#include "net/sse_response.h"
+#include "bbs/api/api.h"
+#include "bbs/events/event_hub.h"
+#include "net/http/http_router.h"
+#include "net/http/sse_response.h"
 
 namespace rivera::bbs {
 

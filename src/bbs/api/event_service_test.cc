@@ -1,6 +1,6 @@
 // Event streams over a real server: how they begin, go on, break, are taken up again and end (docs/spec/bbs.md §3.3,
 // §3.4, §9.4).
-#include "bbs/event_service.h"
+#include "bbs/api/event_service.h"
 
 #include <atomic>
 #include <thread>
@@ -11,9 +11,9 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_future.hpp>
 
-#include "base/wait.h"
-#include "bbs/event_testing.h"
-#include "net/http_server.h"
+#include "base/work/wait.h"
+#include "bbs/events/event_testing.h"
+#include "net/http/http_server.h"
 
 namespace rivera::bbs {
 namespace {

@@ -8,11 +8,12 @@
 #include <google/protobuf/message.h>
 
 #include "base/bytes.h"
-#include "base/task_group.h"
-#include "bbs/bbs_harness.h"
-#include "models/wire.h"
-#include "net/sse.h"
-#include "sql/test_servers.h"
+#include "base/testing/places.h"
+#include "base/work/task_group.h"
+#include "bbs/program/bbs_harness.h"
+#include "models/forms/wire.h"
+#include "net/http/sse.h"
+#include "sql/testing/test_servers.h"
 
 namespace rivera::bbs {
 namespace {
@@ -22,7 +23,7 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 std::vector<json::object> golden_lines(const std::string& name) {
-  std::ifstream file(std::string(RIVERA_SOURCE_DIR) + "/tests/golden/" + name);
+  std::ifstream file(base::source_dir() + "/tests/golden/" + name);
   std::vector<json::object> lines;
   for (std::string line; std::getline(file, line);) lines.push_back(json::parse(line).as_object());
   EXPECT_FALSE(lines.empty()) << name;

@@ -1,13 +1,13 @@
 // The BBS over HTTP: form, failures, streams, and what it asks of others.
 #include <boost/json.hpp>
 
-#include "base/task_group.h"
-#include "bbs/bbs_harness.h"
-#include "models/json.h"
-#include "models/testing.h"
-#include "net/http_router.h"
-#include "net/http_server.h"
-#include "net/sse.h"
+#include "base/work/task_group.h"
+#include "bbs/program/bbs_harness.h"
+#include "models/forms/json.h"
+#include "models/testing/testing.h"
+#include "net/http/http_router.h"
+#include "net/http/http_server.h"
+#include "net/http/sse.h"
 
 namespace rivera::bbs {
 namespace {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "bbs/api.h"
-#include "bbs/bbs_probe.h"
-#include "bbs/cells.h"
-#include "bbs/ledger.h"
-#include "bbs/rep_calls.h"
+#include "bbs/api/api.h"
+#include "bbs/api/bbs_probe.h"
+#include "bbs/ledger/ledger.h"
+#include "bbs/outgoing/cells.h"
+#include "bbs/outgoing/rep_calls.h"
 #include "clients/loggregator_client.h"
 
 namespace rivera::bbs {

@@ -1,4 +1,4 @@
-#include "bbs/services.h"
+#include "bbs/api/services.h"
 
 namespace rivera::bbs {
 namespace {

@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "bbs/convergence.h"
-#include "bbs/lrp_events.h"
-#include "bbs/outcome.h"
-#include "bbs/records.h"
+#include "bbs/board/outcome.h"
+#include "bbs/convergence/convergence.h"
+#include "bbs/events/lrp_events.h"
+#include "bbs/records/records.h"
 
 namespace rivera::bbs {
 

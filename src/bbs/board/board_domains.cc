@@ -1,6 +1,6 @@
 #include <limits>
 
-#include "bbs/board.h"
+#include "bbs/board/board.h"
 
 namespace rivera::bbs {
 

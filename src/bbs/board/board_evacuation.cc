@@ -1,6 +1,6 @@
 #include "base/ids.h"
-#include "bbs/board.h"
-#include "bbs/lrp_edit.h"
+#include "bbs/board/board.h"
+#include "bbs/board/lrp_edit.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,7 +1,7 @@
 // The events of every operation, row by row of docs/spec/bbs.md §3.9.
 #include <set>
 
-#include "bbs/board_testing.h"
+#include "bbs/board/board_testing.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,4 +1,4 @@
-#include "bbs/board.h"
+#include "bbs/board/board.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,4 +1,4 @@
-#include "bbs/board_testing.h"
+#include "bbs/board/board_testing.h"
 
 namespace rivera::bbs {
 namespace {

@@ -7,8 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
-#include "bbs/board.h"
-#include "models/testing.h"
+#include "bbs/board/board.h"
+#include "models/testing/testing.h"
 
 namespace rivera::bbs {
 

@@ -1,4 +1,4 @@
-#include "bbs/lrp_edit.h"
+#include "bbs/board/lrp_edit.h"
 
 #include <algorithm>
 

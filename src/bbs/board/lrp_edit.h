@@ -4,8 +4,8 @@
 #include <string>
 
 #include "base/clock.h"
-#include "bbs/lrp_events.h"
-#include "bbs/outcome.h"
+#include "bbs/board/outcome.h"
+#include "bbs/events/lrp_events.h"
 
 namespace rivera::bbs {
 

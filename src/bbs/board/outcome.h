@@ -8,8 +8,8 @@
 #include <variant>
 #include <vector>
 
-#include "bbs/event.h"
-#include "bbs/records.h"
+#include "bbs/events/event.h"
+#include "bbs/records/records.h"
 #include "models/errors.h"
 
 namespace rivera::bbs {

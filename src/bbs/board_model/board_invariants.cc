@@ -1,8 +1,8 @@
-#include "bbs/board_invariants.h"
+#include "bbs/board_model/board_invariants.h"
 
 #include <set>
 
-#include "bbs/board_model.h"
+#include "bbs/board_model/board_model.h"
 
 namespace rivera::bbs {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "bbs/board.h"
+#include "bbs/board/board.h"
 
 namespace rivera::bbs {
 

@@ -1,9 +1,9 @@
-#include "bbs/board_model.h"
+#include "bbs/board_model/board_model.h"
 
 #include <algorithm>
 #include <limits>
 
-#include "models/desired_lrp.h"
+#include "models/nouns/desired_lrp.h"
 
 namespace rivera::bbs {
 namespace {

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "models/actual_lrp.h"
 #include "models/errors.h"
 #include "models/models.h"
+#include "models/nouns/actual_lrp.h"
 
 namespace rivera::bbs {
 

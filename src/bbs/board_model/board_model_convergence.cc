@@ -1,8 +1,8 @@
 // docs/spec/bbs.md §5.2 and §5.3, index by index on one consistent state, and §5.5.
 #include <set>
 
-#include "bbs/board_model.h"
-#include "models/desired_lrp.h"
+#include "bbs/board_model/board_model.h"
+#include "models/nouns/desired_lrp.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,5 +1,5 @@
 // docs/spec/bbs.md §4.6: the table of evacuation, row by row.
-#include "bbs/board_model.h"
+#include "bbs/board_model/board_model.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,5 +1,5 @@
 // docs/spec/bbs.md §4.5: the table "Actual LRP calls" and the crash rule.
-#include "bbs/board_model.h"
+#include "bbs/board_model/board_model.h"
 
 namespace rivera::bbs {
 namespace {

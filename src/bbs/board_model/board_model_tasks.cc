@@ -1,6 +1,6 @@
 // docs/spec/bbs.md §4.7: the table of tasks and the complete rule.
-#include "bbs/board_model.h"
-#include "models/task.h"
+#include "bbs/board_model/board_model.h"
+#include "models/nouns/task.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,7 +1,7 @@
-#include "bbs/board_operation.h"
+#include "bbs/board_model/board_operation.h"
 
-#include "models/testing.h"
-#include "models/wire.h"
+#include "models/forms/wire.h"
+#include "models/testing/testing.h"
 
 namespace rivera::bbs {
 namespace {

@@ -7,8 +7,8 @@
 #include <random>
 #include <string>
 
-#include "bbs/board.h"
-#include "bbs/board_model.h"
+#include "bbs/board/board.h"
+#include "bbs/board_model/board_model.h"
 
 namespace rivera::bbs {
 

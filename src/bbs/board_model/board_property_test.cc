@@ -6,8 +6,8 @@
 
 #include <gtest/gtest.h>
 
-#include "bbs/board_invariants.h"
-#include "bbs/board_operation.h"
+#include "bbs/board_model/board_invariants.h"
+#include "bbs/board_model/board_operation.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,4 +1,4 @@
-#include "bbs/convergence.h"
+#include "bbs/convergence/convergence.h"
 
 #include <algorithm>
 

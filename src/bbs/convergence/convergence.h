@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "bbs/records.h"
+#include "bbs/records/records.h"
 
 namespace rivera::bbs {
 

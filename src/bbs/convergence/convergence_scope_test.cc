@@ -1,7 +1,7 @@
 // Looking at what has changed finds what looking at everything finds.
 #include <random>
 
-#include "bbs/board_testing.h"
+#include "bbs/board/board_testing.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,7 +1,7 @@
-#include "bbs/event.h"
+#include "bbs/events/event.h"
 
-#include "bbs/event_audience.h"
-#include "models/wire.h"
+#include "bbs/events/event_audience.h"
+#include "models/forms/wire.h"
 
 namespace rivera::bbs {
 namespace {

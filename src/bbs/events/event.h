@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "bbs/record.h"
+#include "bbs/records/record.h"
 
 namespace rivera::bbs {
 

@@ -1,4 +1,4 @@
-#include "bbs/event_audience.h"
+#include "bbs/events/event_audience.h"
 
 namespace rivera::bbs {
 namespace {

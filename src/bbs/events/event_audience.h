@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include "bbs/event.h"
+#include "bbs/events/event.h"
 
 namespace rivera::bbs {
 

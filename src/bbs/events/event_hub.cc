@@ -1,4 +1,4 @@
-#include "bbs/event_hub.h"
+#include "bbs/events/event_hub.h"
 
 #include <algorithm>
 #include <charconv>

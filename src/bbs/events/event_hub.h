@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "bbs/event_ring.h"
+#include "bbs/events/event_ring.h"
 
 namespace rivera::bbs {
 

@@ -1,4 +1,4 @@
-#include "bbs/event_hub.h"
+#include "bbs/events/event_hub.h"
 
 #include <chrono>
 #include <optional>
@@ -8,7 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
 
-#include "bbs/event_testing.h"
+#include "bbs/events/event_testing.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,10 +1,10 @@
-#include "bbs/event_ring.h"
+#include "bbs/events/event_ring.h"
 
 #include <algorithm>
 
 #include "base/bytes.h"
-#include "bbs/event_audience.h"
-#include "net/sse.h"
+#include "bbs/events/event_audience.h"
+#include "net/http/sse.h"
 
 namespace rivera::bbs {
 namespace {

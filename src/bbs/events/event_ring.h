@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "bbs/event.h"
+#include "bbs/events/event.h"
 
 namespace rivera::bbs {
 

@@ -1,6 +1,6 @@
-#include "bbs/event_ring.h"
+#include "bbs/events/event_ring.h"
 
-#include "bbs/event_testing.h"
+#include "bbs/events/event_testing.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,9 +1,9 @@
 // What events look like and whom they reach: docs/spec/bbs.md §3.2, §3.5, §3.6.
-#include "bbs/event.h"
+#include "bbs/events/event.h"
 
-#include "bbs/event_audience.h"
-#include "bbs/event_testing.h"
-#include "models/wire.h"
+#include "bbs/events/event_audience.h"
+#include "bbs/events/event_testing.h"
+#include "models/forms/wire.h"
 
 namespace rivera::bbs {
 namespace {

@@ -16,10 +16,10 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
-#include "bbs/event.h"
-#include "models/testing.h"
-#include "net/http1.h"
-#include "net/sse.h"
+#include "bbs/events/event.h"
+#include "models/testing/testing.h"
+#include "net/http/sse.h"
+#include "net/http1/http1.h"
 
 namespace rivera::bbs {
 

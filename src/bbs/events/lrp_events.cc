@@ -1,4 +1,4 @@
-#include "bbs/lrp_events.h"
+#include "bbs/events/lrp_events.h"
 
 #include <algorithm>
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "bbs/event.h"
-#include "bbs/records.h"
+#include "bbs/events/event.h"
+#include "bbs/records/records.h"
 
 namespace rivera::bbs {
 

@@ -1,7 +1,7 @@
 // Every row of docs/spec/bbs.md §3.7 and §3.8: which events a change of an index's LRPs causes, and in which order.
-#include "bbs/lrp_events.h"
+#include "bbs/events/lrp_events.h"
 
-#include "bbs/event_testing.h"
+#include "bbs/events/event_testing.h"
 
 namespace rivera::bbs {
 namespace {

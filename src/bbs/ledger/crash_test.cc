@@ -16,11 +16,11 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
-#include "bbs/event_hub.h"
-#include "bbs/ledger.h"
-#include "models/testing.h"
-#include "net/sse.h"
-#include "sql/test_servers.h"
+#include "bbs/events/event_hub.h"
+#include "bbs/ledger/ledger.h"
+#include "models/testing/testing.h"
+#include "net/http/sse.h"
+#include "sql/testing/test_servers.h"
 
 namespace rivera::bbs {
 namespace {

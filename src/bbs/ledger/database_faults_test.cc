@@ -8,9 +8,9 @@
 
 #include <gtest/gtest.h>
 
-#include "bbs/ledger_harness.h"
-#include "sql/test_relay.h"
-#include "sql/test_servers.h"
+#include "bbs/ledger/ledger_harness.h"
+#include "sql/testing/test_relay.h"
+#include "sql/testing/test_servers.h"
 
 namespace rivera::bbs {
 namespace {

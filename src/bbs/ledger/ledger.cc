@@ -1,10 +1,10 @@
-#include "bbs/ledger.h"
+#include "bbs/ledger/ledger.h"
 
 #include <optional>
 
 #include <boost/asio/post.hpp>
 
-#include "bbs/store_errors.h"
+#include "bbs/store/store_errors.h"
 #include "sql/error.h"
 
 namespace rivera::bbs {

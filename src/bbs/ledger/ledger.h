@@ -28,12 +28,12 @@
 
 #include "base/asio.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "base/worker_pool.h"
-#include "bbs/board.h"
-#include "bbs/store.h"
+#include "base/log/log.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "base/work/worker_pool.h"
+#include "bbs/board/board.h"
+#include "bbs/store/store.h"
 
 namespace rivera::bbs {
 

@@ -15,8 +15,8 @@
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
-#include "bbs/ledger.h"
-#include "models/testing.h"
+#include "bbs/ledger/ledger.h"
+#include "models/testing/testing.h"
 
 namespace rivera::bbs {
 

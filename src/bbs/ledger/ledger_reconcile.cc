@@ -1,7 +1,7 @@
 #include <google/protobuf/util/message_differencer.h>
 
-#include "bbs/ledger.h"
-#include "bbs/store_errors.h"
+#include "bbs/ledger/ledger.h"
+#include "bbs/store/store_errors.h"
 
 namespace rivera::bbs {
 namespace {

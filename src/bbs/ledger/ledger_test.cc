@@ -1,4 +1,4 @@
-#include "bbs/ledger.h"
+#include "bbs/ledger/ledger.h"
 
 #include <thread>
 
@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "models/testing.h"
+#include "models/testing/testing.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,6 +1,6 @@
 // A BBS beside whose back somebody writes to its database, or has written what cannot be read.
-#include "bbs/bbs_harness.h"
-#include "models/testing.h"
+#include "bbs/program/bbs_harness.h"
+#include "models/testing/testing.h"
 
 namespace rivera::bbs {
 namespace {

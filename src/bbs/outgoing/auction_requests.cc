@@ -1,4 +1,4 @@
-#include "bbs/auction_requests.h"
+#include "bbs/outgoing/auction_requests.h"
 
 namespace rivera::bbs {
 namespace {

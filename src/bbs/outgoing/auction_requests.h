@@ -5,13 +5,13 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "bbs/has_lock.h"
-#include "bbs/outcome.h"
+#include "base/log/log.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "bbs/board/outcome.h"
+#include "bbs/outgoing/has_lock.h"
 #include "clients/auctioneer_client.h"
-#include "models/auction_json.h"
+#include "models/placement/auction_json.h"
 
 namespace rivera::bbs {
 

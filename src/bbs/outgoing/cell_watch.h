@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/clock.h"
-#include "bbs/convergence.h"
+#include "bbs/convergence/convergence.h"
 
 namespace rivera::bbs {
 

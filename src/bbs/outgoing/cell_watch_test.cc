@@ -1,4 +1,4 @@
-#include "bbs/cell_watch.h"
+#include "bbs/outgoing/cell_watch.h"
 
 #include <gtest/gtest.h>
 

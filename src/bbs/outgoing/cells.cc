@@ -1,6 +1,6 @@
-#include "bbs/cells.h"
+#include "bbs/outgoing/cells.h"
 
-#include "clients/cell_presences.h"
+#include "clients/locket/cell_presences.h"
 
 namespace rivera::bbs {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "base/log.h"
+#include "base/log/log.h"
 #include "models/models.h"
 
 namespace rivera::clients {

@@ -1,4 +1,4 @@
-#include "bbs/rep_calls.h"
+#include "bbs/outgoing/rep_calls.h"
 
 namespace rivera::bbs {
 namespace {

@@ -5,12 +5,12 @@
 #include <variant>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "bbs/cells.h"
-#include "bbs/has_lock.h"
-#include "bbs/outcome.h"
+#include "base/log/log.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "bbs/board/outcome.h"
+#include "bbs/outgoing/cells.h"
+#include "bbs/outgoing/has_lock.h"
 #include "clients/rep_client.h"
 
 namespace rivera::bbs {

@@ -1,6 +1,6 @@
-#include "bbs/task_callbacks.h"
+#include "bbs/outgoing/task_callbacks.h"
 
-#include "models/json.h"
+#include "models/forms/json.h"
 
 namespace rivera::bbs {
 namespace {

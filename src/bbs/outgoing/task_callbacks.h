@@ -4,12 +4,12 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "bbs/has_lock.h"
-#include "bbs/ledger.h"
-#include "net/http_client.h"
+#include "base/log/log.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "bbs/ledger/ledger.h"
+#include "bbs/outgoing/has_lock.h"
+#include "net/http/http_client.h"
 
 namespace rivera::bbs {
 

@@ -1,21 +1,21 @@
-#include "bbs/active_bbs.h"
+#include "bbs/program/active_bbs.h"
 
 #include <atomic>
 
-#include "base/periodic.h"
-#include "base/task_group.h"
-#include "bbs/api.h"
-#include "bbs/auction_requests.h"
-#include "bbs/convergence_loop.h"
-#include "bbs/database_check_loop.h"
-#include "bbs/event_hub.h"
-#include "bbs/event_service.h"
-#include "bbs/key_rotation_loop.h"
-#include "bbs/rep_calls.h"
-#include "bbs/schema.h"
-#include "bbs/services.h"
-#include "bbs/task_callbacks.h"
-#include "net/http_server.h"
+#include "base/work/periodic.h"
+#include "base/work/task_group.h"
+#include "bbs/api/api.h"
+#include "bbs/api/event_service.h"
+#include "bbs/api/services.h"
+#include "bbs/events/event_hub.h"
+#include "bbs/outgoing/auction_requests.h"
+#include "bbs/outgoing/rep_calls.h"
+#include "bbs/outgoing/task_callbacks.h"
+#include "bbs/program/convergence_loop.h"
+#include "bbs/rows/schema.h"
+#include "bbs/store/database_check_loop.h"
+#include "bbs/store/key_rotation_loop.h"
+#include "net/http/http_server.h"
 
 namespace rivera::bbs {
 namespace {

@@ -7,14 +7,14 @@
 
 #include "base/asio.h"
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/worker_pool.h"
-#include "bbs/access_log.h"
-#include "bbs/bbs_probe.h"
-#include "bbs/cells.h"
-#include "bbs/config.h"
-#include "bbs/has_lock.h"
-#include "bbs/ledger.h"
+#include "base/log/log.h"
+#include "base/work/worker_pool.h"
+#include "bbs/api/access_log.h"
+#include "bbs/api/bbs_probe.h"
+#include "bbs/ledger/ledger.h"
+#include "bbs/outgoing/cells.h"
+#include "bbs/outgoing/has_lock.h"
+#include "bbs/program/config.h"
 #include "clients/loggregator_client.h"
 
 namespace rivera::bbs {

@@ -16,11 +16,11 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "base/wait.h"
-#include "base/worker_pool.h"
-#include "bbs/active_bbs.h"
-#include "net/http_client.h"
-#include "net/test_certificates.h"
+#include "base/work/wait.h"
+#include "base/work/worker_pool.h"
+#include "bbs/program/active_bbs.h"
+#include "net/http/http_client.h"
+#include "net/testing/test_certificates.h"
 
 namespace rivera::bbs {
 

@@ -1,17 +1,17 @@
-#include "bbs/bbs_program.h"
+#include "bbs/program/bbs_program.h"
 
 #include <csignal>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/signal_set.hpp>
 
-#include "base/periodic.h"
-#include "base/task_group.h"
-#include "bbs/active_bbs.h"
-#include "bbs/cells.h"
-#include "clients/lock_keeper.h"
-#include "net/debug_server.h"
-#include "net/http_server.h"
+#include "base/work/periodic.h"
+#include "base/work/task_group.h"
+#include "bbs/outgoing/cells.h"
+#include "bbs/program/active_bbs.h"
+#include "clients/locket/lock_keeper.h"
+#include "net/http/debug_server.h"
+#include "net/http/http_server.h"
 
 namespace rivera::bbs {
 namespace {

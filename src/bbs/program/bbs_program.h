@@ -2,9 +2,9 @@
 #pragma once
 
 #include "base/asio.h"
-#include "base/program.h"
-#include "bbs/config.h"
-#include "clients/lock_keeper.h"
+#include "base/process/program.h"
+#include "bbs/program/config.h"
+#include "clients/locket/lock_keeper.h"
 
 namespace rivera::bbs {
 

@@ -1,6 +1,6 @@
 // Cells that go and come back between two runs of convergence.
-#include "bbs/bbs_harness.h"
-#include "models/testing.h"
+#include "bbs/program/bbs_harness.h"
+#include "models/testing/testing.h"
 
 namespace rivera::bbs {
 namespace {

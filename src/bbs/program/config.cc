@@ -1,6 +1,6 @@
-#include "bbs/config.h"
+#include "bbs/program/config.h"
 
-#include "base/config.h"
+#include "base/config/config.h"
 
 namespace rivera::bbs {
 namespace {

@@ -5,15 +5,15 @@
 #include <map>
 #include <string>
 
-#include "base/log_settings.h"
-#include "bbs/bbs_probe.h"
-#include "bbs/convergence_loop.h"
-#include "bbs/database_check_loop.h"
+#include "base/log/log_settings.h"
+#include "bbs/api/bbs_probe.h"
+#include "bbs/program/convergence_loop.h"
+#include "bbs/store/database_check_loop.h"
 #include "clients/auctioneer_client.h"
-#include "clients/locket_client.h"
+#include "clients/locket/locket_client.h"
 #include "clients/loggregator_client.h"
 #include "clients/rep_client.h"
-#include "net/tls.h"
+#include "net/stream/tls.h"
 #include "sql/database_config.h"
 
 namespace rivera::bbs {

@@ -1,9 +1,9 @@
-#include "bbs/config.h"
+#include "bbs/program/config.h"
 
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
-#include "base/config.h"
+#include "base/config/config.h"
 #include "base/files.h"
 
 namespace rivera::bbs {

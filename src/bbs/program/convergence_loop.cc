@@ -1,4 +1,4 @@
-#include "bbs/convergence_loop.h"
+#include "bbs/program/convergence_loop.h"
 
 #include <algorithm>
 

@@ -6,12 +6,12 @@
 #include <optional>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "bbs/bbs_probe.h"
-#include "bbs/cell_watch.h"
-#include "bbs/cells.h"
-#include "bbs/convergence.h"
-#include "bbs/ledger.h"
+#include "base/log/log.h"
+#include "bbs/api/bbs_probe.h"
+#include "bbs/convergence/convergence.h"
+#include "bbs/ledger/ledger.h"
+#include "bbs/outgoing/cell_watch.h"
+#include "bbs/outgoing/cells.h"
 
 namespace rivera::bbs {
 

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "models/testing.h"
-#include "net/http_client.h"
+#include "base/log/log.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "models/testing/testing.h"
+#include "net/http/http_client.h"
 
 namespace rivera::bbs {
 

@@ -3,8 +3,8 @@
 #include <csignal>
 #include <thread>
 
-#include "bbs/failover_load.h"
-#include "bbs/program_harness.h"
+#include "bbs/program/failover_load.h"
+#include "bbs/program/program_harness.h"
 #include "sql/database.h"
 
 namespace rivera::bbs {

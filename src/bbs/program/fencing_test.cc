@@ -1,7 +1,7 @@
 // The windows in which a BBS could act without the lock, one by one (docs/durability.md).
-#include "bbs/bbs_harness.h"
-#include "models/testing.h"
-#include "net/http_server.h"
+#include "bbs/program/bbs_harness.h"
+#include "models/testing/testing.h"
+#include "net/http/http_server.h"
 #include "sql/database.h"
 
 namespace rivera::bbs {

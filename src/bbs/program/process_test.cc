@@ -2,8 +2,9 @@
 #include <signal.h>
 
 #include "base/files.h"
-#include "base/subprocess.h"
-#include "bbs/program_harness.h"
+#include "base/process/subprocess.h"
+#include "base/testing/places.h"
+#include "bbs/program/program_harness.h"
 #include "sql/database.h"
 
 namespace rivera::bbs {
@@ -114,7 +115,7 @@ TEST_F(BbsProcess, AStartThatFailsEndsWithStatusOneAndGivesTheLockUp) {
 
 TEST_F(BbsProcess, MovesItsRecordsToAnotherDatabase) {
   json::object config = bbs_config("first");
-  const std::string program = RIVERA_BIN_DIR "/bbs", path = directory_.path() / "first.json";
+  const std::string program = base::bin_dir() + "/bbs", path = directory_.path() / "first.json";
   const std::string dump = directory_.path() / "dump";
   {
     base::TestProgram first = start_bbs(config);
@@ -150,7 +151,7 @@ TEST_F(BbsProcess, CheckConfigNamesWhatIsWrong) {
   const auto check = [&] {
     const std::string path = directory_.path() / "checked.json";
     base::write_file_atomically(path, json::serialize(config));
-    return base::run_command({RIVERA_BIN_DIR "/bbs", "-config", path, "-check-config"});
+    return base::run_command({base::bin_dir() + "/bbs", "-config", path, "-check-config"});
   };
   EXPECT_EQ(check().exit_status, 0) << check().error;
   config["active_key_label"] = "k2";

@@ -8,10 +8,11 @@
 
 #include <boost/json.hpp>
 
-#include "base/test_program.h"
-#include "bbs/bbs_harness.h"
-#include "models/testing.h"
-#include "sql/test_servers.h"
+#include "base/testing/places.h"
+#include "base/testing/test_program.h"
+#include "bbs/program/bbs_harness.h"
+#include "models/testing/testing.h"
+#include "sql/testing/test_servers.h"
 
 namespace rivera::bbs {
 
@@ -51,7 +52,7 @@ class ProgramHarness : public BbsHarness {
   base::TestProgram start_program(const std::string& name, const std::string& id, const json::object& config) {
     const std::string path = directory_.path() / (id + ".json");
     base::write_file_atomically(path, json::serialize(config));
-    return base::TestProgram({std::string(RIVERA_BIN_DIR "/") + name, "-config", path});
+    return base::TestProgram({base::bin_dir() + "/" + name, "-config", path});
   }
 
   json::object locket_config(const std::string& address) {

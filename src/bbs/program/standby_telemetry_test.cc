@@ -4,13 +4,14 @@
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
-#include "base/config.h"
+#include "base/config/config.h"
 #include "base/files.h"
-#include "base/program.h"
-#include "base/subprocess.h"
-#include "bbs/bbs_program.h"
-#include "clients/test_ingress.h"
-#include "net/test_certificates.h"
+#include "base/process/program.h"
+#include "base/process/subprocess.h"
+#include "base/testing/places.h"
+#include "bbs/program/bbs_program.h"
+#include "clients/testing/test_ingress.h"
+#include "net/testing/test_certificates.h"
 
 namespace rivera::bbs {
 namespace {
@@ -52,7 +53,7 @@ class Standby : public testing::Test {
   }
 
   base::CommandResult bbs(const json::object& config, const std::string& flag = "") {
-    std::vector<std::string> command{RIVERA_BIN_DIR "/bbs", "-config", write(config)};
+    std::vector<std::string> command{base::bin_dir() + "/bbs", "-config", write(config)};
     if (!flag.empty()) command.push_back(flag);
     return base::run_command(command);
   }

@@ -1,4 +1,4 @@
-#include "bbs/store_commands.h"
+#include "bbs/program/store_commands.h"
 
 #include <fcntl.h>
 #include <filesystem>
@@ -9,10 +9,10 @@
 
 #include "base/files.h"
 #include "base/ids.h"
-#include "base/wait.h"
-#include "bbs/bbs_program.h"
-#include "bbs/store_dump.h"
-#include "clients/lock_keeper.h"
+#include "base/work/wait.h"
+#include "bbs/program/bbs_program.h"
+#include "bbs/store/store_dump.h"
+#include "clients/locket/lock_keeper.h"
 
 namespace rivera::bbs {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/program.h"
-#include "bbs/config.h"
+#include "base/process/program.h"
+#include "bbs/program/config.h"
 
 namespace rivera::bbs {
 

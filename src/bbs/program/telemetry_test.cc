@@ -6,10 +6,10 @@
 
 #include <boost/json.hpp>
 
-#include "base/config.h"
-#include "bbs/bbs_harness.h"
-#include "clients/test_ingress.h"
-#include "models/testing.h"
+#include "base/config/config.h"
+#include "bbs/program/bbs_harness.h"
+#include "clients/testing/test_ingress.h"
+#include "models/testing/testing.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,6 +1,6 @@
-#include "bbs/record.h"
+#include "bbs/records/record.h"
 
-#include "models/wire.h"
+#include "models/forms/wire.h"
 
 namespace rivera::bbs {
 

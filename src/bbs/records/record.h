@@ -11,10 +11,10 @@
 #include <string_view>
 #include <vector>
 
-#include "models/actual_lrp.h"
-#include "models/desired_lrp.h"
 #include "models/models.h"
-#include "models/task.h"
+#include "models/nouns/actual_lrp.h"
+#include "models/nouns/desired_lrp.h"
+#include "models/nouns/task.h"
 
 namespace rivera::bbs {
 

@@ -1,4 +1,4 @@
-#include "bbs/records.h"
+#include "bbs/records/records.h"
 
 #include <algorithm>
 

@@ -14,8 +14,8 @@
 #include <variant>
 #include <vector>
 
-#include "bbs/record.h"
-#include "bbs/record_key.h"
+#include "bbs/records/record.h"
+#include "bbs/records/record_key.h"
 
 namespace rivera::bbs {
 

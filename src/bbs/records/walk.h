@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "bbs/records.h"
+#include "bbs/records/records.h"
 
 namespace rivera::bbs {
 

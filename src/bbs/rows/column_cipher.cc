@@ -1,4 +1,4 @@
-#include "bbs/column_cipher.h"
+#include "bbs/rows/column_cipher.h"
 
 #include <memory>
 

@@ -1,13 +1,13 @@
-#include "bbs/column_codec.h"
+#include "bbs/rows/column_codec.h"
 
 #include <map>
 
 #include <boost/json.hpp>
 
-#include "models/actual_lrp.h"
-#include "models/go_json.h"
-#include "models/json.h"
-#include "models/wire.h"
+#include "models/forms/json.h"
+#include "models/forms/wire.h"
+#include "models/go/go_json.h"
+#include "models/nouns/actual_lrp.h"
 
 namespace rivera::bbs {
 namespace {

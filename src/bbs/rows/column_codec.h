@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "bbs/column_cipher.h"
+#include "bbs/rows/column_cipher.h"
 #include "models/models.h"
 
 namespace rivera::bbs {

@@ -1,4 +1,4 @@
-#include "bbs/configurations.h"
+#include "bbs/rows/configurations.h"
 
 #include "sql/database.h"
 

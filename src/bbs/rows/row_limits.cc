@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "bbs/rows.h"
+#include "bbs/rows/rows.h"
 
 namespace rivera::bbs {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "bbs/column_codec.h"
-#include "bbs/rows.h"
+#include "bbs/rows/column_codec.h"
+#include "bbs/rows/rows.h"
 
 namespace rivera::bbs {
 namespace {

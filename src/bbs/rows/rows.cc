@@ -1,9 +1,9 @@
-#include "bbs/rows.h"
+#include "bbs/rows/rows.h"
 
 #include <string_view>
 #include <unordered_set>
 
-#include "bbs/column_codec.h"
+#include "bbs/rows/column_codec.h"
 
 namespace rivera::bbs {
 namespace {

@@ -9,9 +9,9 @@
 #include <variant>
 #include <vector>
 
-#include "bbs/column_cipher.h"
-#include "bbs/record_key.h"
-#include "bbs/records.h"
+#include "bbs/records/record_key.h"
+#include "bbs/records/records.h"
+#include "bbs/rows/column_cipher.h"
 #include "sql/dialect.h"
 #include "sql/value.h"
 

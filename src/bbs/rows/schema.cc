@@ -1,4 +1,4 @@
-#include "bbs/schema.h"
+#include "bbs/rows/schema.h"
 
 #include <stdexcept>
 

@@ -1,7 +1,7 @@
-#include "bbs/database_check_loop.h"
+#include "bbs/store/database_check_loop.h"
 
 #include "base/duration.h"
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::bbs {
 

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/task_group.h"
-#include "base/worker_pool.h"
+#include "base/log/log.h"
+#include "base/work/task_group.h"
+#include "base/work/worker_pool.h"
 #include "sql/database.h"
 
 namespace rivera::bbs {

@@ -1,4 +1,4 @@
-#include "bbs/database_check_loop.h"
+#include "bbs/store/database_check_loop.h"
 
 #include <future>
 
@@ -7,7 +7,7 @@
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,7 +1,7 @@
 // What somebody else may have written, found without decrypting anything (docs/spec/bbs.md §9.5).
 #include <unordered_map>
 
-#include "bbs/store.h"
+#include "bbs/store/store.h"
 
 namespace rivera::bbs {
 namespace {

@@ -1,9 +1,9 @@
-#include "bbs/key_rotation.h"
+#include "bbs/store/key_rotation.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "bbs/configurations.h"
+#include "bbs/rows/configurations.h"
 
 namespace rivera::bbs {
 namespace {

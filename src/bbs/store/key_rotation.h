@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "bbs/store.h"
-#include "bbs/table_pages.h"
+#include "bbs/store/store.h"
+#include "bbs/store/table_pages.h"
 
 namespace rivera::bbs {
 

@@ -1,4 +1,4 @@
-#include "bbs/key_rotation_loop.h"
+#include "bbs/store/key_rotation_loop.h"
 
 namespace rivera::bbs {
 

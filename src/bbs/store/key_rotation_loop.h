@@ -6,9 +6,9 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/worker_pool.h"
-#include "bbs/key_rotation.h"
+#include "base/log/log.h"
+#include "base/work/worker_pool.h"
+#include "bbs/store/key_rotation.h"
 
 namespace rivera::bbs {
 

@@ -1,4 +1,4 @@
-#include "bbs/migrations.h"
+#include "bbs/store/migrations.h"
 
 #include <set>
 
@@ -6,10 +6,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "bbs/column_codec.h"
-#include "bbs/configurations.h"
-#include "bbs/schema.h"
-#include "bbs/table_pages.h"
+#include "bbs/rows/column_codec.h"
+#include "bbs/rows/configurations.h"
+#include "bbs/rows/schema.h"
+#include "bbs/store/table_pages.h"
 #include "models/models.h"
 #include "sql/database.h"
 

@@ -8,7 +8,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "bbs/column_cipher.h"
+#include "bbs/rows/column_cipher.h"
 
 namespace rivera::sql {
 class Connection;

@@ -1,10 +1,10 @@
-#include "bbs/store.h"
+#include "bbs/store/store.h"
 
 #include <fmt/format.h>
 
 #include "base/ids.h"
-#include "bbs/configurations.h"
-#include "bbs/schema.h"
+#include "bbs/rows/configurations.h"
+#include "bbs/rows/schema.h"
 
 namespace rivera::bbs {
 namespace {

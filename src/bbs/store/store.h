@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "bbs/column_cipher.h"
-#include "bbs/migrations.h"
-#include "bbs/rows.h"
+#include "bbs/rows/column_cipher.h"
+#include "bbs/rows/rows.h"
+#include "bbs/store/migrations.h"
 #include "sql/database.h"
 
 namespace rivera::bbs {

@@ -1,4 +1,4 @@
-#include "bbs/store_dump.h"
+#include "bbs/store/store_dump.h"
 
 #include <deque>
 #include <istream>
@@ -9,8 +9,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "bbs/configurations.h"
-#include "bbs/schema.h"
+#include "bbs/rows/configurations.h"
+#include "bbs/rows/schema.h"
 
 namespace rivera::bbs {
 namespace {

@@ -15,7 +15,7 @@
 #include <iosfwd>
 #include <stdexcept>
 
-#include "bbs/store.h"
+#include "bbs/store/store.h"
 
 namespace rivera::bbs {
 

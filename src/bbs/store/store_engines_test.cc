@@ -6,11 +6,11 @@
 
 #include <boost/json.hpp>
 
-#include "bbs/database_check_loop.h"
-#include "bbs/key_rotation.h"
-#include "bbs/store_dump.h"
-#include "bbs/store_testing.h"
-#include "models/json.h"
+#include "bbs/store/database_check_loop.h"
+#include "bbs/store/key_rotation.h"
+#include "bbs/store/store_dump.h"
+#include "bbs/store/store_testing.h"
+#include "models/forms/json.h"
 
 namespace rivera::bbs {
 namespace {

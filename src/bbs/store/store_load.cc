@@ -2,8 +2,8 @@
 #include <charconv>
 #include <thread>
 
-#include "base/parallel_consumer.h"
-#include "bbs/store.h"
+#include "base/work/parallel_consumer.h"
+#include "bbs/store/store.h"
 
 namespace rivera::bbs {
 namespace {

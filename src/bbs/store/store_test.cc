@@ -1,4 +1,4 @@
-#include "bbs/store.h"
+#include "bbs/store/store.h"
 
 #include <fstream>
 #include <map>
@@ -8,11 +8,11 @@
 
 #include "base/bytes.h"
 #include "base/files.h"
-#include "bbs/column_codec.h"
-#include "bbs/schema.h"
-#include "bbs/store_testing.h"
-#include "models/json.h"
-#include "models/testing.h"
+#include "bbs/rows/column_codec.h"
+#include "bbs/rows/schema.h"
+#include "bbs/store/store_testing.h"
+#include "models/forms/json.h"
+#include "models/testing/testing.h"
 
 namespace rivera::bbs {
 namespace {

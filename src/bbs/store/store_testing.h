@@ -11,12 +11,13 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "bbs/column_codec.h"
-#include "bbs/configurations.h"
-#include "bbs/schema.h"
-#include "bbs/store.h"
-#include "models/testing.h"
-#include "sql/test_servers.h"
+#include "base/testing/places.h"
+#include "bbs/rows/column_codec.h"
+#include "bbs/rows/configurations.h"
+#include "bbs/rows/schema.h"
+#include "bbs/store/store.h"
+#include "models/testing/testing.h"
+#include "sql/testing/test_servers.h"
 
 namespace rivera::bbs::store_testing {
 
@@ -98,7 +99,7 @@ inline void go_back_to_v2_80_0(sql::Connection& connection) {
   set_configuration(connection, kVersionKey, R"({"CurrentVersion":1676360874})");
 }
 
-inline std::string golden(const std::string& name) { return std::string(RIVERA_SOURCE_DIR) + "/tests/golden/" + name; }
+inline std::string golden(const std::string& name) { return base::source_dir() + "/tests/golden/" + name; }
 
 // Inserts the rows of the dump of a database that v2.80.0 has written; configurations excepted.
 inline void insert_golden_rows(sql::Connection& connection) {

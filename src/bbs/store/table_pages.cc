@@ -1,4 +1,4 @@
-#include "bbs/table_pages.h"
+#include "bbs/store/table_pages.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "bbs/schema.h"
+#include "bbs/rows/schema.h"
 #include "sql/value.h"
 
 namespace rivera::sql {

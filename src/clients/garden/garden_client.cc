@@ -1,12 +1,12 @@
-#include "clients/garden_client.h"
+#include "clients/garden/garden_client.h"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "clients/garden_process.h"
-#include "net/http.h"
+#include "clients/garden/garden_process.h"
+#include "net/http/http.h"
 
 namespace rivera::clients {
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "clients/garden_types.h"
-#include "net/http_client.h"
+#include "clients/garden/garden_types.h"
+#include "net/http/http_client.h"
 
 namespace rivera::clients {
 

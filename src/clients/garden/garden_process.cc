@@ -1,4 +1,4 @@
-#include "clients/garden_process.h"
+#include "clients/garden/garden_process.h"
 
 #include <vector>
 
@@ -6,7 +6,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::clients {
 

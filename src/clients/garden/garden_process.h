@@ -4,9 +4,9 @@
 #include <memory>
 #include <string>
 
-#include "base/task_group.h"
-#include "clients/garden_client.h"
-#include "net/stream.h"
+#include "base/work/task_group.h"
+#include "clients/garden/garden_client.h"
+#include "net/stream/stream.h"
 
 namespace rivera::clients {
 

@@ -1,4 +1,4 @@
-#include "clients/garden_types.h"
+#include "clients/garden/garden_types.h"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>

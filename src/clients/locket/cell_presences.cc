@@ -1,6 +1,6 @@
-#include "clients/cell_presences.h"
+#include "clients/locket/cell_presences.h"
 
-#include "models/json.h"
+#include "models/forms/json.h"
 
 namespace rivera::clients {
 

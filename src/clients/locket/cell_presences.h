@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "clients/locket_client.h"
+#include "base/log/log.h"
+#include "clients/locket/locket_client.h"
 #include "models/models.h"
 
 namespace rivera::clients {

@@ -1,10 +1,10 @@
-#include "clients/lock_keeper.h"
+#include "clients/locket/lock_keeper.h"
 
 #include <algorithm>
 #include <atomic>
 
-#include "base/task_group.h"
-#include "base/wait.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
 
 namespace rivera::clients {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "base/asio.h"
 #include "base/boot_clock.h"
-#include "base/log.h"
-#include "clients/locket_client.h"
+#include "base/log/log.h"
+#include "clients/locket/locket_client.h"
 
 namespace rivera::clients {
 

@@ -1,14 +1,14 @@
-#include "clients/locket_client.h"
+#include "clients/locket/locket_client.h"
 
 #include <fmt/format.h>
 
-#include "base/config.h"
+#include "base/config/config.h"
 #include "base/files.h"
 #include "base/ids.h"
 #include "locket.grpc.pb.h"
 #include "models/locket.h"
-#include "net/grpc_calls.h"
-#include "net/grpc_channel.h"
+#include "net/grpc/grpc_calls.h"
+#include "net/grpc/grpc_channel.h"
 
 namespace rivera::clients {
 namespace {

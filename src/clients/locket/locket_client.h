@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "net/tls.h"
+#include "net/stream/tls.h"
 
 namespace rivera::base {
 class ConfigFile;

@@ -1,9 +1,9 @@
-#include "clients/presence_keeper.h"
+#include "clients/locket/presence_keeper.h"
 
 #include <algorithm>
 
-#include "base/task_group.h"
-#include "base/wait.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
 
 namespace rivera::clients {
 namespace {

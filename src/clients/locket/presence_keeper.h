@@ -6,8 +6,8 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "clients/locket_client.h"
+#include "base/log/log.h"
+#include "clients/locket/locket_client.h"
 
 namespace rivera::clients {
 

@@ -1,4 +1,4 @@
-#include "clients/test_ingress.h"
+#include "clients/testing/test_ingress.h"
 
 #include <algorithm>
 #include <chrono>

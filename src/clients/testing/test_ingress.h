@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "net/test_certificates.h"
+#include "net/testing/test_certificates.h"
 
 namespace rivera::clients {
 

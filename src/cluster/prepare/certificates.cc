@@ -1,11 +1,11 @@
-#include "cluster/certificates.h"
+#include "cluster/prepare/certificates.h"
 
 #include <algorithm>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/files.h"
-#include "net/certificate_authority.h"
+#include "net/crypto/certificate_authority.h"
 
 namespace rivera::cluster {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "cluster/settings.h"
-#include "net/tls.h"
+#include "cluster/settings/settings.h"
+#include "net/stream/tls.h"
 
 namespace rivera::cluster {
 

@@ -1,8 +1,8 @@
-#include "cluster/component.h"
+#include "cluster/prepare/component.h"
 
 #include <fmt/format.h>
 
-#include "cluster/component_configs.h"
+#include "cluster/prepare/component_configs.h"
 
 namespace rivera::cluster {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/settings.h"
+#include "cluster/settings/settings.h"
 
 namespace rivera::cluster {
 

@@ -1,11 +1,11 @@
-#include "cluster/component_configs.h"
+#include "cluster/prepare/component_configs.h"
 
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
 #include "base/files.h"
 #include "base/ids.h"
-#include "cluster/certificates.h"
+#include "cluster/prepare/certificates.h"
 
 namespace rivera::cluster {
 namespace {

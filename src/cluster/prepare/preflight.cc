@@ -1,4 +1,4 @@
-#include "cluster/preflight.h"
+#include "cluster/prepare/preflight.h"
 
 #include <algorithm>
 #include <cctype>
@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
-#include "cluster/component.h"
+#include "cluster/prepare/component.h"
 
 namespace rivera::cluster {
 namespace {

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "cluster/settings.h"
+#include "cluster/settings/settings.h"
 
 namespace rivera::cluster {
 

@@ -1,4 +1,4 @@
-#include "cluster/rootfs.h"
+#include "cluster/prepare/rootfs.h"
 
 #include <sstream>
 #include <sys/stat.h>
@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
-#include "base/subprocess.h"
-#include "cluster/preflight.h"
+#include "base/process/subprocess.h"
+#include "cluster/prepare/preflight.h"
 
 namespace rivera::cluster {
 namespace {

@@ -1,7 +1,7 @@
 // The root filesystem that sample applications run in, and the sample application's package.
 #pragma once
 
-#include "cluster/settings.h"
+#include "cluster/settings/settings.h"
 
 namespace rivera::cluster {
 

@@ -1,12 +1,12 @@
-#include "cluster/sample.h"
+#include "cluster/prepare/sample.h"
 
 #include <functional>
 
 #include <fmt/format.h>
 
 #include "base/files.h"
-#include "models/actions.h"
-#include "models/json.h"
+#include "models/forms/json.h"
+#include "models/nouns/actions.h"
 
 namespace rivera::cluster {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "cluster/settings.h"
+#include "cluster/settings/settings.h"
 #include "models/models.h"
 
 namespace rivera::cluster {

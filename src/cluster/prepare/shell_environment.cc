@@ -1,11 +1,11 @@
-#include "cluster/shell_environment.h"
+#include "cluster/prepare/shell_environment.h"
 
 #include <fmt/format.h>
 
 #include "base/files.h"
-#include "cluster/certificates.h"
-#include "cluster/sample.h"
-#include "cluster/terminal.h"
+#include "cluster/prepare/certificates.h"
+#include "cluster/prepare/sample.h"
+#include "cluster/settings/terminal.h"
 
 namespace rivera::cluster {
 

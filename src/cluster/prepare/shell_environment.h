@@ -1,7 +1,7 @@
 // What lets a shell speak to the cluster.
 #pragma once
 
-#include "cluster/settings.h"
+#include "cluster/settings/settings.h"
 
 namespace rivera::cluster {
 

@@ -1,4 +1,4 @@
-#include "cluster/log_files.h"
+#include "cluster/settings/log_files.h"
 
 #include <algorithm>
 #include <fcntl.h>

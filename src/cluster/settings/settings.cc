@@ -1,4 +1,4 @@
-#include "cluster/settings.h"
+#include "cluster/settings/settings.h"
 
 #include <arpa/inet.h>
 #include <charconv>
@@ -9,7 +9,7 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
-#include "base/config.h"
+#include "base/config/config.h"
 #include "base/files.h"
 
 namespace rivera::cluster {

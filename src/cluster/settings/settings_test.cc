@@ -1,4 +1,4 @@
-#include "cluster/settings.h"
+#include "cluster/settings/settings.h"
 
 #include <set>
 #include <sys/stat.h>
@@ -8,15 +8,15 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
-#include "base/config.h"
+#include "base/config/config.h"
 #include "base/files.h"
-#include "cluster/certificates.h"
-#include "cluster/component_configs.h"
-#include "cluster/log_files.h"
-#include "cluster/log_rotation.h"
-#include "cluster/process.h"
-#include "cluster/rootfs.h"
-#include "net/certificate_authority.h"
+#include "cluster/prepare/certificates.h"
+#include "cluster/prepare/component_configs.h"
+#include "cluster/prepare/rootfs.h"
+#include "cluster/settings/log_files.h"
+#include "cluster/supervision/log_rotation.h"
+#include "cluster/supervision/process.h"
+#include "net/crypto/certificate_authority.h"
 
 namespace rivera::cluster {
 namespace {

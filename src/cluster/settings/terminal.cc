@@ -1,4 +1,4 @@
-#include "cluster/terminal.h"
+#include "cluster/settings/terminal.h"
 
 #include <cstdio>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "cluster/component_keeper.h"
+#include "cluster/supervision/component_keeper.h"
 
 #include <algorithm>
 #include <signal.h>

@@ -6,12 +6,12 @@
 #include <memory>
 #include <string>
 
-#include "base/log.h"
-#include "base/wait.h"
-#include "cluster/component.h"
-#include "cluster/component_status.h"
-#include "cluster/health.h"
-#include "cluster/process.h"
+#include "base/log/log.h"
+#include "base/work/wait.h"
+#include "cluster/prepare/component.h"
+#include "cluster/supervision/component_status.h"
+#include "cluster/supervision/health.h"
+#include "cluster/supervision/process.h"
 
 namespace rivera::cluster {
 

@@ -1,4 +1,4 @@
-#include "cluster/component_status.h"
+#include "cluster/supervision/component_status.h"
 
 #include <stdexcept>
 

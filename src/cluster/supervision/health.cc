@@ -1,6 +1,6 @@
-#include "cluster/health.h"
+#include "cluster/supervision/health.h"
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::cluster {
 namespace {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/asio.h"
-#include "cluster/component.h"
-#include "net/http_client.h"
+#include "cluster/prepare/component.h"
+#include "net/http/http_client.h"
 
 namespace rivera::cluster {
 

@@ -5,12 +5,12 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "base/task_group.h"
-#include "cluster/component_keeper.h"
-#include "cluster/preflight.h"
+#include "base/work/task_group.h"
+#include "cluster/prepare/preflight.h"
 #include "cluster/run_coroutine.h"
 #include "cluster/status.h"
-#include "net/http_server.h"
+#include "cluster/supervision/component_keeper.h"
+#include "net/http/http_server.h"
 
 namespace rivera::cluster {
 namespace {

@@ -1,4 +1,4 @@
-#include "cluster/log_rotation.h"
+#include "cluster/supervision/log_rotation.h"
 
 #include <algorithm>
 #include <vector>

@@ -1,4 +1,4 @@
-#include "cluster/process.h"
+#include "cluster/supervision/process.h"
 
 #include <algorithm>
 #include <cerrno>

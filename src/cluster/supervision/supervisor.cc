@@ -1,12 +1,12 @@
-#include "cluster/supervisor.h"
+#include "cluster/supervision/supervisor.h"
 
 #include <algorithm>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "cluster/certificates.h"
-#include "cluster/log_rotation.h"
+#include "cluster/prepare/certificates.h"
+#include "cluster/supervision/log_rotation.h"
 
 namespace rivera::cluster {
 namespace {

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "base/files.h"
-#include "base/program.h"
-#include "base/task_group.h"
-#include "cluster/component_keeper.h"
-#include "net/http_router.h"
+#include "base/process/program.h"
+#include "base/work/task_group.h"
+#include "cluster/supervision/component_keeper.h"
+#include "net/http/http_router.h"
 
 namespace rivera::cluster {
 

@@ -1,10 +1,10 @@
-#include "cluster/supervisor_client.h"
+#include "cluster/supervision/supervisor_client.h"
 
 #include <stdexcept>
 
 #include <fmt/format.h>
 
-#include "cluster/process.h"
+#include "cluster/supervision/process.h"
 
 namespace rivera::cluster {
 

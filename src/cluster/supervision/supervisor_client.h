@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "cluster/component_status.h"
-#include "cluster/settings.h"
-#include "net/http_client.h"
+#include "cluster/settings/settings.h"
+#include "cluster/supervision/component_status.h"
+#include "net/http/http_client.h"
 
 namespace rivera::cluster {
 

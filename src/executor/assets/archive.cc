@@ -1,4 +1,4 @@
-#include "executor/archive.h"
+#include "executor/assets/archive.h"
 
 #include <archive.h>
 #include <archive_entry.h>

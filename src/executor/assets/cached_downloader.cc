@@ -1,10 +1,10 @@
-#include "executor/cached_downloader.h"
+#include "executor/assets/cached_downloader.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
 #include "base/files.h"
-#include "executor/archive.h"
+#include "executor/assets/archive.h"
 
 namespace rivera::executor {
 namespace {

@@ -9,11 +9,11 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/wait.h"
-#include "base/worker_pool.h"
-#include "executor/download_cache.h"
-#include "executor/downloader.h"
+#include "base/log/log.h"
+#include "base/work/wait.h"
+#include "base/work/worker_pool.h"
+#include "executor/assets/download_cache.h"
+#include "executor/assets/downloader.h"
 
 namespace rivera::executor {
 

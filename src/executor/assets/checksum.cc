@@ -1,4 +1,4 @@
-#include "executor/checksum.h"
+#include "executor/assets/checksum.h"
 
 #include <algorithm>
 #include <cctype>

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "net/digest.h"
+#include "net/crypto/digest.h"
 
 namespace rivera::executor {
 

@@ -1,4 +1,4 @@
-#include "executor/download_cache.h"
+#include "executor/assets/download_cache.h"
 
 #include <algorithm>
 #include <set>

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "executor/downloader.h"
+#include "executor/assets/downloader.h"
 
 namespace rivera::executor {
 

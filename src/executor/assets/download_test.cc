@@ -6,12 +6,12 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "base/subprocess.h"
-#include "executor/archive.h"
-#include "executor/testing_environment.h"
-#include "executor/transfer_steps.h"
-#include "net/digest.h"
-#include "net/http_server.h"
+#include "base/process/subprocess.h"
+#include "executor/assets/archive.h"
+#include "executor/steps/transfer_steps.h"
+#include "executor/testing/testing_environment.h"
+#include "net/crypto/digest.h"
+#include "net/http/http_server.h"
 
 namespace rivera::executor::testing {
 namespace {

@@ -1,4 +1,4 @@
-#include "executor/downloader.h"
+#include "executor/assets/downloader.h"
 
 #include <fstream>
 #include <random>
@@ -7,8 +7,8 @@
 
 #include "base/bytes.h"
 #include "base/files.h"
-#include "base/wait.h"
-#include "executor/step.h"
+#include "base/work/cancellation.h"
+#include "base/work/wait.h"
 
 namespace rivera::executor {
 namespace {
@@ -125,7 +125,7 @@ asio::awaitable<DownloadResult> Downloader::download(std::string url, fs::path f
     } catch (const std::invalid_argument&) {
       throw;
     } catch (const std::exception& e) {
-      if (is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       failure = std::current_exception();
     }
     if (attempt_number >= options_.attempts) std::rethrow_exception(failure);

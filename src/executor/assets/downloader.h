@@ -9,9 +9,9 @@
 #include <stdexcept>
 #include <string>
 
-#include "base/worker_pool.h"
-#include "executor/checksum.h"
-#include "net/http_client.h"
+#include "base/work/worker_pool.h"
+#include "executor/assets/checksum.h"
+#include "net/http/http_client.h"
 
 namespace rivera::executor {
 

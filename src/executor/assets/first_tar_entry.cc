@@ -2,7 +2,7 @@
 #include <charconv>
 #include <stdexcept>
 
-#include "executor/archive.h"
+#include "executor/assets/archive.h"
 
 namespace rivera::executor {
 namespace {

@@ -1,14 +1,14 @@
-#include "executor/uploader.h"
+#include "executor/assets/uploader.h"
 
 #include <fstream>
 
 #include <fmt/format.h>
 
 #include "base/bytes.h"
-#include "base/wait.h"
-#include "executor/downloader.h"
-#include "executor/step.h"
-#include "net/digest.h"
+#include "base/work/cancellation.h"
+#include "base/work/wait.h"
+#include "executor/assets/downloader.h"
+#include "net/crypto/digest.h"
 
 namespace rivera::executor {
 namespace {
@@ -86,7 +86,7 @@ asio::awaitable<std::uint64_t> Uploader::upload(std::string url, fs::path file) 
       co_await base::within(options_.request_timeout, "upload", std::move(work));
       co_return static_cast<std::uint64_t>(std::stoull(std::string(headers.get("Content-Length"))));
     } catch (const std::exception& e) {
-      if (is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       failure = std::current_exception();
     }
     if (number >= options_.attempts) std::rethrow_exception(failure);

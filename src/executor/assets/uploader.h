@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "base/worker_pool.h"
-#include "net/http_client.h"
+#include "base/work/worker_pool.h"
+#include "net/http/http_client.h"
 
 namespace rivera::executor {
 

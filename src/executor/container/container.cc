@@ -1,4 +1,4 @@
-#include "executor/container.h"
+#include "executor/container/container.h"
 
 namespace rivera::executor {
 

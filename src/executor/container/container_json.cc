@@ -1,11 +1,11 @@
-#include "executor/container_json.h"
+#include "executor/container/container_json.h"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_from.hpp>
 #include <boost/json/value_to.hpp>
 
-#include "models/json.h"
+#include "models/forms/json.h"
 
 namespace rivera::executor {
 namespace {

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "executor/container.h"
+#include "executor/container/container.h"
 
 namespace rivera::executor {
 

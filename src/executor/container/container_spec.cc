@@ -1,4 +1,4 @@
-#include "executor/container_spec.h"
+#include "executor/container/container_spec.h"
 
 #include <algorithm>
 
@@ -7,7 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/units.h"
-#include "executor/errors.h"
+#include "executor/container/errors.h"
 
 namespace rivera::executor {
 namespace {

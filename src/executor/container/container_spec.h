@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "clients/garden_types.h"
-#include "executor/container.h"
+#include "clients/garden/garden_types.h"
+#include "executor/container/container.h"
 
 namespace rivera::executor {
 

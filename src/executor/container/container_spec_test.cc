@@ -1,13 +1,13 @@
-#include "executor/container_spec.h"
+#include "executor/container/container_spec.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "executor/container_json.h"
-#include "executor/errors.h"
-#include "executor/resource_ledger.h"
-#include "models/actions.h"
-#include "models/testing.h"
+#include "executor/container/container_json.h"
+#include "executor/container/errors.h"
+#include "executor/container/resource_ledger.h"
+#include "models/nouns/actions.h"
+#include "models/testing/testing.h"
 
 namespace rivera::executor {
 namespace {

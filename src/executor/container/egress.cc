@@ -4,9 +4,9 @@
 #include <boost/asio/ip/network_v6.hpp>
 
 #include "base/asio.h"
-#include "executor/container_spec.h"
-#include "executor/errors.h"
-#include "models/validation.h"
+#include "executor/container/container_spec.h"
+#include "executor/container/errors.h"
+#include "models/validation/validation.h"
 
 namespace rivera::executor {
 namespace {

@@ -1,4 +1,4 @@
-#include "executor/resource_ledger.h"
+#include "executor/container/resource_ledger.h"
 
 #include <charconv>
 #include <stdexcept>

@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "executor/container.h"
+#include "executor/container/container.h"
 
 namespace rivera::executor {
 

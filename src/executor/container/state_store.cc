@@ -1,4 +1,4 @@
-#include "executor/state_store.h"
+#include "executor/container/state_store.h"
 
 #include <cerrno>
 #include <fcntl.h>

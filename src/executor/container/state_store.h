@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/wait.h"
-#include "base/worker_pool.h"
-#include "executor/container_json.h"
+#include "base/log/log.h"
+#include "base/work/wait.h"
+#include "base/work/worker_pool.h"
+#include "executor/container/container_json.h"
 
 namespace rivera::executor {
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "clients/garden_client.h"
+#include "clients/garden/garden_client.h"
 
 namespace rivera::executor {
 

@@ -1,4 +1,4 @@
-#include "executor/garden_backend.h"
+#include "executor/garden/garden_backend.h"
 
 namespace rivera::executor {
 

@@ -1,7 +1,7 @@
 // The container server that is Garden.
 #pragma once
 
-#include "executor/container_backend.h"
+#include "executor/garden/container_backend.h"
 
 namespace rivera::executor {
 

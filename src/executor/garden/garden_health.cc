@@ -1,11 +1,11 @@
-#include "executor/garden_health.h"
+#include "executor/garden/garden_health.h"
 
 #include <fmt/format.h>
 
 #include "base/ids.h"
-#include "base/wait.h"
-#include "executor/container_spec.h"
-#include "executor/step.h"
+#include "base/work/cancellation.h"
+#include "base/work/wait.h"
+#include "executor/container/container_spec.h"
 
 namespace rivera::executor {
 namespace {
@@ -24,7 +24,7 @@ asio::awaitable<T> attempted(const Start& start, std::chrono::nanoseconds pause)
     } catch (const garden::ContainerNotFoundError&) {
       throw;
     } catch (const std::exception& e) {
-      if (is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       failure = std::current_exception();
     }
     if (attempt == kAttempts) std::rethrow_exception(failure);
@@ -55,7 +55,7 @@ asio::awaitable<std::string> GardenHealth::failure_of_cycle() {
     metrics_.set("CellUnhealthy", 1);
     co_return "garden healthcheck timed out";
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     co_return e.what();
   }
 }

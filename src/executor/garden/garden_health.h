@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/worker_pool.h"
-#include "executor/container_backend.h"
+#include "base/log/log.h"
+#include "base/metrics/metrics.h"
+#include "base/work/worker_pool.h"
+#include "executor/garden/container_backend.h"
 
 namespace rivera::executor {
 

@@ -1,11 +1,11 @@
-#include "executor/garden_health.h"
+#include "executor/garden/garden_health.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/task_group.h"
-#include "executor/testing_backend.h"
-#include "executor/testing_loop.h"
+#include "base/work/task_group.h"
+#include "executor/testing/testing_backend.h"
+#include "executor/testing/testing_loop.h"
 
 namespace rivera::executor::testing {
 namespace {

@@ -1,8 +1,8 @@
-#include "executor/retry.h"
+#include "executor/garden/retry.h"
 
-#include "base/wait.h"
-#include "clients/garden_types.h"
-#include "net/http_client.h"
+#include "base/work/wait.h"
+#include "clients/garden/garden_types.h"
+#include "net/http/http_client.h"
 
 namespace rivera::executor {
 

@@ -1,4 +1,4 @@
-#include "executor/app_log.h"
+#include "executor/logs/app_log.h"
 
 #include <algorithm>
 #include <cmath>

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "base/clock.h"
-#include "executor/container.h"
-#include "executor/process_output.h"
+#include "executor/container/container.h"
+#include "executor/logs/process_output.h"
 
 namespace rivera::executor {
 

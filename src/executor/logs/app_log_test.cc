@@ -1,12 +1,12 @@
-#include "executor/app_log.h"
+#include "executor/logs/app_log.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "executor/file_log_sink.h"
-#include "executor/testing_backend.h"
-#include "executor/testing_loop.h"
+#include "executor/logs/file_log_sink.h"
+#include "executor/testing/testing_backend.h"
+#include "executor/testing/testing_loop.h"
 
 namespace rivera::executor::testing {
 namespace {

@@ -1,4 +1,4 @@
-#include "executor/file_log_sink.h"
+#include "executor/logs/file_log_sink.h"
 
 #include <cerrno>
 #include <ctime>
@@ -12,8 +12,8 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
-#include "base/wait.h"
-#include "executor/step.h"
+#include "base/work/cancellation.h"
+#include "base/work/wait.h"
 
 namespace rivera::executor {
 namespace {
@@ -127,7 +127,7 @@ class FileLogSink::State : public std::enable_shared_from_this<State> {
       auto work = [directory = options_.directory, limit = options_.max_files] { prune(directory, limit); };
       co_await workers_.run(std::move(work));
     } catch (const std::exception& e) {
-      if (is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       logger_.error("failed-to-prune-app-logs", {{"error", e.what()}});
     }
   }
@@ -138,7 +138,7 @@ class FileLogSink::State : public std::enable_shared_from_this<State> {
                    limit = options_.max_file_bytes] { append(path, text, limit); };
       co_await workers_.run(std::move(work));
     } catch (const std::exception& e) {
-      if (is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       logger_.error("failed-to-write-app-log", {{"owner", owner}, {"error", e.what()}});
     }
   }

@@ -7,9 +7,9 @@
 #include <memory>
 #include <string>
 
-#include "base/log.h"
-#include "base/worker_pool.h"
-#include "executor/app_log.h"
+#include "base/log/log.h"
+#include "base/work/worker_pool.h"
+#include "executor/logs/app_log.h"
 
 namespace rivera::executor {
 

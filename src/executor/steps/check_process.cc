@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/duration.h"
-#include "executor/step_builder.h"
+#include "executor/steps/step_builder.h"
 
 namespace rivera::executor {
 namespace {

@@ -1,8 +1,9 @@
-#include "executor/composite_steps.h"
+#include "executor/steps/composite_steps.h"
 
 #include <fmt/format.h>
 
 #include "base/duration.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::executor {
 namespace {
@@ -13,7 +14,7 @@ asio::awaitable<StepResult> result_of(Step& step) {
   try {
     co_return co_await step.run();
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     failure = e.what();
   }
   co_return StepResult::failure(std::move(failure));

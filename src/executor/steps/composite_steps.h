@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "base/wait.h"
-#include "executor/limiter.h"
-#include "executor/process_output.h"
-#include "executor/step.h"
-#include "executor/step_environment.h"
+#include "base/work/wait.h"
+#include "executor/logs/process_output.h"
+#include "executor/steps/limiter.h"
+#include "executor/steps/step.h"
+#include "executor/steps/step_environment.h"
 
 namespace rivera::executor {
 

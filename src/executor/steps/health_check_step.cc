@@ -1,4 +1,4 @@
-#include "executor/health_check_step.h"
+#include "executor/steps/health_check_step.h"
 
 #include <fmt/format.h>
 

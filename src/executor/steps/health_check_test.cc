@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "executor/testing_environment.h"
+#include "executor/testing/testing_environment.h"
 
 namespace rivera::executor::testing {
 namespace {

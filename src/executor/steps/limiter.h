@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::executor {
 

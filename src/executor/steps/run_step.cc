@@ -1,10 +1,11 @@
-#include "executor/run_step.h"
+#include "executor/steps/run_step.h"
 
 #include <fmt/format.h>
 
 #include "base/duration.h"
-#include "base/wait.h"
-#include "executor/retry.h"
+#include "base/work/cancellation.h"
+#include "base/work/wait.h"
+#include "executor/garden/retry.h"
 
 namespace rivera::executor {
 namespace {
@@ -59,7 +60,7 @@ asio::awaitable<Attached> attach(ContainerBackend& backend, std::string containe
       process.failure = "missing garden container";
       co_return Attached::kFailed;
     } catch (const std::exception& e) {
-      if (is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       if (is_no_answer(e)) {
         retry = true;
         attempt = 0;
@@ -85,7 +86,7 @@ asio::awaitable<void> watch(ContainerBackend& backend, std::string container, st
     try {
       process->exit_status = co_await process->handle->wait();
     } catch (const std::exception& e) {
-      if (is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       lost_connection = is_no_answer(e);
       if (!lost_connection) process->failure = e.what();
     }
@@ -145,7 +146,7 @@ asio::awaitable<std::optional<StepResult>> RunStep::begin() {
   } catch (const Interrupted&) {
     co_return StepResult::cancelled();
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     failure = e.what();
   }
   options_.output->out("failed-creating-process: " + failure + "\n");
@@ -174,7 +175,7 @@ asio::awaitable<void> RunStep::start_process() {
       process_->handle = co_await env_.backend.run(env_.handle, options_.process, std::move(io));
       co_return;
     } catch (const std::exception& e) {
-      if (is_abort(e) || !is_no_answer(e)) throw;
+      if (base::is_cancellation(e) || !is_no_answer(e)) throw;
     }
     // The server may have started it before it went away. Without an id of ours there is no telling: a second one then
     // ends with the container.
@@ -213,7 +214,7 @@ asio::awaitable<bool> RunStep::send(garden::Signal signal) {
     co_await process_->handle->signal(signal);
     co_return true;
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
   }
   co_return false;
 }
@@ -253,7 +254,7 @@ asio::awaitable<bool> RunStep::ran_out_of_memory() {
       if (event == "out of memory" || event == "Out of memory") co_return true;
     }
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     env_.logger.info("failed-to-get-container-events", {{"error", e.what()}});
   }
   co_return false;

@@ -5,10 +5,10 @@
 #include <optional>
 #include <string>
 
-#include "executor/interrupt.h"
-#include "executor/process_output.h"
-#include "executor/step.h"
-#include "executor/step_environment.h"
+#include "executor/logs/process_output.h"
+#include "executor/steps/interrupt.h"
+#include "executor/steps/step.h"
+#include "executor/steps/step_environment.h"
 
 namespace rivera::executor {
 

@@ -1,4 +1,4 @@
-#include "executor/step.h"
+#include "executor/steps/step.h"
 
 #include <array>
 #include <utility>
@@ -72,11 +72,6 @@ void Step::on_ready(std::function<void()> handler) {
 void Step::become_ready() {
   if (std::exchange(ready_, true)) return;
   if (on_ready_) on_ready_();
-}
-
-bool is_abort(const std::exception& e) {
-  const auto* error = dynamic_cast<const boost::system::system_error*>(&e);
-  return error != nullptr && error->code() == asio::error::operation_aborted;
 }
 
 }  // namespace rivera::executor

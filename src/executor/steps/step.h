@@ -80,7 +80,4 @@ class Step {
 
 using StepPtr = std::unique_ptr<Step>;
 
-// True for the exception of a cancelled coroutine, which must be passed on and never made a result.
-bool is_abort(const std::exception& e);
-
 }  // namespace rivera::executor

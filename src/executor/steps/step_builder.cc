@@ -1,12 +1,12 @@
-#include "executor/step_builder.h"
+#include "executor/steps/step_builder.h"
 
 #include <stdexcept>
 
-#include "executor/composite_steps.h"
-#include "executor/health_check_step.h"
-#include "executor/run_step.h"
-#include "executor/transfer_steps.h"
-#include "models/actions.h"
+#include "executor/steps/composite_steps.h"
+#include "executor/steps/health_check_step.h"
+#include "executor/steps/run_step.h"
+#include "executor/steps/transfer_steps.h"
+#include "models/nouns/actions.h"
 
 namespace rivera::executor {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <functional>
 
-#include "executor/container.h"
-#include "executor/step.h"
-#include "executor/step_environment.h"
+#include "executor/container/container.h"
+#include "executor/steps/step.h"
+#include "executor/steps/step_environment.h"
 
 namespace rivera::executor {
 

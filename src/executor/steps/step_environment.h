@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/task_group.h"
-#include "executor/app_log.h"
-#include "executor/container_backend.h"
-#include "executor/limiter.h"
-#include "executor/step_journal.h"
+#include "base/log/log.h"
+#include "base/metrics/metrics.h"
+#include "base/work/task_group.h"
+#include "executor/garden/container_backend.h"
+#include "executor/logs/app_log.h"
+#include "executor/steps/limiter.h"
+#include "executor/steps/step_journal.h"
 
 namespace rivera::executor {
 

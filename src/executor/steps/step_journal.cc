@@ -1,4 +1,6 @@
-#include "executor/step_journal.h"
+#include "executor/steps/step_journal.h"
+
+#include "base/work/cancellation.h"
 
 namespace rivera::executor {
 
@@ -50,7 +52,7 @@ asio::awaitable<void> StepJournal::keep(JournalEntry entry) {
   try {
     co_await store_->append(guid_, std::move(entry));
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     logger_.error("failed-to-keep-journal", {{"guid", guid_}, {"error", e.what()}});
   }
 }

@@ -8,8 +8,8 @@
 
 #include "base/asio.h"
 #include "base/clock.h"
-#include "executor/state_store.h"
-#include "executor/step.h"
+#include "executor/container/state_store.h"
+#include "executor/steps/step.h"
 
 namespace rivera::executor {
 

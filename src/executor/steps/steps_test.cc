@@ -1,8 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "executor/composite_steps.h"
-#include "executor/testing_environment.h"
+#include "executor/steps/composite_steps.h"
+#include "executor/testing/testing_environment.h"
 
 namespace rivera::executor::testing {
 namespace {

@@ -1,13 +1,14 @@
-#include "executor/transfer_steps.h"
+#include "executor/steps/transfer_steps.h"
 
 #include <cmath>
 #include <fstream>
 
 #include <fmt/format.h>
 
-#include "executor/archive.h"
-#include "executor/cached_downloader.h"
-#include "executor/uploader.h"
+#include "base/work/cancellation.h"
+#include "executor/assets/archive.h"
+#include "executor/assets/cached_downloader.h"
+#include "executor/assets/uploader.h"
 
 namespace rivera::executor {
 namespace {
@@ -38,7 +39,7 @@ asio::awaitable<StepResult> journalled(StepEnvironment& env, std::string key, In
   } catch (const Interrupted&) {
     co_return StepResult::cancelled();
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     failure = e.what();
   }
   if (!failure.empty()) result = StepResult::failure(failure);
@@ -123,7 +124,7 @@ asio::awaitable<StepResult> DownloadStep::transfer() {
     auto body = file_body(env_.workers, fetched.path);
     co_await env_.backend.stream_in(env_.handle, action_.user(), action_.to(), std::move(body));
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     failure = e.what();
   }
   if (!failure.empty()) co_return failed(copying, failure);
@@ -186,7 +187,7 @@ asio::awaitable<StepResult> UploadStep::transfer() {
   } catch (const std::out_of_range&) {
     stage = "Failed to find first item in tar stream";
   } catch (const std::exception& e) {
-    if (is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     raw = e.what();
   }
   env_.logger.error("failed-to-upload", {{"stage", stage}, {"error", raw}});

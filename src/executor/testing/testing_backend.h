@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "base/wait.h"
-#include "executor/app_log.h"
-#include "executor/container_backend.h"
+#include "base/work/wait.h"
+#include "executor/garden/container_backend.h"
+#include "executor/logs/app_log.h"
 
 namespace rivera::executor::testing {
 

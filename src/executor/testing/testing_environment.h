@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "executor/cached_downloader.h"
-#include "executor/step_builder.h"
-#include "executor/testing_backend.h"
-#include "executor/testing_loop.h"
-#include "executor/uploader.h"
-#include "models/actions.h"
+#include "executor/assets/cached_downloader.h"
+#include "executor/assets/uploader.h"
+#include "executor/steps/step_builder.h"
+#include "executor/testing/testing_backend.h"
+#include "executor/testing/testing_loop.h"
+#include "models/nouns/actions.h"
 
 namespace rivera::executor::testing {
 

@@ -10,8 +10,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
-#include "base/wait.h"
-#include "base/worker_pool.h"
+#include "base/work/wait.h"
+#include "base/work/worker_pool.h"
 
 namespace rivera::executor::testing {
 

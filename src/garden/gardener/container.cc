@@ -1,4 +1,4 @@
-#include "garden/container.h"
+#include "garden/gardener/container.h"
 
 #include <algorithm>
 #include <stdexcept>

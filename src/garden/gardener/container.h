@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "base/files.h"
-#include "clients/garden_types.h"
-#include "garden/cgroups.h"
-#include "garden/image_store.h"
-#include "garden/network.h"
+#include "clients/garden/garden_types.h"
+#include "garden/host/cgroups.h"
+#include "garden/images/image_store.h"
+#include "garden/network/network.h"
 
 namespace rivera::garden {
 

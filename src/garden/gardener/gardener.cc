@@ -1,4 +1,4 @@
-#include "garden/gardener.h"
+#include "garden/gardener/gardener.h"
 
 #include <algorithm>
 #include <chrono>

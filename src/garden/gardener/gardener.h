@@ -12,18 +12,18 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "base/worker_pool.h"
-#include "clients/garden_types.h"
-#include "garden/child.h"
-#include "garden/container.h"
-#include "garden/host.h"
-#include "garden/options.h"
-#include "garden/port_pool.h"
-#include "garden/runtime.h"
-#include "garden/shim_connection.h"
+#include "base/log/log.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "base/work/worker_pool.h"
+#include "clients/garden/garden_types.h"
+#include "garden/gardener/container.h"
+#include "garden/host/child.h"
+#include "garden/host/host.h"
+#include "garden/host/options.h"
+#include "garden/network/port_pool.h"
+#include "garden/runtime/runtime.h"
+#include "garden/runtime/shim_connection.h"
 
 namespace rivera::garden {
 

@@ -2,7 +2,7 @@
 #include <csignal>
 #include <filesystem>
 
-#include "garden/gardener.h"
+#include "garden/gardener/gardener.h"
 
 namespace rivera::garden {
 

@@ -10,8 +10,8 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/ids.h"
-#include "garden/bundle.h"
-#include "garden/gardener.h"
+#include "garden/gardener/gardener.h"
+#include "garden/runtime/bundle.h"
 
 namespace rivera::garden {
 

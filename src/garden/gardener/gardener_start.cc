@@ -4,7 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "garden/gardener.h"
+#include "garden/gardener/gardener.h"
 
 namespace rivera::garden {
 

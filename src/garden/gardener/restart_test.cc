@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/subprocess.h"
-#include "garden/test_garden.h"
+#include "base/process/subprocess.h"
+#include "garden/testing/test_garden.h"
 
 namespace rivera::garden {
 

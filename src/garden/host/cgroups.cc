@@ -1,4 +1,4 @@
-#include "garden/cgroups.h"
+#include "garden/host/cgroups.h"
 
 #include <chrono>
 #include <csignal>

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 #include <vector>
 
-#include "clients/garden_types.h"
+#include "clients/garden/garden_types.h"
 
 namespace rivera::garden {
 

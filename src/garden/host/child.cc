@@ -1,4 +1,4 @@
-#include "garden/child.h"
+#include "garden/host/child.h"
 
 #include <csignal>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "garden/host.h"
+#include "garden/host/host.h"
 
 #include <algorithm>
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-#include "garden/options.h"
+#include "garden/host/options.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -8,7 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "base/command_line.h"
+#include "base/config/command_line.h"
 #include "base/duration.h"
 
 namespace rivera::garden {

@@ -1,4 +1,4 @@
-#include "garden/image_store.h"
+#include "garden/images/image_store.h"
 
 #include <cerrno>
 #include <cstring>
@@ -16,7 +16,7 @@
 #include "base/bytes.h"
 #include "base/files.h"
 #include "base/ids.h"
-#include "garden/unpack.h"
+#include "garden/images/unpack.h"
 
 namespace rivera::garden {
 

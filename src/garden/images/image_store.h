@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "clients/garden_types.h"
-#include "garden/bundle.h"
+#include "clients/garden/garden_types.h"
+#include "garden/host/id_mapping.h"
 
 namespace rivera::garden {
 

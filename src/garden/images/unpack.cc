@@ -1,4 +1,4 @@
-#include "garden/unpack.h"
+#include "garden/images/unpack.h"
 
 #include <archive.h>
 #include <archive_entry.h>

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "garden/bundle.h"
+#include "garden/host/id_mapping.h"
 
 namespace rivera::garden {
 

@@ -1,4 +1,4 @@
-#include "garden/firewall.h"
+#include "garden/network/firewall.h"
 
 #include <algorithm>
 #include <stdexcept>

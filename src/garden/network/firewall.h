@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "clients/garden_types.h"
-#include "garden/subnet_pool.h"
+#include "clients/garden/garden_types.h"
+#include "garden/network/subnet_pool.h"
 
 namespace rivera::garden {
 

@@ -1,4 +1,4 @@
-#include "garden/netlink.h"
+#include "garden/network/netlink.h"
 
 #include <arpa/inet.h>
 #include <cstdlib>

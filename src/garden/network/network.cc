@@ -1,4 +1,4 @@
-#include "garden/network.h"
+#include "garden/network/network.h"
 
 #include <algorithm>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/files.h"
-#include "garden/bundle.h"
+#include "garden/runtime/bundle.h"
 
 namespace rivera::garden {
 

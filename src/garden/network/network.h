@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "clients/garden_types.h"
-#include "garden/firewall.h"
-#include "garden/host.h"
-#include "garden/options.h"
-#include "garden/subnet_pool.h"
+#include "clients/garden/garden_types.h"
+#include "garden/host/host.h"
+#include "garden/host/options.h"
+#include "garden/network/firewall.h"
+#include "garden/network/subnet_pool.h"
 
 namespace rivera::garden {
 

@@ -4,9 +4,9 @@
 
 #include <gtest/gtest.h>
 
-#include "base/subprocess.h"
-#include "garden/test_garden.h"
-#include "net/http_client.h"
+#include "base/process/subprocess.h"
+#include "garden/testing/test_garden.h"
+#include "net/http/http_client.h"
 
 namespace rivera::garden {
 

@@ -1,9 +1,9 @@
 // Addresses and ports.
 #include <gtest/gtest.h>
 
-#include "clients/garden_types.h"
-#include "garden/port_pool.h"
-#include "garden/subnet_pool.h"
+#include "clients/garden/garden_types.h"
+#include "garden/network/port_pool.h"
+#include "garden/network/subnet_pool.h"
 
 namespace rivera::garden {
 namespace {

@@ -1,9 +1,9 @@
-#include "garden/port_pool.h"
+#include "garden/network/port_pool.h"
 
 #include <algorithm>
 #include <string>
 
-#include "clients/garden_types.h"
+#include "clients/garden/garden_types.h"
 
 namespace rivera::garden {
 

@@ -1,8 +1,8 @@
-#include "garden/subnet_pool.h"
+#include "garden/network/subnet_pool.h"
 
 #include <charconv>
 
-#include "clients/garden_types.h"
+#include "clients/garden/garden_types.h"
 
 namespace rivera::garden {
 

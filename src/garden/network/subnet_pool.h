@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "garden/netlink.h"
+#include "garden/network/netlink.h"
 
 namespace rivera::garden {
 

@@ -1,4 +1,4 @@
-#include "garden/bundle.h"
+#include "garden/runtime/bundle.h"
 
 #include <algorithm>
 #include <limits>
@@ -8,7 +8,7 @@
 
 #include <boost/json/array.hpp>
 
-#include "garden/seccomp_profile.h"
+#include "garden/runtime/seccomp_profile.h"
 
 namespace rivera::garden {
 
@@ -21,16 +21,6 @@ constexpr std::uint64_t kUnprivilegedCapabilities = 0xa80425fb;
 constexpr std::uint64_t kPrivilegedCapabilities = 0x3fffffffff;
 constexpr std::uint64_t kNonRootCapabilities = 0xa82425fb;
 constexpr std::uint64_t kSysResource = 1ull << 24;
-
-std::uint32_t to_host(const std::vector<IdMapping::Range>& ranges, std::uint32_t id) {
-  if (ranges.empty()) return id;
-  std::uint32_t largest = 0;
-  for (const auto& range : ranges) {
-    if (id >= range.container && id - range.container < range.length) return range.host + (id - range.container);
-    largest = std::max(largest, range.host + range.length - 1);
-  }
-  return largest;
-}
 
 json::array to_array(const std::vector<std::string>& texts) { return json::array(texts.begin(), texts.end()); }
 
@@ -233,18 +223,6 @@ json::array rlimits_of(const api::ResourceLimits& limits, const Host& host) {
 }
 
 }  // namespace
-
-std::uint32_t IdMapping::host_uid(std::uint32_t container) const { return to_host(uids, container); }
-std::uint32_t IdMapping::host_gid(std::uint32_t container) const { return to_host(gids, container); }
-
-IdMapping unprivileged_mapping(const Options& options, const Host& host) {
-  const auto ranges = [&](std::uint32_t start, std::uint32_t length) {
-    const std::uint32_t most = host.largest_id - start;
-    return std::vector<IdMapping::Range>{{0, host.largest_id, 1},
-                                         {1, start, length == 0 ? most : std::min(length, most)}};
-  };
-  return {ranges(options.uid_map_start, options.uid_map_length), ranges(options.gid_map_start, options.gid_map_length)};
-}
 
 std::uint64_t container_capabilities(bool privileged, bool for_root, std::uint64_t held) {
   std::uint64_t mask = privileged ? kPrivilegedCapabilities : kUnprivilegedCapabilities;

@@ -7,26 +7,13 @@
 
 #include <boost/json/object.hpp>
 
-#include "clients/garden_types.h"
-#include "garden/host.h"
-#include "garden/options.h"
-#include "garden/users.h"
+#include "clients/garden/garden_types.h"
+#include "garden/host/host.h"
+#include "garden/host/id_mapping.h"
+#include "garden/host/options.h"
+#include "garden/runtime/users.h"
 
 namespace rivera::garden {
-
-// Which host ids a container's ids are.
-struct IdMapping {
-  struct Range {
-    std::uint32_t container = 0, host = 0, length = 0;
-  };
-  std::vector<Range> uids, gids;  // both empty: no user namespace
-  // The host id of a container's id. An id outside every range stands for the largest mapped one.
-  std::uint32_t host_uid(std::uint32_t container) const;
-  std::uint32_t host_gid(std::uint32_t container) const;
-};
-
-// Root is the host's largest id, every other id itself (§2.4).
-IdMapping unprivileged_mapping(const Options& options, const Host& host);
 
 // A mount as the runtime takes it.
 struct Mount {

@@ -1,15 +1,15 @@
 // What the runtime is told, from pure parts.
-#include "garden/bundle.h"
+#include "garden/runtime/bundle.h"
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_to.hpp>
 #include <gtest/gtest.h>
 
-#include "garden/container.h"
-#include "garden/firewall.h"
-#include "garden/options.h"
-#include "garden/users.h"
+#include "garden/gardener/container.h"
+#include "garden/host/options.h"
+#include "garden/network/firewall.h"
+#include "garden/runtime/users.h"
 
 namespace rivera::garden {
 namespace {

@@ -1,4 +1,4 @@
-#include "garden/runtime.h"
+#include "garden/runtime/runtime.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -7,8 +7,8 @@
 
 #include <boost/json/parse.hpp>
 
-#include "base/subprocess.h"
-#include "clients/garden_types.h"
+#include "base/process/subprocess.h"
+#include "clients/garden/garden_types.h"
 
 namespace rivera::garden {
 

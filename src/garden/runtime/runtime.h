@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "garden/options.h"
+#include "garden/host/options.h"
 
 namespace rivera::garden {
 

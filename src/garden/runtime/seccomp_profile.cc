@@ -1,4 +1,4 @@
-#include "garden/seccomp_profile.h"
+#include "garden/runtime/seccomp_profile.h"
 
 #include <sstream>
 #include <string>

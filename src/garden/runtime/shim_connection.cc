@@ -1,11 +1,11 @@
-#include "garden/shim_connection.h"
+#include "garden/runtime/shim_connection.h"
 
 #include <fcntl.h>
 
 #include "base/files.h"
-#include "base/subprocess.h"
-#include "base/wait.h"
-#include "net/http_client.h"
+#include "base/process/subprocess.h"
+#include "base/work/wait.h"
+#include "net/http/http_client.h"
 
 namespace rivera::garden {
 

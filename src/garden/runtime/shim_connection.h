@@ -8,7 +8,7 @@
 
 #include "base/asio.h"
 #include "garden/shim/protocol.h"
-#include "net/stream.h"
+#include "net/stream/stream.h"
 
 namespace rivera::garden {
 

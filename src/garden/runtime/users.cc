@@ -1,4 +1,4 @@
-#include "garden/users.h"
+#include "garden/runtime/users.h"
 
 #include <algorithm>
 #include <charconv>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "clients/garden_types.h"
+#include "clients/garden/garden_types.h"
 
 namespace rivera::garden {
 

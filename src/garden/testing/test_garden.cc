@@ -1,5 +1,5 @@
 // The harness of test_garden.h: compiled into the tests only.
-#include "garden/test_garden.h"
+#include "garden/testing/test_garden.h"
 
 #include <csignal>
 #include <fcntl.h>
@@ -13,7 +13,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/subprocess.h"
+#include "base/process/subprocess.h"
+#include "base/testing/places.h"
 
 extern char** environ;
 
@@ -122,7 +123,7 @@ void TestGarden::remove_predecessor() {
 }
 
 std::vector<std::string> TestGarden::command(const std::string& verb) const {
-  std::vector<std::string> words{std::string(RIVERA_BIN_DIR) + "/garden",
+  std::vector<std::string> words{base::bin_dir() + "/garden",
                                  verb,
                                  "--depot",
                                  depot_,

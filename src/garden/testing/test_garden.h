@@ -13,8 +13,8 @@
 #include <boost/asio/io_context.hpp>
 
 #include "base/files.h"
-#include "base/wait.h"
-#include "clients/garden_client.h"
+#include "base/work/wait.h"
+#include "clients/garden/garden_client.h"
 
 namespace rivera::garden {
 

@@ -1,4 +1,4 @@
-#include "gorouter/backend_pool.h"
+#include "gorouter/backends/backend_pool.h"
 
 #include <algorithm>
 #include <charconv>

@@ -8,11 +8,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "gorouter/config.h"
-#include "net/dial.h"
-#include "net/http1_reader.h"
-#include "net/stream.h"
-#include "net/tls.h"
+#include "gorouter/settings/config.h"
+#include "net/http1/http1_reader.h"
+#include "net/stream/dial.h"
+#include "net/stream/stream.h"
+#include "net/stream/tls.h"
 #include "routing/endpoint.h"
 
 namespace rivera::gorouter {

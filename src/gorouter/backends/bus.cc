@@ -1,4 +1,4 @@
-#include "gorouter/bus.h"
+#include "gorouter/backends/bus.h"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/ids.h"
-#include "net/tls_settings.h"
+#include "net/stream/tls_settings.h"
 
 namespace rivera::gorouter {
 namespace {

@@ -4,12 +4,12 @@
 #include <functional>
 #include <string>
 
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/wait.h"
-#include "gorouter/backend_pool.h"
-#include "gorouter/config.h"
-#include "net/nats_client.h"
+#include "base/log/log.h"
+#include "base/metrics/metrics.h"
+#include "base/work/wait.h"
+#include "gorouter/backends/backend_pool.h"
+#include "gorouter/settings/config.h"
+#include "net/nats/nats_client.h"
 #include "routing/route_registry.h"
 
 namespace rivera::gorouter {

@@ -1,7 +1,7 @@
-#include "gorouter/client_connection.h"
+#include "gorouter/proxy/client_connection.h"
 
-#include "gorouter/exchange.h"
-#include "gorouter/router_response.h"
+#include "gorouter/proxy/exchange.h"
+#include "gorouter/replies/router_response.h"
 
 namespace rivera::gorouter {
 namespace {

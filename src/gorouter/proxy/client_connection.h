@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
-#include "gorouter/data_plane.h"
-#include "net/http1_reader.h"
-#include "net/stream.h"
+#include "gorouter/proxy/data_plane.h"
+#include "net/http1/http1_reader.h"
+#include "net/stream/stream.h"
 
 namespace rivera::gorouter {
 

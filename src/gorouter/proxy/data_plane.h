@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <string>
 
-#include "base/log.h"
-#include "gorouter/access_log.h"
-#include "gorouter/backend_pool.h"
-#include "gorouter/config.h"
+#include "base/log/log.h"
+#include "gorouter/backends/backend_pool.h"
+#include "gorouter/replies/access_log.h"
+#include "gorouter/settings/config.h"
 #include "routing/route_registry.h"
 
 namespace rivera::gorouter {

@@ -1,10 +1,10 @@
-#include "gorouter/exchange.h"
+#include "gorouter/proxy/exchange.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
 #include "base/ids.h"
-#include "gorouter/headers.h"
+#include "gorouter/replies/headers.h"
 
 namespace rivera::gorouter {
 namespace {

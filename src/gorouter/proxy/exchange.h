@@ -7,13 +7,13 @@
 #include <string>
 #include <variant>
 
-#include "base/wait.h"
-#include "gorouter/client_connection.h"
-#include "gorouter/data_plane.h"
-#include "gorouter/failure.h"
-#include "gorouter/router_response.h"
-#include "gorouter/sticky.h"
-#include "net/http1.h"
+#include "base/work/wait.h"
+#include "gorouter/proxy/client_connection.h"
+#include "gorouter/proxy/data_plane.h"
+#include "gorouter/proxy/sticky.h"
+#include "gorouter/replies/failure.h"
+#include "gorouter/replies/router_response.h"
+#include "net/http1/http1.h"
 #include "routing/route_pool.h"
 
 namespace rivera::gorouter {

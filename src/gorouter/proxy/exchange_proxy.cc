@@ -4,9 +4,9 @@
 #include <boost/asio/error.hpp>
 #include <fmt/format.h>
 
-#include "gorouter/exchange.h"
-#include "gorouter/headers.h"
-#include "gorouter/tunnel.h"
+#include "gorouter/proxy/exchange.h"
+#include "gorouter/proxy/tunnel.h"
+#include "gorouter/replies/headers.h"
 
 namespace rivera::gorouter {
 namespace {

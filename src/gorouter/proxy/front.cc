@@ -1,10 +1,10 @@
-#include "gorouter/front.h"
+#include "gorouter/proxy/front.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <fmt/format.h>
 
-#include "net/stream_factory.h"
+#include "net/stream/stream_factory.h"
 
 namespace rivera::gorouter {
 namespace {

@@ -8,12 +8,12 @@
 #include <string>
 #include <unordered_map>
 
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "gorouter/client_connection.h"
-#include "gorouter/data_plane.h"
-#include "net/http_listener.h"
-#include "net/tls.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "gorouter/proxy/client_connection.h"
+#include "gorouter/proxy/data_plane.h"
+#include "net/http/http_listener.h"
+#include "net/stream/tls.h"
 
 namespace rivera::gorouter {
 

@@ -1,4 +1,4 @@
-#include "gorouter/sticky.h"
+#include "gorouter/proxy/sticky.h"
 
 #include <algorithm>
 #include <charconv>

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "net/http1.h"
+#include "net/http1/http1.h"
 
 namespace rivera::gorouter {
 

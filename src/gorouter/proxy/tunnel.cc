@@ -1,11 +1,11 @@
-#include "gorouter/tunnel.h"
+#include "gorouter/proxy/tunnel.h"
 
 #include <memory>
 #include <vector>
 
 #include <boost/asio/co_spawn.hpp>
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::gorouter {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/asio.h"
-#include "net/stream.h"
+#include "net/stream/stream.h"
 
 namespace rivera::gorouter {
 

@@ -1,4 +1,4 @@
-#include "gorouter/access_log.h"
+#include "gorouter/replies/access_log.h"
 
 #include <cerrno>
 #include <ctime>
@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "net/digest.h"
+#include "net/crypto/digest.h"
 
 namespace rivera::gorouter {
 namespace {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "base/files.h"
-#include "base/log.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "base/worker_pool.h"
-#include "gorouter/config.h"
+#include "base/log/log.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "base/work/worker_pool.h"
+#include "gorouter/settings/config.h"
 #include "routing/endpoint.h"
 
 namespace rivera::gorouter {

@@ -1,4 +1,4 @@
-#include "gorouter/failure.h"
+#include "gorouter/replies/failure.h"
 
 #include <boost/asio/error.hpp>
 #include <fmt/format.h>

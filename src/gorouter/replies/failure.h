@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/asio.h"
-#include "net/dial.h"
+#include "net/stream/dial.h"
 
 namespace rivera::gorouter {
 

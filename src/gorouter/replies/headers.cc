@@ -1,11 +1,11 @@
-#include "gorouter/headers.h"
+#include "gorouter/replies/headers.h"
 
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
-#include "net/http.h"
+#include "net/http/http.h"
 
 namespace rivera::gorouter {
 namespace {

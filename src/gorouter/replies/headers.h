@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "gorouter/config.h"
-#include "net/http1.h"
+#include "gorouter/settings/config.h"
+#include "net/http1/http1.h"
 #include "routing/endpoint.h"
 
 namespace rivera::gorouter {

@@ -1,9 +1,9 @@
-#include "gorouter/router_response.h"
+#include "gorouter/replies/router_response.h"
 
 #include <fmt/format.h>
 
-#include "gorouter/headers.h"
-#include "net/http.h"
+#include "gorouter/replies/headers.h"
+#include "net/http/http.h"
 
 namespace rivera::gorouter {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "gorouter/config.h"
-#include "gorouter/failure.h"
+#include "gorouter/replies/failure.h"
+#include "gorouter/settings/config.h"
 
 namespace rivera::gorouter {
 

@@ -1,8 +1,8 @@
-#include "gorouter/config.h"
+#include "gorouter/settings/config.h"
 
 #include <fmt/format.h>
 
-#include "gorouter/yaml_file.h"
+#include "gorouter/settings/yaml_file.h"
 
 namespace rivera::gorouter {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
-#include "net/tls_settings.h"
+#include "base/log/log.h"
+#include "net/stream/tls_settings.h"
 #include "routing/route_registry.h"
 
 namespace rivera::gorouter {

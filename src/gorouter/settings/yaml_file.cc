@@ -1,4 +1,4 @@
-#include "gorouter/yaml_file.h"
+#include "gorouter/settings/yaml_file.h"
 
 #include <charconv>
 

@@ -8,7 +8,7 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include "base/config.h"
+#include "base/config/config.h"
 
 namespace rivera::gorouter {
 

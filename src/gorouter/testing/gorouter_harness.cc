@@ -1,11 +1,11 @@
-#include "gorouter/gorouter_harness.h"
+#include "gorouter/testing/gorouter_harness.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
 #include <fmt/format.h>
 
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::gorouter {
 

@@ -9,13 +9,13 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "base/worker_pool.h"
+#include "base/work/worker_pool.h"
 #include "gorouter/gorouter.h"
-#include "net/http_client.h"
-#include "net/http_server.h"
-#include "net/nats_client.h"
-#include "net/nats_test_server.h"
-#include "net/test_certificates.h"
+#include "net/http/http_client.h"
+#include "net/http/http_server.h"
+#include "net/nats/nats_client.h"
+#include "net/testing/nats_test_server.h"
+#include "net/testing/test_certificates.h"
 #include "routing/registry_message.h"
 
 namespace rivera::gorouter {

@@ -1,4 +1,4 @@
-#include "locket/expiry_loop.h"
+#include "locket/locks/expiry_loop.h"
 
 #include <algorithm>
 

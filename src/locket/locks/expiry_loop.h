@@ -4,14 +4,14 @@
 #include <chrono>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "base/worker_pool.h"
-#include "locket/expiry_table.h"
-#include "locket/lock_journal.h"
-#include "locket/lock_store.h"
-#include "locket/locket_probe.h"
+#include "base/log/log.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "base/work/worker_pool.h"
+#include "locket/locks/expiry_table.h"
+#include "locket/locks/lock_journal.h"
+#include "locket/locks/lock_store.h"
+#include "locket/locks/locket_probe.h"
 
 namespace rivera::locket {
 

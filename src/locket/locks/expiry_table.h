@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "locket/lock_record.h"
+#include "locket/locks/lock_record.h"
 
 namespace rivera::locket {
 

@@ -1,4 +1,4 @@
-#include "locket/expiry_table.h"
+#include "locket/locks/expiry_table.h"
 
 #include <limits>
 

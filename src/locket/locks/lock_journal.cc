@@ -1,8 +1,8 @@
-#include "locket/lock_journal.h"
+#include "locket/locks/lock_journal.h"
 
 #include <algorithm>
 
-#include "locket/lock_record.h"
+#include "locket/locks/lock_record.h"
 
 namespace rivera::locket {
 namespace {

@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "base/worker_pool.h"
+#include "base/log/log.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "base/work/worker_pool.h"
 #include "sql/database.h"
 
 namespace rivera::locket {

@@ -1,6 +1,6 @@
-#include "locket/lock_reads.h"
+#include "locket/locks/lock_reads.h"
 
-#include "locket/lock_record.h"
+#include "locket/locks/lock_record.h"
 
 namespace rivera::locket {
 namespace {

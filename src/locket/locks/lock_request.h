@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "locket/lock_record.h"
+#include "locket/locks/lock_record.h"
 #include "models/locket.h"
 
 namespace rivera::locket {

@@ -1,4 +1,4 @@
-#include "locket/lock_store.h"
+#include "locket/locks/lock_store.h"
 
 #include <fmt/format.h>
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "locket/lock_record.h"
+#include "locket/locks/lock_record.h"
 #include "sql/database.h"
 
 namespace rivera::locket {

@@ -1,6 +1,6 @@
-#include "locket/locket_probe.h"
+#include "locket/locks/locket_probe.h"
 
-#include "locket/lock_record.h"
+#include "locket/locks/lock_record.h"
 
 namespace rivera::locket {
 namespace {

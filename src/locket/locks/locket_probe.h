@@ -5,8 +5,8 @@
 #include <chrono>
 #include <string_view>
 
-#include "base/metrics.h"
-#include "base/process_probe.h"
+#include "base/metrics/metrics.h"
+#include "base/metrics/process_probe.h"
 #include "sql/database_probe.h"
 
 namespace rivera::locket {

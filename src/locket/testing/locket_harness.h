@@ -13,11 +13,11 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "base/wait.h"
-#include "base/worker_pool.h"
-#include "clients/locket_client.h"
+#include "base/work/wait.h"
+#include "base/work/worker_pool.h"
+#include "clients/locket/locket_client.h"
 #include "locket/locket.h"
-#include "net/test_certificates.h"
+#include "net/testing/test_certificates.h"
 
 namespace rivera::locket {
 

@@ -8,8 +8,9 @@
 #include <grpcpp/grpcpp.h>
 
 #include "base/bytes.h"
+#include "base/testing/places.h"
 #include "locket.grpc.pb.h"
-#include "locket/locket_harness.h"
+#include "locket/testing/locket_harness.h"
 #include "models/locket.h"
 
 namespace rivera::locket {
@@ -115,7 +116,7 @@ inline std::pair<grpc::Status, std::string> LocketServer::play(const std::string
 
 inline void LocketServer::replay_recording() {
   ASSERT_TRUE(lock("bbs", "bbs-uuid-1", 600).ok());  // the BBS that ran during the recording
-  std::ifstream recording(RIVERA_SOURCE_DIR "/tests/golden/locket-scenario.jsonl");
+  std::ifstream recording(base::source_dir() + "/tests/golden/locket-scenario.jsonl");
   ASSERT_TRUE(recording);
   int steps = 0;
   for (std::string line; std::getline(recording, line); ++steps) {

@@ -1,4 +1,4 @@
-#include "models/field_forms.h"
+#include "models/forms/field_forms.h"
 
 #include <set>
 #include <unordered_map>

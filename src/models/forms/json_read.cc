@@ -6,10 +6,10 @@
 #include <boost/json/parse.hpp>
 
 #include "base/bytes.h"
-#include "models/field_forms.h"
-#include "models/go_json.h"
-#include "models/json.h"
-#include "models/wire.h"
+#include "models/forms/field_forms.h"
+#include "models/forms/json.h"
+#include "models/forms/wire.h"
+#include "models/go/go_json.h"
 
 namespace rivera::models {
 namespace {

@@ -1,10 +1,10 @@
-#include "models/json.h"
+#include "models/forms/json.h"
 
 #include <gtest/gtest.h>
 
-#include "models/actual_lrp.h"
-#include "models/task.h"
-#include "models/testing.h"
+#include "models/nouns/actual_lrp.h"
+#include "models/nouns/task.h"
+#include "models/testing/testing.h"
 
 namespace rivera::models {
 namespace {

@@ -1,4 +1,4 @@
-#include "models/wire.h"
+#include "models/forms/wire.h"
 
 #include <bit>
 
@@ -8,7 +8,7 @@
 #include <google/protobuf/wire_format_lite.h>
 
 #include "models/errors.h"
-#include "models/field_forms.h"
+#include "models/forms/field_forms.h"
 
 namespace rivera::models {
 namespace {

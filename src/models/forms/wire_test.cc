@@ -1,10 +1,10 @@
-#include "models/wire.h"
+#include "models/forms/wire.h"
 
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
 #include "models/errors.h"
-#include "models/testing.h"
+#include "models/testing/testing.h"
 
 namespace rivera::models {
 namespace {

@@ -9,7 +9,7 @@
 
 #include <boost/json/value.hpp>
 
-#include "models/cell_state.h"
+#include "models/go/go_values.h"
 
 namespace rivera::models::go_json {
 
@@ -80,14 +80,5 @@ void read_list(const boost::json::value& value, std::string_view key, NullableLi
 
 void read(const boost::json::value& value, std::string_view key, StringList& into);
 void write(Writer& out, const StringList& list);
-
-// The embedded parts of LRPs, Tasks and start requests. True if `key` was one of theirs.
-bool read_embedded(std::string_view key, const boost::json::value& value, PlacementConstraint& placement,
-                   ContainerResource& resource);
-void write_embedded(Writer& out, const PlacementConstraint& placement, const ContainerResource& resource);
-
-// A Task has the same form in a cell's state, in work and in a start request.
-void read_task(const boost::json::value& value, CellTask& into);
-void write_task(Writer& out, const CellTask& task);
 
 }  // namespace rivera::models::go_json

@@ -1,4 +1,4 @@
-#include "models/go_url.h"
+#include "models/go/go_url.h"
 
 #include <algorithm>
 

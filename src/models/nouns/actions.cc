@@ -1,4 +1,4 @@
-#include "models/actions.h"
+#include "models/nouns/actions.h"
 
 #include <algorithm>
 #include <cctype>

@@ -1,4 +1,4 @@
-#include "models/actual_lrp.h"
+#include "models/nouns/actual_lrp.h"
 
 #include <algorithm>
 #include <ranges>

@@ -1,9 +1,9 @@
-#include "models/actual_lrp.h"
+#include "models/nouns/actual_lrp.h"
 
 #include <gtest/gtest.h>
 
-#include "models/testing.h"
-#include "models/wire.h"
+#include "models/forms/wire.h"
+#include "models/testing/testing.h"
 
 namespace rivera::models {
 namespace {

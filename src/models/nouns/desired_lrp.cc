@@ -1,4 +1,4 @@
-#include "models/desired_lrp.h"
+#include "models/nouns/desired_lrp.h"
 
 #include <algorithm>
 #include <set>
@@ -7,9 +7,9 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 
-#include "models/actions.h"
 #include "models/errors.h"
-#include "models/wire.h"
+#include "models/forms/wire.h"
+#include "models/nouns/actions.h"
 
 namespace rivera::models {
 namespace {

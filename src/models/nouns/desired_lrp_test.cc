@@ -1,12 +1,12 @@
-#include "models/desired_lrp.h"
+#include "models/nouns/desired_lrp.h"
 
 #include <gtest/gtest.h>
 
-#include "models/actions.h"
 #include "models/errors.h"
-#include "models/json.h"
-#include "models/task.h"
-#include "models/testing.h"
+#include "models/forms/json.h"
+#include "models/nouns/actions.h"
+#include "models/nouns/task.h"
+#include "models/testing/testing.h"
 
 namespace rivera::models {
 namespace {

@@ -1,6 +1,6 @@
-#include "models/task.h"
+#include "models/nouns/task.h"
 
-#include "models/actual_lrp.h"
+#include "models/nouns/actual_lrp.h"
 
 namespace rivera::models {
 

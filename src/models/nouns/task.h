@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "models/desired_lrp.h"
+#include "models/nouns/desired_lrp.h"
 #include "task.pb.h"
 #include "task_requests.pb.h"
 

@@ -1,8 +1,8 @@
-#include "models/task.h"
+#include "models/nouns/task.h"
 
 #include <gtest/gtest.h>
 
-#include "models/testing.h"
+#include "models/testing/testing.h"
 
 namespace rivera::models {
 namespace {

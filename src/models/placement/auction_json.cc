@@ -1,8 +1,9 @@
-#include "models/auction_json.h"
+#include "models/placement/auction_json.h"
 
 #include <boost/json/monotonic_resource.hpp>
 
-#include "models/go_json.h"
+#include "models/go/go_json.h"
+#include "models/placement/embedded_json.h"
 
 namespace rivera::models {
 

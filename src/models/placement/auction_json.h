@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/cell_state.h"
+#include "models/placement/cell_state.h"
 
 namespace rivera::models {
 

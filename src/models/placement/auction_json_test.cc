@@ -1,11 +1,12 @@
-#include "models/auction_json.h"
+#include "models/placement/auction_json.h"
 
 #include <fstream>
 
 #include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
-#include "models/cell_state.h"
+#include "base/testing/places.h"
+#include "models/placement/cell_state.h"
 
 namespace rivera::models {
 namespace {
@@ -23,7 +24,7 @@ std::string body_of(const json::value& message) {
 
 // The recorded exchanges with one of upstream's servers.
 std::vector<Exchange> recorded(std::string_view server) {
-  std::ifstream file(std::string(RIVERA_SOURCE_DIR) + "/tests/golden/conversations.jsonl");
+  std::ifstream file(base::source_dir() + "/tests/golden/conversations.jsonl");
   std::vector<Exchange> exchanges;
   for (std::string line; std::getline(file, line);) {
     const auto value = json::parse(line);

@@ -1,9 +1,10 @@
-#include "models/cell_state.h"
+#include "models/placement/cell_state.h"
 
 #include <boost/json/monotonic_resource.hpp>
 
-#include "models/go_json.h"
-#include "models/go_url.h"
+#include "models/go/go_json.h"
+#include "models/go/go_url.h"
+#include "models/placement/embedded_json.h"
 
 namespace rivera::models {
 

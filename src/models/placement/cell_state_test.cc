@@ -1,9 +1,9 @@
 // Root file systems: what a cell provides, by Go's reading of the URL (docs/spec/locket-and-auction.md §3.3).
-#include "models/cell_state.h"
+#include "models/placement/cell_state.h"
 
 #include <gtest/gtest.h>
 
-#include "models/go_url.h"
+#include "models/go/go_url.h"
 
 namespace rivera::models {
 namespace {

@@ -1,8 +1,8 @@
-#include "models/testing.h"
+#include "models/testing/testing.h"
 
-#include "models/actions.h"
-#include "models/actual_lrp.h"
-#include "models/task.h"
+#include "models/nouns/actions.h"
+#include "models/nouns/actual_lrp.h"
+#include "models/nouns/task.h"
 
 namespace rivera::models::testing {
 

@@ -1,7 +1,7 @@
 // Validation of requests.
-#include "models/validation.h"
+#include "models/validation/validation.h"
 
-#include "models/validation_report.h"
+#include "models/validation/validation_report.h"
 
 namespace rivera::models {
 namespace {

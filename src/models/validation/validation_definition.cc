@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "models/errors.h"
-#include "models/go_url.h"
-#include "models/validation_report.h"
+#include "models/go/go_url.h"
+#include "models/validation/validation_report.h"
 
 namespace rivera::models {
 namespace {

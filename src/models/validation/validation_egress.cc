@@ -4,7 +4,7 @@
 #include <charconv>
 #include <optional>
 
-#include "models/validation_report.h"
+#include "models/validation/validation_report.h"
 
 namespace rivera::models {
 namespace {

@@ -3,8 +3,8 @@
 #include <cctype>
 
 #include "base/text.h"
-#include "models/actions.h"
-#include "models/validation_report.h"
+#include "models/nouns/actions.h"
+#include "models/validation/validation_report.h"
 
 namespace rivera::models {
 namespace {

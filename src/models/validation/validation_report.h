@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "models/validation.h"
+#include "models/validation/validation.h"
 
 namespace rivera::models {
 

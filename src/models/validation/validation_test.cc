@@ -1,10 +1,10 @@
-#include "models/validation.h"
+#include "models/validation/validation.h"
 
 #include <gtest/gtest.h>
 
-#include "models/actions.h"
 #include "models/errors.h"
-#include "models/testing.h"
+#include "models/nouns/actions.h"
+#include "models/testing/testing.h"
 
 namespace rivera::models {
 namespace {

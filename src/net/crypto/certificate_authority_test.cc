@@ -1,4 +1,4 @@
-#include "net/certificate_authority.h"
+#include "net/crypto/certificate_authority.h"
 
 #include <gtest/gtest.h>
 

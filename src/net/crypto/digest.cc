@@ -1,4 +1,4 @@
-#include "net/digest.h"
+#include "net/crypto/digest.h"
 
 #include <algorithm>
 #include <cctype>

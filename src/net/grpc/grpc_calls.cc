@@ -1,4 +1,4 @@
-#include "net/grpc_calls.h"
+#include "net/grpc/grpc_calls.h"
 
 namespace rivera::net {
 

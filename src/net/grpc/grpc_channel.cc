@@ -1,4 +1,4 @@
-#include "net/grpc_channel.h"
+#include "net/grpc/grpc_channel.h"
 
 #include <utility>
 

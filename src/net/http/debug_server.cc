@@ -1,4 +1,4 @@
-#include "net/debug_server.h"
+#include "net/http/debug_server.h"
 
 namespace rivera::net {
 

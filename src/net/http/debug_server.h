@@ -4,9 +4,9 @@
 #include <memory>
 #include <string>
 
-#include "base/log.h"
-#include "base/metrics.h"
-#include "net/http_router.h"
+#include "base/log/log.h"
+#include "base/metrics/metrics.h"
+#include "net/http/http_router.h"
 
 namespace rivera::net {
 

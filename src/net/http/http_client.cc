@@ -1,52 +1,19 @@
-#include "net/http_client.h"
+#include "net/http/http_client.h"
 
 #include <deque>
 #include <map>
 
-#include <boost/asio/connect.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <fmt/format.h>
 
-#include "base/wait.h"
-#include "net/http_parsing.h"
-#include "net/stream_factory.h"
+#include "base/work/wait.h"
+#include "net/http/http_parsing.h"
+#include "net/stream/stream_factory.h"
 
 namespace rivera::net {
 namespace {
 
 constexpr std::size_t kHeaderLimit = 1u << 20;
 using SteadyTime = std::chrono::steady_clock::time_point;
-
-asio::awaitable<TcpSocket> connect_tcp(Endpoint endpoint) {
-  auto executor = co_await asio::this_coro::executor;
-  TcpSocket socket(executor);
-  error_code not_an_address;
-  const auto address = asio::ip::make_address(endpoint.host, not_an_address);
-  if (!not_an_address) {
-    co_await socket.async_connect({address, endpoint.port}, asio::use_awaitable);
-    co_return socket;
-  }
-  asio::ip::tcp::resolver resolver(executor);
-  const auto found = co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), asio::use_awaitable);
-  co_await asio::async_connect(socket, found, asio::use_awaitable);
-  co_return socket;
-}
-
-asio::awaitable<std::unique_ptr<Stream>> connect_any(Endpoint endpoint, std::optional<TlsContext> tls,
-                                                     std::chrono::nanoseconds timeout) {
-  if (endpoint.is_unix) {
-    UnixSocket socket(co_await asio::this_coro::executor);
-    co_await socket.async_connect(asio::local::stream_protocol::endpoint(endpoint.host), asio::use_awaitable);
-    co_return make_stream(std::move(socket));
-  }
-  TcpSocket socket = co_await connect_tcp(endpoint);
-  if (!endpoint.tls) co_return make_stream(std::move(socket));
-  const std::string name = endpoint.server_name.empty() ? endpoint.host : endpoint.server_name;
-  auto stream = co_await connect_tls(std::move(socket), *tls, name, timeout);
-  co_return stream;
-}
 
 // A connection and what was read from it beyond the last message.
 struct Connection {
@@ -56,24 +23,6 @@ struct Connection {
 };
 
 }  // namespace
-
-asio::awaitable<std::unique_ptr<Stream>> connect(Endpoint endpoint, std::optional<TlsContext> tls,
-                                                 std::chrono::nanoseconds timeout) {
-  const std::string where = endpoint.text();
-  if (endpoint.tls && !tls) throw TransportError("cannot connect to " + where + ": no TLS configuration", false);
-  std::string failure;
-  try {
-    auto stream = co_await base::within(timeout, "connecting to " + where,
-                                        connect_any(std::move(endpoint), std::move(tls), timeout));
-    co_return stream;
-  } catch (const base::DeadlineExceeded& e) {
-    failure = e.what();
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
-    failure = fmt::format("cannot connect to {}: {}", where, e.code().message());
-  }
-  throw TransportError(failure, false);
-}
 
 class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
  public:

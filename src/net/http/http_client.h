@@ -6,40 +6,15 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 
 #include "base/asio.h"
-#include "net/http.h"
-#include "net/stream.h"
-#include "net/tls.h"
+#include "net/http/http.h"
+#include "net/stream/endpoint.h"
+#include "net/stream/stream.h"
+#include "net/stream/tls.h"
 
 namespace rivera::net {
-
-// Where to connect: "https://bbs.service.cf.internal:8889", "http://127.0.0.1:8080", "unix:/var/run/garden.sock".
-struct Endpoint {
-  bool tls = false;
-  std::string host;  // name or address, or the socket's path if `is_unix`
-  std::uint16_t port = 0;
-  bool is_unix = false;
-  std::string server_name;  // the name the server's certificate must carry, if not `host`
-
-  // Throws std::invalid_argument naming the text.
-  static Endpoint parse(std::string_view url);
-  // A URL split into its endpoint and its target ("/path?query").
-  static std::pair<Endpoint, std::string> parse_url(std::string_view url);
-  std::string host_header() const;
-  std::string text() const;
-  auto operator<=>(const Endpoint&) const = default;
-};
-
-// No connection could be made, or it broke before a whole response had come. `sent` tells whether the request may have
-// reached the server.
-class TransportError : public std::runtime_error {
- public:
-  TransportError(const std::string& message, bool was_sent) : std::runtime_error(message), sent(was_sent) {}
-  bool sent;
-};
 
 struct HttpClientOptions {
   std::optional<TlsContext> tls;                                        // required for https endpoints
@@ -87,9 +62,5 @@ class HttpClient {
   class Impl;
   std::shared_ptr<Impl> impl_;
 };
-
-// A plain connection, for other protocols. Throws TransportError.
-asio::awaitable<std::unique_ptr<Stream>> connect(Endpoint endpoint, std::optional<TlsContext> tls,
-                                                 std::chrono::nanoseconds timeout);
 
 }  // namespace rivera::net

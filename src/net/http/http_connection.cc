@@ -1,10 +1,10 @@
-#include "net/http_connection.h"
+#include "net/http/http_connection.h"
 
 #include <boost/asio/dispatch.hpp>
 #include <fmt/format.h>
 
-#include "base/wait.h"
-#include "net/http_parsing.h"
+#include "base/work/wait.h"
+#include "net/http/http_parsing.h"
 
 namespace rivera::net {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <boost/asio/cancellation_signal.hpp>
 
-#include "net/http_listener.h"
-#include "net/http_server.h"
+#include "net/http/http_listener.h"
+#include "net/http/http_server.h"
 
 namespace rivera::net {
 

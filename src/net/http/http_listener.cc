@@ -1,4 +1,4 @@
-#include "net/http_listener.h"
+#include "net/http/http_listener.h"
 
 #include <stdexcept>
 #include <sys/stat.h>

@@ -4,7 +4,7 @@
 #include <string>
 #include <variant>
 
-#include "net/stream_factory.h"
+#include "net/stream/stream_factory.h"
 
 namespace rivera::net {
 

@@ -1,4 +1,4 @@
-#include "net/http_parsing.h"
+#include "net/http/http_parsing.h"
 
 #include <cstring>
 #include <functional>

@@ -5,8 +5,8 @@
 #include <span>
 #include <string>
 
-#include "net/http.h"
-#include "net/stream.h"
+#include "net/http/http.h"
+#include "net/stream/stream.h"
 
 namespace rivera::net {
 

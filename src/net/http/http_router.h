@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "net/http_server.h"
+#include "net/http/http_server.h"
 
 namespace rivera::net {
 

@@ -1,4 +1,4 @@
-#include "net/http_server.h"
+#include "net/http/http_server.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,9 +15,9 @@
 #include <boost/asio/strand.hpp>
 #include <fmt/format.h>
 
-#include "base/wait.h"
-#include "net/http_connection.h"
-#include "net/http_listener.h"
+#include "base/work/wait.h"
+#include "net/http/http_connection.h"
+#include "net/http/http_listener.h"
 
 namespace rivera::net {
 

@@ -10,10 +10,10 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "net/http.h"
-#include "net/stream.h"
-#include "net/tls.h"
+#include "base/log/log.h"
+#include "net/http/http.h"
+#include "net/stream/stream.h"
+#include "net/stream/tls.h"
 
 namespace rivera::net {
 

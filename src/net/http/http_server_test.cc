@@ -1,4 +1,4 @@
-#include "net/http_server.h"
+#include "net/http/http_server.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -6,12 +6,12 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "net/http_client.h"
-#include "net/http_router.h"
-#include "net/sse.h"
-#include "net/test_run.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "net/http/http_client.h"
+#include "net/http/http_router.h"
+#include "net/http/sse.h"
+#include "net/testing/test_run.h"
 
 namespace rivera::net {
 namespace {

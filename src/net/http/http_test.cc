@@ -1,9 +1,9 @@
-#include "net/http.h"
+#include "net/http/http.h"
 
 #include <gtest/gtest.h>
 
-#include "net/http_client.h"
-#include "net/sse.h"
+#include "net/http/http_client.h"
+#include "net/http/sse.h"
 
 namespace rivera::net {
 namespace {

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/asio.h"
-#include "net/http_client.h"
+#include "net/http/http_client.h"
 
 namespace rivera::net {
 

@@ -1,4 +1,4 @@
-#include "net/sse_response.h"
+#include "net/http/sse_response.h"
 
 #include <fmt/format.h>
 

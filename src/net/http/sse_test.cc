@@ -1,4 +1,4 @@
-#include "net/sse.h"
+#include "net/http/sse.h"
 
 #include <gtest/gtest.h>
 

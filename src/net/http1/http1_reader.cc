@@ -1,4 +1,4 @@
-#include "net/http1_reader.h"
+#include "net/http1/http1_reader.h"
 
 #include <algorithm>
 #include <cstring>

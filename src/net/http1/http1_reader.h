@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "base/asio.h"
-#include "net/http1.h"
-#include "net/stream.h"
+#include "net/http1/http1.h"
+#include "net/stream/stream.h"
 
 namespace rivera::net {
 

@@ -1,4 +1,4 @@
-#include "net/nats_client.h"
+#include "net/nats/nats_client.h"
 
 #include <algorithm>
 #include <map>
@@ -16,11 +16,11 @@
 #include <fmt/format.h>
 
 #include "base/ids.h"
-#include "base/task_group.h"
-#include "base/wait.h"
-#include "net/http_client.h"
-#include "net/nats_protocol.h"
-#include "net/stream_factory.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "net/http/http_client.h"
+#include "net/nats/nats_protocol.h"
+#include "net/stream/stream_factory.h"
 
 namespace rivera::net {
 namespace {

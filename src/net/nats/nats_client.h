@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "net/tls.h"
+#include "base/log/log.h"
+#include "net/stream/tls.h"
 
 namespace rivera::net {
 

@@ -1,4 +1,4 @@
-#include "net/nats_client.h"
+#include "net/nats/nats_client.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -6,11 +6,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "base/wait.h"
-#include "net/nats_protocol.h"
-#include "net/nats_test_server.h"
-#include "net/test_certificates.h"
-#include "net/test_run.h"
+#include "base/work/wait.h"
+#include "net/nats/nats_protocol.h"
+#include "net/testing/nats_test_server.h"
+#include "net/testing/test_certificates.h"
+#include "net/testing/test_run.h"
 
 namespace rivera::net {
 namespace {

@@ -1,4 +1,4 @@
-#include "net/nats_protocol.h"
+#include "net/nats/nats_protocol.h"
 
 #include <charconv>
 #include <cstring>

@@ -1,10 +1,10 @@
-#include "net/dial.h"
+#include "net/stream/dial.h"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
-#include "base/wait.h"
-#include "net/stream_factory.h"
+#include "base/work/wait.h"
+#include "net/stream/stream_factory.h"
 
 namespace rivera::net {
 namespace {

@@ -9,9 +9,9 @@
 #include <string>
 
 #include "base/asio.h"
-#include "net/stream.h"
-#include "net/tls.h"
-#include "net/tls_failure.h"
+#include "net/stream/stream.h"
+#include "net/stream/tls.h"
+#include "net/stream/tls_failure.h"
 
 namespace rivera::net {
 

@@ -1,8 +1,14 @@
+#include "net/stream/endpoint.h"
+
 #include <charconv>
 
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <fmt/format.h>
 
-#include "net/http_client.h"
+#include "base/work/wait.h"
+#include "net/stream/stream_factory.h"
 
 namespace rivera::net {
 namespace {
@@ -30,6 +36,35 @@ void split_authority(std::string_view authority, std::string_view url, Endpoint&
   port_text.remove_prefix(1);
   const auto [end, ec] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), into.port);
   if (ec != std::errc() || end != port_text.data() + port_text.size()) fail(url);
+}
+
+asio::awaitable<TcpSocket> connect_tcp(Endpoint endpoint) {
+  auto executor = co_await asio::this_coro::executor;
+  TcpSocket socket(executor);
+  error_code not_an_address;
+  const auto address = asio::ip::make_address(endpoint.host, not_an_address);
+  if (!not_an_address) {
+    co_await socket.async_connect({address, endpoint.port}, asio::use_awaitable);
+    co_return socket;
+  }
+  asio::ip::tcp::resolver resolver(executor);
+  const auto found = co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), asio::use_awaitable);
+  co_await asio::async_connect(socket, found, asio::use_awaitable);
+  co_return socket;
+}
+
+asio::awaitable<std::unique_ptr<Stream>> connect_any(Endpoint endpoint, std::optional<TlsContext> tls,
+                                                     std::chrono::nanoseconds timeout) {
+  if (endpoint.is_unix) {
+    UnixSocket socket(co_await asio::this_coro::executor);
+    co_await socket.async_connect(asio::local::stream_protocol::endpoint(endpoint.host), asio::use_awaitable);
+    co_return make_stream(std::move(socket));
+  }
+  TcpSocket socket = co_await connect_tcp(endpoint);
+  if (!endpoint.tls) co_return make_stream(std::move(socket));
+  const std::string name = endpoint.server_name.empty() ? endpoint.host : endpoint.server_name;
+  auto stream = co_await connect_tls(std::move(socket), *tls, name, timeout);
+  co_return stream;
 }
 
 }  // namespace
@@ -71,6 +106,24 @@ std::string Endpoint::host_header() const {
 std::string Endpoint::text() const {
   if (is_unix) return "unix:" + host;
   return fmt::format("{}://{}", tls ? "https" : "http", host_header());
+}
+
+asio::awaitable<std::unique_ptr<Stream>> connect(Endpoint endpoint, std::optional<TlsContext> tls,
+                                                 std::chrono::nanoseconds timeout) {
+  const std::string where = endpoint.text();
+  if (endpoint.tls && !tls) throw TransportError("cannot connect to " + where + ": no TLS configuration", false);
+  std::string failure;
+  try {
+    auto stream = co_await base::within(timeout, "connecting to " + where,
+                                        connect_any(std::move(endpoint), std::move(tls), timeout));
+    co_return stream;
+  } catch (const base::DeadlineExceeded& e) {
+    failure = e.what();
+  } catch (const boost::system::system_error& e) {
+    if (e.code() == asio::error::operation_aborted) throw;
+    failure = fmt::format("cannot connect to {}: {}", where, e.code().message());
+  }
+  throw TransportError(failure, false);
 }
 
 }  // namespace rivera::net

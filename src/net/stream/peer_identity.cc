@@ -1,4 +1,4 @@
-#include "net/peer_identity.h"
+#include "net/stream/peer_identity.h"
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>

@@ -3,7 +3,7 @@
 
 #include <openssl/ssl.h>
 
-#include "net/stream.h"
+#include "net/stream/stream.h"
 
 namespace rivera::net {
 

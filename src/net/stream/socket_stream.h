@@ -7,8 +7,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 
-#include "net/stream.h"
-#include "net/timed_socket.h"
+#include "net/stream/stream.h"
+#include "net/stream/timed_socket.h"
 
 namespace rivera::net {
 

@@ -1,11 +1,11 @@
-#include "net/stream.h"
+#include "net/stream/stream.h"
 
 #include <cstring>
 
 #include <fmt/format.h>
 
-#include "net/socket_stream.h"
-#include "net/stream_factory.h"
+#include "net/stream/socket_stream.h"
+#include "net/stream/stream_factory.h"
 
 namespace rivera::net {
 namespace {

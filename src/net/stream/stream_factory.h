@@ -7,9 +7,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 
-#include "net/stream.h"
-#include "net/tls.h"
-#include "net/tls_failure.h"
+#include "net/stream/stream.h"
+#include "net/stream/tls.h"
+#include "net/stream/tls_failure.h"
 
 namespace rivera::net {
 

@@ -1,13 +1,13 @@
-#include "net/stream.h"
+#include "net/stream/stream.h"
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
 
-#include "base/task_group.h"
-#include "net/stream_factory.h"
-#include "net/test_certificates.h"
-#include "net/test_run.h"
+#include "base/work/task_group.h"
+#include "net/stream/stream_factory.h"
+#include "net/testing/test_certificates.h"
+#include "net/testing/test_run.h"
 
 namespace rivera::net {
 namespace {

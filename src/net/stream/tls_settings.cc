@@ -1,4 +1,4 @@
-#include "net/tls_settings.h"
+#include "net/stream/tls_settings.h"
 
 #include <algorithm>
 #include <map>
@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <openssl/ssl.h>
 
-#include "net/certificate_authority.h"
+#include "net/crypto/certificate_authority.h"
 
 namespace rivera::net {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "net/tls.h"
+#include "net/stream/tls.h"
 
 namespace rivera::net {
 

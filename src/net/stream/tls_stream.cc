@@ -9,9 +9,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "net/peer_identity.h"
-#include "net/socket_stream.h"
-#include "net/stream_factory.h"
+#include "net/stream/peer_identity.h"
+#include "net/stream/socket_stream.h"
+#include "net/stream/stream_factory.h"
 
 namespace rivera::net {
 namespace {

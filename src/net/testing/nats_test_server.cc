@@ -1,4 +1,4 @@
-#include "net/nats_test_server.h"
+#include "net/testing/nats_test_server.h"
 
 #include <arpa/inet.h>
 #include <chrono>

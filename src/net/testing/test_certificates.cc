@@ -1,8 +1,8 @@
-#include "net/test_certificates.h"
+#include "net/testing/test_certificates.h"
 
 #include <fmt/format.h>
 
-#include "net/certificate_authority.h"
+#include "net/crypto/certificate_authority.h"
 
 namespace rivera::net {
 

@@ -1,4 +1,4 @@
-#include "net/test_relay.h"
+#include "net/testing/test_relay.h"
 
 #include <array>
 #include <future>
@@ -15,7 +15,7 @@
 #include <boost/asio/write.hpp>
 
 #include "base/asio.h"
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::net {
 namespace {

@@ -10,7 +10,7 @@
 #include <boost/asio/strand.hpp>
 
 #include "base/asio.h"
-#include "base/wait.h"
+#include "base/work/wait.h"
 
 namespace rivera::net {
 

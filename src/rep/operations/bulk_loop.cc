@@ -1,6 +1,7 @@
-#include "rep/bulk_loop.h"
+#include "rep/operations/bulk_loop.h"
 
-#include "executor/step.h"
+#include "base/work/cancellation.h"
+#include "executor/steps/step.h"
 
 namespace rivera::rep {
 
@@ -12,7 +13,7 @@ asio::awaitable<void> BulkLoop::run() {
     try {
       co_await pass();
     } catch (const std::exception& e) {
-      if (executor::is_abort(e)) throw;
+      if (base::is_cancellation(e)) throw;
       logger_.error("failed-to-generate-operations", {{"error", e.what()}});
     }
     const auto interval = parts_.evacuation.evacuating ? config_.evacuation_polling_interval : config_.polling_interval;

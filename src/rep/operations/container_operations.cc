@@ -1,7 +1,8 @@
-#include "rep/container_operations.h"
+#include "rep/operations/container_operations.h"
 
-#include "executor/errors.h"
-#include "executor/retry.h"
+#include "base/work/cancellation.h"
+#include "executor/container/errors.h"
+#include "executor/garden/retry.h"
 #include "models/errors.h"
 #include "models/models.h"
 
@@ -236,7 +237,7 @@ asio::awaitable<void> ContainerOperations::complete_task(executor::Container con
     try {
       content = co_await executor_.read_file(container.guid, file, kResultLimit);
     } catch (const std::exception& e) {
-      if (executor::is_abort(e) || executor::is_no_answer(e)) throw;
+      if (base::is_cancellation(e) || executor::is_no_answer(e)) throw;
       failure = e.what();
     }
   }
@@ -320,7 +321,7 @@ asio::awaitable<Outcome> ContainerOperations::settle(std::string guid, BatchOper
         break;
     }
   } catch (const std::exception& e) {
-    if (executor::is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     logger_.info("failed-to-settle", {{"guid", guid}, {"error", e.what()}});  // the next batch sees it again
   }
   co_return Outcome::kDone;

@@ -4,13 +4,13 @@
 #include <set>
 #include <string>
 
-#include "base/log.h"
+#include "base/log/log.h"
 #include "clients/bbs_client.h"
 #include "executor/executor.h"
-#include "rep/config.h"
-#include "rep/operation_queue.h"
-#include "rep/reconcile.h"
-#include "rep/run_request.h"
+#include "rep/operations/operation_queue.h"
+#include "rep/operations/reconcile.h"
+#include "rep/operations/run_request.h"
+#include "rep/settings/config.h"
 
 namespace rivera::rep {
 

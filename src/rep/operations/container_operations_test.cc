@@ -1,9 +1,9 @@
-#include "rep/container_operations.h"
+#include "rep/operations/container_operations.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "rep/testing_cell.h"
+#include "rep/testing/testing_cell.h"
 
 namespace rivera::rep::testing {
 namespace {

@@ -1,8 +1,9 @@
-#include "rep/evacuation.h"
+#include "rep/operations/evacuation.h"
 
 #include <algorithm>
 
-#include "base/task_group.h"
+#include "base/work/cancellation.h"
+#include "base/work/task_group.h"
 
 namespace rivera::rep {
 
@@ -41,7 +42,7 @@ asio::awaitable<void> destroy_one(executor::Executor& containers, std::string gu
   try {
     co_await containers.destroy(guid);
   } catch (const std::exception& e) {
-    if (executor::is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     logger.error("failed-to-delete-container", {{"guid", guid}, {"error", e.what()}});
   }
 }

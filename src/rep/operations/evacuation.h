@@ -4,13 +4,13 @@
 #include <functional>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/metrics.h"
-#include "base/wait.h"
+#include "base/log/log.h"
+#include "base/metrics/metrics.h"
+#include "base/work/wait.h"
 #include "clients/bbs_client.h"
 #include "executor/executor.h"
-#include "rep/config.h"
-#include "rep/container_operations.h"
+#include "rep/operations/container_operations.h"
+#include "rep/settings/config.h"
 
 namespace rivera::rep {
 

@@ -1,6 +1,7 @@
-#include "rep/operation_queue.h"
+#include "rep/operations/operation_queue.h"
 
-#include "executor/step.h"
+#include "base/work/cancellation.h"
+#include "executor/steps/step.h"
 
 namespace rivera::rep {
 
@@ -40,7 +41,7 @@ asio::awaitable<Outcome> OperationQueue::run_one(std::string key, Operation oper
   try {
     co_return co_await operation();
   } catch (const std::exception& e) {
-    if (executor::is_abort(e)) throw;
+    if (base::is_cancellation(e)) throw;
     logger_.error("operation-failed", {{"key", key}, {"error", e.what()}});
   }
   co_return Outcome::kDone;

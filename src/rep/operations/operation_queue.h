@@ -8,9 +8,9 @@
 #include <string>
 
 #include "base/asio.h"
-#include "base/log.h"
-#include "base/task_group.h"
-#include "base/wait.h"
+#include "base/log/log.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
 
 namespace rivera::rep {
 

@@ -1,9 +1,9 @@
-#include "rep/operation_queue.h"
+#include "rep/operations/operation_queue.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "executor/testing_loop.h"
+#include "executor/testing/testing_loop.h"
 
 namespace rivera::rep {
 namespace {

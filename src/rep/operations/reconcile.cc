@@ -1,4 +1,4 @@
-#include "rep/reconcile.h"
+#include "rep/operations/reconcile.h"
 
 #include <set>
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "executor/container.h"
+#include "executor/container/container.h"
 #include "models/models.h"
-#include "rep/container_tags.h"
+#include "rep/settings/container_tags.h"
 
 namespace rivera::rep {
 

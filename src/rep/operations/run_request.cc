@@ -1,12 +1,12 @@
-#include "rep/run_request.h"
+#include "rep/operations/run_request.h"
 
 #include <algorithm>
 
-#include "models/actions.h"
-#include "models/actual_lrp.h"
-#include "models/desired_lrp.h"
-#include "net/http.h"
-#include "rep/root_fs.h"
+#include "models/nouns/actions.h"
+#include "models/nouns/actual_lrp.h"
+#include "models/nouns/desired_lrp.h"
+#include "net/http/http.h"
+#include "rep/settings/root_fs.h"
 
 namespace rivera::rep {
 namespace {

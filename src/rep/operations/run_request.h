@@ -4,10 +4,10 @@
 #include <map>
 #include <string>
 
-#include "executor/container.h"
+#include "executor/container/container.h"
 #include "models/models.h"
-#include "rep/config.h"
-#include "rep/container_tags.h"
+#include "rep/settings/config.h"
+#include "rep/settings/container_tags.h"
 
 namespace rivera::rep {
 

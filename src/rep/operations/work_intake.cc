@@ -1,9 +1,9 @@
-#include "rep/work_intake.h"
+#include "rep/operations/work_intake.h"
 
 #include <algorithm>
 
-#include "rep/container_tags.h"
-#include "rep/root_fs.h"
+#include "rep/settings/container_tags.h"
+#include "rep/settings/root_fs.h"
 
 namespace rivera::rep {
 namespace {

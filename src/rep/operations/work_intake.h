@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "executor/container.h"
-#include "models/cell_state.h"
+#include "executor/container/container.h"
+#include "models/placement/cell_state.h"
 
 namespace rivera::rep {
 

@@ -1,10 +1,10 @@
-#include "rep/cell_report.h"
+#include "rep/reports/cell_report.h"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
 
-#include "models/json.h"
-#include "rep/container_tags.h"
+#include "models/forms/json.h"
+#include "rep/settings/container_tags.h"
 
 namespace rivera::rep {
 namespace {

@@ -4,9 +4,9 @@
 #include <string>
 
 #include "executor/executor.h"
-#include "models/cell_state.h"
 #include "models/models.h"
-#include "rep/config.h"
+#include "models/placement/cell_state.h"
+#include "rep/settings/config.h"
 
 namespace rivera::rep {
 

@@ -1,7 +1,7 @@
-#include "rep/metrics_report.h"
+#include "rep/reports/metrics_report.h"
 
-#include "base/wait.h"
-#include "rep/container_tags.h"
+#include "base/work/wait.h"
+#include "rep/settings/container_tags.h"
 
 namespace rivera::rep {
 namespace {

@@ -3,10 +3,10 @@
 
 #include <string>
 
-#include "base/metrics.h"
+#include "base/metrics/metrics.h"
 #include "executor/container_metrics.h"
 #include "executor/executor.h"
-#include "models/auction_json.h"
+#include "models/placement/auction_json.h"
 
 namespace rivera::rep {
 

@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "base/config.h"
-#include "base/log.h"
-#include "clients/locket_client.h"
+#include "base/config/config.h"
+#include "base/log/log.h"
+#include "clients/locket/locket_client.h"
 #include "executor/executor.h"
-#include "executor/garden_health.h"
-#include "models/cell_state.h"
-#include "net/tls.h"
+#include "executor/garden/garden_health.h"
+#include "models/placement/cell_state.h"
+#include "net/stream/tls.h"
 
 namespace rivera::rep {
 

@@ -1,4 +1,4 @@
-#include "rep/config.h"
+#include "rep/settings/config.h"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>

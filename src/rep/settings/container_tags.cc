@@ -1,4 +1,4 @@
-#include "rep/container_tags.h"
+#include "rep/settings/container_tags.h"
 
 #include <charconv>
 
@@ -7,8 +7,8 @@
 #include <boost/json/value_from.hpp>
 #include <boost/json/value_to.hpp>
 
-#include "models/actual_lrp.h"
-#include "rep/root_fs.h"
+#include "models/nouns/actual_lrp.h"
+#include "rep/settings/root_fs.h"
 
 namespace rivera::rep {
 namespace {

@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
-#include "executor/container.h"
-#include "models/cell_state.h"
+#include "executor/container/container.h"
 #include "models/models.h"
+#include "models/placement/cell_state.h"
 
 namespace rivera::rep {
 

@@ -1,4 +1,4 @@
-#include "rep/root_fs.h"
+#include "rep/settings/root_fs.h"
 
 #include <string_view>
 

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "models/cell_state.h"
+#include "models/placement/cell_state.h"
 
 namespace rivera::rep {
 

@@ -9,13 +9,13 @@
 
 #include "base/files.h"
 #include "clients/bbs_client.h"
-#include "executor/testing_backend.h"
-#include "executor/testing_loop.h"
-#include "models/testing.h"
-#include "net/http_server.h"
-#include "rep/bulk_loop.h"
+#include "executor/testing/testing_backend.h"
+#include "executor/testing/testing_loop.h"
+#include "models/testing/testing.h"
+#include "net/http/http_server.h"
 #include "rep/cell_service.h"
-#include "rep/container_operations.h"
+#include "rep/operations/bulk_loop.h"
+#include "rep/operations/container_operations.h"
 
 namespace rivera::rep::testing {
 

@@ -6,7 +6,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/ids.h"
-#include "net/certificate_authority.h"
+#include "net/crypto/certificate_authority.h"
 
 namespace rivera::simulation {
 namespace {

@@ -9,11 +9,11 @@
 #include "auction/placement.h"
 #include "base/files.h"
 #include "clients/bbs_client.h"
-#include "clients/locket_client.h"
-#include "net/tls.h"
+#include "clients/locket/locket_client.h"
+#include "net/stream/tls.h"
 #include "simulation/real/program_process.h"
 #include "sql/database_config.h"
-#include "sql/test_servers.h"
+#include "sql/testing/test_servers.h"
 
 namespace rivera::simulation {
 

@@ -8,11 +8,11 @@
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
-#include "clients/presence_keeper.h"
-#include "models/json.h"
-#include "models/testing.h"
-#include "simulation/measures.h"
+#include "clients/locket/presence_keeper.h"
+#include "models/forms/json.h"
+#include "models/testing/testing.h"
 #include "simulation/real/simulated_cell.h"
+#include "simulation/world/measures.h"
 
 namespace rivera::simulation {
 namespace {

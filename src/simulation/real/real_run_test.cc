@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/testing/places.h"
+
 namespace rivera::simulation {
 namespace {
 
@@ -11,7 +13,7 @@ RealOptions a_small_run() {
   options.cells = 6;
   options.instances = 60;
   options.processes = 7;
-  options.programs = RIVERA_BIN_DIR;
+  options.programs = base::bin_dir();
   options.patience = std::chrono::seconds(100);
   return options;
 }

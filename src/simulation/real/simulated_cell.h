@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
-#include "base/task_group.h"
-#include "base/wait.h"
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
 #include "clients/bbs_client.h"
-#include "models/cell_state.h"
 #include "models/models.h"
-#include "net/http_router.h"
-#include "net/http_server.h"
+#include "models/placement/cell_state.h"
+#include "net/http/http_router.h"
+#include "net/http/http_server.h"
 
 namespace rivera::simulation {
 

@@ -1,11 +1,11 @@
-#include "simulation/cell_picture.h"
+#include "simulation/report/cell_picture.h"
 
 #include <algorithm>
 #include <map>
 
 #include <fmt/format.h>
 
-#include "simulation/svg.h"
+#include "simulation/report/svg.h"
 
 namespace rivera::simulation {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "simulation/world.h"
+#include "simulation/world/world.h"
 
 namespace rivera::simulation {
 

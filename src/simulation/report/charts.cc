@@ -1,4 +1,4 @@
-#include "simulation/charts.h"
+#include "simulation/report/charts.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "simulation/svg.h"
+#include "simulation/report/svg.h"
 
 namespace rivera::simulation {
 namespace {

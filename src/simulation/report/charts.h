@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "simulation/measures.h"
+#include "simulation/world/measures.h"
 
 namespace rivera::simulation {
 

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "simulation/cell_picture.h"
-#include "simulation/charts.h"
-#include "simulation/report.h"
-#include "simulation/svg.h"
+#include "simulation/report/cell_picture.h"
+#include "simulation/report/charts.h"
+#include "simulation/report/report.h"
+#include "simulation/report/svg.h"
 
 namespace rivera::simulation {
 namespace {

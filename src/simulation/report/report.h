@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "simulation/scenario.h"
+#include "simulation/scenarios/scenario.h"
 
 namespace rivera::simulation {
 

@@ -1,12 +1,12 @@
-#include "simulation/report.h"
+#include "simulation/report/report.h"
 
 #include <gtest/gtest.h>
 
-#include "simulation/cell_picture.h"
-#include "simulation/charts.h"
-#include "simulation/scenarios.h"
-#include "simulation/svg.h"
-#include "simulation/upstream_scenarios.h"
+#include "simulation/report/cell_picture.h"
+#include "simulation/report/charts.h"
+#include "simulation/report/svg.h"
+#include "simulation/scenarios/scenarios.h"
+#include "simulation/scenarios/upstream_scenarios.h"
 
 namespace rivera::simulation {
 namespace {

@@ -1,4 +1,4 @@
-#include "simulation/svg.h"
+#include "simulation/report/svg.h"
 
 #include <cmath>
 

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include "simulation/measures.h"
-#include "simulation/report.h"
-#include "simulation/svg.h"
+#include "simulation/report/report.h"
+#include "simulation/report/svg.h"
+#include "simulation/world/measures.h"
 
 namespace rivera::simulation {
 namespace {

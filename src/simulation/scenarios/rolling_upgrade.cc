@@ -3,8 +3,8 @@
 
 #include <fmt/format.h>
 
-#include "simulation/scenario_parts.h"
-#include "simulation/scenarios.h"
+#include "simulation/scenarios/scenario_parts.h"
+#include "simulation/scenarios/scenarios.h"
 
 namespace rivera::simulation {
 namespace {

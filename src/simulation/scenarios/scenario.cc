@@ -1,8 +1,10 @@
-#include "simulation/scenario.h"
+#include "simulation/scenarios/scenario.h"
 
 #include <algorithm>
 #include <numeric>
 #include <random>
+
+#include "simulation/world/measures.h"
 
 namespace rivera::simulation {
 namespace {

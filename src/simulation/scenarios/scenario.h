@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "simulation/timeline.h"
+#include "simulation/world/timeline.h"
 
 namespace rivera::simulation {
 

@@ -1,4 +1,4 @@
-#include "simulation/scenario_parts.h"
+#include "simulation/scenarios/scenario_parts.h"
 
 #include <algorithm>
 

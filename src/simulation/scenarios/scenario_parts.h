@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "simulation/scenarios.h"
+#include "simulation/scenarios/scenarios.h"
 
 namespace rivera::simulation {
 

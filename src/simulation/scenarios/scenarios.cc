@@ -1,12 +1,12 @@
-#include "simulation/scenarios.h"
+#include "simulation/scenarios/scenarios.h"
 
 #include <algorithm>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
-#include "simulation/measures.h"
-#include "simulation/scenario_parts.h"
+#include "simulation/scenarios/scenario_parts.h"
+#include "simulation/world/measures.h"
 
 namespace rivera::simulation {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "simulation/scenario.h"
+#include "simulation/scenarios/scenario.h"
 
 namespace rivera::simulation {
 

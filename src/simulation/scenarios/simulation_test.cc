@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include "simulation/measures.h"
-#include "simulation/scenarios.h"
-#include "simulation/upstream_scenarios.h"
+#include "simulation/scenarios/scenarios.h"
+#include "simulation/scenarios/upstream_scenarios.h"
+#include "simulation/world/measures.h"
 
 namespace rivera::simulation {
 namespace {

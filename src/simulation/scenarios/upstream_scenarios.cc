@@ -1,4 +1,4 @@
-#include "simulation/upstream_scenarios.h"
+#include "simulation/scenarios/upstream_scenarios.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "simulation/measures.h"
+#include "simulation/world/measures.h"
 
 namespace rivera::simulation {
 namespace {

@@ -1,4 +1,4 @@
-#include "simulation/measures.h"
+#include "simulation/world/measures.h"
 
 #include <algorithm>
 #include <cmath>

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "simulation/world.h"
+#include "simulation/world/world.h"
 
 namespace rivera::simulation {
 

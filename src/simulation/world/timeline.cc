@@ -1,4 +1,4 @@
-#include "simulation/timeline.h"
+#include "simulation/world/timeline.h"
 
 #include <algorithm>
 

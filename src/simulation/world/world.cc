@@ -1,4 +1,4 @@
-#include "simulation/world.h"
+#include "simulation/world/world.h"
 
 #include <algorithm>
 #include <time.h>

@@ -1,4 +1,4 @@
-#include "sql/test_relay.h"
+#include "sql/testing/test_relay.h"
 
 #include <array>
 

@@ -9,8 +9,8 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "base/wait.h"
-#include "sql/test_servers.h"
+#include "base/work/wait.h"
+#include "sql/testing/test_servers.h"
 
 namespace rivera::sql {
 

@@ -1,4 +1,4 @@
-#include "sql/test_servers.h"
+#include "sql/testing/test_servers.h"
 
 #include <chrono>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <thread>
 #include <unistd.h>
 
-#include "base/subprocess.h"
+#include "base/process/subprocess.h"
 #include "sql/database.h"
 
 extern char** environ;
