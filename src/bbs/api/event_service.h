@@ -13,10 +13,10 @@
 
 namespace rivera::bbs {
 
-// Adds its routes when it is made.
+// The constructor adds the routes.
 class EventService {
  public:
-  // A client that takes nothing for `write_limit` is cut off.
+  // A client that reads nothing for `write_limit` is disconnected.
   EventService(net::HttpRouter& router, Api& api, EventHub& hub,
                std::chrono::nanoseconds write_limit = std::chrono::minutes(1));
 

@@ -1,6 +1,6 @@
-// What the ledger makes of a database that fails (docs/spec/bbs.md §6.5, §9.5): real servers, killed, cut off at their
-// commit, hanging, deadlocked and out of disk. Nothing acknowledged or published is lost, nobody waits for ever, and
-// all goes on by itself afterwards.
+// The ledger with a database that fails (docs/spec/bbs.md §6.5, §9.5): real servers, killed, disconnected at their
+// commit, hanging, deadlocked and out of disk. Nothing acknowledged or published is lost, every wait is bounded, and
+// the ledger recovers without intervention.
 #include <chrono>
 #include <fstream>
 #include <sys/mount.h>
@@ -20,12 +20,12 @@ using sql::Engine;
 using sql::TestRelay;
 using sql::TestServer;
 
-constexpr Ledger::Patience kImpatient = {.answer = 2s, .outage = 500ms, .requests = 1000};
+constexpr Ledger::Limits kShortLimits = {.answer = 2s, .outage = 500ms, .requests = 1000};
 
 class Faults {
  public:
   explicit Faults(TestServer& server)
-      : server_(server), relay_(server), harness_(std::make_unique<LedgerHarness>(relay_.config(), kImpatient)) {}
+      : server_(server), relay_(server), harness_(std::make_unique<LedgerHarness>(relay_.config(), kShortLimits)) {}
 
   void check() {
     a_commit_that_may_or_may_not_have_happened();
@@ -55,7 +55,7 @@ class Faults {
     expect_all_well("after-cuts");
   }
 
-  // A stranger locks a row that the ledger wants next, then wants what the ledger has locked.
+  // Another session locks a row that the ledger needs next, then waits for a row that the ledger has locked.
   void a_deadlock_with_a_stranger() {
     SCOPED_TRACE("deadlock");
     ASSERT_EQ(harness_->desire("contended"), "");
@@ -115,7 +115,7 @@ class Faults {
     EXPECT_NE(stuck.get(), "");
     EXPECT_NE(behind.get(), "");
     EXPECT_NE(harness_->desire("refused"), "");
-    EXPECT_LT(std::chrono::steady_clock::now() - start, 2 * kImpatient.answer + 2s) << "nobody waits without end";
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 2 * kShortLimits.answer + 2s) << "nobody waits without end";
     EXPECT_FALSE(harness_->is_committed("stuck"));
     EXPECT_TRUE(harness_->is_committed("after-cuts")) << "reads go on";
     relay_.forward();
@@ -161,7 +161,7 @@ TEST_P(DatabaseFaults, LoseNothingAndPass) {
 INSTANTIATE_TEST_SUITE_P(Servers, DatabaseFaults, testing::Values(Engine::kPostgres, Engine::kMysql),
                          [](const auto& engine) { return std::string(to_string(engine.param)); });
 
-// A file system of its own that can be filled up.
+// A separate file system that the test can fill.
 class SmallDisk {
  public:
   explicit SmallDisk(int megabytes) {
@@ -198,7 +198,7 @@ TEST_P(FullDisk, IsAnErrorUntilThereIsRoom) {
     server = std::make_unique<TestServer>(GetParam(), disk.path());
     config = server->config();
   }
-  LedgerHarness harness(config, kImpatient);
+  LedgerHarness harness(config, kShortLimits);
   ASSERT_EQ(harness.desire("before"), "");
   disk.fill();
   std::string error;

@@ -12,8 +12,8 @@ namespace {
 
 constexpr auto kRetryInterval = std::chrono::milliseconds(500);
 
-// Whether the transaction may have happened although it failed. It is then written again until that is certain: writing
-// it twice does no harm, but an answer would be a guess.
+// True if the transaction may have been committed although it failed. It is then written again until the result is
+// known: writing it twice is safe, but an answer before that would be a guess.
 bool is_in_doubt(const sql::Error& e) {
   return e.error_class() == sql::ErrorClass::kConnection || e.error_class() == sql::ErrorClass::kTimeout;
 }
@@ -25,7 +25,7 @@ struct Ledger::Batch {
   explicit Batch(asio::any_io_executor executor) : done(executor) {}
   std::vector<std::shared_ptr<Outcome>> outcomes;
   base::Condition done;
-  bool overdue = false;  // nobody waits any longer, though it goes on
+  bool overdue = false;  // its callers were answered, but it is still being written
   bool finished = false;
   std::optional<models::ModelError> failure;
 };
@@ -59,7 +59,7 @@ asio::awaitable<void> Ledger::load() {
     std::vector<RecordKey> lost;
     for (UnreadableRecord& record : loaded.unreadable) {
       logger_.error("unreadable-row", {{"guid", record.key.guid}, {"reason", record.why}, {"lost", record.is_lost}});
-      const bool is_deleted = record.is_lost && record.key.kind != RecordKind::kTask;  // a task by convergence
+      const bool is_deleted = record.is_lost && record.key.kind != RecordKind::kTask;  // convergence deletes tasks
       if (is_deleted) {
         lost.push_back(record.key);
       } else {
@@ -97,7 +97,7 @@ asio::awaitable<Outcome> Ledger::run_at_home(Operation operation) {
     throw *refusal;
   }
   if (outcome->changes.empty()) {
-    // The answer may rest on something that is not durable yet.
+    // The answer may depend on a change that is not durable yet.
     const bool in_doubt = outcome->subject.empty() ? !dirty_.empty() : dirty_.contains(outcome->subject);
     if (in_doubt) {
       const std::shared_ptr<Batch> newest = gathering_->outcomes.empty() ? in_flight_ : gathering_;
@@ -118,7 +118,7 @@ std::optional<models::ModelError> Ledger::refusal_of(const Outcome& outcome) con
   if (outcome.changes.empty()) return std::nullopt;
   if (!fits_its_columns(outcome.changes)) return models::bad_request();
   if (away_) return away_;
-  if (gathering_->outcomes.size() < options_.patience.requests) return std::nullopt;
+  if (gathering_->outcomes.size() < options_.limits.requests) return std::nullopt;
   return models::unknown_error("too many requests wait for the database: nothing was changed");
 }
 
@@ -147,7 +147,8 @@ asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
   for (const auto& outcome : batch->outcomes) {
     changes.insert(changes.end(), outcome->changes.begin(), outcome->changes.end());
   }
-  // Once in doubt, always: a later attempt that fails for sure says nothing of the one that may have succeeded.
+  // Once in doubt, always in doubt: a later attempt that certainly failed does not tell whether the earlier one
+  // succeeded.
   bool in_doubt = false;
   const auto started = std::chrono::steady_clock::now();
   for (;;) {
@@ -174,27 +175,28 @@ asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
       if (failure->type() == models::Error::Unrecoverable && options_.give_up) options_.give_up(failure->message());
       co_return;
     }
-    if (std::chrono::steady_clock::now() - started >= options_.patience.outage) {
+    if (std::chrono::steady_clock::now() - started >= options_.limits.outage) {
       fail_gathering(models::unknown_error("the database is away, nothing was changed: " + failure->message()));
     }
     co_await base::sleep_for(kRetryInterval);
   }
 }
 
-// Bounds what a transaction that does not end holds up.
+// Bounds how long callers wait for a transaction that does not end.
 asio::awaitable<void> Ledger::watch(std::shared_ptr<Batch> batch) {
   while (!batch->finished) {
-    const bool notified = co_await batch->done.wait_for(options_.patience.answer);
+    const bool notified = co_await batch->done.wait_for(options_.limits.answer);
     if (notified || batch->finished) continue;
     if (!batch->overdue) logger_.error("no-answer-from-database", {{"requests", batch->outcomes.size()}});
     batch->overdue = true;
     batch->done.notify_all();
     fail_gathering(models::unknown_error("the database does not answer: nothing was changed"));
-    store_.cut_silent_connections(options_.patience.answer / 2);
+    store_.cut_silent_connections(options_.limits.answer / 2);
   }
 }
 
-// Where changes have gathered, their transaction begins first: answers and events are made while it is being written.
+// If changes have gathered, their transaction begins first; answers and events of the previous one are made while it is
+// being written.
 void Ledger::tell(std::shared_ptr<Batch> durable) {
   const bool next_begins_now = !gathering_->outcomes.empty() && !is_paused_;
   if (!next_begins_now) return commit(*durable);
@@ -226,7 +228,7 @@ void Ledger::fail(Batch& batch, const models::ModelError& error) {
   batch.done.notify_all();
 }
 
-// What stands on a transaction that has failed or is in doubt; further changes are refused until that one has ended.
+// Fails the changes decided after a transaction that failed or is in doubt. Further changes are refused until it ends.
 void Ledger::fail_gathering(const models::ModelError& error) {
   fail(*gathering_, error);
   gathering_ = std::make_shared<Batch>(home_);

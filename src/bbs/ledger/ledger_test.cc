@@ -89,7 +89,7 @@ TEST_F(LedgerTest, PublishesWhatIsCommitted) {
       << "desired, and two instances on two hubs";
 }
 
-// Many callers at once, each of whom must see his own write.
+// Many concurrent callers, each of which must see its own write.
 TEST_F(LedgerTest, ConcurrentCallersAreCommittedInGroups) {
   std::vector<std::future<Outcome>> answers;
   for (int i = 0; i < 200; ++i) {
@@ -102,7 +102,7 @@ TEST_F(LedgerTest, ConcurrentCallersAreCommittedInGroups) {
   EXPECT_EQ(store_->load().records.size(), 600u);
 }
 
-// Runs operations in one turn of the home strand, so that they stand one on the other before anything is durable.
+// Runs operations in one turn of the home strand, so that each builds on the previous before anything is durable.
 asio::awaitable<std::vector<std::optional<models::Error::Type>>> all_at_once(
     Ledger& ledger, std::vector<Ledger::Operation> operations) {
   const auto executor = co_await asio::this_coro::executor;

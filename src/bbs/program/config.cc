@@ -68,7 +68,7 @@ void read_telemetry(const base::ConfigFile& file, Config& config) {
   }
 }
 
-// Keys that upstream's job renders and that change nothing here. A wrong value is a mistake all the same.
+// Keys that upstream's job renders and that have no effect here. A value of the wrong type is an error all the same.
 void check_unused(const base::ConfigFile& file) {
   file.text("advertise_url");
   file.flag("require_ssl");

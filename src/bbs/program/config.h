@@ -35,8 +35,8 @@ struct Config {
   std::chrono::nanoseconds communication_timeout = std::chrono::seconds(10);
   ConvergenceLoop::Options convergence;
   DatabaseCheckLoop::Options database_check;
-  // Ours, `reconcile_with_database_before_calls`: each call sees what others have just written to the database. For
-  // test suites that write there beside a running BBS; it costs a look at every row a call.
+  // Not upstream's, `reconcile_with_database_before_calls`: each call sees what others wrote to the database. For test
+  // suites that write to the database of a running BBS; it costs a comparison of every row a call.
   bool reconcile_before_calls = false;
   std::size_t update_workers = 1000;         // calls to reps at once
   std::size_t task_callback_workers = 1000;  // callbacks at once

@@ -160,7 +160,7 @@ void Records::count(const ActualLRPRecord& lrp, int by) {
     case models::ActualLRP::SUSPECT:
       (running ? tally_.suspect_running : tally_.suspect_claimed) += by;
       break;
-    default:  // no metric tells of evacuating ones
+    default:  // no metric counts evacuating LRPs
       break;
   }
 }

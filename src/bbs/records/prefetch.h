@@ -1,5 +1,5 @@
-// Going through very many records. They lie all over the memory: asking for the next ones before they are needed makes
-// waiting for one overlap with waiting for the others, which is most of what such a walk costs.
+// Iteration over very many records with software prefetch. The records are scattered over the heap, so cache misses
+// dominate the cost of a list; prefetching the next ones makes their misses overlap.
 #pragma once
 
 #include <cstddef>
@@ -11,15 +11,15 @@
 
 namespace rivera::bbs {
 
-// How many records ahead to ask: some hundred nanoseconds' worth of work.
-inline constexpr std::size_t kAhead = 12;
+// Prefetch distance in records: about a hundred nanoseconds of work.
+inline constexpr std::size_t kPrefetchDistance = 12;
 
-inline void ask_for(const void* memory) { __builtin_prefetch(memory); }
+inline void prefetch(const void* memory) { __builtin_prefetch(memory); }
 
-// The whole of a text, as far as the processor does not go on by itself.
-inline void ask_for_text(const std::string& text) {
+// Prefetches a text, up to the length after which the hardware prefetcher takes over.
+inline void prefetch_text(const std::string& text) {
   constexpr std::size_t kLine = 64, kLines = 4;
-  for (std::size_t at = 0; at < kLines * kLine && at < text.size(); at += kLine) ask_for(text.data() + at);
+  for (std::size_t at = 0; at < kLines * kLine && at < text.size(); at += kLine) prefetch(text.data() + at);
 }
 
 // Calls `visit(process)` for each.
@@ -27,10 +27,10 @@ template <typename Visit>
 void for_each_process(const Records& records, Visit visit) {
   const auto& processes = records.processes();
   auto ahead = processes.begin();
-  for (std::size_t i = 0; i < kAhead && ahead != processes.end(); ++i) ++ahead;
+  for (std::size_t i = 0; i < kPrefetchDistance && ahead != processes.end(); ++i) ++ahead;
   for (const auto& [guid, process] : processes) {
     if (ahead != processes.end()) {
-      ask_for(ahead->second.instances.data());
+      prefetch(ahead->second.instances.data());
       ++ahead;
     }
     visit(process);
@@ -40,13 +40,14 @@ void for_each_process(const Records& records, Visit visit) {
 template <typename Record>
 using Found = std::vector<const std::shared_ptr<const Record>*>;
 
-// Shares what has been found, each as `as(pointer)`.
+// Returns a shared view of each record found, made by `as(pointer)`.
 template <typename Record, typename As>
 auto share_each(const Found<Record>& found, As as) {
   std::vector<decltype(as(*found.front()))> shared;
   shared.reserve(found.size());
   for (std::size_t i = 0; i < found.size(); ++i) {
-    if (i + kAhead < found.size()) ask_for(found[i + kAhead]->get());  // its count lies beside the record
+    if (i + kPrefetchDistance < found.size())
+      prefetch(found[i + kPrefetchDistance]->get());  // the reference count is beside the record
     shared.push_back(as(*found[i]));
   }
   return shared;
