@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/work/wait.h"
 #include "gorouter/testing/gorouter_harness.h"
+#include "gorouter/testing/raw_backend.h"
 
 namespace rivera::gorouter {
 namespace {
@@ -350,6 +351,54 @@ TEST_F(GorouterHarness, PassesUpgradedConnectionsOn) {
     EXPECT_EQ(router_->plane().probe.websocket_upgrades, 1u);
     stream.reset();
     co_await until([&] { return router_->plane().probe.client_connections == 0; });
+  });
+}
+
+// The rest of the body and the bytes of the new protocol would be read from the client by two at a time.
+TEST_F(GorouterHarness, RefusesToSwitchProtocolsInTheMiddleOfARequest) {
+  with_router([&]() -> asio::awaitable<void> {
+    TestApp app(executor_, "a", [](net::HttpExchange& exchange) -> asio::awaitable<void> {
+      net::ResponseHead head;
+      head.status = 101;
+      head.headers.set("Upgrade", "websocket");
+      head.headers.set("Connection", "Upgrade");
+      auto stream = co_await exchange.take_over(std::move(head));
+      co_await stream->write("switched");
+    });
+    co_await register_app(app, "app");
+    const std::string answer = co_await exchange_bytes(
+        "POST / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 100\r\n\r\npart");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n")) << answer;
+    EXPECT_FALSE(contains_text(answer, "switched")) << answer;
+    EXPECT_EQ(router_->plane().probe.websocket_upgrades, 0u);
+  });
+}
+
+TEST_F(GorouterHarness, TimesTheConnectionThatReplacesAClosedIdleOne) {
+  config_.endpoint_timeout = 300ms;
+  with_router([&]() -> asio::awaitable<void> {
+    RawBackend backend(executor_);
+    routing::RegistryMessage message;
+    message.host = "127.0.0.1";
+    message.port = backend.port();
+    message.uris.push_back("app");
+    std::string payload = to_json(message);
+    co_await publish("router.register", std::move(payload));
+    auto client = co_await connect();
+    const std::string request = "GET / HTTP/1.1\r\nHost: app\r\n\r\n";
+    co_await client->write(request);
+    auto idle = co_await backend.accept();
+    co_await read_until(*idle, "\r\n\r\n");
+    co_await idle->write("HTTP/1.1 204 No Content\r\n\r\n");
+    co_await read_until(*client, "\r\n\r\n");
+    co_await client->write(request);
+    co_await read_until(*idle, "\r\n\r\n");
+    idle->close();
+    auto replacement = co_await backend.accept();
+    co_await read_until(*replacement, "\r\n\r\n");
+    const std::string answer = co_await read_until(*client, "\r\n\r\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n")) << answer;
+    EXPECT_TRUE(contains_text(answer, "endpoint_failure (context deadline exceeded)")) << answer;
   });
 }
 

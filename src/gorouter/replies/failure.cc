@@ -79,15 +79,15 @@ Failure failure_of_dial(const net::DialError& error, const std::string& address)
   return {FailureClass::kDial, fmt::format("dial tcp {}: connect: {}", address, reason(error.code))};
 }
 
-Failure failure_of_exchange(const error_code& error, const ExchangeState& state) {
+Failure failure_of_connection(const error_code& error, const ConnectionState& state) {
   if (net::tls_failure_of(error) == net::TlsFailure::kRemoteRejectedCertificate) {
     return {FailureClass::kRemoteFailedCertificateCheck, "remote error: tls: bad certificate"};
   }
   const bool ended = error == asio::error::eof;
   const bool reset = error == asio::error::connection_reset || error == asio::error::broken_pipe;
   if (!state.request_head_written) return {FailureClass::kIncompleteRequest, ended ? "EOF" : reason(error)};
-  if (ended && state.is_idempotent && !state.response_begun) return {FailureClass::kIdempotentEof, "EOF"};
-  if (ended) return {FailureClass::kOther, state.response_begun ? "unexpected EOF" : "EOF"};
+  if (ended && state.is_idempotent) return {FailureClass::kIdempotentEof, "EOF"};
+  if (ended) return {FailureClass::kOther, "EOF"};
   std::string text = fmt::format("read tcp {}->{}: read: {}", state.local_address, state.peer_address, reason(error));
   return {reset ? FailureClass::kResetOnRead : FailureClass::kOther, std::move(text)};
 }

@@ -41,15 +41,15 @@ bool marks_failed(FailureClass kind);
 bool prunes_tls_endpoint(FailureClass kind);
 
 Failure failure_of_dial(const net::DialError& error, const std::string& address);
-// An error on an established connection before the response's head.
-struct ExchangeState {
+
+// What had happened on an established connection before it failed; the response's head had not arrived.
+struct ConnectionState {
   bool request_head_written = false;
   bool is_idempotent = false;  // without body, and of a method or with a header that says so
-  bool response_begun = false;
   std::string local_address;
   std::string peer_address;
 };
-Failure failure_of_exchange(const error_code& error, const ExchangeState& state);
+Failure failure_of_connection(const error_code& error, const ConnectionState& state);
 // The bytes that came are no response.
 Failure malformed_response(const std::string& what);
 
