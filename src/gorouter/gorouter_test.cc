@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 bool contains_text(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
-TEST_F(GorouterHarness, SaysThatAnUnknownHostDoesNotExist) {
+TEST_F(GorouterHarness, RespondsWithNotFoundToAnUnknownHost) {
   with_router([&]() -> asio::awaitable<void> {
     const std::string answer =
         co_await exchange_bytes("GET /x HTTP/1.1\r\nHost: nope.example.com\r\nConnection: close\r\n\r\n");
@@ -29,7 +29,7 @@ TEST_F(GorouterHarness, SaysThatAnUnknownHostDoesNotExist) {
   });
 }
 
-TEST_F(GorouterHarness, SendsRequestsToWhoeverIsRegisteredInTurn) {
+TEST_F(GorouterHarness, BalancesRequestsOverRegisteredEndpoints) {
   with_router([&]() -> asio::awaitable<void> {
     TestApp a(executor_, "a"), b(executor_, "b");
     co_await register_app(a, "app.example.com");
@@ -52,7 +52,7 @@ TEST_F(GorouterHarness, SendsRequestsToWhoeverIsRegisteredInTurn) {
   });
 }
 
-TEST_F(GorouterHarness, TellsTheBackendWhoAsksAndWhereItWent) {
+TEST_F(GorouterHarness, SetsForwardingHeadersForTheBackend) {
   with_router([&]() -> asio::awaitable<void> {
     TestApp app(executor_, "a");
     co_await register_app(app, "app.example.com");
@@ -157,7 +157,7 @@ TEST_F(GorouterHarness, ServesPipelinedRequestsInOrder) {
   });
 }
 
-TEST_F(GorouterHarness, RefusesMalformedRequestsAndGoesOn) {
+TEST_F(GorouterHarness, RefusesMalformedRequestsAndKeepsServing) {
   with_router([&]() -> asio::awaitable<void> {
     TestApp app(executor_, "a");
     co_await register_app(app, "app");
@@ -256,7 +256,7 @@ TEST_F(GorouterHarness, TriesAnotherEndpointWhenOneDoesNotAnswer) {
   });
 }
 
-TEST_F(GorouterHarness, TellsTheClientWhenAnAnswerBreaksOff) {
+TEST_F(GorouterHarness, ClosesTheClientConnectionWhenAResponseIsIncomplete) {
   with_router([&]() -> asio::awaitable<void> {
     TestApp app(executor_, "a", [](net::HttpExchange& exchange) -> asio::awaitable<void> {
       net::ResponseHead head;
@@ -295,7 +295,7 @@ TEST_F(GorouterHarness, StreamsAnswersAsTheyCome) {
   });
 }
 
-TEST_F(GorouterHarness, GivesUpOnABackendThatTakesTooLong) {
+TEST_F(GorouterHarness, EndsARequestAtTheEndpointTimeout) {
   config_.endpoint_timeout = 200ms;
   with_router([&]() -> asio::awaitable<void> {
     TestApp app(executor_, "a", [](net::HttpExchange& exchange) { return exchange.client_gone(); });
@@ -306,7 +306,7 @@ TEST_F(GorouterHarness, GivesUpOnABackendThatTakesTooLong) {
   });
 }
 
-TEST_F(GorouterHarness, LetsTheBackendGoWhenTheClientIsGone) {
+TEST_F(GorouterHarness, ClosesTheBackendConnectionWhenTheClientDisconnects) {
   with_router([&]() -> asio::awaitable<void> {
     bool asked = false, gone = false;
     TestApp app(executor_, "a", [&](net::HttpExchange& exchange) -> asio::awaitable<void> {
@@ -354,7 +354,7 @@ TEST_F(GorouterHarness, PassesUpgradedConnectionsOn) {
   });
 }
 
-// The rest of the body and the bytes of the new protocol would be read from the client by two at a time.
+// The rest of the body and the bytes of the new protocol would be read by two coroutines at a time.
 TEST_F(GorouterHarness, RefusesToSwitchProtocolsInTheMiddleOfARequest) {
   with_router([&]() -> asio::awaitable<void> {
     TestApp app(executor_, "a", [](net::HttpExchange& exchange) -> asio::awaitable<void> {
@@ -476,7 +476,7 @@ TEST_F(GorouterHarness, VerifiesInstancesByTheirCertificates) {
     EXPECT_EQ(response.status, 503);
     EXPECT_EQ(response.body, "503 Service Unavailable\n");
     response = co_await get("wrong");
-    EXPECT_EQ(response.status, 404) << "an instance that is somebody else is taken out";
+    EXPECT_EQ(response.status, 404) << "an instance with another identity is removed";
     response = co_await get("plain");
     EXPECT_EQ(response.status, 525);
     EXPECT_EQ(wrong.requests() + plain.requests(), 0);

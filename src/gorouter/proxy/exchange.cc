@@ -156,14 +156,14 @@ asio::awaitable<void> Exchange::respond(RouterResponse response) {
   // A client that waits for permission may or may not send its body after this response: what the next bytes on the
   // connection mean is unknown.
   if (response.close || (traits_.expects_continue && body_.is_pending())) keep_alive_ = false;
-  RouterResponseFacts facts;
-  facts.is_head = traits_.is_head;
-  facts.client_minor = request_.minor;
-  facts.keep_alive = keep_alive_;
-  facts.request_id = request_id_;
-  facts.date = plane_.date;
+  ResponseContext context;
+  context.is_head = traits_.is_head;
+  context.client_minor = request_.minor;
+  context.keep_alive = keep_alive_;
+  context.request_id = request_id_;
+  context.date = plane_.date;
   std::string out;
-  append_router_response(out, response, facts, config_.rewrite);
+  append_router_response(out, response, context, config_.rewrite);
   response_begun_ = true;
   record_.status = response.status;
   record_.router_error = response.error;

@@ -77,7 +77,7 @@ class Exchange {
   std::string request_id_;
   std::string forwarded_for_;
   std::string forwarded_proto_;
-  StickyWish sticky_;
+  StickyRequest sticky_;
   std::shared_ptr<routing::RoutePool> pool_;
   std::shared_ptr<const routing::Endpoint> endpoint_;  // the last one tried, for the log
   std::optional<Attempt> attempt_;                     // the running one

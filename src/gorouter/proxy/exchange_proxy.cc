@@ -29,7 +29,7 @@ Failure no_endpoints() { return {FailureClass::kNoEndpoints, "No endpoints avail
 asio::awaitable<void> Exchange::proxy(std::shared_ptr<routing::RoutePool> pool) {
   pool_ = std::move(pool);
   const StickyRules rules{config_.sticky_cookie_names, config_.secure_cookies, config_.sticky_for_negotiate};
-  sticky_ = sticky_wish(request_.fields, rules);
+  sticky_ = sticky_request(request_.fields, rules);
   forwarded_for_ = forwarded_for(request_, client_.peer_ip_);
   forwarded_proto_ = forwarded_proto(request_, client_.stream_->is_tls(), config_);
 
@@ -139,7 +139,7 @@ asio::awaitable<Failure> Exchange::run_attempt() {
   if (failure.kind != FailureClass::kNone) {
     const bool timed_out = attempt_->interruption() == Attempt::Interruption::kTimedOut;
     if (timed_out) failure = {FailureClass::kTimeout, "context deadline exceeded"};
-    if (client_disconnected()) failure = {FailureClass::kClientGone, "context canceled"};
+    if (client_disconnected()) failure = {FailureClass::kClientDisconnected, "context canceled"};
     co_return failure;
   }
   attempt_->accept_response();
@@ -148,10 +148,10 @@ asio::awaitable<Failure> Exchange::run_attempt() {
 }
 
 std::string Exchange::request_head() {
-  const ClientFacts client{client_.peer_ip_, client_.stream_->is_tls(),
-                           config_.forwarded_client_cert == ForwardedClientCert::kAlwaysForward
-                               ? std::string_view()
-                               : client_.certificate_for_header()};
+  const ClientInfo client{client_.peer_ip_, client_.stream_->is_tls(),
+                          config_.forwarded_client_cert == ForwardedClientCert::kAlwaysForward
+                              ? std::string_view()
+                              : client_.certificate_for_header()};
   const bool close = config_.disable_keep_alives || (traits_.expects_continue && !config_.keep_alive_100_continue);
   const BackendHead head{request_,    framing_,   client, forwarded_for_, forwarded_proto_,
                          request_id_, *endpoint_, close,  now_ms()};

@@ -20,7 +20,7 @@ constexpr FailureClass kAllFailures[] = {
     FailureClass::kResetOnRead,
     FailureClass::kIdempotentEof,
     FailureClass::kIncompleteRequest,
-    FailureClass::kClientGone,
+    FailureClass::kClientDisconnected,
     FailureClass::kTimeout,
     FailureClass::kNoEndpoints,
     FailureClass::kOther,

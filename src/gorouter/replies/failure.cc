@@ -58,7 +58,7 @@ bool is_retryable(FailureClass kind) {
       return true;
     case FailureClass::kNone:
     case FailureClass::kResetOnRead:
-    case FailureClass::kClientGone:
+    case FailureClass::kClientDisconnected:
     case FailureClass::kTimeout:
     case FailureClass::kNoEndpoints:
     case FailureClass::kOther:
@@ -108,7 +108,7 @@ FailureAnswer answer_to(FailureClass kind) {
       return {526, "526 Invalid SSL Certificate\n"};
     case FailureClass::kRemoteFailedCertificateCheck:
       return {496, "496 SSL Certificate Required\n"};
-    case FailureClass::kClientGone:
+    case FailureClass::kClientDisconnected:
       return {499, "499 Request Cancelled\n"};
     case FailureClass::kNone:
     case FailureClass::kDial:
