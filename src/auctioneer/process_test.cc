@@ -28,7 +28,7 @@ using namespace std::chrono_literals;
 
 const std::string kBinaries = base::bin_dir() + "/";
 
-// A program running until it is ended, and its log.
+// A running program and its log.
 class Process {
  public:
   Process(const std::string& name, const std::string& config_path) : name_(name) {
@@ -51,7 +51,7 @@ class Process {
     wait();
   }
 
-  // Reads the log until `message` comes; gives its data. Throws if the program ends before.
+  // Reads the log up to `message`; returns its data. Throws if the program ends before.
   json::object wait_for(const std::string& message) {
     for (;;) {
       const auto line_end = log_.find('\n');
@@ -119,7 +119,7 @@ class AuctioneerProcess : public ::testing::Test {
     return path.string();
   }
 
-  // Every auctioneer listens on the same address, as one after the other may.
+  // All auctioneers use the same address, since only the active one listens.
   std::string config_of(const std::string& uuid, const json::object& changes = {}) {
     const auto& files = certificates_.server();
     json::object config = {{"uuid", uuid},
@@ -140,7 +140,7 @@ class AuctioneerProcess : public ::testing::Test {
     return write(uuid + ".json", config);
   }
 
-  // Whether an auctioneer takes requests in.
+  // Whether an auctioneer accepts requests.
   bool serves() {
     bool accepted = false;
     testing::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
@@ -158,7 +158,7 @@ class AuctioneerProcess : public ::testing::Test {
     return accepted;
   }
 
-  // Takes the lock away from `owner`, as if it had been away for long.
+  // Takes the lock from `owner`, as if it had expired.
   void usurp_lock(const std::string& owner) {
     testing::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
       clients::LocketClientOptions options;
@@ -182,7 +182,7 @@ class AuctioneerProcess : public ::testing::Test {
 TEST_F(AuctioneerProcess, StandsByWithoutListeningAndTakesOverWhenTheActiveOneEnds) {
   Process first("auctioneer", config_of("first"));
   first.wait_for("auctioneer.started");
-  EXPECT_TRUE(serves()) << "even without a BBS";
+  EXPECT_TRUE(serves()) << "does not depend on the BBS";
   Process second("auctioneer", config_of("second"));
   const auto waiting = second.wait_for("auctioneer.lock.failed-to-acquire-lock");
   EXPECT_EQ(waiting.at("lock-owner").as_string(), "first");
@@ -206,7 +206,7 @@ TEST_F(AuctioneerProcess, EndsWithStatusOneWhenItLosesTheLock) {
 }
 
 TEST_F(AuctioneerProcess, EndsAtOnceWhileItStandsBy) {
-  usurp_lock("nobody");
+  usurp_lock("unknown");
   Process process("auctioneer", config_of("first"));
   process.wait_for("auctioneer.lock.failed-to-acquire-lock");
   EXPECT_FALSE(serves());

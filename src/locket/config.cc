@@ -5,7 +5,7 @@
 namespace rivera::locket {
 namespace {
 
-// A duration where zero, or nothing, means the default.
+// A duration; the default if the key is zero or absent.
 std::chrono::nanoseconds read_duration(const base::ConfigFile& file, std::string_view key,
                                        std::chrono::nanoseconds fallback) {
   const auto value = file.duration(key, std::chrono::nanoseconds(0));

@@ -81,7 +81,7 @@ TEST_F(Keepers, ALockIsHeldByOneAndPassesToTheNextWhenReleased) {
   EXPECT_EQ(owner_of("bbs"), "active");
   run(active.release());
   EXPECT_FALSE(active.is_held());
-  ASSERT_EQ(taken.wait_for(kPatience), std::future_status::ready);
+  ASSERT_EQ(taken.wait_for(kTestLimit), std::future_status::ready);
   EXPECT_TRUE(standby.is_held());
   EXPECT_EQ(owner_of("bbs"), "standby");
 }
@@ -137,7 +137,7 @@ TEST_F(Keepers, ALockIsWaitedForWhileLocketIsNotThereYet) {
   auto& keeper = keep_lock("active");
   auto taken = asio::co_spawn(io_, keeper.acquire(), asio::use_future);
   start();
-  ASSERT_EQ(taken.wait_for(kPatience), std::future_status::ready);
+  ASSERT_EQ(taken.wait_for(kTestLimit), std::future_status::ready);
   EXPECT_TRUE(keeper.is_held());
 }
 
@@ -156,7 +156,7 @@ TEST_F(Keepers, APresenceIsEstablishedUpdatedAndGivenUp) {
   EXPECT_EQ(owner_of("cell-1"), "");
 }
 
-TEST_F(Keepers, APresenceComesBackWhenLocketHasForgottenEverything) {
+TEST_F(Keepers, APresenceIsRegisteredAgainAfterLocketLostItsData) {
   auto& presence = keep_presence("cell-1", "one");
   run(presence.established());
   stop();
@@ -197,7 +197,7 @@ TEST_F(Keepers, CellsAreThePresencesThatCanBeRead) {
   EXPECT_FALSE(run(clients::fetch_cell(client(), "cell-3")));
 }
 
-TEST_F(Keepers, ACallGivesUpAtItsDeadlineWhenNobodyAnswers) {
+TEST_F(Keepers, ACallEndsAtItsDeadlineWithoutAResponse) {
   stop();
   try {
     run(client().lock({.key = "k", .owner = "o"}, seconds(5), std::chrono::milliseconds(200)));

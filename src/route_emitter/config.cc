@@ -18,7 +18,7 @@ std::vector<std::string> split_list(const std::string& text) {
   return out;
 }
 
-// A duration that must be above zero; zero or nothing is the default.
+// A duration above zero; the default if the key is zero or absent.
 std::chrono::nanoseconds read_duration(const base::ConfigFile& file, std::string_view key,
                                        std::chrono::nanoseconds fallback) {
   const auto value = file.duration(key, std::chrono::nanoseconds(0));

@@ -14,15 +14,15 @@
 namespace rivera::route_emitter {
 
 struct Config {
-  std::string name = "route-emitter";  // locket_session_name: what log messages begin with
-  std::string cell_id;                 // set: local mode, only this cell's instances
+  std::string name = "route-emitter";  // locket_session_name: the prefix of log messages
+  std::string cell_id;                 // if set, local mode: only this cell's instances
   std::string uuid;                    // the lock's owner in global mode
   clients::BbsClientOptions bbs;
   bool register_direct_instance_routes = false;
   bool enable_internal_emitter = false;
   std::string healthcheck_address;  // "" = none
   std::string debug_address;        // "" = none
-  double jitter_factor = 0.2;       // part of the broadcast interval that a router's start may have to wait
+  double jitter_factor = 0.2;       // largest delay of the broadcast for a starting router, as a part of the interval
 
   std::vector<std::string> nats_addresses;  // "host:port"
   std::string nats_username;

@@ -1,4 +1,4 @@
-// Whole auctions over real HTTP, with cells and a BBS that do as they are told.
+// Whole auctions over real HTTP, with cells and a BBS that the test controls.
 #include "auctioneer/auctions/auction_loop.h"
 
 #include <fcntl.h>
@@ -57,7 +57,7 @@ TEST(AuctionLoop, SendsTasks) {
   });
 }
 
-TEST(AuctionLoop, TellsTheBbsWhatCouldNotBePlacedAndWhy) {
+TEST(AuctionLoop, ReportsPlacementErrorsToTheBbs) {
   with_bench([](Bench& bench) -> asio::awaitable<void> {
     bench.add_cell("cell-a");
     co_await bench.start(start_lrp("huge", indices(3), 5000));
@@ -75,7 +75,7 @@ TEST(AuctionLoop, TellsTheBbsWhatCouldNotBePlacedAndWhy) {
   });
 }
 
-TEST(AuctionLoop, ReportsWhatACellDidNotAccept) {
+TEST(AuctionLoop, ReportsWorkThatACellRejects) {
   with_bench([](Bench& bench) -> asio::awaitable<void> {
     auto& cell = bench.add_cell("cell-a");
     cell.rejects = [](const models::Work& work) {

@@ -1,4 +1,4 @@
-// For tests: cells and a BBS that speak the real APIs over HTTP, and do what they are told.
+// For tests: cells and a BBS with the real APIs over HTTP, controlled by the test.
 #pragma once
 
 #include <functional>
@@ -32,7 +32,7 @@ inline void run(std::function<asio::awaitable<void>(asio::any_io_executor)> body
   if (failure) std::rethrow_exception(failure);
 }
 
-// Returns once `holds`; throws DeadlineExceeded if that takes too long.
+// Returns once `holds()`; throws DeadlineExceeded if that takes too long.
 inline asio::awaitable<void> eventually(std::string what, std::function<bool()> holds) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!holds()) {
@@ -65,7 +65,7 @@ class FakeServer {
   std::unique_ptr<net::HttpServer> server_;
 };
 
-// A rep's auction API. Empty, 1000 MB of memory and disk, 100 containers, unless told otherwise.
+// A rep's auction API. Empty, 1000 MB of memory and disk, 100 containers, unless changed.
 class FakeCell : public FakeServer {
  public:
   FakeCell(asio::any_io_executor executor, std::string id, std::optional<net::TlsContext> tls = std::nullopt)
@@ -89,7 +89,7 @@ class FakeCell : public FakeServer {
     return presence;
   }
 
-  // While closed, requests of that kind get no answer.
+  // While closed, requests of that kind get no response.
   void hold_state(bool held) { set(state_held_, held); }
   void hold_work(bool held) { set(work_held_, held); }
 
@@ -145,7 +145,7 @@ class FakeBbs : public FakeServer {
   }
 
   std::vector<models::CellPresence> cells;
-  int refusals = 0;  // how many requests get no proper answer first
+  int refusals = 0;  // how many requests fail first
 
   std::vector<models::FailActualLRPRequest> failed_lrps;
   std::vector<models::RejectTaskRequest> rejected_tasks;

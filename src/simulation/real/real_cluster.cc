@@ -13,7 +13,7 @@ namespace {
 
 namespace json = boost::json;
 
-// Ports that were free a moment ago, held together so that they differ.
+// Ports that were free just now, bound at the same time so that they differ.
 std::vector<std::string> free_addresses(std::size_t count) {
   std::vector<base::UniqueFd> held;
   std::vector<std::string> addresses;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ids.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::simulation {
 namespace {
@@ -204,10 +205,8 @@ asio::awaitable<void> SimulatedCell::work_off() {
     std::string failure;
     try {
       co_await perform(operation);
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancellation(e)) throw;
       failure = e.what();
     }
     if (!failure.empty()) give_up(operation.guid, failure);
@@ -224,7 +223,7 @@ asio::awaitable<void> SimulatedCell::perform(const Operation& operation) {
   }
   if (operation.kind == Operation::Kind::kRunTask) co_return co_await run_task(operation.guid);
   const auto found = lrps_.find(operation.guid);
-  if (found == lrps_.end()) co_return;  // stopped meanwhile
+  if (found == lrps_.end()) co_return;  // stopped in the meantime
   const models::CellLRP lrp = found->second;
   if (operation.kind == Operation::Kind::kClaim) {
     co_await claim(lrp);

@@ -1,4 +1,4 @@
-// What became of a batch.
+// The failures of a batch.
 #pragma once
 
 #include <vector>
@@ -8,9 +8,9 @@
 
 namespace rivera::auctioneer {
 
-// Everything that does not run, with a text for the user: nothing found for it, or its cell did not take it. The rest
-// of the batch is on its way, or at least may be.
-struct Failures {
+// The items that were not placed, or were rejected by their cell, with the placement error. All other items of the
+// batch count as started.
+struct BatchFailures {
   std::vector<auction::FailedItem> lrps;   // positions in Batch::lrps()
   std::vector<auction::FailedItem> tasks;  // positions in Batch::tasks()
 };

@@ -1,4 +1,4 @@
-#include "gorouter/proxy/front.h"
+#include "gorouter/proxy/frontend.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -18,11 +18,11 @@ constexpr std::size_t kMostConnections = 100'000;  // further ones wait in the k
 
 }  // namespace
 
-Front::Front(DataPlane& plane) : plane_(plane), changed_(plane.executor), tasks_(plane.executor, plane.logger) {}
+Frontend::Frontend(DataPlane& plane) : plane_(plane), changed_(plane.executor), tasks_(plane.executor, plane.logger) {}
 
-Front::~Front() = default;
+Frontend::~Frontend() = default;
 
-void Front::open() {
+void Frontend::open() {
   const auto& config = plane_.config;
   const auto listen = [&](std::uint16_t port) {
     auto listener = std::make_unique<net::HttpListener>(plane_.executor);
@@ -39,25 +39,25 @@ void Front::open() {
   tasks_.spawn("tick", tick());
 }
 
-std::string Front::http_address() const { return http_ ? http_->address() : ""; }
-std::string Front::https_address() const { return https_ ? https_->address() : ""; }
+std::string Frontend::http_address() const { return http_ ? http_->address() : ""; }
+std::string Frontend::https_address() const { return https_ ? https_->address() : ""; }
 
-asio::awaitable<void> Front::accept(net::HttpListener& listener, bool tls) {
+asio::awaitable<void> Frontend::accept(net::HttpListener& listener, bool tls) {
   while (!closed_) {
-    while (connections_.size() + handshakes_ >= kMostConnections && !closed_) co_await changed_.wait();
+    while (connections_.size() + open_handshakes_ >= kMostConnections && !closed_) co_await changed_.wait();
     error_code ec;
     auto socket = co_await listener.accept(plane_.executor, ec);
     if (closed_ || ec == asio::error::operation_aborted) co_return;
     if (ec) {
       plane_.logger.error("accept-failed", {{"error", ec.message()}});
-      co_await base::sleep_for(kTick);  // out of descriptors: let some be closed
+      co_await base::sleep_for(kTick);  // out of descriptors: wait until some are closed
       continue;
     }
     auto& tcp = std::get<TcpSocket>(socket);
     if (tls) {
-      ++handshakes_;
-      asio::co_spawn(plane_.executor, greet(std::move(tcp)), [this](std::exception_ptr) {
-        --handshakes_;
+      ++open_handshakes_;
+      asio::co_spawn(plane_.executor, handshake(std::move(tcp)), [this](std::exception_ptr) {
+        --open_handshakes_;
         changed_.notify_all();
       });
     } else {
@@ -66,13 +66,13 @@ asio::awaitable<void> Front::accept(net::HttpListener& listener, bool tls) {
   }
 }
 
-// A handshake takes as long as the client likes, up to the limit: nobody waits for it.
-asio::awaitable<void> Front::greet(TcpSocket socket) {
+// The client decides how long its handshake takes, up to the limit: accept() does not wait for it.
+asio::awaitable<void> Frontend::handshake(TcpSocket socket) {
   auto stream = co_await net::accept_tls(std::move(socket), *tls_, kHandshakeLimit);
   if (!closed_) adopt(std::move(stream));
 }
 
-void Front::adopt(std::unique_ptr<net::Stream> stream) {
+void Frontend::adopt(std::unique_ptr<net::Stream> stream) {
   const std::uint64_t id = next_id_++;
   auto connection = std::make_shared<ClientConnection>(plane_, std::move(stream));
   connections_.emplace(id, connection);
@@ -82,10 +82,10 @@ void Front::adopt(std::unique_ptr<net::Stream> stream) {
   });
 }
 
-asio::awaitable<void> Front::tick() {
+asio::awaitable<void> Frontend::tick() {
   for (int count = 0;; ++count) {
     const auto now = std::chrono::steady_clock::now();
-    // A connection may end, and leave the table, while it is looked at.
+    // tick() may end a connection and remove it from the table.
     std::vector<std::shared_ptr<ClientConnection>> all;
     all.reserve(connections_.size());
     for (const auto& [id, connection] : connections_) all.push_back(connection);
@@ -95,21 +95,21 @@ asio::awaitable<void> Front::tick() {
   }
 }
 
-void Front::close_listeners() {
+void Frontend::close_listeners() {
   closed_ = true;
   if (http_) http_->close();
   if (https_) https_->close();
   changed_.notify_all();
 }
 
-bool Front::any_busy() const {
+bool Frontend::any_busy() const {
   for (const auto& [id, connection] : connections_) {
     if (connection->is_busy()) return true;
   }
   return false;
 }
 
-asio::awaitable<bool> Front::drain(std::chrono::nanoseconds limit) {
+asio::awaitable<bool> Frontend::drain(std::chrono::nanoseconds limit) {
   plane_.draining = true;
   close_listeners();
   for (const auto& [id, connection] : connections_) connection->finish();
@@ -122,11 +122,11 @@ asio::awaitable<bool> Front::drain(std::chrono::nanoseconds limit) {
   co_return true;
 }
 
-asio::awaitable<void> Front::stop() {
+asio::awaitable<void> Frontend::stop() {
   close_listeners();
   co_await tasks_.stop();
   for (const auto& [id, connection] : connections_) connection->abort();
-  while (!connections_.empty() || handshakes_ > 0) co_await changed_.wait();
+  while (!connections_.empty() || open_handshakes_ > 0) co_await changed_.wait();
 }
 
 }  // namespace rivera::gorouter

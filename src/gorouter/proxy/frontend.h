@@ -1,4 +1,4 @@
-// The listeners and the connections of one worker. For .cc files: it brings sockets with it.
+// The listeners and the connections of one worker. Includes Asio's sockets: for .cc files only.
 #pragma once
 
 #include <chrono>
@@ -17,27 +17,27 @@
 
 namespace rivera::gorouter {
 
-// Lives on its worker's strand; co_await stop() or drain() and then stop() before it goes.
-class Front {
+// Lives on its worker's strand; co_await stop(), or drain() and then stop(), before it is destroyed.
+class Frontend {
  public:
-  explicit Front(DataPlane& plane);
-  ~Front();
+  explicit Frontend(DataPlane& plane);
+  ~Frontend();
 
-  // Binds what the configuration asks for and begins to accept. Throws std::runtime_error.
+  // Binds the configured listeners and starts to accept. Throws std::runtime_error.
   void open();
   // "127.0.0.1:8081"; "" if that listener is not configured.
   std::string http_address() const;
   std::string https_address() const;
 
-  // No new connections; idle ones are closed, and every other after its request. Returns true when no request is left,
-  // false after `limit`.
+  // Closes the listeners and the idle connections, and every other connection after its request. Returns true when no
+  // request is left, false after `limit`.
   asio::awaitable<bool> drain(std::chrono::nanoseconds limit);
-  // Ends everything at once.
+  // Closes everything at once.
   asio::awaitable<void> stop();
 
  private:
   asio::awaitable<void> accept(net::HttpListener& listener, bool tls);
-  asio::awaitable<void> greet(net::TcpSocket socket);
+  asio::awaitable<void> handshake(net::TcpSocket socket);
   void adopt(std::unique_ptr<net::Stream> stream);
   asio::awaitable<void> tick();
   void close_listeners();
@@ -49,7 +49,7 @@ class Front {
   std::unique_ptr<net::HttpListener> https_;
   std::unordered_map<std::uint64_t, std::shared_ptr<ClientConnection>> connections_;
   std::uint64_t next_id_ = 0;
-  std::size_t handshakes_ = 0;
+  std::size_t open_handshakes_ = 0;
   bool closed_ = false;
   base::Condition changed_;
   base::TaskGroup tasks_;
