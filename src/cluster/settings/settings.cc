@@ -27,6 +27,7 @@ std::map<std::string, std::string*> text_fields(Settings& s) {
           {"domain_suffix", &s.domain_suffix},
           {"garden_tag", &s.garden_tag},
           {"network_pool", &s.network_pool},
+          {"allow_privileged_containers", &s.allow_privileged_containers},
           {"cell_memory_mb", &s.cell_memory_mb},
           {"cell_disk_mb", &s.cell_disk_mb},
           {"converge_interval", &s.converge_interval},

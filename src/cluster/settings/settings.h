@@ -62,6 +62,7 @@ struct Settings {
   std::string network_pool = "10.254.0.0/22";
   std::uint16_t port_pool_start = 61001;
   std::uint16_t port_pool_size = 4000;
+  std::string allow_privileged_containers = "false";  // "true": definitions may ask for root of the machine
 
   // Of the cell. Empty memory or disk: what the machine has.
   std::string cell_memory_mb;

@@ -1,4 +1,4 @@
-// Real containers: processes, limits, files, life and death.
+// Real containers: processes, limits, files, create and destroy.
 #include <filesystem>
 #include <fstream>
 
@@ -51,7 +51,7 @@ asio::awaitable<std::string> read_all(std::unique_ptr<clients::GardenTarStream> 
   }
 }
 
-TEST_F(Containers, AProcessTellsItsOutputItsErrorsAndHowItEnds) {
+TEST_F(Containers, AProcessHasOutputErrorsAndAnExitStatus) {
   const auto handle = garden_->create();
   const auto finished = garden_->run(handle, "echo out; echo err >&2; exit 42");
   EXPECT_EQ(finished.status, 42);
@@ -106,7 +106,7 @@ TEST_F(Containers, AnAttachedClientSeesOutputAndExitAndLaterOnesTheExit) {
   EXPECT_THROW(garden_->attach(handle, "nobody"), api::ProcessNotFoundError);
 }
 
-TEST_F(Containers, AProcessGoesOnWhenItsClientLeaves) {
+TEST_F(Containers, AProcessContinuesWhenItsClientLeaves) {
   const auto handle = garden_->create();
   auto spec = shell("echo begun; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo unread; exit 7");
   spec.id = "p";
@@ -147,6 +147,19 @@ TEST_F(Containers, AProcessHasTheUserEnvironmentAndDirectoryOfItsSpec) {
                            "PATH=/usr/local/bin:/usr/bin:/bin\n", "2000:2000\n"}) {
     EXPECT_NE(finished.output.find(line), std::string::npos) << line << finished.output;
   }
+}
+
+TEST_F(Containers, AUserWithAGroupHasThatGroupOnly) {
+  const auto handle = garden_->create();
+  const auto finished = garden_->run(handle, shell("id; echo $USER", "vcap:extra"));
+  EXPECT_EQ(finished.output, "uid=2000(vcap) gid=3000(extra) groups=3000(extra)\nvcap:extra\n");
+}
+
+TEST_F(Containers, DotDotInAWorkingDirectoryIsResolvedAsText) {
+  const auto handle = garden_->create();
+  auto spec = shell("pwd");
+  spec.dir = "/home/vcap/../../var/./made/../../../tmp/here/";
+  EXPECT_EQ(garden_->run(handle, spec).output, "/tmp/here\n");
 }
 
 TEST_F(Containers, AContainerIsConfined) {
@@ -260,7 +273,7 @@ TEST_F(Containers, FilesGoInAndOut) {
   EXPECT_EQ(run_with_input({"tar", "-tf", "-", "./plain"}, content), "./plain\n");
 }
 
-TEST_F(Containers, FileTransfersThatCannotBeAreErrors) {
+TEST_F(Containers, FileTransfersThatFailAreErrors) {
   const auto handle = garden_->create();
   EXPECT_THROW(garden_->await(client().stream_out(handle, "", "/no/such/file")), api::GardenError);
   EXPECT_THROW(garden_->await(client().stream_in(handle, "stranger", "/tmp", pieces_of(std::string(1024, '\0')))),
@@ -279,7 +292,7 @@ TEST_F(Containers, FileTransfersThatCannotBeAreErrors) {
   EXPECT_EQ(garden_->run(handle, "cat /var/outside/file").output, "x");
 }
 
-TEST_F(Containers, BindMountsAreReadOnlyUnlessSaidOtherwise) {
+TEST_F(Containers, BindMountsAreReadOnlyUnlessReadWriteIsAskedFor) {
   const std::string shared = garden_->directory() + "/shared";
   fs::create_directories(shared);
   fs::permissions(shared, fs::perms(0777));
@@ -316,6 +329,19 @@ TEST_F(Containers, StopEndsAllProcessesButTheFirst) {
   EXPECT_EQ(garden_->run(handle, "ps -o comm | grep -c sleep").output, "0\n");
 }
 
+TEST_F(Containers, StopRepeatsItsSignalNoMoreOftenThanEachSecond) {
+  const auto handle = garden_->create();
+  const auto running =
+      garden_->begin(handle, shell("trap 'echo signalled; n=$((n+1)); [ $n -ge 3 ] && exit 0' TERM; echo ready; "
+                                   "while true; do usleep 20000; done"));
+  ASSERT_TRUE(running->prints("ready"));
+  const auto before = std::chrono::steady_clock::now();
+  garden_->await(client().stop(handle, false));
+  EXPECT_EQ(running->wait(), 0);
+  EXPECT_GE(std::chrono::steady_clock::now() - before, std::chrono::seconds(2));
+  EXPECT_EQ(running->output, "ready\nsignalled\nsignalled\nsignalled\n");
+}
+
 TEST_F(Containers, OrphansAreReapedByTheFirstProcess) {
   const auto handle = garden_->create();
   garden_->run(handle, "(sleep 0.1 &) ; (sleep 0.1 &)");
@@ -339,7 +365,7 @@ TEST_F(Containers, PropertiesAreKeptAndListed) {
   EXPECT_EQ(garden_->await(client().properties("one")).at("x/y z"), "1");
 }
 
-TEST_F(Containers, CreateRefusesWhatCannotBe) {
+TEST_F(Containers, CreateRefusesInvalidSpecs) {
   api::ContainerSpec spec;
   spec.handle = "twice";
   garden_->create(spec);
@@ -365,7 +391,7 @@ TEST_F(Containers, ATarFileMakesARootFileSystem) {
   EXPECT_EQ(garden_->run(handle, "stat -c '%U' /home/vcap /bin/busybox /").output, "vcap\nroot\nroot\n");
 }
 
-TEST_F(Containers, TheGraceTimeEndsAContainerNobodyUses) {
+TEST_F(Containers, TheGraceTimeEndsAContainerThatIsNotUsed) {
   api::ContainerSpec spec;
   spec.handle = "short";
   spec.grace_time_ns = 700'000'000;

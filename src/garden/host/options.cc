@@ -1,6 +1,7 @@
 #include "garden/host/options.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -15,13 +16,21 @@ namespace rivera::garden {
 
 namespace {
 
-// A number that tells state directories apart in /run. Stable across releases: containers are found again by it.
+// Distinguishes state directories in /run. Must stay the same across releases: containers are found by it.
 std::string digest_of(const std::string& text) {
   std::uint64_t hash = 14695981039346656037ull;  // FNV-1a
   for (const unsigned char c : text) hash = (hash ^ c) * 1099511628211ull;
   char hex[17];
   std::snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(hash));
   return std::string(hex, 8);
+}
+
+unsigned parse_mode(const std::string& text) {
+  unsigned mode = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (text.empty() || failure != std::errc() || end != text.data() + text.size() || mode > 0777)
+    throw CLI::ValidationError("--bind-socket-mode", "expected octal permission bits like 0600, got " + text);
+  return mode;
 }
 
 class Parser {
@@ -31,8 +40,7 @@ class Parser {
     app_.set_config("--config", "", "INI file with the long flags as keys, under [server]");
     app_.require_subcommand(0, 1);
     auto* server = app_.add_subcommand("server", "Serve (the default)");
-    auto* cleanup =
-        app_.add_subcommand("cleanup", "Destroy every container and whatever it used, and leave nothing behind");
+    auto* cleanup = app_.add_subcommand("cleanup", "Destroy every container and remove everything made for them");
     cleanup->final_callback([this] { options_.command = Options::Command::kCleanup; });
     for (CLI::App* app : {&app_, server, cleanup}) add_flags(*app);
     app_.allow_config_extras(CLI::config_extras_mode::error);
@@ -53,6 +61,9 @@ class Parser {
     app.add_option("--bind-ip", o.bind_ip, "Listen on TCP at this address");
     app.add_option("--bind-port", o.bind_port);
     app.add_option("--bind-socket", o.bind_socket, "Listen on this Unix socket")->capture_default_str();
+    app.add_option_function<std::string>(
+        "--bind-socket-mode", [&o](const std::string& text) { o.bind_socket_mode = parse_mode(text); },
+        "Permission bits of the socket, octal [0777]");
     add_duration(app, "--read-header-timeout", o.read_header_timeout);
     app.add_option("--debug-bind-ip", o.debug_bind_ip);
     app.add_option("--debug-bind-port", o.debug_bind_port)->capture_default_str();
@@ -110,7 +121,7 @@ class Parser {
     app.add_flag("--enable-container-network-metrics", o.enable_container_network_metrics);
   }
 
-  // Known upstream, without a meaning here: properties are always kept, tools are not run, metrics go elsewhere.
+  // Known upstream and without effect here.
   void add_ignored_flags(CLI::App& app) {
     for (const char* name : {"--properties-path",
                              "--console-sockets-path",

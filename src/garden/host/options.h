@@ -16,13 +16,14 @@ struct Options {
   std::string bind_ip;
   std::uint16_t bind_port = 0;
   std::string bind_socket = "/tmp/garden.sock";
+  unsigned bind_socket_mode = 0777;  // as upstream; who may connect may do everything
   std::chrono::nanoseconds read_header_timeout{0};
   std::string debug_bind_ip;
   std::uint16_t debug_bind_port = 17013;
 
-  // Where to keep things. The depot has a directory per container. `state_dir` holds layers and upper directories ("" =
-  // "<depot>-state"); `run_dir` what does not survive a reboot: mount points and the runtime's state. It must be
-  // reachable for other users, because a container's root is one ("" = "/run/garden-<tag>-<digest of state_dir>").
+  // The depot has a directory per container. `state_dir` holds layers and upper directories ("" = "<depot>-state").
+  // `run_dir` holds what does not survive a reboot, mount points and the runtime's state; other users must be able to
+  // reach it, because a container's root is one ("" = "/run/garden-<tag>-<digest of state_dir>").
   std::string depot = "/var/run/gdn/depot";
   std::string state_dir;
   std::string run_dir;
@@ -30,8 +31,8 @@ struct Options {
   std::string tag;  // at most 2 characters; isolates names of interfaces, rules and cgroups
   std::string runtime = "runc";
   std::vector<std::string> runtime_extra_args;
-  std::string init_bin;  // "" = garden-init beside this program
-  std::string shim_bin;  // "" = garden-shim beside this program
+  std::string init_bin;  // "" = garden-init in this program's directory
+  std::string shim_bin;  // "" = garden-shim in this program's directory
 
   std::string default_rootfs;
   std::chrono::nanoseconds default_grace_time{0};

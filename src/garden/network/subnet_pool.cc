@@ -90,6 +90,11 @@ void SubnetPool::restore(const Lease& lease) {
   if (!leased_[lease.subnet].insert(lease.address).second) throw GardenError("the requested IP is already allocated");
 }
 
+bool SubnetPool::is_only_lease(const Lease& lease) const {
+  const auto found = leased_.find(lease.subnet);
+  return found == leased_.end() || found->second.size() == found->second.count(lease.address);
+}
+
 bool SubnetPool::release(const Lease& lease) {
   const auto found = leased_.find(lease.subnet);
   if (found == leased_.end()) return true;

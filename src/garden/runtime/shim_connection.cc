@@ -32,7 +32,7 @@ asio::awaitable<void> ShimConnection::send(shim::FrameType type, std::string pay
     co_await stream_->write(bytes);
   } catch (const boost::system::system_error& e) {
     if (e.code() == asio::error::operation_aborted) throw;
-    throw ShimGone(std::string("the container's shim is gone: ") + e.what());
+    throw ShimGone(std::string("the container's shim has exited: ") + e.what());
   }
 }
 
@@ -46,7 +46,7 @@ asio::awaitable<std::optional<shim::Frame>> ShimConnection::receive() {
       n = co_await stream_->read_some(buffer);
     } catch (const boost::system::system_error& e) {
       if (e.code() == asio::error::operation_aborted) throw;
-      throw ShimGone(std::string("the container's shim is gone: ") + e.what());
+      throw ShimGone(std::string("the container's shim has exited: ") + e.what());
     }
     if (n == 0) co_return std::nullopt;
     parser_.feed(std::string_view(buffer, n));

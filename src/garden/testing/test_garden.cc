@@ -35,7 +35,7 @@ void make_rootfs(const std::string& path) {
   for (const char* name :
        {"sh",   "cat",  "echo", "sleep",    "id",   "env",   "ls",     "mkdir",  "touch", "pwd",    "dd",    "tail",
         "grep", "wget", "nc",   "ps",       "kill", "stat",  "stty",   "test",   "true",  "rm",     "mount", "ip",
-        "head", "wc",   "seq",  "hostname", "sort", "httpd", "usleep", "md5sum", "ln",    "printf", "awk"}) {
+        "head", "wc",   "seq",  "hostname", "sort", "httpd", "usleep", "md5sum", "ln",    "printf", "awk",   "ping"}) {
     fs::create_symlink("busybox", path + "/bin/" + name);
   }
   std::ofstream(path + "/etc/passwd") << "root:x:0:0:root:/root:/bin/sh\nvcap:x:2000:2000:vcap:/home/vcap:/bin/sh\n";
@@ -103,7 +103,7 @@ TestGarden::~TestGarden() {
   clean_up();
 }
 
-// A test that crashed could not clean up: who takes its slot does. The slot's file holds the place of its garden.
+// A test that crashed could not clean up: the next one in its slot does. The slot's file names the directory.
 void TestGarden::remove_predecessor() {
   const std::string file = "/proc/self/fd/" + std::to_string(slot_lock_.get());
   const std::string predecessor = base::read_file(file);
@@ -194,7 +194,16 @@ int TestGarden::clean_up() {
   return result.exit_status;
 }
 
-std::vector<std::string> TestGarden::left_overs() const {
+Options TestGarden::options() const {
+  auto words = command("server");
+  words.erase(words.begin());
+  Options options = parse_option_list(std::move(words));
+  options.init_bin = base::bin_dir() + "/garden-init";
+  options.shim_bin = base::bin_dir() + "/garden-shim";
+  return options;
+}
+
+std::vector<std::string> TestGarden::left_overs_of_containers() const {
   std::vector<std::string> found;
   std::ifstream mounts("/proc/self/mounts");
   for (std::string line; std::getline(mounts, line);) {
@@ -205,18 +214,29 @@ std::vector<std::string> TestGarden::left_overs() const {
     const std::string name = link.path().filename();
     if (name.rfind("w" + tag_, 0) == 0) found.push_back(name);
   }
-  const std::string rules = base::run_command({"nft", "list", "tables"}).output;
-  if (rules.find("rivera_garden_" + tag_ + "\n") != std::string::npos) found.emplace_back("nftables table");
   const std::string groups =
-      base::run_command({"find", "/sys/fs/cgroup", "-type", "d", "-name", "garden-" + tag_}).output;
+      base::run_command({"find", "/sys/fs/cgroup", "-type", "d", "-path", "*/garden-" + tag_ + "/*"}).output;
   if (!groups.empty()) found.push_back(groups);
+  const std::string chains = base::run_command({"nft", "list", "table", "ip", "rivera_garden_" + tag_}).output;
+  if (chains.find("chain instance-") != std::string::npos) found.push_back(chains);
   for (const auto& process : fs::directory_iterator("/proc")) {
+    if (process.path().filename() == std::to_string(pid_)) continue;
     std::ifstream file(process.path() / "cmdline");
     std::string line;
     std::getline(file, line);
     if (line.find(directory_ + "/depot") != std::string::npos) found.push_back(line);
   }
   for (const auto& entry : fs::directory_iterator(depot_)) found.push_back(entry.path());
+  return found;
+}
+
+std::vector<std::string> TestGarden::left_overs() const {
+  std::vector<std::string> found = left_overs_of_containers();
+  const std::string rules = base::run_command({"nft", "list", "tables"}).output;
+  if (rules.find("rivera_garden_" + tag_ + "\n") != std::string::npos) found.emplace_back("nftables table");
+  const std::string groups =
+      base::run_command({"find", "/sys/fs/cgroup", "-type", "d", "-name", "garden-" + tag_}).output;
+  if (!groups.empty()) found.push_back(groups);
   return found;
 }
 

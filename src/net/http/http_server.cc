@@ -34,7 +34,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
         listener_(home_),
         changed_(home_) {}
 
-  void listen() { listener_.listen(settings_->options.address); }
+  void listen() { listener_.listen(settings_->options.address, settings_->options.unix_mode); }
   std::string address() const { return listener_.address(); }
 
   void start() { asio::co_spawn(home_, accept_loop(shared_from_this()), asio::detached); }

@@ -60,9 +60,9 @@ class HttpExchange {
 using HttpHandler = std::function<asio::awaitable<void>(HttpExchange&)>;
 
 struct HttpServerOptions {
-  // "127.0.0.1:8889", ":8889" or "0.0.0.0:8889", "[::1]:80", or "unix:/path" (an old socket file is removed; mode
-  // 0777).
+  // "127.0.0.1:8889", ":8889" or "0.0.0.0:8889", "[::1]:80", or "unix:/path" (an old socket file is removed).
   std::string address;
+  unsigned unix_mode = 0777;  // permission bits of the socket file
   std::optional<TlsContext> tls;
   std::size_t header_limit = 1u << 20;
   std::chrono::nanoseconds header_timeout = std::chrono::seconds(30);  // from the first byte to the end of the head

@@ -1,4 +1,4 @@
-// OCI runtime configuration of a container and of a process in it (docs/spec/garden.md §2.4 to §2.13). Pure.
+// OCI runtime configuration of a container and of a process in it (docs/spec/garden.md §2.4 to §2.13).
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,10 @@
 #include <boost/json/object.hpp>
 
 #include "clients/garden/garden_types.h"
+#include "garden/bundle/users.h"
 #include "garden/host/host.h"
 #include "garden/host/id_mapping.h"
 #include "garden/host/options.h"
-#include "garden/runtime/users.h"
 
 namespace rivera::garden {
 
@@ -21,18 +21,19 @@ struct Mount {
   std::vector<std::string> options;
 };
 
+// What config.json is made from. Each part of the garden adds its share.
 struct BundleInput {
   std::string handle;
-  std::string root;                // directory
-  std::string hosts, resolv_conf;  // files to bind
+  std::string root;  // directory
   std::string cgroup_path;
   bool privileged = false;
   IdMapping mapping;
   std::vector<clients::garden::BindMount> bind_mounts;
+  std::vector<clients::garden::BindMount> system_mounts;  // ours, after those of the spec
   clients::garden::Limits limits;
 };
 
-// config.json. The options of each bind mount's source (nodev and so on) are looked up on the host.
+// config.json. Blocks: looks up the mount options (nodev and so on) of each bind mount's source.
 boost::json::object make_bundle(const BundleInput& input, const Options& options, const Host& host);
 
 struct ProcessInput {
@@ -46,8 +47,7 @@ struct ProcessInput {
 // process.json for `runc exec --process`. The environment holds each name once.
 boost::json::object make_process(const ProcessInput& input, const Options& options, const Host& host);
 
-// The capabilities of the container, or of a process of one whose user is not root: what the rules of §2.5 give and we
-// hold.
+// The capabilities of a container's processes (§2.5), as a mask; those that are not in `held` are left out.
 std::uint64_t container_capabilities(bool privileged, bool for_root, std::uint64_t held);
 
 // Image, container and process variables, later ones winning; PATH and USER added where missing (§2.13).

@@ -1,4 +1,4 @@
-#include "garden/network/network.h"
+#include "garden/network/network_driver.h"
 
 #include <algorithm>
 #include <fcntl.h>
@@ -9,12 +9,7 @@
 #include <system_error>
 #include <unistd.h>
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
-
 #include "base/files.h"
-#include "garden/runtime/bundle.h"
 
 namespace rivera::garden {
 
@@ -24,26 +19,6 @@ namespace {
 
 constexpr const char* kForwarding = "/proc/sys/net/ipv4/ip_forward";
 
-std::string join(const std::vector<std::string>& texts) {
-  std::string joined;
-  for (const auto& text : texts) joined += (joined.empty() ? "" : ", ") + text;
-  return joined;
-}
-
-std::string base32(std::uint64_t value) {
-  constexpr const char* kDigits = "0123456789abcdefghijklmnopqrstuv";
-  std::string text(11, '0');
-  for (auto digit = text.rbegin(); digit != text.rend(); ++digit, value >>= 5) *digit = kDigits[value & 31];
-  return text;
-}
-
-std::string bridge_name(const std::string& tag, const Subnet& subnet) {
-  char hex[9];
-  std::snprintf(hex, sizeof hex, "%08x", subnet.network);
-  // An interface name has at most 15 characters.
-  return "w" + tag + (tag.size() > 1 ? "brdg" : "brdg-") + hex;
-}
-
 void write_proc(const std::string& path, const std::string& value) {
   const base::UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!file || ::write(file.get(), value.data(), value.size()) < 0) {
@@ -51,7 +26,16 @@ void write_proc(const std::string& path, const std::string& value) {
   }
 }
 
-// The pid behind a pidfd, and a descriptor of its network namespace that is surely that process's.
+// The host neither has an IPv6 address on the interface nor takes an IPv6 packet from it: nothing filters those (§3.3).
+// Without effect on a kernel without IPv6.
+void disable_ipv6(const std::string& interface) {
+  const std::string settings = "/proc/sys/net/ipv6/conf/" + interface;
+  if (!std::filesystem::exists(settings)) return;
+  write_proc(settings + "/accept_ra", "0");
+  write_proc(settings + "/disable_ipv6", "1");
+}
+
+// The network namespace of the process behind `pidfd`.
 base::UniqueFd open_network_namespace(int pidfd) {
   std::istringstream info(base::read_file("/proc/self/fdinfo/" + std::to_string(pidfd)));
   std::string word, pid;
@@ -67,75 +51,6 @@ base::UniqueFd open_network_namespace(int pidfd) {
 }
 
 }  // namespace
-
-ContainerRules ContainerNetwork::rules() const { return {id, handle, bridge, lease, ports, net_out}; }
-
-ContainerNetwork plan_network(const Options& options, const std::string& handle, const Lease& lease,
-                              std::uint64_t sequence) {
-  ContainerNetwork network;
-  network.id = base32(sequence);
-  network.handle = handle;
-  network.bridge = bridge_name(options.tag, lease.subnet);
-  // The low digits of the sequence tell containers apart; a tag takes the place of the high ones.
-  const std::string stem = "w" + options.tag + network.id.substr(options.tag.size());
-  network.host_interface = stem + "-0";
-  network.container_interface = stem + "-1";
-  network.lease = lease;
-  return network;
-}
-
-std::string hosts_file(const Options& options, const std::string& handle, Ipv4 address) {
-  std::string text = "127.0.0.1 localhost\n" + to_text(address) + " " + host_name_of(handle) + "\n";
-  for (const auto& entry : options.additional_host_entries) text += entry + "\n";
-  return text;
-}
-
-std::string resolv_conf_file(const Options& options, const std::string& host_resolv_conf, Ipv4 bridge) {
-  std::string text;
-  const auto add_servers = [&text](const std::vector<std::string>& servers) {
-    for (const auto& server : servers) text += "nameserver " + server + "\n";
-  };
-  if (!options.dns_servers.empty()) {
-    add_servers(options.dns_servers);
-    add_servers(options.additional_dns_servers);
-    return text;
-  }
-  std::vector<std::string> lines;
-  std::istringstream stream(host_resolv_conf);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  const auto is_local_server = [](const std::string& line) {
-    return line.rfind("nameserver", 0) == 0 && line.find(" 127.") != std::string::npos;
-  };
-  if (lines.size() == 1 && is_local_server(lines[0])) {
-    text = "nameserver " + to_text(bridge) + "\n";
-  } else {
-    for (const auto& line : lines) {
-      if (!is_local_server(line)) text += line + "\n";
-    }
-  }
-  add_servers(options.additional_dns_servers);
-  return text;
-}
-
-api::Properties network_properties(const ContainerNetwork& network, const Options& options) {
-  boost::json::array ports;
-  for (const auto& port : network.ports) {
-    ports.push_back(boost::json::object{{"HostPort", port.host_port}, {"ContainerPort", port.container_port}});
-  }
-  return {{"garden.network.container-ip", to_text(network.lease.address)},
-          {"garden.network.host-ip", to_text(network.lease.subnet.gateway())},
-          {"garden.network.external-ip", network.external_ip},
-          {"garden.network.mapped-ports", boost::json::serialize(ports)},
-          {"kawasaki.host-interface", network.host_interface},
-          {"kawasaki.container-interface", network.container_interface},
-          {"kawasaki.bridge-interface", network.bridge},
-          {"kawasaki.subnet", network.lease.subnet.text()},
-          {"kawasaki.iptable-prefix", "w-" + options.tag + "-"},
-          {"kawasaki.iptable-inst", network.id},
-          {"kawasaki.mtu", std::to_string(network.mtu)},
-          {"kawasaki.dns-servers", join(options.dns_servers)},
-          {"kawasaki.host-entries", join(options.additional_host_entries)}};
-}
 
 NetworkDriver::NetworkDriver(const Options& options, const Host& host)
     : firewall_options_{options.tag, options.allow_host_access, options.deny_networks, options.dns_servers},
@@ -154,7 +69,12 @@ void NetworkDriver::start(const std::vector<ContainerNetwork>& containers) {
     write_proc(kForwarding, "1");
   }
   std::vector<ContainerRules> rules;
-  for (const auto& container : containers) rules.push_back(container.rules());
+  for (const auto& container : containers) {
+    rules.push_back(container.rules());
+    // An earlier server may have left it on.
+    disable_ipv6(container.bridge);
+    disable_ipv6(container.host_interface);
+  }
   nftables_->run(table_commands(firewall_options_, rules));
 }
 
@@ -162,16 +82,18 @@ void NetworkDriver::connect(const ContainerNetwork& network, int pidfd) {
   const auto container_namespace = open_network_namespace(pidfd);
   Netlink host;
   host.create_bridge(network.bridge);
+  disable_ipv6(network.bridge);
   host.add_address(network.bridge, network.lease.subnet.gateway(), network.lease.subnet.prefix);
   host.set_up(network.bridge, 0);
-  // Replies of the host's own connections through 127.0.0.1 come back over the bridge.
+  // Replies to the host's own connections through 127.0.0.1 come back over the bridge.
   write_proc("/proc/sys/net/ipv4/conf/" + network.bridge + "/route_localnet", "1");
   host.create_veth(network.host_interface, network.container_interface, container_namespace.get());
+  disable_ipv6(network.host_interface);
   host.set_master(network.host_interface, network.bridge);
   // A container that calls its own mapped port: with the kernel's br_netfilter such a packet is not routed but bridged,
   // back through the port it came from.
   host.set_hairpin(network.host_interface);
-  // The rules stand before a packet can come.
+  // The rules are in place before the first packet can come.
   nftables_->run(add_commands(firewall_options_, network.rules()));
   Netlink inside = Netlink::in_namespace_of(pidfd);
   inside.add_address(network.container_interface, network.lease.address, network.lease.subnet.prefix);
@@ -188,7 +110,7 @@ void NetworkDriver::disconnect(const ContainerNetwork& network, bool is_last_in_
   try {
     nftables_->run(remove_commands(firewall_options_, network.rules(), is_last_in_subnet));
   } catch (const std::runtime_error&) {
-    // Part of it was missing, and a transaction does all or nothing: what is there goes piece by piece.
+    // Part of it is missing, and a transaction does all or nothing: remove what is there one by one.
     std::istringstream commands(remove_commands(firewall_options_, network.rules(), is_last_in_subnet));
     for (std::string command; std::getline(commands, command);) {
       try {
@@ -204,11 +126,15 @@ void NetworkDriver::add_port(const ContainerNetwork& network, const api::PortMap
   nftables_->run(port_commands(firewall_options_, network.rules(), port));
 }
 
+void NetworkDriver::remove_port(const ContainerNetwork& network, const api::PortMapping& port) {
+  nftables_->run(remove_port_commands(firewall_options_, network.rules(), port));
+}
+
 void NetworkDriver::apply_net_out(const ContainerNetwork& network) {
   nftables_->run(net_out_commands(firewall_options_, network.rules()));
 }
 
-void NetworkDriver::stop_for_good(const Subnet& pool) {
+void NetworkDriver::remove_everything(const Subnet& pool) {
   Netlink host;
   for (const auto& name : interface_names()) {
     const std::string prefix = bridge_name(tag_, Subnet{}).substr(0, bridge_name(tag_, Subnet{}).size() - 8);

@@ -1,10 +1,11 @@
-#include "garden/runtime/users.h"
+#include "garden/bundle/users.h"
 
 #include <algorithm>
 #include <charconv>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <optional>
+#include <stdexcept>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <system_error>
@@ -40,27 +41,28 @@ struct PasswdEntry {
   std::string_view home;
 };
 
-std::optional<PasswdEntry> find_passwd(std::string_view passwd, std::string_view name,
-                                       std::optional<std::uint32_t> uid) {
+// The first entry for which `is_wanted` holds.
+template <typename IsWanted>
+std::optional<PasswdEntry> find_passwd(std::string_view passwd, IsWanted is_wanted) {
   for (const auto line : split(passwd, '\n')) {
     const auto fields = split(line, ':');
     if (fields.size() < 4) continue;
-    const auto entry_uid = parse_id(fields[2]), entry_gid = parse_id(fields[3]);
-    if (!entry_uid || !entry_gid) continue;
-    if (fields[0] != name && !(uid && *entry_uid == *uid)) continue;
-    return PasswdEntry{fields[0], *entry_uid, *entry_gid, fields.size() > 5 ? fields[5] : std::string_view()};
+    const auto uid = parse_id(fields[2]), gid = parse_id(fields[3]);
+    if (!uid || !gid) continue;
+    const PasswdEntry entry{fields[0], *uid, *gid, fields.size() > 5 ? fields[5] : std::string_view()};
+    if (is_wanted(entry)) return entry;
   }
   return std::nullopt;
 }
 
-std::uint32_t find_group(std::string_view group, std::string_view wanted, std::string_view user) {
+std::uint32_t find_group(std::string_view group, std::string_view wanted) {
+  if (const auto gid = parse_id(wanted)) return *gid;
   for (const auto line : split(group, '\n')) {
     const auto fields = split(line, ':');
     if (fields.size() < 3 || fields[0] != wanted) continue;
     if (const auto gid = parse_id(fields[2])) return *gid;
   }
-  if (const auto gid = parse_id(wanted)) return *gid;
-  throw clients::garden::GardenError("unable to find group " + std::string(wanted) + " of user " + std::string(user) +
+  throw clients::garden::GardenError("unable to find group " + std::string(wanted) +
                                      ": no matching entries in group file");
 }
 
@@ -90,23 +92,22 @@ base::UniqueFd open_in_root(int root_fd, const std::string& path, std::uint64_t 
 ResolvedUser resolve_user(std::string_view user, std::string_view passwd, std::string_view group) {
   const auto colon = user.find(':');
   const std::string_view wanted_group = colon == std::string_view::npos ? "" : user.substr(colon + 1);
-  std::string_view name = user.substr(0, colon);
-  if (name.empty()) name = "root";
-  const auto uid = name == "root" ? std::optional<std::uint32_t>() : parse_id(name);
-  const auto entry = find_passwd(passwd, name, uid);
+  const std::string_view name = user.substr(0, colon);
+  const auto uid = name.empty() ? std::optional<std::uint32_t>(0) : parse_id(name);
+  const auto entry = find_passwd(passwd, [&](const PasswdEntry& e) { return uid ? e.uid == *uid : e.name == name; });
   ResolvedUser resolved;
   if (entry) {
     resolved.uid = entry->uid;
     resolved.gid = entry->gid;
     if (!entry->home.empty()) resolved.home = std::string(entry->home);
-    resolved.additional_gids = groups_of(group, entry->name);
+    if (wanted_group.empty()) resolved.additional_gids = groups_of(group, entry->name);
   } else if (uid) {
     resolved.uid = *uid;
   } else if (name != "root") {
     throw clients::garden::GardenError("unable to find user " + std::string(name) +
                                        ": no matching entries in passwd file");
   }
-  if (!wanted_group.empty()) resolved.gid = find_group(group, wanted_group, name);
+  if (!wanted_group.empty()) resolved.gid = find_group(group, wanted_group);
   return resolved;
 }
 
@@ -127,7 +128,7 @@ void make_directories_in_root(int root_fd, const std::string& path, std::uint32_
   std::string so_far = "/";
   for (const auto part : split(path, '/')) {
     if (part.empty() || part == ".") continue;
-    if (part == "..") throw std::system_error(EINVAL, std::generic_category(), "working directory " + path);
+    if (part == "..") throw std::invalid_argument("path with ..: " + path);
     const auto parent = open_in_root(root_fd, so_far, O_PATH | O_DIRECTORY);
     if (!parent) fail("open " + so_far);
     const std::string name(part);

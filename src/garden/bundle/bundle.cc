@@ -1,4 +1,4 @@
-#include "garden/runtime/bundle.h"
+#include "garden/bundle/bundle.h"
 
 #include <algorithm>
 #include <limits>
@@ -8,7 +8,7 @@
 
 #include <boost/json/array.hpp>
 
-#include "garden/runtime/seccomp_profile.h"
+#include "garden/bundle/seccomp_profile.h"
 
 namespace rivera::garden {
 
@@ -66,10 +66,9 @@ std::vector<Mount> mounts_of(const BundleInput& input, const Options& options, c
   if (!input.privileged && !host.has_unified_cgroups) {
     mounts.push_back({"/sys/fs/cgroup", "cgroup", "cgroup", {"ro", "nosuid", "noexec", "nodev"}});
   }
-  for (const auto& wanted : input.bind_mounts)
-    mounts.push_back(bind_mount(wanted.src_path, wanted.dst_path, wanted.read_write));
-  mounts.push_back(bind_mount(input.hosts, "/etc/hosts", true));
-  mounts.push_back(bind_mount(input.resolv_conf, "/etc/resolv.conf", true));
+  for (const auto* binds : {&input.bind_mounts, &input.system_mounts}) {
+    for (const auto& bind : *binds) mounts.push_back(bind_mount(bind.src_path, bind.dst_path, bind.read_write));
+  }
   return mounts;
 }
 
@@ -158,6 +157,11 @@ json::object sysctls_of(bool privileged, const Options& options, const Host& hos
   replace("tcp_keepalive_probes", options.tcp_keepalive_probes);
   replace("tcp_retries1", options.tcp_retries1);
   replace("tcp_retries2", options.tcp_retries2);
+  if (host.has_ipv6) {
+    // Of interfaces that are made later: the loopback keeps ::1.
+    sysctls["net.ipv6.conf.default.disable_ipv6"] = "1";
+    sysctls["net.ipv6.conf.default.accept_ra"] = "0";
+  }
   if (options.no_new_privileges && !privileged) sysctls["net.ipv4.ping_group_range"] = "1 65535";
   return sysctls;
 }
@@ -205,7 +209,7 @@ json::array rlimits_of(const api::ResourceLimits& limits, const Host& host) {
     if (!limit) return;
     std::uint64_t value = *limit;
     rlimit own{};
-    // Without CAP_SYS_RESOURCE nobody goes above their own hard limit.
+    // Without CAP_SYS_RESOURCE a process cannot go above its own hard limit.
     if ((host.capabilities & kSysResource) == 0 && ::getrlimit(static_cast<__rlimit_resource>(resource), &own) == 0) {
       value = std::min<std::uint64_t>(value, own.rlim_max);
     }
@@ -267,8 +271,7 @@ std::vector<std::string> process_environment(const std::vector<std::string>& con
     variables.emplace_back(uid == 0 ? "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
                                     : "PATH=/usr/local/bin:/usr/bin:/bin");
   }
-  const std::string user = spec.user.substr(0, spec.user.find(':'));
-  if (!has("USER")) variables.push_back("USER=" + (user.empty() ? "root" : user));
+  if (!has("USER")) variables.push_back("USER=" + (spec.user.empty() ? "root" : spec.user));
   return variables;
 }
 

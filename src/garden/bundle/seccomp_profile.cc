@@ -1,4 +1,4 @@
-#include "garden/runtime/seccomp_profile.h"
+#include "garden/bundle/seccomp_profile.h"
 
 #include <sstream>
 #include <string>

@@ -1,15 +1,13 @@
-// What the runtime is told, from pure parts.
-#include "garden/runtime/bundle.h"
+// The configuration that the runtime gets.
+#include "garden/bundle/bundle.h"
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_to.hpp>
 #include <gtest/gtest.h>
 
-#include "garden/gardener/container.h"
+#include "garden/bundle/users.h"
 #include "garden/host/options.h"
-#include "garden/network/firewall.h"
-#include "garden/runtime/users.h"
 
 namespace rivera::garden {
 namespace {
@@ -30,7 +28,7 @@ BundleInput an_input(const Options& options, const Host& host) {
   BundleInput input;
   input.handle = "handle";
   input.root = "/root/fs";
-  input.hosts = "/depot/handle/hosts", input.resolv_conf = "/depot/handle/resolv.conf";
+  input.system_mounts = {{"/depot/handle/hosts", "/etc/hosts", true}};
   input.mapping = unprivileged_mapping(options, host);
   return input;
 }
@@ -99,7 +97,7 @@ TEST(Process, LaterVariablesWinAndEachIsThereOnce) {
   api::ProcessSpec spec;
   spec.env = {"A=2", "C=3", "A=4"};
   spec.user = "vcap:group";
-  const std::vector<std::string> expected{"B=1", "C=3", "A=4", "PATH=/usr/local/bin:/usr/bin:/bin", "USER=vcap"};
+  const std::vector<std::string> expected{"B=1", "C=3", "A=4", "PATH=/usr/local/bin:/usr/bin:/bin", "USER=vcap:group"};
   EXPECT_EQ(process_environment({"A=1", "B=1"}, spec, 2000), expected);
 }
 
@@ -124,7 +122,9 @@ TEST(Users, AreFoundByNameNumberAndGroup) {
   EXPECT_EQ(named.gid, 2001u);
   EXPECT_EQ(named.home, "/home/vcap");
   EXPECT_EQ(named.additional_gids, std::vector<std::uint32_t>{3000});
-  EXPECT_EQ(resolve_user("vcap:extra", passwd, group).gid, 3000u);
+  const auto with_group = resolve_user("vcap:extra", passwd, group);
+  EXPECT_EQ(with_group.gid, 3000u);
+  EXPECT_TRUE(with_group.additional_gids.empty());
   EXPECT_EQ(resolve_user("2000", passwd, group).home, "/home/vcap");
   const auto unknown = resolve_user("1234:99", passwd, group);
   EXPECT_EQ(unknown.uid, 1234u);
@@ -136,85 +136,31 @@ TEST(Users, AreFoundByNameNumberAndGroup) {
   EXPECT_THROW(resolve_user("vcap:strangers", passwd, group), api::GardenError);
 }
 
-TEST(NetOutRules, ThatCannotBeExpressedAreRefused) {
-  api::NetOutRule rule;
-  rule.networks = {{"1.1.1.1", "1.1.1.9"}};
-  rule.log = true;
-  check_rule(rule);
-  rule.ports = {{1, 2}};
-  EXPECT_THROW(check_rule(rule), api::GardenError);
-  rule.protocol = api::NetOutProtocol::kIcmp;
-  EXPECT_THROW(check_rule(rule), api::GardenError);
-  rule.protocol = api::NetOutProtocol::kUdp;
-  check_rule(rule);
-  rule.networks = {{"1.1.1.1; flush ruleset", ""}};
-  EXPECT_THROW(check_rule(rule), api::GardenError);
-  rule.networks = {{"1.1.1.9", "1.1.1.1"}};
-  EXPECT_THROW(check_rule(rule), api::GardenError);
+TEST(Users, ANumberIsAnIdAndNeverAName) {
+  const std::string passwd = "2000:x:7:8:other:/home/other:/bin/sh\nvcap:x:2000:2001:v:/home/vcap:/bin/sh\n";
+  const std::string group = "3000:x:9:\n";
+  EXPECT_EQ(resolve_user("2000", passwd, group).gid, 2001u);
+  EXPECT_EQ(resolve_user("7", passwd, group).home, "/home/other");
+  EXPECT_EQ(resolve_user("vcap:3000", passwd, group).gid, 3000u);
 }
 
-TEST(NetOutRules, TheNewestComesFirstAndTextOfAHandleCannotLeaveItsQuotes) {
-  ContainerRules container{
-      "id", "a\" ; flush ruleset #", "br", {Subnet::parse("10.0.0.0/30"), parse_ipv4("10.0.0.2")}, {}, {}};
-  for (const char* address : {"1.1.1.1", "2.2.2.2"}) {
-    api::NetOutRule rule;
-    rule.networks = {{address, ""}};
-    container.net_out.push_back(rule);
-  }
-  const std::string commands = net_out_commands(FirewallOptions{}, container);
-  EXPECT_LT(commands.find("2.2.2.2"), commands.find("1.1.1.1"));
-  EXPECT_NE(commands.find("comment \"aflushruleset\""), std::string::npos) << commands;
+TEST(Users, AnEmptyUserIsTheEntryOfIdZero) {
+  const std::string passwd = "root:x:5:5::/not-this:/bin/sh\ntoor:x:0:11::/home/toor:/bin/sh\n";
+  const auto user = resolve_user("", passwd, "wheel:x:10:toor\n");
+  EXPECT_EQ(user.uid, 0u);
+  EXPECT_EQ(user.gid, 11u);
+  EXPECT_EQ(user.home, "/home/toor");
+  EXPECT_EQ(user.additional_gids, std::vector<std::uint32_t>{10});
+  EXPECT_EQ(resolve_user("", "", "").home, "/");
 }
 
-TEST(ContainerRecord, IsReadAsItWasWritten) {
-  ContainerRecord record;
-  record.handle = "h";
-  record.properties = {{"k", "v\"\n"}};
-  record.env = {"A=1"};
-  record.limits.memory.limit_in_bytes = 5;
-  record.image = {"/r", "h", 77};
-  record.network.emplace();
-  record.network->id = "0123456789a", record.network->lease = {Subnet::parse("10.0.0.0/30"), parse_ipv4("10.0.0.2")};
-  record.network->ports = {{1, 2}};
-  record.network->net_out.emplace_back().protocol = api::NetOutProtocol::kTcp;
-  record.init_pid = 12, record.init_start_time = 13, record.boot_id = "b", record.oom_kills = 2;
-  record.cgroup_paths = {{"memory", "/sys/x"}};
-  const auto again = ContainerRecord::from_json(record.to_json());
-  EXPECT_EQ(again.to_json(), record.to_json());
-  EXPECT_EQ(again.properties, record.properties);
-  EXPECT_EQ(again.network->ports, record.network->ports);
-  EXPECT_THROW(ContainerRecord::from_json("{}"), std::runtime_error);
-  EXPECT_THROW(ContainerRecord::from_json("{\"handle\":"), std::runtime_error);
-}
-
-TEST(Names, ThatAreNoPathComponentAreRefused) {
-  check_name("handle", "a-b_c.d e");
-  for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string("a/b"),
-                                  std::string("a\0b", 3), std::string(256, 'x')}) {
-    EXPECT_THROW(check_name("handle", name), api::GardenError) << name;
-  }
-}
-
-TEST(Flags, AreThoseOfUpstream) {
-  const Options options = parse_option_list({"server", "--depot", "/d/", "--bind-ip=127.0.0.1", "--bind-port", "7777",
-                                             "--skip-setup", "--deny-network", "0.0.0.0/0", "--deny-network", "::/0",
-                                             "--default-grace-time", "5m", "--image-plugin", "/x",
-                                             "--image-plugin-extra-arg", "\"--store\"", "--time-format", "rfc3339"});
-  EXPECT_EQ(options.depot, "/d");
-  EXPECT_EQ(options.state_dir, "/d-state");
-  EXPECT_EQ(options.listen_address(), "127.0.0.1:7777");
-  EXPECT_EQ(options.deny_networks.size(), 2u);
-  EXPECT_EQ(options.default_grace_time, std::chrono::minutes(5));
-  EXPECT_EQ(options.ignored.size(), 3u);
-  EXPECT_EQ(parse_option_list({"--bind-socket", "/s"}).listen_address(), "unix:/s");
-  EXPECT_EQ(parse_option_list({"cleanup", "--depot", "/d"}).command, Options::Command::kCleanup);
-  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--no-such-flag"},
-                                                {"--log-level", "loud"},
-                                                {"--tag", "abc"},
-                                                {"--port-pool-start", "65000"},
-                                                {"--default-grace-time", "soon"}}) {
-    EXPECT_THROW(parse_option_list(wrong), std::invalid_argument) << wrong[0];
-  }
+TEST(IdMapping, AnIdOutsideEveryRangeStaysAsItIs) {
+  Options options;
+  options.uid_map_length = 100;
+  const IdMapping mapping = unprivileged_mapping(options, a_host());
+  EXPECT_EQ(mapping.host_uid(100), 100u);
+  EXPECT_EQ(mapping.host_uid(5000), 5000u);
+  EXPECT_EQ(mapping.host_uid(0), 4294967294u);
 }
 
 }  // namespace
