@@ -59,15 +59,20 @@ struct ScratchFile {
   fs::path path;
 };
 
-// The first file of the stream, into `path`.
-asio::awaitable<void> save_first_entry(base::WorkerPool& workers, clients::GardenTarStream& stream, fs::path path) {
+// Writes the first file of the stream to `path`. A container can make a sparse file of any size, so that its disk quota
+// does not bound the stream.
+asio::awaitable<void> save_first_entry(base::WorkerPool& workers, clients::GardenTarStream& stream, fs::path path,
+                                       std::uint64_t max_bytes) {
   const auto out = std::make_shared<std::ofstream>(path, std::ios::binary | std::ios::trunc);
   FirstTarEntry entry;
+  std::uint64_t saved = 0;
   while (!entry.complete()) {
     const auto piece = co_await stream.read();
     if (piece.empty()) break;
     auto content = entry.feed(piece);
     if (content.empty()) continue;
+    saved += content.size();
+    if (saved > max_bytes) throw std::runtime_error("the file is too large");
     auto write = [out, content = std::move(content)] {
       out->write(content.data(), static_cast<std::streamsize>(content.size()));
       if (!*out) throw std::runtime_error("cannot write a temporary file");
@@ -179,7 +184,7 @@ asio::awaitable<StepResult> UploadStep::transfer() {
     stage = "Failed to establish stream from container";
     const auto stream = co_await env_.backend.stream_out(env_.handle, action_.user(), action_.from());
     stage = "Failed to copy stream contents into temp file";
-    co_await save_first_entry(env_.workers, *stream, file.path);
+    co_await save_first_entry(env_.workers, *stream, file.path, env_.uploader.max_bytes());
     stage = "Failed to upload payload";
     const auto size = co_await env_.uploader.upload(action_.to(), file.path);
     if (!artifact.empty()) output_->out(fmt::format("Uploaded {} ({})\n", artifact, short_size(size)));

@@ -54,6 +54,13 @@ class StepTest : public ::testing::Test {
     return backend.process_of(path);
   }
 
+  // Replaces the uploader; call it before any step exists.
+  void limit_uploads(std::uint64_t max_bytes) {
+    auto options = uploader_options;
+    options.max_bytes = max_bytes;
+    uploader.emplace(loop.executor(), loop.workers(), std::move(options));
+  }
+
   static models::Action run_action(const std::string& path, const std::string& source = "") {
     models::RunAction run;
     run.set_path(path);
@@ -77,7 +84,8 @@ class StepTest : public ::testing::Test {
   RecordedLog sink;
   CachedDownloader downloader{
       loop.executor(), loop.workers(), clock, {.cache_path = directory.path() / "cache", .downloader = {}}, logger};
-  Uploader uploader{loop.executor(), loop.workers(), {.tls = {}, .temporary_directory = directory.path() / "up"}};
+  UploaderOptions uploader_options{.tls = {}, .temporary_directory = directory.path() / "up"};
+  std::optional<Uploader> uploader{std::in_place, loop.executor(), loop.workers(), uploader_options};
   Limiter downloads{loop.executor(), 5};
   Limiter uploads{loop.executor(), 5};
   Limiter checks{loop.executor(), 64};
@@ -90,7 +98,7 @@ class StepTest : public ::testing::Test {
                               .settings = settings,
                               .backend = backend,
                               .downloader = downloader,
-                              .uploader = uploader,
+                              .uploader = *uploader,
                               .downloads = downloads,
                               .uploads = uploads,
                               .checks = checks,
