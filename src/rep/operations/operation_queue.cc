@@ -1,7 +1,6 @@
 #include "rep/operations/operation_queue.h"
 
 #include "base/work/cancellation.h"
-#include "executor/steps/step.h"
 
 namespace rivera::rep {
 
@@ -19,7 +18,18 @@ void OperationQueue::push(const std::string& key, Operation operation) {
   if (is_new) tasks_.spawn("operations", run_lane(key));
 }
 
+// However the lane ends, its key is free for the next one.
+struct OperationQueue::LaneEnd {
+  ~LaneEnd() {
+    queue.lanes_.erase(key);
+    queue.emptied_.notify_all();
+  }
+  OperationQueue& queue;
+  const std::string& key;
+};
+
 asio::awaitable<void> OperationQueue::run_lane(std::string key) {
+  const LaneEnd end{*this, key};
   auto& lane = lanes_.at(key);
   while (lane.waiting) {
     const auto operation = std::move(*lane.waiting);
@@ -33,15 +43,15 @@ asio::awaitable<void> OperationQueue::run_lane(std::string key) {
       pause = std::min(pause * 2, options_.longest_pause);
     }
   }
-  lanes_.erase(key);
-  emptied_.notify_all();
 }
 
+// An operation that throws has failed, operation_aborted included, unless the lane itself was cancelled.
 asio::awaitable<Outcome> OperationQueue::run_one(std::string key, Operation operation) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     co_return co_await operation();
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (cancellation.cancelled() != asio::cancellation_type::none) throw;
     logger_.error("operation-failed", {{"key", key}, {"error", e.what()}});
   }
   co_return Outcome::kDone;

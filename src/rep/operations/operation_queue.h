@@ -46,6 +46,7 @@ class OperationQueue {
     std::optional<Operation> waiting;
     base::Condition pushed;
   };
+  struct LaneEnd;
   asio::awaitable<void> run_lane(std::string key);
   asio::awaitable<Outcome> run_one(std::string key, Operation operation);
 

@@ -87,5 +87,40 @@ TEST_F(OperationQueueTest, OutlivesAnOperationThatThrows) {
   EXPECT_THAT(begun, ElementsAre("next"));
 }
 
+// A closed connection reports operation_aborted although no coroutine was cancelled.
+TEST_F(OperationQueueTest, OutlivesAnOperationThatIsAborted) {
+  open = true;
+  const auto aborted = []() -> asio::awaitable<Outcome> {
+    throw boost::system::system_error(asio::error::operation_aborted);
+  };
+  queue.push("a", aborted);
+  loop.run(queue.idle());
+  queue.push("a", named("next"));
+  loop.run(queue.idle());
+  EXPECT_THAT(begun, ElementsAre("next"));
+}
+
+TEST_F(OperationQueueTest, RunsWhatWaitsBehindAnOperationThatIsAborted) {
+  queue.push("a", [this]() -> asio::awaitable<Outcome> {
+    begun.push_back("aborted");
+    while (!open) co_await base::sleep_for(std::chrono::milliseconds(1));
+    throw boost::system::system_error(asio::error::operation_aborted);
+  });
+  loop.until([this] { return begun.size() == 1; });
+  queue.push("a", named("next"));
+  open = true;
+  loop.run(queue.idle());
+  EXPECT_THAT(begun, ElementsAre("aborted", "next"));
+}
+
+TEST_F(OperationQueueTest, EndsEveryLaneWhenItIsStopped) {
+  queue.push("a", named("a"));
+  loop.until([this] { return begun.size() == 1; });
+  queue.push("a", named("never"));
+  loop.run(queue.stop());
+  EXPECT_EQ(queue.size(), 0u);
+  EXPECT_THAT(begun, ElementsAre("a"));
+}
+
 }  // namespace
 }  // namespace rivera::rep
