@@ -1,4 +1,4 @@
-// For tests: a container's environment of steps over the fake server.
+// For tests: the environment of a container's steps, with a fake container server.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 
 namespace rivera::executor::testing {
 
-// Times are short, so that what waits in life does not in tests.
+// Intervals and timeouts are short, so that tests do not wait.
 class StepTest : public ::testing::Test {
  protected:
   StepTest() {
@@ -28,7 +28,7 @@ class StepTest : public ::testing::Test {
   }
   ~StepTest() override { loop.run(tasks.stop()); }
 
-  // Builds and starts what a container would run.
+  // Builds and starts the tree of a container.
   Step& start(const RunInfo& run_info) {
     info = run_info;
     step = build_steps(environment, info, [this](bool routable) { routable_changes.push_back(routable); });
@@ -93,24 +93,19 @@ class StepTest : public ::testing::Test {
   StepJournal journal{nullptr, "guid", {}, logger};
   AppLog log{
       LogConfig{.owner = "process", .guid = "log-guid", .index = 2, .source_name = "APP", .tags = {}}, {}, sink, clock};
-  StepEnvironment environment{.executor = loop.executor(),
-                              .handle = "guid",
-                              .settings = settings,
-                              .backend = backend,
-                              .downloader = downloader,
-                              .uploader = *uploader,
-                              .downloads = downloads,
-                              .uploads = uploads,
-                              .checks = checks,
-                              .tasks = tasks,
-                              .journal = journal,
-                              .log = log,
-                              .clock = clock,
-                              .workers = loop.workers(),
-                              .metrics = metrics,
-                              .logger = logger,
-                              .network_environment = {"CF_INSTANCE_IP=10.0.0.1"},
-                              .mounts = {}};
+  StepEnvironment environment{
+      .container = {.handle = "guid", .network_environment = {"CF_INSTANCE_IP=10.0.0.1"}, .mounts = {}},
+      .settings = settings,
+      .runtime = {.executor = loop.executor(), .workers = loop.workers(), .clock = clock},
+      .backend = backend,
+      .transfers = {.downloader = downloader,
+                    .uploader = *uploader,
+                    .download_slots = downloads,
+                    .upload_slots = uploads},
+      .check_slots = checks,
+      .tasks = tasks,
+      .journal = journal,
+      .reporting = {.app_log = log, .metrics = metrics, .logger = logger}};
   RunInfo info;
   StepPtr step;
   bool ready = false;
