@@ -5,12 +5,11 @@
 #include "base/units.h"
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
-#include "executor/steps/step.h"
 
 namespace rivera::executor {
 namespace {
 
-bool is_made(const Container& container) {
+bool is_created(const Container& container) {
   return container.state == ContainerState::kCreated || container.state == ContainerState::kRunning;
 }
 
@@ -39,7 +38,7 @@ asio::awaitable<void> ContainerMetricsReporter::run(std::chrono::nanoseconds int
 asio::awaitable<void> ContainerMetricsReporter::sample_once() {
   std::vector<std::string> handles;
   executor_.visit([&handles](const Container& container) {
-    if (is_made(container)) handles.push_back(container.guid);
+    if (is_created(container)) handles.push_back(container.guid);
   });
   std::map<std::string, clients::BulkEntry<garden::ContainerMetrics>> entries;
   if (!handles.empty()) entries = co_await backend_.bulk_metrics(handles);

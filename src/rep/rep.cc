@@ -15,7 +15,6 @@
 #include "executor/container_metrics.h"
 #include "executor/garden/garden_backend.h"
 #include "executor/logs/file_log_sink.h"
-#include "executor/steps/step.h"
 #include "net/crypto/certificate_authority.h"
 #include "net/http/debug_server.h"
 #include "net/http/http_server.h"
@@ -30,7 +29,7 @@ namespace {
 
 constexpr auto kServerGrace = std::chrono::seconds(2);
 
-// Both servers are for this machine too: the certificate has to say so.
+// Clients on this machine connect to 127.0.0.1, which the certificate has to name.
 void check_certificate(const net::TlsFiles& files) {
   const auto names = net::certificate_names(base::read_file(files.certificate_file));
   if (std::find(names.begin(), names.end(), "127.0.0.1") == names.end()) {
@@ -39,7 +38,7 @@ void check_certificate(const net::TlsFiles& files) {
   }
 }
 
-// The same owner after a restart: the presence is ours at once, and never lapses.
+// The owner is the same after a restart, so that the presence is taken over at once and never expires.
 std::string presence_owner(const std::filesystem::path& state_directory) {
   std::filesystem::create_directories(state_directory);
   const auto path = state_directory / "presence-owner";
@@ -125,7 +124,7 @@ class Rep::Impl {
   }
 
  private:
-  // Brings everything up; a failure ends the process.
+  // Starts all parts. A failure ends the process.
   asio::awaitable<void> start() {
     std::string failure;
     try {
@@ -204,6 +203,7 @@ class Rep::Impl {
     try {
       co_await destroy_all_containers(config_, executor_, bbs_, metrics_, logger_);
     } catch (const std::exception& e) {
+      if (base::is_cancellation(e)) throw;
       cleanup_failure_ = e.what();
     }
   }

@@ -1,4 +1,4 @@
-// Security groups as Garden's rules.
+// Conversion of security groups to Garden's rules.
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
@@ -53,7 +53,7 @@ garden::NetOutProtocol protocol_of(const std::string& name) {
   throw InvalidSecurityGroup();
 }
 
-// The rule but for its destination.
+// The rule without its destination.
 garden::NetOutRule without_networks(const models::SecurityGroupRule& rule) {
   garden::NetOutRule out;
   out.protocol = protocol_of(rule.protocol());
@@ -72,7 +72,7 @@ garden::NetOutRule without_networks(const models::SecurityGroupRule& rule) {
   return out;
 }
 
-// Entries may hold several destinations, separated by commas.
+// An entry may hold several destinations separated by commas.
 std::vector<std::string_view> split(std::string_view entry) {
   std::vector<std::string_view> parts;
   for (;;) {

@@ -8,7 +8,7 @@
 namespace rivera::executor {
 namespace {
 
-// 0 if the text is no number above zero.
+// 0 if the text is not a positive number.
 std::int64_t positive_number(const std::string& text) {
   std::int64_t value = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);

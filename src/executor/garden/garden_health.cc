@@ -14,7 +14,7 @@ constexpr const char* kTagProperty = "tag:healthcheck-tag";
 constexpr const char* kTagValue = "healthcheck";
 constexpr int kAttempts = 3;
 
-// Calls `start` up to three times. `start` is kept by the caller until this returns.
+// Calls `start` up to three times. The caller keeps `start` alive until this returns.
 template <typename T, typename Start>
 asio::awaitable<T> attempted(const Start& start, std::chrono::nanoseconds pause) {
   for (int attempt = 1;; ++attempt) {
@@ -86,7 +86,7 @@ asio::awaitable<void> GardenHealth::destroy(std::string handle) {
     const auto call = [&] { return backend_.destroy(handle); };
     co_await attempted<void>(call, options_.retry_pause);
   } catch (const garden::ContainerNotFoundError&) {
-    // It has gone, which is what was wanted.
+    // It does not exist, which is the aim.
   }
 }
 

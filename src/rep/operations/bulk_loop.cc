@@ -1,7 +1,6 @@
 #include "rep/operations/bulk_loop.h"
 
 #include "base/work/cancellation.h"
-#include "executor/steps/step.h"
 
 namespace rivera::rep {
 
@@ -27,7 +26,7 @@ asio::awaitable<void> BulkLoop::pass() {
   instances_filter.set_cell_id(config_.cell_id);
   models::TasksRequest tasks_filter;
   tasks_filter.set_cell_id(config_.cell_id);
-  // The BBS is asked before the containers are listed: what it learns from us meanwhile is then seen as a container.
+  // The BBS is asked first: an instance that this cell claims in between then appears among the containers.
   const auto instances = co_await parts_.bbs.actual_lrps(std::move(instances_filter));
   const auto tasks = co_await parts_.bbs.tasks(std::move(tasks_filter));
   std::vector<std::string> guids;

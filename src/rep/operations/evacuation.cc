@@ -63,7 +63,7 @@ asio::awaitable<void> destroy_all_containers(const Config& config, executor::Exe
   containers.visit([&guids](const executor::Container& container) { guids.push_back(container.guid); });
   base::TaskGroup destructions(co_await asio::this_coro::executor, logger);
   for (const auto& guid : guids) {
-    containers.say(guid, "Cell " + config.cell_id + " reached evacuation timeout for instance " + guid);
+    containers.write_log_line(guid, "Cell " + config.cell_id + " reached evacuation timeout for instance " + guid);
     destructions.spawn("delete-container", destroy_one(containers, guid, logger));
   }
   bool in_time = true;

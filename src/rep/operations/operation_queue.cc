@@ -1,7 +1,6 @@
 #include "rep/operations/operation_queue.h"
 
 #include "base/work/cancellation.h"
-#include "executor/steps/step.h"
 
 namespace rivera::rep {
 
@@ -19,7 +18,18 @@ void OperationQueue::push(const std::string& key, Operation operation) {
   if (is_new) tasks_.spawn("operations", run_lane(key));
 }
 
+// Removes the lane in whatever way it ends, so that its key can be used again.
+struct OperationQueue::LaneRemoval {
+  ~LaneRemoval() {
+    queue.lanes_.erase(key);
+    queue.emptied_.notify_all();
+  }
+  OperationQueue& queue;
+  const std::string& key;
+};
+
 asio::awaitable<void> OperationQueue::run_lane(std::string key) {
+  const LaneRemoval removal{*this, key};
   auto& lane = lanes_.at(key);
   while (lane.waiting) {
     const auto operation = std::move(*lane.waiting);
@@ -27,24 +37,24 @@ asio::awaitable<void> OperationQueue::run_lane(std::string key) {
     auto pause = options_.first_pause;
     for (;;) {
       const auto outcome = co_await run_one(key, operation);
-      if (outcome == Outcome::kDone || lane.waiting) break;
+      if (outcome == OperationResult::kDone || lane.waiting) break;
       co_await lane.pushed.wait_for(pause);
       if (lane.waiting) break;
       pause = std::min(pause * 2, options_.longest_pause);
     }
   }
-  lanes_.erase(key);
-  emptied_.notify_all();
 }
 
-asio::awaitable<Outcome> OperationQueue::run_one(std::string key, Operation operation) {
+// operation_aborted is a failure like any other unless the lane itself was cancelled.
+asio::awaitable<OperationResult> OperationQueue::run_one(std::string key, Operation operation) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     co_return co_await operation();
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (cancellation.cancelled() != asio::cancellation_type::none) throw;
     logger_.error("operation-failed", {{"key", key}, {"error", e.what()}});
   }
-  co_return Outcome::kDone;
+  co_return OperationResult::kDone;
 }
 
 asio::awaitable<void> OperationQueue::stop() { return tasks_.stop(); }

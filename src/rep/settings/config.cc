@@ -24,7 +24,7 @@ std::size_t positive_count(const ConfigFile& file, std::string_view key, std::in
   return static_cast<std::size_t>(value);
 }
 
-// Numbers are accepted where upstream has strings with numbers.
+// Accepts a number in place of a string that holds a number.
 std::string limit_text(const ConfigFile& file, std::string_view key) {
   const auto* value = file.values().if_contains(key);
   if (value && value->is_number()) return std::to_string(file.integer(key));
@@ -102,7 +102,7 @@ executor::NodeOptions node_options(const ConfigFile& file, const Config& config)
   if (!steps.post_setup_hook.empty() && steps.post_setup_user.empty()) {
     file.fail("post_setup_user", "a user, for there is a post_setup_hook");
   }
-  // Checks run in a root filesystem of their own only where one is named: ours is static and needs none.
+  // The health check is statically linked and needs no root filesystem, so that one is used only if configured.
   steps.sidecar_rootfs = file.text("sidecar_root_fs_path");
   if (const auto name = file.text("sidecar_root_fs"); steps.sidecar_rootfs.empty() && !name.empty()) {
     const auto found = config.stacks.find(name);
@@ -157,7 +157,7 @@ void read_executor(const ConfigFile& file, Config& config) {
 void read_garden_health(const ConfigFile& file, Config& config) {
   auto& out = config.garden_health;
   out.owner = file.text("healthcheck_container_owner_name", "executor-health-check");
-  // The sidecar's root filesystem, or the first of those that are there.
+  // The root filesystem of sidecars, or the first stack.
   out.rootfs = config.executor.node.steps.sidecar_rootfs;
   if (out.rootfs.empty() && !config.stacks.empty()) out.rootfs = config.stacks.begin()->second;
   out.process_path = file.text("garden_healthcheck_process_path", "/bin/sh");

@@ -55,9 +55,9 @@ TEST_F(ConfigTest, ReadsUpstreamsFile) {
   EXPECT_EQ(proxy_memory_mb(config), 0);
 }
 
-TEST_F(ConfigTest, LetsTheCommandLineNameTheZone) { EXPECT_EQ(load("z9").zone, "z9"); }
+TEST_F(ConfigTest, LetsTheCommandLineSetTheZone) { EXPECT_EQ(load("z9").zone, "z9"); }
 
-TEST_F(ConfigTest, NamesTheKeyThatIsWrong) {
+TEST_F(ConfigTest, NamesTheInvalidKey) {
   values["healthy_monitoring_interval"] = "0s";
   EXPECT_THAT(error(), HasSubstr("healthy_monitoring_interval"));
   values.erase("healthy_monitoring_interval");
