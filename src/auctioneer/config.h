@@ -5,6 +5,7 @@
 #include <string>
 
 #include "auction/placement.h"
+#include "base/config/config.h"
 #include "base/log/log_settings.h"
 #include "clients/locket/locket_client.h"
 #include "clients/loggregator_client.h"
@@ -32,13 +33,17 @@ struct Config {
   std::chrono::nanoseconds report_interval = std::chrono::minutes(1);
   base::LogSettings log;
   clients::LoggregatorOptions loggregator;
+  base::ConfigNotices notices;  // to be logged at start
 };
+
+// Every key that upstream knows, and ours.
+const base::ConfigKeys& config_keys();
 
 // Throws base::ConfigError.
 //
 // Weights and the limit of starting containers have no built-in defaults: an absent key is zero. A timeout of zero,
 // which means none upstream, is a minute here, and so is one above it for states, so that a connection that stays open
-// cannot hold up the auctions for ever (§9 no. 6).
+// cannot block the auctions (§9 no. 6).
 Config load_config(const std::string& path);
 
 }  // namespace rivera::auctioneer

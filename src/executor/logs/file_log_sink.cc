@@ -40,7 +40,7 @@ std::string file_name(const std::string& owner) {
 }
 
 void append(const fs::path& path, const std::string& bytes, std::uint64_t max_file_bytes) {
-  base::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  base::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!fd) throw std::system_error(errno, std::generic_category(), "cannot open " + path.string());
   std::string_view rest = bytes;
   while (!rest.empty()) {
