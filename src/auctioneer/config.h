@@ -5,6 +5,7 @@
 #include <string>
 
 #include "auction/placement.h"
+#include "base/config/config.h"
 #include "base/log/log_settings.h"
 #include "clients/locket/locket_client.h"
 #include "clients/loggregator_client.h"
@@ -32,7 +33,11 @@ struct Config {
   std::chrono::nanoseconds report_interval = std::chrono::minutes(1);
   base::LogSettings log;
   clients::LoggregatorOptions loggregator;
+  base::ConfigNotices notices;  // to be logged at start
 };
+
+// Every key that upstream knows, and ours.
+const base::ConfigKeys& config_keys();
 
 // Throws base::ConfigError.
 //

@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
-#include "base/config/command_line.h"
-#include "base/config/config.h"
 #include "base/duration.h"
 #include "base/files.h"
 #include "base/ids.h"
@@ -62,30 +60,6 @@ TEST(Ids, AreVersionFourAndDiffer) {
   EXPECT_EQ(a.size(), 36u);
   EXPECT_EQ(a[14], '4');
   EXPECT_NE(a, new_guid());
-}
-
-TEST(ConfigFile, NamesFileKeyAndExpectation) {
-  TemporaryDirectory directory;
-  const auto path = directory.path() / "c.json";
-  write_file_atomically(path, R"({"n":"x","inner":{"d":"10s","bad":5.5}})");
-  const auto config = ConfigFile::load(path.string());
-  EXPECT_EQ(config.section("inner").duration("d", 1s), 10s);
-  EXPECT_EQ(config.section("absent").duration("d", 1s), 1s);
-  try {
-    config.section("inner").text("bad");
-    FAIL();
-  } catch (const ConfigError& e) {
-    EXPECT_EQ(std::string(e.what()), path.string() + ": inner.bad: expected a string");
-  }
-  EXPECT_THROW(config.integer("n"), ConfigError);
-  EXPECT_THROW(config.required_text("m"), ConfigError);
-  EXPECT_THROW(ConfigFile::load("/nonexistent"), ConfigError);
-}
-
-TEST(CommandLine, TakesGoStyleFlags) {
-  const char* argv[] = {"bbs", "-config", "x.json", "-c", "5", "--", "-verbatim"};
-  EXPECT_EQ(go_style_arguments(7, argv),
-            (std::vector<std::string>{"--config", "x.json", "-c", "5", "--", "-verbatim"}));
 }
 
 TEST(Subprocess, GivesOutputStatusAndHonoursTheTimeout) {

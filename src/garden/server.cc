@@ -47,7 +47,6 @@ asio::awaitable<void> emit_metrics(const Gardener& gardener, base::Metrics& metr
 asio::awaitable<void> serve(base::Program& program, Options options) {
   raise_descriptor_limit();
   const base::Logger& logger = program.logger();
-  for (const auto& flag : options.ignored) logger.info("flag-ignored", {{"flag", flag}});
   Gardener gardener(program.executor(), program.workers(), options, logger);
   Api api(program.executor(), gardener, logger);
   net::HttpServer server(program.executor(), server_options(options), api.handler(), logger);

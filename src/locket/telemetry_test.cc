@@ -20,7 +20,8 @@ class Telemetry : public LocketHarness {
     stop();
     ingress_.start();
     const json::object object = json::parse(ingress_.config_for("locket", certificates_.client())).as_object();
-    config_.loggregator = clients::read_loggregator_options(base::ConfigFile("locket.json", {{"loggregator", object}}));
+    config_.loggregator = clients::read_loggregator_options(
+        base::ConfigFile("locket.json", {{"loggregator", object}}, clients::loggregator_keys()));
     config_.report_interval = 50ms;
     start();
   }

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "base/log/log.h"
+#include "base/config/config.h"
+#include "base/log/log_settings.h"
 #include "clients/bbs_client.h"
 #include "clients/locket/locket_client.h"
 #include "net/stream/tls.h"
@@ -36,11 +37,14 @@ struct Config {
 
   std::optional<clients::LocketClientOptions> locket;  // present in global mode
 
-  base::LogLevel log_level = base::LogLevel::kInfo;
-  base::LogTimeFormat log_time_format = base::LogTimeFormat::kUnixEpoch;
+  base::LogSettings log;
+  base::ConfigNotices notices;  // to be logged at start
 
   bool is_local() const { return !cell_id.empty(); }
 };
+
+// Every key that upstream knows, and ours.
+const base::ConfigKeys& config_keys();
 
 // Throws base::ConfigError. Global mode without a uuid is an error.
 Config load_config(const std::string& path);

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/config/command_line.h"
 #include "base/duration.h"
 #include "base/files.h"
 #include "simulation/real/real_command.h"
@@ -145,7 +146,11 @@ int run_command(int argc, char** argv) {
   CLI::App app{"Simulates placement: upstream's scenarios, our own, at any scale; or with real components"};
   app.name("rivera-sim");
   add_options(app, options);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(base::arguments_for_cli11(argc, argv));
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e);
+  }
   try {
     if (options.real) {
       if (app.count("--start-time") > 0) options.real_options.start_time = time_of("--start-time", options.start_time);

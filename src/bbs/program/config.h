@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "base/config/config.h"
 #include "base/log/log_settings.h"
 #include "bbs/api/bbs_probe.h"
 #include "bbs/program/convergence_loop.h"
@@ -47,7 +48,11 @@ struct Config {
   clients::LoggregatorOptions loggregator;
   std::chrono::nanoseconds report_interval = std::chrono::minutes(1);
   AdvancedMetrics advanced_metrics;
+  base::ConfigNotices notices;  // to be logged at start
 };
+
+// Every key that upstream knows (docs/spec/bbs.md §7.1), and ours.
+const base::ConfigKeys& config_keys();
 
 // Throws base::ConfigError, one line that names file and key. Reads no other file.
 Config load_config(const std::string& path);

@@ -27,8 +27,8 @@ class Telemetry : public BbsHarness {
   Telemetry() {
     ingress_.start();
     const json::object loggregator = json::parse(ingress_.config_for("bbs", certificates_.client())).as_object();
-    config_.loggregator =
-        clients::read_loggregator_options(base::ConfigFile("bbs.json", {{"loggregator", loggregator}}));
+    config_.loggregator = clients::read_loggregator_options(
+        base::ConfigFile("bbs.json", {{"loggregator", loggregator}}, clients::loggregator_keys()));
     config_.report_interval = 50ms;
   }
 

@@ -11,7 +11,7 @@ using std::chrono::seconds;
 
 constexpr milliseconds kFirstDelay{100};
 constexpr milliseconds kLongestDelay{2000};
-constexpr seconds kStable{10};  // who lived that long starts again without delay
+constexpr seconds kStable{10};  // a run of that length resets the delay before the next
 
 constexpr milliseconds kProbeWhileStarting{50};
 constexpr milliseconds kProbeWhileHealthy{1000};

@@ -34,7 +34,8 @@ class ChildProcess {
   std::unique_ptr<Handle> handle_;
 };
 
-// Starts a program in a session of its own that nobody waits for: a daemon. Returns its id. Throws std::system_error.
+// Starts a daemon: a program in a session of its own, which is never waited for. Returns its id. Throws
+// std::system_error.
 pid_t start_daemon(const std::vector<std::string>& argv, const std::filesystem::path& log_file);
 
 // Remembers a process across restarts of who started it: its id and its start time, which together are unique.

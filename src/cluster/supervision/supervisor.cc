@@ -28,7 +28,7 @@ base::UniqueFd lock_directory(const Settings& settings) {
   return fd;
 }
 
-// What a supervisor that was killed has left running.
+// Ends the components that a killed supervisor left running.
 void end_leftovers(const Settings& settings) {
   std::vector<pid_t> pids;
   for (const Component& component : components(settings)) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/config/config.h"
+
 namespace rivera::garden {
 
 struct Options {
@@ -44,7 +46,6 @@ struct Options {
   std::uint32_t gid_map_start = 1, gid_map_length = 0;
   std::string apparmor;
   bool no_new_privileges = false;
-  std::vector<std::string> device_cgroup_rules;
 
   std::string network_pool = "10.254.0.0/22";
   bool allow_host_access = false;
@@ -67,16 +68,19 @@ struct Options {
   std::string log_level = "info";
   bool rfc3339_time = true;
 
-  std::vector<std::string> ignored;  // flags that were given, are known and have no effect here
+  base::ConfigNotices notices;  // to be logged at start
 
   std::string listen_address() const;
 };
+
+// Every flag that upstream knows, and ours; names without dashes.
+const base::ConfigKeys& option_keys();
 
 // Reads the command line: `garden [--config FILE] [server|cleanup] FLAGS`. Prints and ends the process with status 1
 // where it is wrong, 0 for --help and --version. Derived defaults (state_dir …) are filled in.
 Options parse_options(int argc, const char* const* argv);
 
-// The same for tests. Throws std::invalid_argument with one line.
+// The same for a list of arguments. Throws std::invalid_argument with one line. --help and --version are not taken.
 Options parse_option_list(std::vector<std::string> arguments);
 
 }  // namespace rivera::garden

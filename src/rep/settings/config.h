@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/config/config.h"
-#include "base/log/log.h"
+#include "base/log/log_settings.h"
 #include "clients/locket/locket_client.h"
 #include "executor/executor.h"
 #include "executor/garden/garden_health.h"
@@ -59,11 +59,14 @@ struct Config {
   executor::GardenHealthOptions garden_health;
   std::filesystem::path app_log_directory;  // for files with application logs; empty: none. Not an upstream key
 
-  base::LogLevel log_level = base::LogLevel::kInfo;
-  base::LogTimeFormat log_time_format = base::LogTimeFormat::kRfc3339;
+  base::LogSettings log;
+  base::ConfigNotices notices;  // to be logged at start
 };
 
-// A `zone` that is not empty replaces that of the file. Throws base::ConfigError.
+// Every key that upstream knows, and ours.
+const base::ConfigKeys& config_keys();
+
+// `zone`, if not empty, replaces the file's. Throws base::ConfigError.
 Config load_config(const std::string& path, const std::string& zone = "");
 
 // "https://<cell id>.<advertise domain>:<port of the network listener>", with "_" as "-".
