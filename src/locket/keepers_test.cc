@@ -167,6 +167,19 @@ TEST_F(Keepers, APresenceIsRegisteredAgainAfterLocketLostItsData) {
   wait_for_owner("cell-1", "rep-1");
 }
 
+TEST_F(Keepers, APresenceWithAShortTimeToLiveIsRefreshedInTime) {
+  interval_ = std::chrono::hours(1);
+  run(keep_presence("cell-1", "one", seconds(1)).established());
+  // An entry that expires and is taken again begins at 1.
+  auto connection = sql::Database::open(config_.database)->connect();
+  wait_until([&]() -> asio::awaitable<bool> {
+    std::int64_t refreshes = 0;
+    connection.query_one("SELECT modified_index FROM locks WHERE path = ?", {"cell-1"},
+                         [&](const sql::Row& row) { refreshes = row.integer(0); });
+    co_return refreshes >= 5;
+  });
+}
+
 TEST_F(Keepers, APresenceWaitsForThatOfItsPredecessorToExpire) {
   LocketResource old{.key = "cell-1", .owner = "rep-0", .type = LocketType::kPresence};
   run(client().lock(old, seconds(1)));

@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/process/subprocess.h"
 #include "harness/app.h"
+#include "harness/cluster_under_test.h"
 #include "models/nouns/actions.h"
 
 namespace rivera::harness {

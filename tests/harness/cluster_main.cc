@@ -1,4 +1,4 @@
-// The main program of whole-cluster tests.
+// The main program of whole-cluster tests that share one cluster on one machine.
 //
 //   <test> --start-cluster DIR    starts a cluster in DIR and leaves it running (a ctest fixture does that once)
 //   <test> --stop-cluster DIR     stops it and removes DIR
