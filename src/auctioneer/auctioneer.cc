@@ -87,7 +87,7 @@ class Auctioneer::Impl {
     debug_ = std::make_unique<net::DebugServer>(executor_, config_.debug_address, metrics_, logger_);
     tasks_.spawn("lock-held-metrics", base::repeat_every(config_.report_interval, [this] { probe_.report_lock(); }));
     tasks_.spawn("runtime-metrics", base::repeat_every(kRuntimeInterval, [this] { probe_.report_runtime(); }));
-    tasks_.spawn("auctioneer", become_active());
+    tasks_.spawn_critical("auctioneer", become_active());
     co_return;
   }
 
@@ -104,18 +104,19 @@ class Auctioneer::Impl {
  private:
   // Becomes active and stays so. Every end but cancellation is a failure.
   asio::awaitable<void> become_active() {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
     std::string failure;
     try {
       co_await check_locket();
       co_await keeper_.acquire();
       probe_.lock_held(true);
-      tasks_.spawn("auctions", run_auctions());
+      tasks_.spawn_critical("auctions", run_auctions());
       serve();
       logger_.info("started");
       co_await keeper_.lost();
       failure = "lost lock";
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     fail(std::move(failure));
@@ -143,11 +144,12 @@ class Auctioneer::Impl {
   }
 
   asio::awaitable<void> run_auctions() {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
     std::string failure;
     try {
       co_await loop_.run();
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     fail("the auctions ended: " + failure);

@@ -69,7 +69,7 @@ void ContainerNode::start_life() {
                                   AppLogLimits{.bytes_per_second = container_.run_info.log_rate_limit_bytes_per_second,
                                                .lines_per_second = options_.max_log_lines_per_second},
                                   services_.reporting.log_sink, services_.runtime.clock, on_limit);
-  life_.spawn("container-life", live());
+  life_.spawn_critical("container-life", live());
 }
 
 void ContainerNode::stop() {
@@ -127,6 +127,7 @@ asio::awaitable<std::string> ContainerNode::read_file(std::string path, std::siz
 // --- life ---
 
 asio::awaitable<void> ContainerNode::live() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   RunResult failure{.failed = true};
   try {
     if (container_.state == ContainerState::kInitializing) {
@@ -142,7 +143,7 @@ asio::awaitable<void> ContainerNode::live() {
     failure.failure_reason = e.what();
     failure.retryable = true;
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     failure.failure_reason = e.what();
   }
   steps_.reset();
@@ -238,12 +239,13 @@ ContainerRecord ContainerNode::record() const {
 }
 
 asio::awaitable<void> ContainerNode::save() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   if (phase_ != Phase::kActive) co_return;
   try {
     auto current = record();
     co_await services_.store.save(std::move(current));
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-save-container", {{"guid", container_.guid}, {"error", e.what()}});
   }
 }
@@ -269,6 +271,7 @@ asio::awaitable<void> ContainerNode::destroy() {
 }
 
 asio::awaitable<void> ContainerNode::destroy_once() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   stop();
   co_await life_.join();
   if (phase_ == Phase::kDetached) throw ExecutorError(kDetachedMessage);
@@ -278,7 +281,7 @@ asio::awaitable<void> ContainerNode::destroy_once() {
   try {
     co_await destroy_in_garden();
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     failure = e.what();
   }
   if (!failure.empty()) {

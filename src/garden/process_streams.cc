@@ -6,6 +6,8 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
 
+#include "base/work/cancellation.h"
+
 namespace rivera::garden {
 
 namespace api = clients::garden;
@@ -192,6 +194,7 @@ asio::awaitable<void> ProcessStreams::forward_output(Session& session) {
 
 // From the client to the shim. The end of the client's stream ends the session.
 asio::awaitable<void> ProcessStreams::read_client(std::shared_ptr<Session> session) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   json::parse_options options;
   options.allow_invalid_utf8 = true;
   json::stream_parser parser({}, options);
@@ -220,9 +223,8 @@ asio::awaitable<void> ProcessStreams::read_client(std::shared_ptr<Session> sessi
         if (!is_known) co_await session->shim->send(shim::FrameType::kInputEnd, "");
       }
     }
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
   } catch (const std::exception&) {
+    if (base::is_cancelled(cancellation)) throw;
     // Malformed, or the shim has exited: in both cases reading ends.
   }
   session->close();

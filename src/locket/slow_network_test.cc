@@ -1,8 +1,8 @@
 // The holder of a lock behind a network that is slow, silent or broken: it never assumes a lock that it has lost, and
 // keeps its lock where that is possible.
+#include "base/testing/test_relay.h"
 #include "clients/locket/lock_keeper.h"
 #include "locket/testing/locket_harness.h"
-#include "net/testing/test_relay.h"
 #include "sql/database.h"
 
 namespace rivera::locket {
@@ -56,7 +56,7 @@ class SlowNetwork : public LocketHarness {
     }
   }
 
-  net::TestRelay relay_{config_.listen_address};
+  base::TestRelay relay_{config_.listen_address};
   std::unique_ptr<sql::Database> database_ = sql::Database::open(config_.database);
   std::unique_ptr<clients::LocketClient> holder_client_;
   std::unique_ptr<LockKeeper> keeper_;

@@ -89,7 +89,7 @@ asio::awaitable<void> Emitter::ready_for_more() {
 asio::awaitable<void> Emitter::run() {
   auto executor = co_await asio::this_coro::executor;
   base::TaskGroup repeater(executor, logger_);
-  repeater.spawn("repeat-unregistrations", repeat_unregistrations());
+  repeater.spawn_critical("repeat-unregistrations", repeat_unregistrations());
   co_await send_queue();
 }
 

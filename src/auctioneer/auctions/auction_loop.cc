@@ -88,6 +88,7 @@ asio::awaitable<void> AuctionLoop::run_batch(std::string trace) {
 
 asio::awaitable<std::vector<RegisteredCell>> AuctionLoop::list_cells(const std::string& trace,
                                                                      const base::Logger& logger) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   logger.info("fetching-cell-reps");
   bbs_.set_trace_id(trace);
   std::vector<models::CellPresence> presences;
@@ -98,7 +99,7 @@ asio::awaitable<std::vector<RegisteredCell>> AuctionLoop::list_cells(const std::
       presences = std::move(answer);
       break;
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     logger.error("failed-to-fetch-reps", {{"error", failure}});

@@ -20,12 +20,13 @@ models::Work work_for(const auction::CellAssignment& assignment, const auction::
 // The rejected work; nullopt if the call failed and the result is unknown.
 asio::awaitable<std::optional<models::Work>> send(const RegisteredCell& cell, models::Work work,
                                                   const base::Logger& logger) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   std::string failure;
   try {
     auto rejected = co_await cell.rep.perform_work(std::move(work));
     co_return rejected;
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     failure = e.what();
   }
   logger.error("failed-to-commit", {{"cell-guid", cell.cell_id}, {"error", failure}});

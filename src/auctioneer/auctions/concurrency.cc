@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/failure.h"
 #include "base/work/cancellation.h"
 #include "base/work/task_group.h"
 
@@ -13,14 +14,18 @@ using Work = std::function<asio::awaitable<void>(std::size_t)>;
 // Runs the work of the next position until none is left.
 asio::awaitable<void> run_positions(std::size_t& next, std::size_t count, const Work& work,
                                     const base::Logger& logger) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   while (next < count) {
     const std::size_t position = next++;
+    std::exception_ptr failure;
     try {
       co_await work(position);
-    } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
-      logger.error("unexpected-failure", {{"error", e.what()}});
+    } catch (...) {
+      failure = std::current_exception();
     }
+    if (!failure) continue;
+    if (base::is_cancelled(cancellation)) std::rethrow_exception(failure);
+    logger.error("unexpected-failure", {{"error", base::describe_failure(failure)}});
   }
 }
 

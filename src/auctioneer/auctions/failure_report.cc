@@ -38,6 +38,7 @@ class Reporter {
  private:
   // The error's text; "" for success.
   asio::awaitable<std::string> attempt(asio::awaitable<void> call) {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
     std::string failure;
     try {
       co_await std::move(call);
@@ -46,7 +47,7 @@ class Reporter {
       failure = e.what();  // the BBS responded: it refuses this one only
       co_return failure;
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     gave_up_ = true;

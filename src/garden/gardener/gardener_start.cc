@@ -1,6 +1,7 @@
 // How the gardener finds the containers of earlier servers, and what it does in the background.
 #include <filesystem>
 
+#include "base/work/cancellation.h"
 #include "garden/gardener/gardener.h"
 
 namespace rivera::garden {
@@ -15,7 +16,7 @@ asio::awaitable<void> Gardener::start() {
   }
   co_await recover_containers();
   for (const auto& part : list_.parts) co_await part->start(containers_);
-  background_.spawn("upkeep", run_upkeep());
+  background_.spawn_critical("upkeep", run_upkeep());
 }
 
 asio::awaitable<void> Gardener::stop() {

@@ -4,6 +4,7 @@
 #include <boost/asio/detached.hpp>
 #include <fmt/format.h>
 
+#include "base/work/cancellation.h"
 #include "net/stream/stream_factory.h"
 
 namespace rivera::gorouter {
@@ -34,20 +35,21 @@ void Frontend::open() {
     tls_ = net::make_server_context(config.tls);
     https_ = listen(config.ssl_port);
   }
-  if (http_) tasks_.spawn("accept", accept(*http_, false));
-  if (https_) tasks_.spawn("accept-tls", accept(*https_, true));
-  tasks_.spawn("tick", tick());
+  if (http_) tasks_.spawn_critical("accept", accept(*http_, false));
+  if (https_) tasks_.spawn_critical("accept-tls", accept(*https_, true));
+  tasks_.spawn_critical("tick", tick());
 }
 
 std::string Frontend::http_address() const { return http_ ? http_->address() : ""; }
 std::string Frontend::https_address() const { return https_ ? https_->address() : ""; }
 
 asio::awaitable<void> Frontend::accept(net::HttpListener& listener, bool tls) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   while (!closed_) {
     while (connections_.size() + open_handshakes_ >= kMostConnections && !closed_) co_await changed_.wait();
     error_code ec;
     auto socket = co_await listener.accept(plane_.executor, ec);
-    if (closed_ || ec == asio::error::operation_aborted) co_return;
+    if (closed_ || base::is_cancelled(cancellation)) co_return;
     if (ec) {
       plane_.logger.error("accept-failed", {{"error", ec.message()}});
       co_await base::sleep_for(kTick);  // out of descriptors: wait until some are closed

@@ -15,7 +15,7 @@ void OperationQueue::push(const std::string& key, Operation operation) {
   const auto [at, is_new] = lanes_.try_emplace(key, executor_);
   at->second.waiting = std::move(operation);
   at->second.pushed.notify_all();
-  if (is_new) tasks_.spawn("operations", run_lane(key));
+  if (is_new) tasks_.spawn_critical("operations", run_lane(key));
 }
 
 // Removes the lane in whatever way it ends, so that its key can be used again.
@@ -51,7 +51,7 @@ asio::awaitable<OperationResult> OperationQueue::run_one(std::string key, Operat
   try {
     co_return co_await operation();
   } catch (const std::exception& e) {
-    if (cancellation.cancelled() != asio::cancellation_type::none) throw;
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("operation-failed", {{"key", key}, {"error", e.what()}});
   }
   co_return OperationResult::kDone;

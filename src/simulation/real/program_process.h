@@ -7,6 +7,8 @@
 #include <sys/types.h>
 #include <vector>
 
+#include "base/process/child_process.h"
+
 namespace rivera::simulation {
 
 // The resources that a process has used; zeros after its end.
@@ -33,15 +35,16 @@ class ProgramProcess {
 
   const std::string& name() const { return name_; }
   const std::filesystem::path& log_file() const { return log_file_; }
-  ProcessUse use() const { return use_of_process(pid_); }
+  ProcessUse use() const { return use_of_process(child_.pid()); }
 
  private:
+  base::ChildProcess start(std::vector<std::string> argv) const;
   bool has_ended();
   std::string end_of_log() const;
 
   std::string name_;
   std::filesystem::path log_file_;
-  pid_t pid_ = -1;
+  base::ChildProcess child_;
 };
 
 }  // namespace rivera::simulation
