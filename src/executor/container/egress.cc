@@ -66,8 +66,8 @@ garden::NetOutRule without_networks(const models::SecurityGroupRule& rule) {
         {static_cast<std::uint16_t>(rule.port_range().start()), static_cast<std::uint16_t>(rule.port_range().end())});
   }
   if (rule.has_icmp_info()) {
-    out.icmps = garden::NetOutRule::IcmpControl{static_cast<std::uint8_t>(rule.icmp_info().type()),
-                                                static_cast<std::uint8_t>(rule.icmp_info().code())};
+    out.icmps = garden::IcmpControl{static_cast<std::uint8_t>(rule.icmp_info().type()),
+                                    static_cast<std::uint8_t>(rule.icmp_info().code())};
   }
   return out;
 }

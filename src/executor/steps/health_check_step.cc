@@ -128,10 +128,9 @@ void HealthCheckStep::interrupt() {
 
 // --- readiness ---
 
-ReadinessStep::ReadinessStep(StepEnvironment& environment, CheckFactory until_ready, CheckFactory readiness,
-                             ProcessOutputPtr health, OnChange on_change)
-    : env_(environment),
-      until_ready_(std::move(until_ready)),
+ReadinessStep::ReadinessStep(CheckFactory until_ready, CheckFactory readiness, ProcessOutputPtr health,
+                             OnChange on_change)
+    : until_ready_(std::move(until_ready)),
       readiness_(std::move(readiness)),
       health_(std::move(health)),
       on_change_(std::move(on_change)) {}

@@ -80,15 +80,13 @@ class HealthCheckStep final : public Step {
 class ReadinessStep final : public Step {
  public:
   using OnChange = std::function<void(bool routable)>;
-  ReadinessStep(StepEnvironment& environment, CheckFactory until_ready, CheckFactory readiness, ProcessOutputPtr health,
-                OnChange on_change);
+  ReadinessStep(CheckFactory until_ready, CheckFactory readiness, ProcessOutputPtr health, OnChange on_change);
   asio::awaitable<StepResult> run() override;
   void interrupt() override;
 
  private:
   asio::awaitable<StepResult> run_check(CheckFactory& make);
 
-  StepEnvironment& env_;
   CheckFactory until_ready_;
   CheckFactory readiness_;
   ProcessOutputPtr health_;

@@ -269,7 +269,7 @@ class Builder {
         return std::make_unique<CodependentStep>(*this_env, std::move(steps), true, false);
       };
     };
-    return std::make_unique<ReadinessStep>(env_, factory(CheckMode::kUntilReady), factory(CheckMode::kReadiness),
+    return std::make_unique<ReadinessStep>(factory(CheckMode::kUntilReady), factory(CheckMode::kReadiness),
                                            output(health_source(definition)), on_routable_);
   }
 
