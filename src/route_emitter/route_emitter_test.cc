@@ -10,7 +10,7 @@
 #include "base/work/wait.h"
 #include "models/nouns/actual_lrp.h"
 #include "net/http/http_router.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 #include "net/testing/nats_test_server.h"
 #include "routing/registry_message.h"
 

@@ -9,7 +9,7 @@
 #include "bbs/api/api.h"
 #include "bbs/events/event_hub.h"
 #include "net/http/http_router.h"
-#include "net/http/sse_response.h"
+#include "net/sse/sse_response.h"
 
 namespace rivera::bbs {
 

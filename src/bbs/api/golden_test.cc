@@ -12,7 +12,7 @@
 #include "base/work/task_group.h"
 #include "bbs/program/bbs_harness.h"
 #include "models/forms/wire.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 #include "sql/testing/test_servers.h"
 
 namespace rivera::bbs {

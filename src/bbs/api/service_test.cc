@@ -7,7 +7,7 @@
 #include "models/testing/testing.h"
 #include "net/http/http_router.h"
 #include "net/http/http_server.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 
 namespace rivera::bbs {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "base/bytes.h"
 #include "bbs/events/event_audience.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 
 namespace rivera::bbs {
 namespace {

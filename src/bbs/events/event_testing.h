@@ -18,8 +18,8 @@
 #include "base/bytes.h"
 #include "bbs/events/event.h"
 #include "models/testing/testing.h"
-#include "net/http/sse.h"
 #include "net/http1/http1_body.h"
+#include "net/sse/sse.h"
 
 namespace rivera::bbs {
 

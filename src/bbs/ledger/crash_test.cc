@@ -19,7 +19,7 @@
 #include "bbs/events/event_hub.h"
 #include "bbs/ledger/ledger.h"
 #include "models/testing/testing.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 #include "sql/testing/test_servers.h"
 
 namespace rivera::bbs {

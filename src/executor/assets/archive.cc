@@ -15,8 +15,8 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "base/contained_directory.h"
 #include "base/files.h"
+#include "base/untrusted/contained_directory.h"
 
 namespace rivera::executor {
 namespace {

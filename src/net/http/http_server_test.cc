@@ -11,7 +11,7 @@
 #include "base/work/wait.h"
 #include "net/http/http_client.h"
 #include "net/http/http_router.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 
 namespace rivera::net {
 namespace {

@@ -1,6 +1,5 @@
 #include "net/stream/dial.h"
 
-
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "net/stream/connect_tcp.h"

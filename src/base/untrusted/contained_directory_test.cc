@@ -1,4 +1,4 @@
-#include "base/contained_directory.h"
+#include "base/untrusted/contained_directory.h"
 
 #include <filesystem>
 #include <fstream>

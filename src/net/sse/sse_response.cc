@@ -1,4 +1,4 @@
-#include "net/http/sse_response.h"
+#include "net/sse/sse_response.h"
 
 #include <fmt/format.h>
 

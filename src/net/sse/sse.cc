@@ -1,4 +1,4 @@
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 
 #include <stdexcept>
 
