@@ -3,10 +3,10 @@
 #include <boost/asio/co_spawn.hpp>
 #include <gtest/gtest.h>
 
+#include "base/testing/test_run.h"
 #include "base/work/wait.h"
 #include "gorouter/testing/gorouter_harness.h"
 #include "gorouter/testing/raw_backend.h"
-#include "net/testing/test_run.h"
 
 namespace rivera::gorouter {
 namespace {
@@ -37,7 +37,7 @@ struct AttemptTest : ::testing::Test {
 };
 
 TEST_F(AttemptTest, GoesThroughItsPhasesAndCountsAsOpenUntilTheResponseBegins) {
-  net::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     BackendPool pool(config_);
     RawBackend backend(executor);
     const auto element = backend.element();
@@ -72,7 +72,7 @@ TEST_F(AttemptTest, GoesThroughItsPhasesAndCountsAsOpenUntilTheResponseBegins) {
 }
 
 TEST_F(AttemptTest, ClosesItsConnectionAndStopsCountingWhenItEnds) {
-  net::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     BackendPool pool(config_);
     RawBackend backend(executor);
     const auto element = backend.element();
@@ -91,7 +91,7 @@ TEST_F(AttemptTest, ClosesItsConnectionAndStopsCountingWhenItEnds) {
 }
 
 TEST_F(AttemptTest, ClassifiesFailuresByWhatWasSent) {
-  net::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     BackendPool pool(config_);
     RawBackend backend(executor);
     Attempt attempt(pool, backend.element(), Instant::max());
@@ -113,7 +113,7 @@ TEST_F(AttemptTest, ClassifiesFailuresByWhatWasSent) {
 }
 
 TEST_F(AttemptTest, EndsAtItsDeadlineAndNotBefore) {
-  net::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     BackendPool pool(config_);
     RawBackend backend(executor);
     const auto deadline = std::chrono::steady_clock::now() + 1h;
@@ -132,7 +132,7 @@ TEST_F(AttemptTest, EndsAtItsDeadlineAndNotBefore) {
 // A connection that is established after the attempt was cancelled must not be used: nothing would end the wait for a
 // response.
 TEST_F(AttemptTest, IsCancelledEvenWhileItConnects) {
-  net::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     BackendPool pool(config_);
     RawBackend backend(executor);
     Attempt attempt(pool, backend.element(), Instant::max());
@@ -151,7 +151,7 @@ TEST_F(AttemptTest, IsCancelledEvenWhileItConnects) {
 }
 
 TEST_F(AttemptTest, LimitsTheResponseHead) {
-  net::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     BackendPool pool(config_);
     RawBackend backend(executor);
     for (const bool many : {false, true}) {

@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/testing/test_run.h"
 #include "gorouter/testing/gorouter_harness.h"
 #include "gorouter/testing/raw_backend.h"
-#include "net/testing/test_run.h"
 
 namespace rivera::gorouter {
 namespace {
@@ -15,7 +15,7 @@ using FramingKind = net::Http1Framing::Kind;
 // A client's connection, and a backend's: `client` and `application` are what the other processes would hold.
 struct BodyTest : ::testing::Test {
   void with_connections(std::function<asio::awaitable<void>()> body) {
-    net::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
       executor_ = executor;
       RawBackend server(executor);
       client = co_await server.connect();
