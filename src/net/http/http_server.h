@@ -81,7 +81,7 @@ struct HttpServerOptions {
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
   std::size_t max_connections = 20'000;  // further ones wait in the kernel's queue
   // Told of each refused request, for an access log; on the connection's strand. Empty: the server logs it itself.
-  std::function<void(const RefusedRequest&)> on_refused;
+  std::function<void(const RefusedRequest&)> on_refused = nullptr;
 };
 
 // Each connection has its own strand of `executor`'s context, so that the server may be run by several threads;
