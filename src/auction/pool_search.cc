@@ -9,6 +9,7 @@
 #include "auction/constraints.h"
 #include "auction/fleet.h"
 #include "auction/footprint.h"
+#include "base/check.h"
 
 namespace rivera::auction {
 
@@ -75,6 +76,7 @@ class PoolSearch final : public CellChooser {
 
   void reserve(std::size_t cell, const WorkItem& item) override {
     const Request& request = request_of(item);
+    RIVERA_CHECK(cell < fleet_.cells.size(), "work is placed on a cell of the fleet");
     const Cell& facts = fleet_.cells[cell];
     Room& room = fleet_.rooms[cell];
     if (item.is_task) {
@@ -84,6 +86,7 @@ class PoolSearch final : public CellChooser {
       room.take(reserved(request.resource, facts, options_));
       footprints_[request.process].add(cell, facts.zone);
     }
+    RIVERA_CHECK(room.containers >= 0, "a cell gets no more containers than it has room for");
     pools_[map_.pool_of_cell[cell]].update(map_.slot_of_cell[cell]);
   }
 

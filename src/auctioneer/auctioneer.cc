@@ -2,6 +2,7 @@
 
 #include "auctioneer/auction_service.h"
 #include "auctioneer/auctions/auction_loop.h"
+#include "base/work/cancellation.h"
 #include "base/work/periodic.h"
 #include "base/work/task_group.h"
 #include "clients/locket/lock_keeper.h"
@@ -86,7 +87,7 @@ class Auctioneer::Impl {
     debug_ = std::make_unique<net::DebugServer>(executor_, config_.debug_address, metrics_, logger_);
     tasks_.spawn("lock-held-metrics", base::repeat_every(config_.report_interval, [this] { probe_.report_lock(); }));
     tasks_.spawn("runtime-metrics", base::repeat_every(kRuntimeInterval, [this] { probe_.report_runtime(); }));
-    tasks_.spawn("auctioneer", be_active());
+    tasks_.spawn_critical("auctioneer", be_active());
     co_return;
   }
 
@@ -103,20 +104,19 @@ class Auctioneer::Impl {
  private:
   // A run from beginning to end; fails if it ever ends but by cancellation.
   asio::awaitable<void> be_active() {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
     std::string failure;
     try {
       co_await find_locket();
       co_await keeper_.acquire();
       probe_.lock_held(true);
-      tasks_.spawn("auctions", run_auctions());
+      tasks_.spawn_critical("auctions", run_auctions());
       serve();
       logger_.info("started");
       co_await keeper_.lost();
       failure = "lost lock";
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     fail(std::move(failure));
@@ -144,13 +144,12 @@ class Auctioneer::Impl {
   }
 
   asio::awaitable<void> run_auctions() {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
     std::string failure;
     try {
       co_await loop_.run();
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     fail("the auctions ended: " + failure);

@@ -32,8 +32,8 @@ void set_last_act(void (*act)() noexcept) noexcept { last_act = act; }
 
 void fail_check(const char* condition, const char* what, const char* file, int line) noexcept {
   char text[512];
-  const int length = std::snprintf(text, sizeof text, "check failed: %s (%s) at %s:%d\n", what, condition,
-                                   below_root(file), line);
+  const int length =
+      std::snprintf(text, sizeof text, "check failed: %s (%s) at %s:%d\n", what, condition, below_root(file), line);
   const auto size = std::min(static_cast<std::size_t>(std::max(length, 0)), sizeof text - 1);
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, size);
   void* frames[64];

@@ -12,10 +12,10 @@ void set_last_act(void (*act)() noexcept) noexcept;
 }  // namespace rivera::base
 
 // For preconditions and invariants whose violation would spread a wrong state (into a store, or to other processes).
-// `what` is a string literal that states what must hold. Costs one branch; `condition` must have no side effect.
-// Never for what comes from outside: that is refused with an error.
-#define RIVERA_CHECK(condition, what)                                            \
-  do {                                                                           \
-    if (!(condition)) [[unlikely]]                                               \
-      ::rivera::base::fail_check(#condition, what, __FILE__, __LINE__);          \
+// `what` is a string literal that states what must hold. `condition` is always evaluated. Never for what comes from
+// outside: that is refused with an error.
+#define RIVERA_CHECK(condition, what)                                   \
+  do {                                                                  \
+    if (!(condition)) [[unlikely]]                                      \
+      ::rivera::base::fail_check(#condition, what, __FILE__, __LINE__); \
   } while (false)

@@ -25,12 +25,13 @@ ContainerMetricsReporter::ContainerMetricsReporter(ContainerBackend& backend, Ex
       logger_(logger.session("container-metrics-reporter")) {}
 
 asio::awaitable<void> ContainerMetricsReporter::run(std::chrono::nanoseconds interval) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     co_await base::sleep_for(interval);
     try {
       co_await sample_once();
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       logger_.error("failed-to-get-metrics", {{"error", e.what()}});
     }
   }

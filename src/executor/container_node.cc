@@ -63,7 +63,7 @@ void ContainerNode::begin_life() {
                                                .lines_per_second = options_.max_log_lines_per_second},
                                   services_.log_sink, services_.clock, on_limit);
   living_ = true;
-  upkeep_.spawn("container-life", live());
+  upkeep_.spawn_critical("container-life", live());
 }
 
 void ContainerNode::stop() {
@@ -121,6 +121,7 @@ asio::awaitable<std::string> ContainerNode::read_file(std::string path, std::siz
 // --- life ---
 
 asio::awaitable<void> ContainerNode::live() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   RunResult failure{.failed = true};
   try {
     if (container_.state == ContainerState::kInitializing) {
@@ -136,7 +137,7 @@ asio::awaitable<void> ContainerNode::live() {
     failure.failure_reason = e.what();
     failure.retryable = true;
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     failure.failure_reason = e.what();
   }
   steps_.reset();
@@ -242,12 +243,13 @@ ContainerRecord ContainerNode::record() const {
 }
 
 asio::awaitable<void> ContainerNode::save() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   if (destroying_) co_return;
   try {
     auto current = record();
     co_await services_.store.save(std::move(current));
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-save-container", {{"guid", container_.guid}, {"error", e.what()}});
   }
 }
@@ -273,6 +275,7 @@ asio::awaitable<void> ContainerNode::destroy() {
 }
 
 asio::awaitable<void> ContainerNode::destroy_once() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   stop();
   while (living_) co_await changed_.wait();
   const auto slot = co_await services_.destructions.acquire();
@@ -281,7 +284,7 @@ asio::awaitable<void> ContainerNode::destroy_once() {
   try {
     co_await destroy_in_garden();
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     failure = e.what();
   }
   if (!failure.empty()) {

@@ -78,8 +78,8 @@ asio::awaitable<void> Executor::start() {
                                                         .max_containers = capacity.max_containers}));
   co_await recover(found);
   co_await measure_stacks();
-  loops_.spawn("prune-reservations", prune_loop());
-  loops_.spawn("reap-containers", reap_loop());
+  loops_.spawn_critical("prune-reservations", prune_loop());
+  loops_.spawn_critical("reap-containers", reap_loop());
 }
 
 // What Garden has, however often it goes away before it has told.
@@ -102,6 +102,7 @@ asio::awaitable<Executor::GardenContent> Executor::ask_garden() {
 }
 
 asio::awaitable<void> Executor::wait_for_garden() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   bool told = false;
   for (;;) {
     std::string why;
@@ -111,7 +112,7 @@ asio::awaitable<void> Executor::wait_for_garden() {
     } catch (const garden::UnrecoverableError&) {
       throw;
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       why = e.what();
     }
     if (!std::exchange(told, true)) logger_.info("waiting-for-garden", {{"error", why}});
@@ -163,13 +164,14 @@ asio::awaitable<void> Executor::destroy_unclaimed(std::vector<std::string> handl
 }
 
 asio::awaitable<void> Executor::destroy_quietly(std::string handle) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   const auto slot = co_await destructions_.acquire();
   try {
     logger_.info("destroying-unclaimed-container", {{"handle", handle}});
     co_await backend_.destroy(handle);
   } catch (const garden::ContainerNotFoundError&) {
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-destroy-unclaimed-container", {{"handle", handle}, {"error", e.what()}});
   }
 }

@@ -62,6 +62,7 @@ asio::awaitable<void> Executor::measure_stacks() {
 }
 
 asio::awaitable<void> Executor::measure(std::string name, std::string path) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   const auto handle = "rootfs-c-" + base::new_guid();
   try {
     garden::ContainerSpec spec;
@@ -77,7 +78,7 @@ asio::awaitable<void> Executor::measure(std::string name, std::string path) {
       rootfs_sizes_[path] = disk.total_bytes_used - std::min(disk.total_bytes_used, disk.exclusive_bytes_used);
     }
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-measure-rootfs", {{"stack", name}, {"error", e.what()}});
   }
   co_await destroy_quietly(handle);
@@ -98,12 +99,13 @@ asio::awaitable<void> Executor::prune_loop() {
 }
 
 asio::awaitable<void> Executor::reap_loop() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     co_await base::sleep_for(options_.reap_interval);
     try {
       co_await reap();
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       logger_.error("failed-to-reap", {{"error", e.what()}});
     }
   }

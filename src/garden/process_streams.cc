@@ -6,6 +6,8 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
 
+#include "base/work/cancellation.h"
+
 namespace rivera::garden {
 
 namespace api = clients::garden;
@@ -191,6 +193,7 @@ asio::awaitable<void> ProcessStreams::converse(Conversation& conversation) {
 
 // From the client to the shim. The end of the client's stream is the end of the conversation.
 asio::awaitable<void> ProcessStreams::read_client(std::shared_ptr<Conversation> conversation) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   json::parse_options options;
   options.allow_invalid_utf8 = true;
   json::stream_parser parser({}, options);
@@ -219,10 +222,9 @@ asio::awaitable<void> ProcessStreams::read_client(std::shared_ptr<Conversation> 
         if (!is_known) co_await conversation->shim->send(shim::FrameType::kInputEnd, "");
       }
     }
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
   } catch (const std::exception&) {
-    // Malformed, or the shim has gone: either way nothing more can come of it.
+    if (base::is_cancelled(cancellation)) throw;
+    // Malformed, or one of the connections has ended: nothing more can be read.
   }
   conversation->close();
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/work/cancellation.h"
 #include "gorouter/proxy/front.h"
 
 namespace rivera::gorouter {
@@ -44,17 +45,16 @@ std::string Gorouter::https_address() const { return front_->https_address(); }
 std::string Gorouter::health_address() const { return status_->health_address(); }
 std::string Gorouter::routes_address() const { return status_->routes_address(); }
 
-void Gorouter::start() { tasks_.spawn("run", run()); }
+void Gorouter::start() { tasks_.spawn_critical("run", run()); }
 
 asio::awaitable<void> Gorouter::run() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   std::string failure;
   try {
     co_await begin();
     co_return;
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
-    failure = e.what();
   } catch (const std::exception& e) {
+    if (base::is_cancelled(cancellation)) throw;
     failure = e.what();
   }
   logger_.fatal("exited-with-failure", {{"error", failure}});
@@ -65,10 +65,10 @@ asio::awaitable<void> Gorouter::begin() {
   logger_.info("starting");
   if (!config_.pid_file.empty()) base::write_file_atomically(config_.pid_file, std::to_string(::getpid()) + "\n");
   co_await bus_.connect();
-  tasks_.spawn("publish-metrics", publish_metrics());
+  tasks_.spawn_critical("publish-metrics", publish_metrics());
   co_await bus_.start();
-  tasks_.spawn("watch-bus", bus_.watch());
-  tasks_.spawn("prune", prune());
+  tasks_.spawn_critical("watch-bus", bus_.watch());
+  tasks_.spawn_critical("prune", prune());
   // The table fills before anybody can ask: an early 404 would be a lie.
   logger_.info("waiting-for-route-registration",
                {{"seconds", std::chrono::duration<double>(config_.start_response_delay).count()}});
@@ -148,7 +148,7 @@ void Gorouter::begin_drain() {
     return;
   }
   draining_ = true;
-  drain_task_.spawn("drain", drain());
+  drain_task_.spawn_critical("drain", drain());
 }
 
 asio::awaitable<void> Gorouter::drain() {

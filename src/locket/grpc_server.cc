@@ -118,6 +118,9 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
       co_await std::move(work);
     } catch (const RpcError& e) {
       status = to_status(e);
+    } catch (const std::exception& e) {  // every call is answered, or its client waits for its deadline
+      logger_.error("request-failed", {{"request-type", std::string(to_string(type))}, {"error", e.what()}});
+      status = {grpc::StatusCode::INTERNAL, "internal error"};
     }
     if (context->IsCancelled()) note_cancelled(type, *context, call);
     --running_;

@@ -73,7 +73,8 @@ class Locket::Impl {
     tasks_.spawn("expiry-metrics", base::repeat_every(kExpiryInterval, [this] { probe_.report_expired(); }));
     tasks_.spawn("runtime-metrics", base::repeat_every(kRuntimeInterval, [this] { probe_.report_runtime(); }));
     if (config_.enable_db_health_check) {
-      tasks_.spawn("health-check", run_health_checks(engine_->journal, config_, logger_, [this] { stop_(1); }));
+      tasks_.spawn_critical("health-check",
+                            run_health_checks(engine_->journal, config_, logger_, [this] { stop_(1); }));
     }
     // Last: from here on requests come in.
     engine_->server.start(config_.listen_address, config_.tls);

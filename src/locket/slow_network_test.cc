@@ -1,8 +1,8 @@
 // A lock's holder between whom and Locket the network is slow, deaf or broken: it never believes that it has what it
 // has not, and keeps what it can.
+#include "base/testing/test_relay.h"
 #include "clients/locket/lock_keeper.h"
 #include "locket/testing/locket_harness.h"
-#include "net/testing/test_relay.h"
 #include "sql/database.h"
 
 namespace rivera::locket {
@@ -56,7 +56,7 @@ class SlowNetwork : public LocketHarness {
     }
   }
 
-  net::TestRelay relay_{config_.listen_address};
+  base::TestRelay relay_{config_.listen_address};
   std::unique_ptr<sql::Database> database_ = sql::Database::open(config_.database);
   std::unique_ptr<clients::LocketClient> holder_client_;
   std::unique_ptr<LockKeeper> keeper_;

@@ -119,7 +119,7 @@ class Rep::Impl {
   }
 
   asio::awaitable<void> run() {
-    tasks_.spawn("start", start());
+    tasks_.spawn_critical("start", start());
     co_await program_.stop_requested();
     co_await stop();
   }
@@ -127,11 +127,12 @@ class Rep::Impl {
  private:
   // Brings everything up; a failure ends the process.
   asio::awaitable<void> start() {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
     std::string failure;
     try {
       co_await bring_up();
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     if (failure.empty()) co_return;
@@ -167,9 +168,9 @@ class Rep::Impl {
     network_->start();
 
     evacuator_.on_begin([this] { bulk_.wake(); });
-    tasks_.spawn("bulker", bulk_.run());
-    tasks_.spawn("evacuator", evacuate());
-    tasks_.spawn("garden-health", garden_health_.run());
+    tasks_.spawn_critical("bulker", bulk_.run());
+    tasks_.spawn_critical("evacuator", evacuate());
+    tasks_.spawn_critical("garden-health", garden_health_.run());
     tasks_.spawn("container-metrics", container_metrics_.run(config_.container_metrics_interval));
     tasks_.spawn("capacity-metrics", report_capacity(executor_, metrics_, config_.zone));
     logger_.info("started", {{"cell-id", config_.cell_id}});

@@ -88,7 +88,7 @@ asio::awaitable<void> Emitter::ready_for_more() {
 asio::awaitable<void> Emitter::run() {
   auto executor = co_await asio::this_coro::executor;
   base::TaskGroup repeater(executor, logger_);
-  repeater.spawn("repeat-withdrawals", repeat_withdrawals());
+  repeater.spawn_critical("repeat-withdrawals", repeat_withdrawals());
   co_await send_queue();
 }
 

@@ -2,6 +2,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include "base/work/cancellation.h"
 #include "base/work/task_group.h"
 #include "models/errors.h"
 #include "models/nouns/actual_lrp.h"
@@ -81,19 +82,18 @@ void Watcher::request_sync() {
 
 asio::awaitable<void> Watcher::run() {
   base::TaskGroup syncing(executor_, logger_);
-  syncing.spawn("sync", sync_when_due());
+  syncing.spawn_critical("sync", sync_when_due());
   co_await watch_events();
 }
 
 asio::awaitable<void> Watcher::watch_events() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     std::string failure;
     try {
       co_await follow_stream();
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     logger_.info("event-stream-ended", {{"error", failure}});
@@ -162,6 +162,7 @@ routing::RouteChanges Watcher::apply_to(routing::RouteTable& table, const TableC
 }
 
 asio::awaitable<void> Watcher::sync_when_due() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   auto next = std::chrono::steady_clock::now();
   for (;;) {
     while (!sync_wanted_ && std::chrono::steady_clock::now() < next) {
@@ -172,10 +173,8 @@ asio::awaitable<void> Watcher::sync_when_due() {
     syncing_ = true;
     try {
       co_await sync();
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     syncing_ = false;

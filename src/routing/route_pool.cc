@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace rivera::routing {
 
 RoutePool::RoutePool(std::string host, std::string context_path, std::chrono::nanoseconds retry_after_failure,
@@ -20,6 +22,7 @@ std::optional<std::size_t> RoutePool::position(std::string_view address) const {
 }
 
 RoutePool::Put RoutePool::put(std::shared_ptr<const Endpoint> endpoint, Instant now) {
+  RIVERA_CHECK(endpoint != nullptr && !endpoint->address.empty(), "an endpoint has an address");
   // The last one to speak decides for the whole route.
   route_service_url_ = endpoint->route_service_url;
   parse_load_balancing(endpoint->load_balancing, algorithm_);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "base/check.h"
 #include "routing/route_key.h"
 
 namespace rivera::routing {
@@ -112,6 +113,7 @@ void RouteRegistry::erase_pool(const std::string& whole_key) {
   const auto pool = host->second.paths.find(path_of(key));
   if (pool == host->second.paths.end()) return;
   host->second.paths.erase(pool);
+  RIVERA_CHECK(routes_ > 0, "no more routes go than were counted");
   --routes_;
   if (host->second.paths.empty()) hosts.erase(host);
 }

@@ -24,7 +24,7 @@ struct DatabaseConfig {
   bool verify_identity = false;                         // and its host name too
   std::size_t max_open_connections = 8;                 // at least 1
   std::size_t max_idle_connections = 8;                 // more are closed when they are given back
-  std::chrono::nanoseconds max_connection_lifetime{0};  // 0 = for ever
+  std::chrono::nanoseconds max_connection_lifetime{0};  // 0 = no limit
   std::chrono::nanoseconds connection_timeout = std::chrono::seconds(10);
   // How long a server may be silent while an answer is awaited, or while it takes what it is sent; then kConnection or
   // kTimeout. PostgreSQL's server watches the first itself (statement_timeout), its client the second. Not for SQLite.

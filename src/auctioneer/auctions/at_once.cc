@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/failure.h"
+#include "base/work/cancellation.h"
 #include "base/work/task_group.h"
 
 namespace rivera::auctioneer {
@@ -9,18 +11,9 @@ namespace {
 
 using Work = std::function<asio::awaitable<void>(std::size_t)>;
 
-bool is_cancellation(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const boost::system::system_error& e) {
-    return e.code() == asio::error::operation_aborted;
-  } catch (...) {
-    return false;
-  }
-}
-
 // Takes one position after the other until none is left.
 asio::awaitable<void> take_turns(std::size_t& next, std::size_t count, const Work& work, const base::Logger& logger) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   while (next < count) {
     const std::size_t position = next++;
     std::exception_ptr failure;
@@ -30,12 +23,8 @@ asio::awaitable<void> take_turns(std::size_t& next, std::size_t count, const Wor
       failure = std::current_exception();
     }
     if (!failure) continue;
-    if (is_cancellation(failure)) std::rethrow_exception(failure);
-    try {
-      std::rethrow_exception(failure);
-    } catch (const std::exception& e) {
-      logger.error("unexpected-failure", {{"error", e.what()}});
-    }
+    if (base::is_cancelled(cancellation)) std::rethrow_exception(failure);
+    logger.error("unexpected-failure", {{"error", base::describe_failure(failure)}});
   }
 }
 

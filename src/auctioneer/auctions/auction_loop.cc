@@ -6,6 +6,7 @@
 #include "auctioneer/auctions/commit.h"
 #include "auctioneer/auctions/failure_report.h"
 #include "base/log/trace.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::auctioneer {
 namespace {
@@ -87,6 +88,7 @@ asio::awaitable<void> AuctionLoop::run_batch(std::string trace) {
 
 asio::awaitable<std::vector<RegisteredCell>> AuctionLoop::list_cells(const std::string& trace,
                                                                      const base::Logger& logger) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   logger.info("fetching-cell-reps");
   bbs_.set_trace_id(trace);
   std::vector<models::CellPresence> presences;
@@ -96,10 +98,8 @@ asio::awaitable<std::vector<RegisteredCell>> AuctionLoop::list_cells(const std::
       auto answer = co_await bbs_.cells();
       presences = std::move(answer);
       break;
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     logger.error("failed-to-fetch-reps", {{"error", failure}});

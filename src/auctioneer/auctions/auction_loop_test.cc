@@ -120,7 +120,9 @@ TEST(AuctionLoop, LeavesOutCellsThatCannotTakePart) {
   const base::TemporaryDirectory directory("auction-loop-");
   const auto log_file = directory.path() / "log";
   const base::UniqueFd log(open(log_file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-  const auto is_logged = [&log_file](const std::string& message, const std::string& cell) {
+  const base::Logger logger("auctioneer", base::LogLevel::kInfo, base::LogTimeFormat::kRfc3339, log.get());
+  const auto is_logged = [&log_file, &logger](const std::string& message, const std::string& cell) {
+    EXPECT_TRUE(logger.flush());
     std::ifstream lines(log_file);
     std::string line;
     while (std::getline(lines, line)) {
@@ -159,7 +161,7 @@ TEST(AuctionLoop, LeavesOutCellsThatCannotTakePart) {
         EXPECT_TRUE(is_logged("ignored-evacuating-cell", "evacuating"));
         slow.hold_state(false);
       },
-      {}, 2s, base::Logger("auctioneer", base::LogLevel::kInfo, base::LogTimeFormat::kRfc3339, log.get()));
+      {}, 2s, logger);
 }
 
 TEST(AuctionLoop, WaitsForTheStatesOfAllCellsTogetherNoLongerThanItsLimit) {

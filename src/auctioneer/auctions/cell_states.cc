@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "auctioneer/auctions/at_once.h"
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 
 namespace rivera::auctioneer {
@@ -27,10 +28,8 @@ asio::awaitable<std::optional<models::CellState>> ask(const RegisteredCell& cell
       co_return std::nullopt;
     }
     co_return state;
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
-    failure = e.what();
   } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
     failure = e.what();
   }
   probe.state_request_failed();

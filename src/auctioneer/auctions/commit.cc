@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "auctioneer/auctions/at_once.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::auctioneer {
 namespace {
@@ -19,14 +20,13 @@ models::Work work_for(const auction::CellAssignment& assignment, const auction::
 // nullopt if it is unknown what the cell did.
 asio::awaitable<std::optional<models::Work>> send(const RegisteredCell& cell, models::Work work,
                                                   const base::Logger& logger) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   std::string failure;
   try {
     auto rejected = co_await cell.rep.perform_work(std::move(work));
     co_return rejected;
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
-    failure = e.what();
   } catch (const std::exception& e) {
+    if (base::is_cancelled(cancellation)) throw;
     failure = e.what();
   }
   logger.error("failed-to-commit", {{"cell-guid", cell.cell_id}, {"error", failure}});

@@ -1,6 +1,7 @@
 #include "auctioneer/auctions/failure_report.h"
 
 #include "auctioneer/auctions/at_once.h"
+#include "base/work/cancellation.h"
 #include "models/errors.h"
 
 namespace rivera::auctioneer {
@@ -37,6 +38,7 @@ class Reporter {
  private:
   // The error's text, "" for success.
   asio::awaitable<std::string> attempt(asio::awaitable<void> call) {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
     std::string failure;
     try {
       co_await std::move(call);
@@ -44,10 +46,8 @@ class Reporter {
     } catch (const models::ModelError& e) {
       failure = e.what();  // the BBS answered: it has other reasons not to take this one
       co_return failure;
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     gave_up_ = true;

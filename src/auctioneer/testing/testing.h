@@ -6,10 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/strand.hpp>
-
+#include "base/testing/test_run.h"
 #include "base/work/wait.h"
 #include "models/models.h"
 #include "models/placement/auction_json.h"
@@ -19,27 +16,8 @@
 
 namespace rivera::auctioneer::testing {
 
-// Runs a coroutine on a fresh strand and rethrows what it threw.
-inline void run(std::function<asio::awaitable<void>(asio::any_io_executor)> body) {
-  asio::io_context io;
-  std::exception_ptr failure;
-  auto work = [&]() -> asio::awaitable<void> {
-    auto executor = co_await asio::this_coro::executor;
-    co_await base::within(std::chrono::seconds(60), "the test", body(executor));
-  };
-  asio::co_spawn(asio::make_strand(io), work(), [&](std::exception_ptr e) { failure = e; });
-  io.run();
-  if (failure) std::rethrow_exception(failure);
-}
-
-// Returns once `holds`; throws DeadlineExceeded if that takes too long.
-inline asio::awaitable<void> eventually(std::string what, std::function<bool()> holds) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > deadline) throw base::DeadlineExceeded("never: " + what);
-    co_await base::sleep_for(std::chrono::milliseconds(2));
-  }
-}
+using base::eventually;
+using base::run;
 
 class FakeServer {
  public:

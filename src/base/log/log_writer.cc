@@ -18,7 +18,8 @@ namespace {
 
 constexpr auto kPatienceAtEnd = std::chrono::seconds(1);
 
-// How often this process is a fork's child. A fork copies no threads: the child starts its own.
+// How often this process is a fork's child. A fork copies no threads, and mutexes as they are at that moment: the child
+// writes to a writer of its parent directly.
 std::atomic<unsigned> forks{0};
 
 }  // namespace
@@ -26,12 +27,16 @@ std::atomic<unsigned> forks{0};
 // Shared with the thread, which a reader that has stopped may hold in write() without end: it is then left behind.
 class LogWriter::Shared : public std::enable_shared_from_this<Shared> {
  public:
-  Shared(int fd, std::size_t limit) : fd_(fd), limit_(limit) {
+  Shared(int fd, std::size_t limit) : fd_(fd), limit_(limit), generation_(forks) {
     static const int counts_forks = ::pthread_atfork(nullptr, nullptr, [] { ++forks; });
     static_cast<void>(counts_forks);
   }
 
   void push(std::string_view line, const std::shared_ptr<const LostLine>& lost_line) {
+    if (is_of_parent()) {
+      write_all(line);
+      return;
+    }
     {
       const std::lock_guard lock(mutex_);
       ensure_thread();
@@ -48,13 +53,14 @@ class LogWriter::Shared : public std::enable_shared_from_this<Shared> {
   }
 
   bool flush(std::chrono::nanoseconds limit) {
+    if (is_of_parent()) return true;
     std::unique_lock lock(mutex_);
-    if (generation_ != forks) return true;  // its lines are the parent's
     const auto target = pushed_;
     return changed_.wait_for(lock, limit, [&] { return settled_ >= target; });
   }
 
   void close() {
+    if (is_of_parent()) return;
     {
       const std::lock_guard lock(mutex_);
       is_closed_ = true;
@@ -63,15 +69,11 @@ class LogWriter::Shared : public std::enable_shared_from_this<Shared> {
   }
 
  private:
+  bool is_of_parent() const { return generation_ != forks; }
+
   void ensure_thread() {
-    if (has_thread_ && generation_ == forks) return;
-    if (has_thread_) {  // what the parent has not written yet, it writes
-      buffer_.clear();
-      lost_ = 0;
-      settled_ = pushed_;
-    }
+    if (has_thread_) return;
     has_thread_ = true;
-    generation_ = forks;
     sigset_t all, before;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the program's other threads
@@ -145,15 +147,15 @@ class LogWriter::Shared : public std::enable_shared_from_this<Shared> {
 
   const int fd_;
   const std::size_t limit_;
+  const unsigned generation_;  // `forks` where it was made
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::string buffer_;  // what the thread takes next
+  std::string buffer_;                      // what the thread takes next
   std::uint64_t pushed_ = 0, settled_ = 0;  // lines: given to us, and of these written or lost
   std::uint64_t lost_ = 0;                  // lines dropped since the thread took the buffer last
   std::shared_ptr<const LostLine> lost_line_, newest_lost_line_;
   bool is_closed_ = false, has_thread_ = false;
-  unsigned generation_ = 0;
   // The thread's own.
   std::uint64_t unreported_ = 0;
   bool is_mid_line_ = false;  // a part of a line was written last

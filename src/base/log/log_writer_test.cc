@@ -61,7 +61,7 @@ TEST(LogWriter, LosesNothingWhileSomebodyReads) {
 }
 
 TEST(LogWriter, NeverMakesThoseWhoLogWaitAndCountsWhatIsLost) {
-  Pipe pipe;  // which nobody reads at first
+  Pipe pipe;  // not read at first
   constexpr int kLines = 10'000;
   const std::string line = std::string(99, 'x') + "\n";
   std::string text;
@@ -140,7 +140,7 @@ TEST(Logger, SaysInItsOwnFormHowManyLinesWereLost) {
   Pipe pipe;
   Logger logger("bbs", LogLevel::kInfo, LogTimeFormat::kRfc3339, pipe.write_end.get());
   const std::string text(100'000, 'z');
-  for (int i = 0; i < 100; ++i) logger.info("much", {{"text", text}});  // nobody reads
+  for (int i = 0; i < 100; ++i) logger.info("much", {{"text", text}});  // not read yet
   Reader reader(std::move(pipe.read_end));
   EXPECT_TRUE(logger.flush(30s));
   pipe.write_end.reset();

@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
   throw std::system_error(error, std::generic_category(), what);
 }
 
-// Children that nobody waits for any longer: released, or killed and not yet ended.
+// Children that no object owns any longer: released, or killed and not yet ended.
 class Leftovers {
  public:
   void add(pid_t pid) noexcept {
@@ -114,8 +114,8 @@ class SpawnActions {
 
   pid_t spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment) const {
     pid_t pid = -1;
-    const int error = ::posix_spawnp(&pid, argv[0].c_str(), &actions_.native, &attributes_.native, pointers_to(argv).data(),
-                                     pointers_to(environment).data());
+    const int error = ::posix_spawnp(&pid, argv[0].c_str(), &actions_.native, &attributes_.native,
+                                     pointers_to(argv).data(), pointers_to(environment).data());
     if (error != 0) fail(error, "cannot start " + argv[0]);
     return pid;
   }
@@ -245,6 +245,15 @@ asio::awaitable<int> ChildProcess::ended() {
     if (is_cancelled(cancellation)) throw_cancellation();
   }
   co_return *status_;
+}
+
+ChildProcess start_logged(const std::vector<std::string>& argv, const std::filesystem::path& log_file,
+                          ChildOptions options) {
+  const UniqueFd log(::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!log) fail(errno, "cannot open " + log_file.string());
+  options.output = log.get();
+  options.error = log.get();
+  return ChildProcess(argv, options);
 }
 
 int exit_status_of(int wait_status) {

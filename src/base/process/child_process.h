@@ -59,7 +59,7 @@ class ChildProcess {
   void signal_group(int number) const;
 
   // How it ended, in waitpid()'s encoding; nullopt if it has not ended by then. Blocks at most `limit`. May be called
-  // again after the end. Throws std::system_error if somebody else has reaped it.
+  // again after the end. Throws std::system_error if other code has reaped it.
   std::optional<int> wait_for(std::chrono::nanoseconds limit);
   std::optional<int> try_wait() { return wait_for(std::chrono::nanoseconds(0)); }
   // SIGKILL to the child and to its own group, then waits at most `limit`. A child that the kernel cannot end by then
@@ -81,6 +81,11 @@ class ChildProcess {
   bool has_own_group_ = false;
   std::optional<int> status_;
 };
+
+// Starts a program whose standard output and error are appended to a file, which is made (0600) if need be. Throws
+// std::system_error.
+ChildProcess start_logged(const std::vector<std::string>& argv, const std::filesystem::path& log_file,
+                          ChildOptions options = {});
 
 // As a shell gives it: the exit status, or 128 + the signal's number.
 int exit_status_of(int wait_status);

@@ -9,15 +9,15 @@
 #include <gtest/gtest.h>
 
 #include "bbs/ledger/ledger_harness.h"
-#include "sql/testing/test_relay.h"
+#include "sql/testing/database_relay.h"
 #include "sql/testing/test_servers.h"
 
 namespace rivera::bbs {
 namespace {
 
 using namespace std::chrono_literals;
+using sql::DatabaseRelay;
 using sql::Engine;
-using sql::TestRelay;
 using sql::TestServer;
 
 constexpr Ledger::Patience kImpatient = {.answer = 2s, .outage = 500ms, .requests = 1000};
@@ -43,7 +43,7 @@ class Faults {
 
   void a_commit_that_may_or_may_not_have_happened() {
     SCOPED_TRACE("cut at commit");
-    for (const auto moment : {TestRelay::Moment::kBeforeCommit, TestRelay::Moment::kAfterCommit}) {
+    for (const auto moment : {DatabaseRelay::Moment::kBeforeCommit, DatabaseRelay::Moment::kAfterCommit}) {
       for (int i = 0; i < 3; ++i) {
         const int cuts = relay_.cuts();
         relay_.cut_at_next_commit(moment);
@@ -127,7 +127,7 @@ class Faults {
     auto load = harness_->begin_load("cuts", 8, 25);
     for (int i = 0; i < 5; ++i) {
       relay_.cut_all();
-      relay_.cut_at_next_commit(i % 2 ? TestRelay::Moment::kBeforeCommit : TestRelay::Moment::kAfterCommit);
+      relay_.cut_at_next_commit(i % 2 ? DatabaseRelay::Moment::kBeforeCommit : DatabaseRelay::Moment::kAfterCommit);
       harness_->desire("cuts-" + std::to_string(i));
     }
     for (auto& writer : load) writer.get();
@@ -146,7 +146,7 @@ class Faults {
   }
 
   TestServer& server_;
-  TestRelay relay_;
+  DatabaseRelay relay_;
   std::unique_ptr<LedgerHarness> harness_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "base/check.h"
 #include "bbs/store/store_errors.h"
 #include "sql/error.h"
 
@@ -43,7 +44,7 @@ Ledger::Ledger(asio::any_io_executor home, base::WorkerPool& workers, Store& sto
       work_(home),
       idle_(home),
       writer_(home, logger_) {
-  writer_.spawn("write-batches", write_batches());
+  writer_.spawn_critical("write-batches", write_batches());
 }
 
 Ledger::~Ledger() = default;
@@ -132,9 +133,10 @@ asio::awaitable<void> Ledger::write_batches() {
   for (;;) {
     while (is_paused_ || (gathering_->outcomes.empty() && !stopping_)) co_await work_.wait();
     if (gathering_->outcomes.empty()) co_return;
+    RIVERA_CHECK(!in_flight_, "transactions are written one after the other");
     in_flight_ = std::move(gathering_);
     gathering_ = std::make_shared<Batch>(home_);
-    writer_.spawn("watch-batch", watch(in_flight_));
+    writer_.spawn_critical("watch-batch", watch(in_flight_));
     co_await write(in_flight_);
     in_flight_ = nullptr;
     idle_.notify_all();
@@ -202,6 +204,7 @@ void Ledger::tell(std::shared_ptr<Batch> durable) {
 }
 
 void Ledger::commit(Batch& batch) {
+  RIVERA_CHECK(!batch.finished, "a transaction ends once");
   for (const auto& outcome : batch.outcomes) {
     for (const Change& change : outcome->changes) committed_.apply(change);
     mark_clean(*outcome);
@@ -217,6 +220,7 @@ void Ledger::commit(Batch& batch) {
 }
 
 void Ledger::fail(Batch& batch, const models::ModelError& error) {
+  RIVERA_CHECK(!batch.finished, "a transaction ends once");
   for (auto outcome = batch.outcomes.rbegin(); outcome != batch.outcomes.rend(); ++outcome) {
     take_back(**outcome);
     mark_clean(**outcome);
@@ -254,8 +258,9 @@ void Ledger::mark_dirty(const Outcome& outcome) {
 
 void Ledger::mark_clean(const Outcome& outcome) {
   for (const Change& change : outcome.changes) {
-    auto it = dirty_.find(subject_of(change));
-    if (it != dirty_.end() && --it->second == 0) dirty_.erase(it);
+    const auto it = dirty_.find(subject_of(change));
+    RIVERA_CHECK(it != dirty_.end(), "a change that has ended was under way");
+    if (--it->second == 0) dirty_.erase(it);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "bbs/outgoing/task_callbacks.h"
 
+#include "base/work/cancellation.h"
 #include "models/forms/json.h"
 
 namespace rivera::bbs {
@@ -31,13 +32,13 @@ void TaskCallbacks::submit(TaskPtr task) {
 asio::awaitable<void> TaskCallbacks::stop() { co_await workers_.stop(); }
 
 asio::awaitable<void> TaskCallbacks::work() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   while (auto task = queue_.try_pop()) {
     const std::string guid = (*task)->task.task_guid();
     try {
       co_await call_back(std::move(*task));
-    } catch (const boost::system::system_error&) {
-      throw;  // cancelled
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       logger_.error("failed", {{"task_guid", guid}, {"error", e.what()}});
     }
   }
@@ -64,6 +65,7 @@ asio::awaitable<void> TaskCallbacks::call_back(TaskPtr task) {
 }
 
 asio::awaitable<TaskCallbacks::Answer> TaskCallbacks::post(const models::Task& task) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     auto [endpoint, target] = net::Endpoint::parse_url(task.task_definition().completion_callback_url());
     net::HttpRequest request;
@@ -75,9 +77,8 @@ asio::awaitable<TaskCallbacks::Answer> TaskCallbacks::post(const models::Task& t
     co_return response.status == 503 || response.status == 504 ? Answer::kTryAgain : Answer::kHeard;
   } catch (const base::DeadlineExceeded&) {
     co_return Answer::kTryAgain;
-  } catch (const boost::system::system_error&) {
-    throw;  // cancelled
   } catch (const std::exception& e) {
+    if (base::is_cancelled(cancellation)) throw;
     logger_.info("call-failed", {{"task_guid", task.task_guid()}, {"error", e.what()}});
     co_return Answer::kGiveUp;
   }

@@ -97,12 +97,12 @@ struct ActiveBbs::Parts {
   }
 
   void run_in_background() {
-    loops.spawn("convergence", convergence.run());
-    loops.spawn("key-rotation", key_rotation.run([&probe = surroundings.probe](std::chrono::nanoseconds took) {
+    loops.spawn_critical("convergence", convergence.run());
+    loops.spawn_critical("key-rotation", key_rotation.run([&probe = surroundings.probe](std::chrono::nanoseconds took) {
       probe.encrypted(took);
     }));
-    loops.spawn("database-check", database_check.run(surroundings.give_up));
-    loops.spawn("watch-term", watch_term(term_check_interval));
+    loops.spawn_critical("database-check", database_check.run(surroundings.give_up));
+    loops.spawn_critical("watch-term", watch_term(term_check_interval));
   }
 
   static asio::awaitable<void> refuse(net::HttpExchange& exchange) {

@@ -94,7 +94,7 @@ class BbsProcess {
   asio::awaitable<void> be_active() {
     probe_.lock_held(true);
     lock_logger_.info("acquired-lock");
-    watch_.spawn("watch-lock", watch_lock());
+    watch_.spawn_critical("watch-lock", watch_lock());
     watch_.spawn("database-metrics", base::repeat_every(kDatabaseInterval, [this] { report_database(); }));
     ActiveBbs active({program_.executor(), program_.workers(), store_, cells_, clock_, probe_, logger_,
                       [this] { return lock_.is_held(); }, [this](const std::string& reason) { give_up(reason); },

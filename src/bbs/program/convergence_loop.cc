@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/work/cancellation.h"
+
 namespace rivera::bbs {
 namespace {
 
@@ -26,23 +28,23 @@ asio::awaitable<void> ConvergenceLoop::run() {
 }
 
 asio::awaitable<void> ConvergenceLoop::converge() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     CellIds present = co_await present_cells();
     co_await act(std::move(present), Part::kAll);
-  } catch (const boost::system::system_error&) {
-    throw;  // cancelled
   } catch (const std::exception& e) {
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed", {{"error", e.what()}});
   }
 }
 
 asio::awaitable<void> ConvergenceLoop::look_at_cells() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     CellIds present = co_await present_cells();
     if (acted_on_ && present != *acted_on_) co_await act(std::move(present), Part::kCausedByCells);
-  } catch (const boost::system::system_error&) {
-    throw;  // cancelled
   } catch (const std::exception& e) {
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-look-at-cells", {{"error", e.what()}});
   }
 }

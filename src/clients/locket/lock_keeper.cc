@@ -102,7 +102,7 @@ class LockKeeper::Impl {
     }
     self->state = State::kHeld;
     self->logger.info("acquired-lock");
-    self->tasks.spawn("lock-refresh", refresh(self));
+    self->tasks.spawn_critical("lock-refresh", refresh(self));
   }
 
   static asio::awaitable<void> refresh(std::shared_ptr<Impl> self) {

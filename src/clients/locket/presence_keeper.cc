@@ -92,7 +92,7 @@ PresenceKeeper::PresenceKeeper(asio::any_io_executor executor, LocketClient& loc
 
 PresenceKeeper::~PresenceKeeper() { impl_->tasks.cancel(); }
 
-void PresenceKeeper::start() { impl_->tasks.spawn("presence-refresh", Impl::keep(impl_)); }
+void PresenceKeeper::start() { impl_->tasks.spawn_critical("presence-refresh", Impl::keep(impl_)); }
 
 asio::awaitable<void> PresenceKeeper::established() {
   const auto impl = impl_;

@@ -123,6 +123,14 @@ TEST(Egress, RefusesWhatIsNoRule) {
   EXPECT_EQ(ip_range("2001:db8::/126").end, "2001:db8::3");
 }
 
+TEST(ResourceLedger, RefusesToReserveLessThanNothing) {
+  ResourceLedger ledger;
+  ledger.set_total({.memory_mb = 100, .disk_mb = 100, .containers = 2});
+  EXPECT_FALSE(ledger.reserve("a", {.memory_mb = -1, .disk_mb = 1}));
+  EXPECT_FALSE(ledger.reserve("a", {.memory_mb = 1, .disk_mb = -1}));
+  EXPECT_EQ(ledger.remaining().memory_mb, 100);
+}
+
 TEST(ResourceLedger, KeepsAccountsByGuid) {
   ResourceLedger ledger;
   ledger.set_total({.memory_mb = 100, .disk_mb = 100, .containers = 2});

@@ -10,6 +10,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "base/asio.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::executor {
 
@@ -56,7 +57,7 @@ class Interrupt {
         co_return result;
       }
     } catch (const boost::system::system_error& e) {
-      if (raised_ && e.code() == asio::error::operation_aborted) throw Interrupted();
+      if (raised_ && base::is_cancellation(e)) throw Interrupted();
       throw;
     }
   }

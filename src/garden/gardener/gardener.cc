@@ -12,6 +12,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 
+#include "base/on_exit.h"
+
 namespace rivera::garden {
 
 namespace api = clients::garden;
@@ -151,10 +153,10 @@ asio::awaitable<api::ContainerInfo> Gardener::info(std::string handle) {
 
 asio::awaitable<void> Gardener::measure_disk(ContainerPtr container) {
   container->is_measuring_disk = true;
+  const base::OnExit done([container] { container->is_measuring_disk = false; });
   auto measure = [this, image = container->record.image.id] { return images_.exclusive_bytes(image); };
   container->exclusive_bytes = co_await workers_.run(std::move(measure));
   container->exclusive_bytes_at = std::chrono::steady_clock::now();
-  container->is_measuring_disk = false;
 }
 
 asio::awaitable<api::ContainerMetrics> Gardener::metrics(std::string handle) {

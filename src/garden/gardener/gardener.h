@@ -127,7 +127,7 @@ class Gardener {
   asio::awaitable<void> adopt_containers();
   asio::awaitable<bool> adopt(Container& container);
   asio::awaitable<void> remove_orphans();
-  asio::awaitable<void> keep_house();
+  asio::awaitable<void> run_upkeep();
   // Where on the host containers' groups are, kept for remove_everything(): garden may be started from another group
   // then.
   void remember_cgroups(const Cgroups& cgroups);

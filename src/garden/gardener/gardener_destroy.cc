@@ -2,6 +2,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "base/on_exit.h"
 #include "garden/gardener/gardener.h"
 
 namespace rivera::garden {
@@ -99,9 +100,9 @@ asio::awaitable<void> Gardener::kill_processes(Container& container) {
 
 asio::awaitable<void> Gardener::collect_trash() {
   is_collecting_trash_ = true;
+  const base::OnExit done([this] { is_collecting_trash_ = false; });
   auto collect = [this] { images_.collect_trash(); };
   co_await workers_.run(std::move(collect));
-  is_collecting_trash_ = false;
 }
 
 asio::awaitable<void> Gardener::stop_processes(std::string handle, bool kill) {

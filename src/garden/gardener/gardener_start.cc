@@ -1,9 +1,10 @@
-// How the gardener finds what runs when it comes back, keeps house meanwhile, and clears everything when told.
+// How the gardener finds what runs when it starts, the upkeep while it runs, and the removal of everything.
 #include <filesystem>
 #include <fstream>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/work/cancellation.h"
 #include "garden/gardener/gardener.h"
 
 namespace rivera::garden {
@@ -37,7 +38,7 @@ asio::awaitable<void> Gardener::start() {
   auto set_up = [this, networks] { network_.start(networks); };
   co_await network_worker_.run(std::move(set_up));
   co_await remove_orphans();
-  background_.spawn("housekeeping", keep_house());
+  background_.spawn_critical("upkeep", run_upkeep());
   background_.spawn("collect-trash", collect_trash());
 }
 
@@ -119,8 +120,9 @@ asio::awaitable<void> Gardener::remove_orphans() {
   co_await workers_.run(std::move(clear));
 }
 
-// Destroys what must go, and what nobody has used for its grace time.
-asio::awaitable<void> Gardener::keep_house() {
+// Destroys the containers that are to be destroyed, and those that have been unused for their grace time.
+asio::awaitable<void> Gardener::run_upkeep() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   constexpr auto kInterval = std::chrono::milliseconds(200);
   constexpr int kRetryEvery = 15;
   for (int round = 0;; ++round) {
@@ -135,12 +137,9 @@ asio::awaitable<void> Gardener::keep_house() {
     for (const auto& handle : due) {
       try {
         co_await destroy(handle);
-      } catch (const api::GardenError&) {
-        // Logged there; tried again later.
-      } catch (const boost::system::system_error& e) {
-        if (e.code() == asio::error::operation_aborted) throw;
-      } catch (const std::exception&) {
-        continue;
+      } catch (const std::exception& e) {  // tried again later
+        if (base::is_cancelled(cancellation)) throw;
+        logger_.error("upkeep.destroy-failed", {{"handle", handle}, {"error", e.what()}});
       }
     }
     co_await base::sleep_for(kInterval);

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "base/check.h"
 #include "clients/garden/garden_types.h"
 
 namespace rivera::garden {
@@ -71,6 +72,7 @@ Lease SubnetPool::acquire_dynamic() {
     const Subnet subnet{network, kDynamicPrefix};
     if (leased_.contains(subnet)) continue;
     const Lease lease{subnet, first_free(subnet)};
+    RIVERA_CHECK(pool_.contains(lease.address), "a dynamic address is of the pool");
     restore(lease);
     return lease;
   }

@@ -147,7 +147,9 @@ struct StatusReply {
 
 inline std::string encode_number(std::uint32_t value) { return PayloadWriter().put(value).take(); }
 
+// Throws std::length_error if the other end would refuse the frame.
 inline std::string encode_frame(FrameType type, std::string_view payload = {}) {
+  if (payload.size() > kFrameLimit) throw std::length_error("frame too long");
   const auto length = static_cast<std::uint32_t>(payload.size());
   std::string bytes(reinterpret_cast<const char*>(&length), sizeof length);
   bytes.push_back(static_cast<char>(type));

@@ -5,18 +5,14 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
-#include <spawn.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
 #include "base/process/subprocess.h"
 #include "base/testing/places.h"
-
-extern char** environ;
 
 namespace rivera::garden {
 
@@ -147,18 +143,8 @@ std::vector<std::string> TestGarden::command(const std::string& verb) const {
 }
 
 void TestGarden::start() {
-  const auto words = command("server");
-  std::vector<char*> argv;
-  for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
   const std::string log = directory_ + "/garden.log";
-  ::posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  if (::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ) != 0)
-    throw std::runtime_error("cannot start garden");
-  ::posix_spawn_file_actions_destroy(&actions);
+  process_ = base::start_logged(command("server"), log);
   const bool answers = eventually([this] {
     try {
       await(client_->ping());
@@ -171,20 +157,16 @@ void TestGarden::start() {
 }
 
 void TestGarden::terminate() {
-  if (pid_ <= 0) return;
-  ::kill(pid_, SIGTERM);
-  int status = 0;
-  ::waitpid(pid_, &status, 0);
-  pid_ = -1;
-  if (status != 0)
-    ADD_FAILURE() << "garden ended with " << status << ":\n" << base::read_file(directory_ + "/garden.log");
+  if (!process_) return;
+  process_->signal(SIGTERM);
+  const auto status = process_->wait_for(std::chrono::minutes(2));
+  process_.reset();
+  if (status == 0) return;
+  ADD_FAILURE() << "garden " << (status ? base::describe_end(*status) : "did not end") << ":\n"
+                << base::read_file(directory_ + "/garden.log");
 }
 
-void TestGarden::kill() {
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
-  pid_ = -1;
-}
+void TestGarden::kill() { process_.reset(); }
 
 int TestGarden::clean_up() {
   base::CommandOptions options;

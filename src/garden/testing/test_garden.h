@@ -13,6 +13,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "base/files.h"
+#include "base/process/child_process.h"
 #include "base/work/wait.h"
 #include "clients/garden/garden_client.h"
 
@@ -107,7 +108,7 @@ class TestGarden {
   int slot_ = 0;
   std::string directory_, depot_, rootfs_, tag_;
   std::vector<std::string> extra_flags_;
-  pid_t pid_ = -1;
+  std::optional<base::ChildProcess> process_;
   asio::io_context context_{1};
   std::unique_ptr<clients::GardenClient> client_;
 };

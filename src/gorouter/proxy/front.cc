@@ -4,6 +4,7 @@
 #include <boost/asio/detached.hpp>
 #include <fmt/format.h>
 
+#include "base/work/cancellation.h"
 #include "net/stream/stream_factory.h"
 
 namespace rivera::gorouter {
@@ -34,20 +35,21 @@ void Front::open() {
     tls_ = net::make_server_context(config.tls);
     https_ = listen(config.ssl_port);
   }
-  if (http_) tasks_.spawn("accept", accept(*http_, false));
-  if (https_) tasks_.spawn("accept-tls", accept(*https_, true));
-  tasks_.spawn("tick", tick());
+  if (http_) tasks_.spawn_critical("accept", accept(*http_, false));
+  if (https_) tasks_.spawn_critical("accept-tls", accept(*https_, true));
+  tasks_.spawn_critical("tick", tick());
 }
 
 std::string Front::http_address() const { return http_ ? http_->address() : ""; }
 std::string Front::https_address() const { return https_ ? https_->address() : ""; }
 
 asio::awaitable<void> Front::accept(net::HttpListener& listener, bool tls) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   while (!closed_) {
     while (connections_.size() + handshakes_ >= kMostConnections && !closed_) co_await changed_.wait();
     error_code ec;
     auto socket = co_await listener.accept(plane_.executor, ec);
-    if (closed_ || ec == asio::error::operation_aborted) co_return;
+    if (closed_ || base::is_cancelled(cancellation)) co_return;
     if (ec) {
       plane_.logger.error("accept-failed", {{"error", ec.message()}});
       co_await base::sleep_for(kTick);  // out of descriptors: let some be closed
@@ -66,7 +68,7 @@ asio::awaitable<void> Front::accept(net::HttpListener& listener, bool tls) {
   }
 }
 
-// A handshake takes as long as the client likes, up to the limit: nobody waits for it.
+// A handshake takes as long as the client likes, up to the limit: the accept loop does not wait for it.
 asio::awaitable<void> Front::greet(TcpSocket socket) {
   auto stream = co_await net::accept_tls(std::move(socket), *tls_, kHandshakeLimit);
   if (!closed_) adopt(std::move(stream));

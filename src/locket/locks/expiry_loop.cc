@@ -28,8 +28,8 @@ ExpiryLoop::ExpiryLoop(asio::any_io_executor executor, base::WorkerPool& workers
 
 asio::awaitable<void> ExpiryLoop::start() {
   co_await read_all();
-  tasks_.spawn("read", reading_loop());
-  tasks_.spawn("release", releasing_loop());
+  tasks_.spawn_critical("read", reading_loop());
+  tasks_.spawn_critical("release", releasing_loop());
 }
 
 asio::awaitable<void> ExpiryLoop::stop() { co_await tasks_.stop(); }

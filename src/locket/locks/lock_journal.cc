@@ -39,7 +39,7 @@ LockJournal::LockJournal(asio::any_io_executor executor, base::WorkerPool& worke
       arrived_(executor),
       tasks_(executor, std::move(logger)) {}
 
-void LockJournal::start() { tasks_.spawn("journal", loop()); }
+void LockJournal::start() { tasks_.spawn_critical("journal", loop()); }
 
 asio::awaitable<void> LockJournal::stop() {
   stopped_ = true;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "net/http/http_parsing.h"
 #include "net/stream/stream_factory.h"
@@ -129,7 +130,7 @@ class IncomingResponse final : public HttpIncoming {
     } catch (const MalformedMessage& e) {
       failure = e.what();
     } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
+      if (base::is_cancellation(e)) throw;
       failure = fmt::format("the response broke off: {}", e.code().message());
     }
     throw TransportError(failure, true);
@@ -161,7 +162,7 @@ asio::awaitable<std::unique_ptr<HttpIncoming>> open_whole(std::shared_ptr<Impl> 
     } catch (const MalformedMessage& e) {
       failure = e.what();
     } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
+      if (base::is_cancellation(e)) throw;
       failure = e.code().message();
       try_again = connection->reused && !connection->reader.has_input();
     }
@@ -194,7 +195,7 @@ asio::awaitable<std::unique_ptr<HttpIncoming>> open_streaming(std::shared_ptr<Im
   } catch (const MalformedMessage& e) {
     failure = e.what();
   } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
+    if (base::is_cancellation(e)) throw;
     failure = e.code().message();
   }
   throw broken(endpoint, failure);

@@ -3,6 +3,7 @@
 #include <boost/asio/dispatch.hpp>
 #include <fmt/format.h>
 
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "net/http/http_parsing.h"
 
@@ -125,7 +126,7 @@ class ConnectionExchange final : public HttpExchange {
         if (!more) co_return;
       }
     } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
+      if (base::is_cancellation(e)) throw;
     }
   }
 
@@ -211,7 +212,7 @@ asio::awaitable<Failure> call_handler(const HttpHandler& handler, HttpExchange& 
   } catch (const MalformedMessage& e) {
     failure = {e.status, e.what()};
   } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
+    if (base::is_cancellation(e)) throw;
     failure = {e.code() == asio::error::timed_out ? 408 : 500, e.what()};
   } catch (const std::exception& e) {
     failure = {500, "internal error"};

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/work/cancellation.h"
+
 namespace rivera::net {
 
 asio::awaitable<std::unique_ptr<SseResponse>> SseResponse::begin(HttpExchange& exchange, ResponseHead head,
@@ -41,7 +43,7 @@ asio::awaitable<void> SseResponse::client_gone() {
       if (n == 0) co_return;
     }
   } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
+    if (base::is_cancellation(e)) throw;
   }
 }
 

@@ -9,11 +9,12 @@ BulkLoop::BulkLoop(asio::any_io_executor executor, const Config& config, Parts p
     : config_(config), parts_(parts), logger_(logger.session("bulker")), woken_(executor) {}
 
 asio::awaitable<void> BulkLoop::run() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     try {
       co_await pass();
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       logger_.error("failed-to-generate-operations", {{"error", e.what()}});
     }
     const auto interval = parts_.evacuation.evacuating ? config_.evacuation_polling_interval : config_.polling_interval;

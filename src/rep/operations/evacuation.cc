@@ -39,10 +39,11 @@ asio::awaitable<void> Evacuator::run() {
 namespace {
 
 asio::awaitable<void> destroy_one(executor::Executor& containers, std::string guid, base::Logger logger) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     co_await containers.destroy(guid);
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     logger.error("failed-to-delete-container", {{"guid", guid}, {"error", e.what()}});
   }
 }

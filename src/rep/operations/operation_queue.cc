@@ -16,7 +16,7 @@ void OperationQueue::push(const std::string& key, Operation operation) {
   const auto [at, is_new] = lanes_.try_emplace(key, executor_);
   at->second.waiting = std::move(operation);
   at->second.pushed.notify_all();
-  if (is_new) tasks_.spawn("operations", run_lane(key));
+  if (is_new) tasks_.spawn_critical("operations", run_lane(key));
 }
 
 asio::awaitable<void> OperationQueue::run_lane(std::string key) {
@@ -38,10 +38,11 @@ asio::awaitable<void> OperationQueue::run_lane(std::string key) {
 }
 
 asio::awaitable<Outcome> OperationQueue::run_one(std::string key, Operation operation) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     co_return co_await operation();
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("operation-failed", {{"key", key}, {"error", e.what()}});
   }
   co_return Outcome::kDone;

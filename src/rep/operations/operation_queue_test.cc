@@ -66,6 +66,21 @@ TEST_F(OperationQueueTest, TriesAgainWhatMayPass) {
   EXPECT_THAT(begun, ElementsAre("a", "a", "a", "a"));
 }
 
+// As where a connection was closed under it: that is no cancellation of the queue.
+TEST_F(OperationQueueTest, ALaneSurvivesAnOperationThatIsAborted) {
+  open = true;
+  const auto aborted = []() -> asio::awaitable<Outcome> {
+    co_await base::sleep_for(std::chrono::milliseconds(1));
+    throw boost::system::system_error(asio::error::operation_aborted);
+  };
+  queue.push("a", aborted);
+  loop.run(queue.idle());
+  queue.push("a", named("after"));
+  loop.until([this] { return begun.size() == 1; });
+  loop.run(queue.idle());
+  EXPECT_EQ(queue.size(), 0u);
+}
+
 TEST_F(OperationQueueTest, TakesANewerOperationInsteadOfTryingAgain) {
   open = true;
   failures = 1'000'000;

@@ -7,9 +7,11 @@
 #include <sys/types.h>
 #include <vector>
 
+#include "base/process/child_process.h"
+
 namespace rivera::simulation {
 
-// What a process has used so far; zeros once it is gone.
+// What a process has used so far; zeros once it has ended.
 struct ProcessUse {
   double processor_seconds = 0;
   std::int64_t peak_memory_mb = 0;
@@ -33,15 +35,16 @@ class ProgramProcess {
 
   const std::string& name() const { return name_; }
   const std::filesystem::path& log_file() const { return log_file_; }
-  ProcessUse use() const { return use_of_process(pid_); }
+  ProcessUse use() const { return use_of_process(child_.pid()); }
 
  private:
+  base::ChildProcess start(std::vector<std::string> argv) const;
   bool has_ended();
   std::string end_of_log() const;
 
   std::string name_;
   std::filesystem::path log_file_;
-  pid_t pid_ = -1;
+  base::ChildProcess child_;
 };
 
 }  // namespace rivera::simulation

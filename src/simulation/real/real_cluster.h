@@ -13,7 +13,7 @@
 #include "net/stream/tls.h"
 #include "simulation/real/program_process.h"
 #include "sql/database_config.h"
-#include "sql/testing/test_servers.h"
+#include "sql/servers/local_server.h"
 
 namespace rivera::simulation {
 
@@ -47,7 +47,7 @@ class RealCluster {
   void start(const RealClusterOptions& options, const std::string& name);
 
   base::TemporaryDirectory directory_{"rivera-sim-"};
-  std::unique_ptr<sql::TestServer> database_;
+  std::unique_ptr<sql::LocalServer> database_;
   net::TlsFiles tls_;
   std::string locket_address_;
   std::string bbs_address_;

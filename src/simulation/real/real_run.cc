@@ -10,7 +10,7 @@
 
 #include "clients/locket/presence_keeper.h"
 #include "models/forms/json.h"
-#include "models/testing/testing.h"
+#include "models/nouns/actions.h"
 #include "simulation/real/simulated_cell.h"
 #include "simulation/world/measures.h"
 
@@ -135,11 +135,17 @@ class Fleet {
 models::DesiredLRP process(const RealOptions& options, std::size_t number) {
   const std::size_t instances =
       options.instances / options.processes + (number < options.instances % options.processes ? 1 : 0);
-  models::DesiredLRP lrp = models::testing::DesiredLRPBuilder(fmt::format("process-{:06}", number))
-                               .with_instances(static_cast<int>(instances))
-                               .with_memory_mb(64)
-                               .with_disk_mb(64)
-                               .with_root_fs("preloaded:linux");
+  const std::string guid = fmt::format("process-{:06}", number);
+  models::DesiredLRP lrp;
+  lrp.set_process_guid(guid);
+  lrp.set_domain("domain");
+  lrp.set_root_fs("preloaded:linux");
+  lrp.set_instances(static_cast<int>(instances));
+  lrp.set_memory_mb(64);
+  lrp.set_disk_mb(64);
+  lrp.set_log_guid(guid);
+  lrp.mutable_action()->mutable_run_action()->set_path("/bin/app");
+  lrp.mutable_action()->mutable_run_action()->set_user("vcap");
   return lrp;
 }
 

@@ -1,20 +1,14 @@
-#include "sql/testing/test_servers.h"
+#include "sql/servers/local_server.h"
 
 #include <chrono>
-#include <fcntl.h>
-#include <ostream>
 #include <pwd.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdexcept>
-#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
 #include "base/process/subprocess.h"
 #include "sql/database.h"
-
-extern char** environ;
 
 namespace rivera::sql {
 namespace {
@@ -30,14 +24,12 @@ base::CommandOptions patient() {
 
 }  // namespace
 
-void PrintTo(Engine engine, std::ostream* out) { *out << to_string(engine); }
-
-bool TestServer::is_installed(Engine engine) {
+bool LocalServer::is_installed(Engine engine) {
   if (engine == Engine::kPostgres) return access((std::string(kPostgresPrograms) + "initdb").c_str(), X_OK) == 0;
   return engine == Engine::kMysql && access(kMariadb, X_OK) == 0;
 }
 
-TestServer::TestServer(Engine engine, const std::filesystem::path& parent)
+LocalServer::LocalServer(Engine engine, const std::filesystem::path& parent)
     : engine_(engine), directory_((parent / "rivera-db-").string()) {
   // Neither server runs as root.
   if (geteuid() == 0) owner_ = engine == Engine::kPostgres ? "postgres" : "mysql";
@@ -48,19 +40,19 @@ TestServer::TestServer(Engine engine, const std::filesystem::path& parent)
   start();
 }
 
-TestServer::~TestServer() {
-  if (pid_ <= 0) return;
-  ::kill(pid_, engine_ == Engine::kPostgres ? SIGINT : SIGTERM);
-  waitpid(pid_, nullptr, 0);
+LocalServer::~LocalServer() {
+  if (!process_) return;
+  process_->signal(engine_ == Engine::kPostgres ? SIGINT : SIGTERM);
+  process_->wait_for(std::chrono::minutes(1));  // then it is killed
 }
 
-std::vector<std::string> TestServer::as_owner(std::vector<std::string> command) const {
+std::vector<std::string> LocalServer::as_owner(std::vector<std::string> command) const {
   if (!owner_.empty())
     command.insert(command.begin(), {"setpriv", "--reuid", owner_, "--regid", owner_, "--clear-groups"});
   return command;
 }
 
-void TestServer::make_data() {
+void LocalServer::make_data() {
   const std::string data = directory_.path() / "data";
   if (engine_ == Engine::kPostgres) {
     base::must_run(as_owner({std::string(kPostgresPrograms) + "initdb", "-D", data, "-U", "postgres", "-A", "trust",
@@ -73,16 +65,16 @@ void TestServer::make_data() {
   }
 }
 
-void TestServer::start() {
-  spawn();
+void LocalServer::start() {
+  start_process();
   wait_until_up();
 }
 
-void TestServer::start_if_ended() {
-  if (waitpid(pid_, nullptr, WNOHANG) == pid_) start();
+void LocalServer::start_if_ended() {
+  if (process_ && process_->try_wait()) start();
 }
 
-void TestServer::spawn() {
+void LocalServer::start_process() {
   const std::string directory = directory_.path();
   std::vector<std::string> command;
   if (engine_ == Engine::kPostgres) {
@@ -93,20 +85,10 @@ void TestServer::spawn() {
                         "--socket=" + directory + "/socket", "--pid-file=" + directory + "/pid",
                         "--innodb-buffer-pool-size=32M"});
   }
-  std::vector<char*> argv;
-  for (auto& argument : command) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  const std::string log = directory + "/log";
-  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  const int failed = posix_spawnp(&pid_, argv.front(), &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) throw std::runtime_error("cannot start the database server");
+  process_ = base::start_logged(command, directory + "/log");
 }
 
-void TestServer::wait_until_up() {
+void LocalServer::wait_until_up() {
   // The engine's own first database, until ours is there.
   DatabaseConfig first = config();
   first.connection_string = engine_ == Engine::kPostgres
@@ -125,11 +107,11 @@ void TestServer::wait_until_up() {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     // While a killed server's other processes are going, the new one refuses to start.
-    if (waitpid(pid_, nullptr, WNOHANG) == pid_) spawn();
+    if (process_->try_wait()) start_process();
   }
 }
 
-DatabaseConfig TestServer::config() const {
+DatabaseConfig LocalServer::config() const {
   DatabaseConfig result;
   result.engine = engine_;
   result.connection_string = engine_ == Engine::kPostgres
@@ -138,18 +120,16 @@ DatabaseConfig TestServer::config() const {
   return result;
 }
 
-std::string TestServer::socket_path() const {
+std::string LocalServer::socket_path() const {
   return directory_.path().string() + (engine_ == Engine::kPostgres ? "/.s.PGSQL.5432" : "/socket");
 }
 
-void TestServer::kill() {
-  // PostgreSQL's other processes notice that the first one is gone.
-  ::kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
-  pid_ = 0;
+void LocalServer::kill() {
+  // PostgreSQL's other processes notice that the first one has ended.
+  process_.reset();
 }
 
-void TestServer::load(const std::string& path) {
+void LocalServer::load(const std::string& path) {
   base::CommandOptions options = patient();
   options.input = base::read_file(path);
   const std::string directory = directory_.path();
