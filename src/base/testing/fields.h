@@ -97,6 +97,8 @@ std::string text_of(const T& value) {
     std::string out = "[";
     for (const auto& item : value) out += fields(item) + ",";
     return out + "]";
+  } else if constexpr (!std::is_aggregate_v<T>) {
+    return "opaque";  // a class: its members are its own
   } else {
     return members_of(value);
   }

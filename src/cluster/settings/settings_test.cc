@@ -185,7 +185,9 @@ TEST(PlainText, LosesWhatATerminalWouldObey) {
                        "b\x1b]52;c;x\x1b\\c"),
             "abc");
   EXPECT_EQ(plain_text("over\rwritten\b\x7f\x00"), "overwritten");
-  EXPECT_EQ(plain_text("\xc2\x9b31mx \xc2\xb5s \xe2\x82\xac"), "31mx \xc2\xb5s \xe2\x82\xac");
+  EXPECT_EQ(plain_text("\xc2\x9b"
+                       "31mx \xc2\xb5s \xe2\x82\xac"),
+            "31mx \xc2\xb5s \xe2\x82\xac");
   EXPECT_EQ(plain_text("cut \x1b[31"), "cut ");
   EXPECT_EQ(plain_text("cut \x1b]0;title\nnext"), "cut \nnext") << "a line end always gets through";
 }

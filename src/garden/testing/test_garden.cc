@@ -202,7 +202,7 @@ std::vector<std::string> TestGarden::left_overs_of_containers() const {
   const std::string chains = base::run_command({"nft", "list", "table", "ip", "rivera_garden_" + tag_}).output;
   if (chains.find("chain instance-") != std::string::npos) found.push_back(chains);
   for (const auto& process : fs::directory_iterator("/proc")) {
-    if (process.path().filename() == std::to_string(pid_)) continue;
+    if (process.path().filename() == std::to_string(process_ ? process_->pid() : 0)) continue;
     std::ifstream file(process.path() / "cmdline");
     std::string line;
     std::getline(file, line);

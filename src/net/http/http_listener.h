@@ -16,7 +16,7 @@ class HttpListener {
   ~HttpListener();
 
   // `unix_mode`: permission bits of a socket file. Throws std::runtime_error("cannot listen on ADDRESS: ...").
-  void listen(const std::string& address, unsigned unix_mode);
+  void listen(const std::string& address, unsigned unix_mode = 0600);
   // The next connection, bound to `strand`.
   asio::awaitable<AcceptedSocket> accept(asio::any_io_executor strand, error_code& ec);
   void close();
