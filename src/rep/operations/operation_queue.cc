@@ -18,19 +18,20 @@ void OperationQueue::push(const std::string& key, Operation operation) {
   if (is_new) tasks_.spawn_critical("operations", run_lane(key));
 }
 
-// Removes the lane in whatever way it ends, so that its key can be used again.
-struct OperationQueue::LaneRemoval {
-  ~LaneRemoval() {
-    queue.lanes_.erase(key);
-    queue.emptied_.notify_all();
-  }
-  OperationQueue& queue;
-  const std::string& key;
-};
-
+// The lane is removed in whatever way it ends, so that its key can be used again.
 asio::awaitable<void> OperationQueue::run_lane(std::string key) {
-  const LaneRemoval removal{*this, key};
-  auto& lane = lanes_.at(key);
+  std::exception_ptr failure;
+  try {
+    co_await run_operations(key, lanes_.at(key));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  lanes_.erase(key);
+  emptied_.notify_all();
+  if (failure) std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> OperationQueue::run_operations(std::string key, Lane& lane) {
   while (lane.waiting) {
     const auto operation = std::move(*lane.waiting);
     lane.waiting.reset();

@@ -46,8 +46,8 @@ class OperationQueue {
     std::optional<Operation> waiting;
     base::Condition pushed;
   };
-  struct LaneRemoval;
   asio::awaitable<void> run_lane(std::string key);
+  asio::awaitable<void> run_operations(std::string key, Lane& lane);
   asio::awaitable<OperationResult> run_one(std::string key, Operation operation);
 
   asio::any_io_executor executor_;
