@@ -61,7 +61,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(rivera_warnings INTERFACE -Wno-subobject-linkage)
 else()
   # What clang sees and g++ does not, or has in -Wextra.
-  target_compile_options(rivera_warnings INTERFACE -Wimplicit-fallthrough -Wnon-virtual-dtor -Wcomma
+  target_compile_options(rivera_warnings INTERFACE -Wimplicit-fallthrough -Wnon-virtual-dtor
     -Wconditional-uninitialized -Wreserved-identifier -Wloop-analysis -Wheader-hygiene -Wunreachable-code-loop-increment)
 endif()
 # Warnings of g++ 12's optimizer that are wrong about std::string and coroutine frames (GCC bugs 105329, 105651, 101367).

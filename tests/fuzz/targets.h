@@ -8,6 +8,8 @@
 
 namespace rivera::fuzz {
 
+using Target = void (*)(std::string_view bytes);
+
 // A request of the BBS: its first byte picks the call; the rest is decoded, validated and carried out on a Board with
 // records, as the API does it. Accepted changes must fit their columns or be refused, and encode and decode to
 // themselves.
