@@ -1,5 +1,7 @@
 #include "garden/host/options.h"
 
+#include <sstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -63,11 +65,13 @@ TEST(Options, EachFlagDoesWhatItsTableSays) {
 TEST(Options, KnowEveryFlagOfTheSpecification) {
   std::vector<std::string> named;
   for (const std::string& name : base::testing::keys_in_specification("garden.md", "### 6.1 ")) {
-    // "uid-map-start/-length": a name, and another end of it.
-    const auto slash = name.find('/');
-    named.push_back(name.substr(0, slash));
-    if (slash != std::string::npos && name[slash + 1] == '-') {
-      named.push_back(name.substr(0, name.rfind('-', slash - 1)) + name.substr(slash + 1));
+    // "uid-map-start/-length": a name, and other ends of it.
+    std::istringstream parts(name);
+    std::string first, end;
+    std::getline(parts, first, '/');
+    named.push_back(first);
+    while (std::getline(parts, end, '/')) {
+      if (end.starts_with('-')) named.push_back(first.substr(0, first.rfind('-')) + end);
     }
   }
   EXPECT_GT(named.size(), 60u);
