@@ -140,6 +140,7 @@ TEST_F(Failover, AMachineWithBothActiveOnesIsReplacedByTheOther) {
   const std::string old = cluster.active_control();
   cluster.power_off(old);
   ASSERT_TRUE(eventually([&] { return cluster.active_control() == other(old); }, cluster.plan().lock_ttl + kTakeOver));
+  ASSERT_TRUE(eventually([&] { return cluster.active_auctioneer() == other(old); }, kAuctioneerTtl + kTakeOver));
   RunningApp after(cluster, a_web_app(cluster, unique_guid("after"), 2));
   EXPECT_TRUE(eventually([&] { return after.serves(2); }, kTakeOver + kRouted));
   EXPECT_TRUE(before.serves(2));
