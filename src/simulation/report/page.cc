@@ -142,11 +142,11 @@ std::string time_charts(const ScenarioResult& result) {
   const Course& course = *result.course;
   const double ends_at = std::chrono::duration<double>(course.ended).count();
   const auto series = [&course](std::string label, std::size_t Sample::*field, std::string css_class) {
-    Series line{.label = std::move(label), .css_class = std::move(css_class)};
+    Series one{.label = std::move(label), .css_class = std::move(css_class)};
     for (const auto& sample : course.samples) {
-      line.points.emplace_back(std::chrono::duration<double>(sample.at).count(), static_cast<double>(sample.*field));
+      one.points.emplace_back(std::chrono::duration<double>(sample.at).count(), static_cast<double>(sample.*field));
     }
-    return line;
+    return one;
   };
   auto starting = series("containers starting", &Sample::starting, "series");
   if (result.starting_limit > 0) starting.limit = static_cast<double>(result.starting_limit);
