@@ -8,8 +8,8 @@ namespace rivera::base {
 namespace {
 
 TEST(WorkerPool, RunsOnAnotherThreadAndBringsExceptionsBack) {
-  WorkerPool pool(1);
-  run([&](asio::any_io_executor) -> asio::awaitable<void> {
+  run([](asio::any_io_executor) -> asio::awaitable<void> {
+    WorkerPool pool(1);  // its thread ends before the loop does
     const auto here = std::this_thread::get_id();
     const auto there = co_await pool.run([] { return std::this_thread::get_id(); });
     EXPECT_TRUE(here != there);
