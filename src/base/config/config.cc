@@ -21,6 +21,16 @@ bool is_same_name(std::string_view a, std::string_view b, ConfigSource source) {
   return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
 }
 
+// A section given twice, in two spellings, is read twice into one, as Go does: the later members count.
+json::object merged(const json::object& earlier, const json::object& later) {
+  json::object both;
+  for (const auto& member : earlier) {
+    if (!later.contains(member.key())) both.insert(member);
+  }
+  for (const auto& member : later) both.insert(member);
+  return both;
+}
+
 }  // namespace
 
 ConfigFile ConfigFile::load(const std::string& path, const ConfigKeys& keys) {
@@ -74,7 +84,12 @@ void ConfigFile::take_value(const ConfigKey& key, json::value& given) {
     return;
   }
   try {
-    values_[key.name] = normal_form(key, given, source_);
+    json::value value = normal_form(key, given, source_);
+    const json::value* earlier = values_.if_contains(key.name);
+    if (key.type == KeyType::kSection && earlier != nullptr) {
+      value = merged(earlier->as_object(), value.as_object());
+    }
+    values_[key.name] = std::move(value);
   } catch (const std::invalid_argument& e) {
     fail(key.name, e.what());
   }

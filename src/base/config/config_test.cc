@@ -104,6 +104,12 @@ TEST(ConfigFile, OfAKeyTwiceTheLastCounts) {
   EXPECT_EQ(notes(file_of(R"({"plugin": "x", "Plugin": ""})")).size(), 0u);
 }
 
+TEST(ConfigFile, ASectionInTwoSpellingsIsOne) {
+  const ConfigFile file = file_of(R"({"inner": {"name": "a", "wait": "2s"}, "INNER": {"NAME": "b"}})");
+  EXPECT_EQ(file.section("inner").text("name"), "b");
+  EXPECT_EQ(file.section("inner").duration("wait"), 2s);
+}
+
 TEST(ConfigFile, NullLeavesADefaultAndEmptiesAList) {
   const ConfigFile file = file_of(R"({"count": null, "level": null, "inner": null, "tags": null})");
   EXPECT_EQ(file.integer("count"), 3);
