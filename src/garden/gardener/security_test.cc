@@ -135,7 +135,7 @@ TEST_F(Security, WithEveryNetworkDeniedOnlyRulesOpenAnything) {
   api::NetOutRule icmp;
   icmp.protocol = api::NetOutProtocol::kIcmp;
   icmp.networks = {{address, address}};
-  icmp.icmps = api::NetOutRule::IcmpControl{255, 255};
+  icmp.icmps = api::IcmpControl{255, 255};
   garden_->await(client().net_out("caller", icmp));
   EXPECT_TRUE(garden_->eventually([&] { return ping() == 0; }));
 }

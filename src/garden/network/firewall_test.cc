@@ -43,7 +43,7 @@ TEST(NetOutRules, AnyKindOfIcmpIsOpenedByType255) {
     ContainerRules container{"id", "h", "br", {Subnet::parse("10.0.0.0/30"), parse_ipv4("10.0.0.2")}, {}, {}};
     api::NetOutRule rule;
     rule.protocol = api::NetOutProtocol::kIcmp;
-    rule.icmps = api::NetOutRule::IcmpControl{type, code};
+    rule.icmps = api::IcmpControl{type, code};
     container.net_out = {rule};
     return net_out_commands(FirewallOptions{}, container);
   };
