@@ -75,6 +75,8 @@ class Interruption : public ::testing::Test {
   void expect_nothing_left(const std::string& when) {
     EXPECT_TRUE(garden_->eventually([&] { return garden_->await(garden_->client().containers(kAll)).empty(); }))
         << when;
+    // A container that is being destroyed is not listed, and may be in the background.
+    garden_->eventually([&] { return garden_->left_overs_of_containers().empty(); });
     EXPECT_EQ(garden_->left_overs_of_containers(), std::vector<std::string>{}) << when;
   }
 
