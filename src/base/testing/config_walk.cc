@@ -76,7 +76,7 @@ json::value written_default(const ConfigKey& key) {
 json::value other_value(const ConfigKey& key) {
   const auto other_number = [&key](std::int64_t unit) {
     const std::int64_t fallback = key.fallback.get_int64();
-    if (key.most - fallback > 2 * unit || key.most < 0) return fallback + 2 * unit;
+    if (fallback < key.most - 2 * unit || key.most < 0) return fallback + 2 * unit;
     return std::max(fallback - 1, key.least);
   };
   switch (key.type) {
@@ -162,7 +162,9 @@ class Walker {
     check_effect(key, path, without, with(value, path));
     if (is_set(without, parts_of(path))) return;  // it is set anyhow: the rest is about absence
     const LoadedConfig absent = walk_.load(without);
-    expect_same(path, absent, with(nullptr, path), "null");
+    // null is an empty list, as in Go, whatever the default.
+    const bool is_list = key.type == KeyType::kTexts || key.type == KeyType::kSections;
+    if (!is_list) expect_same(path, absent, with(nullptr, path), "null");
     if (!walk_.with_derived_default.contains(path)) {
       expect_same(path, absent, with(as_scalar(written_default(key), walk_.source), path), "its default");
     }
@@ -319,7 +321,9 @@ std::vector<std::string> keys_missing(const std::vector<std::string>& named, con
     const auto star = text.find('*');
     return std::ranges::any_of(paths, [&](const std::string& path) {
       if (is_end) return path.ends_with(text);
-      return star == std::string::npos ? path == text : path.starts_with(text.substr(0, star));
+      if (star == std::string::npos) return path == text;
+      const std::string start = text.substr(0, star);  // "oauth.*" stands for the section, too
+      return path.starts_with(start) || (start.ends_with('.') && path + "." == start);
     });
   };
   std::vector<std::string> out;

@@ -88,6 +88,7 @@ constexpr TextRule kTextRules[] = {
     {"zone", [](const std::string& t) { return is_name(t, 63); }, "a name of up to 63 letters, digits, - _ and ."},
     {"stack", [](const std::string& t) { return is_name(t, 63); }, "a name of up to 63 letters, digits, - _ and ."},
     {"domain_suffix", [](const std::string& t) { return is_name(t, 200); }, "a domain such as localhost"},
+    {"allow_privileged_containers", [](const std::string& t) { return t == "true" || t == "false"; }, "true or false"},
 };
 
 }  // namespace
@@ -106,6 +107,7 @@ const base::ConfigKeys& setting_keys() {
       text_key("network_pool"),
       text_key("cell_memory_mb"),
       text_key("cell_disk_mb"),
+      text_key("allow_privileged_containers"),
       duration_key("converge_interval").at_least(milliseconds(100)),
       duration_key("rep_polling_interval").at_least(milliseconds(100)),
       duration_key("route_sync_interval").at_least(milliseconds(100)),

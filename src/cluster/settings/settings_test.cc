@@ -113,6 +113,7 @@ TEST_F(ClusterFiles, TakesEverySettingThatItKnows) {
                                                     {"network_pool", "10.1.0.0/24"},
                                                     {"cell_memory_mb", "2048"},
                                                     {"cell_disk_mb", ""},
+                                                    {"allow_privileged_containers", "true"},
                                                     {"converge_interval", "1s"},
                                                     {"rep_polling_interval", "1m"},
                                                     {"route_sync_interval", "500ms"},

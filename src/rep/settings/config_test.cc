@@ -99,7 +99,9 @@ TEST_F(ConfigTest, EachKeyDoesWhatItsTableSays) {
     const auto config = load();
     return base::testing::LoadedConfig{read_as(config), config.notices};
   };
-  walk.samples = {{"preloaded_root_fs", boost::json::array{"other:/other.tar"}}, {"sidecar_root_fs", "cflinuxfs4"}};
+  walk.samples = {{"preloaded_root_fs", boost::json::array{"other:/other.tar"}},
+                  {"sidecar_root_fs", "cflinuxfs4"},
+                  {"graceful_shutdown_interval", "7s"}};
   walk.contexts = {{"post_setup_hook", {{"post_setup_user", "root"}}}};
   EXPECT_THAT(base::testing::walk_config(walk), ::testing::IsEmpty());
 }
