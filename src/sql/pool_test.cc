@@ -15,8 +15,8 @@ using namespace std::chrono_literals;
 // What the sessions of a test have in common.
 struct Script {
   bool are_usable = true;
-  std::promise<void> closing;                            // the first one that is closed has begun to be
-  std::promise<void> may_close;                          // it waits for this
+  std::promise<void> closing;    // the first one that is closed has begun to be
+  std::promise<void> may_close;  // it waits for this
   std::shared_future<void> gate{may_close.get_future()};
   std::atomic<int> closed = 0;
 };
