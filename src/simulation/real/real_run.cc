@@ -144,6 +144,7 @@ models::DesiredLRP process(const RealOptions& options, std::size_t number) {
   lrp.set_memory_mb(64);
   lrp.set_disk_mb(64);
   lrp.set_log_guid(guid);
+  (*lrp.mutable_metric_tags())["source_id"].set_static_(guid);
   lrp.mutable_action()->mutable_run_action()->set_path("/bin/app");
   lrp.mutable_action()->mutable_run_action()->set_user("vcap");
   return lrp;
