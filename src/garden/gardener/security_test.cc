@@ -5,6 +5,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -30,7 +32,7 @@ class Security : public ::testing::Test {
   std::unique_ptr<TestGarden> garden_;
 };
 
-// A service of the host on every address, IPv4 and IPv6.
+// A service of the host on every address, IPv4 and IPv6. It closes each connection at once.
 class HostService {
  public:
   HostService() : socket_(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -41,12 +43,20 @@ class HostService {
     socklen_t length = sizeof address;
     ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &length);
     port_ = ntohs(address.sin6_port);
+    thread_ = std::thread([this] {
+      for (int connection = 0; (connection = ::accept(socket_.get(), nullptr, nullptr)) >= 0;) ::close(connection);
+    });
+  }
+  ~HostService() {
+    ::shutdown(socket_.get(), SHUT_RDWR);
+    thread_.join();
   }
   std::string port() const { return std::to_string(port_); }
 
  private:
   base::UniqueFd socket_;
   unsigned port_ = 0;
+  std::thread thread_;
 };
 
 // The address that an interface gives itself, from its hardware address.

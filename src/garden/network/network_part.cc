@@ -59,7 +59,8 @@ asio::awaitable<void> NetworkPart::start(const Containers& containers) {
   std::vector<ContainerNetwork> networks;
   for (const auto& [handle, container] : containers) {
     const auto* state = container->find_state<State>();
-    if (state != nullptr && *state) networks.push_back(**state);
+    // Without the rules of a network that is only reserved: cleanup() would not remove them.
+    if (state != nullptr && *state && container->record.begun.contains(name())) networks.push_back(**state);
   }
   auto set_up = [this, networks] { driver_.start(networks); };
   co_await on_network_thread(std::move(set_up));
