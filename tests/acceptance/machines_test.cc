@@ -160,7 +160,7 @@ pid_t start_cluster_in_child() {
     {
       const MachineCluster cluster{ClusterPlan{}};
       const RunningApp app(cluster, a_web_app(cluster, unique_guid("orphan"), 1));
-      if (eventually([&] { return app.serves(1); })) ::write(theirs.get(), "1", 1);
+      if (eventually([&] { return app.serves(1); }) && ::write(theirs.get(), "1", 1) != 1) ::_exit(2);
       ::pause();
     }
     ::_exit(1);

@@ -65,7 +65,7 @@ TEST_F(RouterConfig, EachKeyDoesWhatItsTableSays) {
     const Config config = load(json::serialize(values));  // JSON is a part of YAML
     return base::testing::LoadedConfig{read_as(config), config.notices};
   };
-  walk.samples = {{"client_cert_validation", "request"}};
+  walk.samples = {{"client_cert_validation", "request"}, {"max_tls_version", "TLSv1.3"}};
   for (const char* key : {"disable_http", "tls_pem[].cert_chain", "tls_pem[].private_key", "client_ca_certs",
                           "only_trust_client_ca_certs", "client_cert_validation", "cipher_suites", "min_tls_version",
                           "max_tls_version"}) {
