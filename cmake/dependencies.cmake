@@ -17,6 +17,7 @@ pkg_check_modules(ARCHIVE REQUIRED IMPORTED_TARGET libarchive)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
 pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp)
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
 
 # Asio and Beast are compiled once, in src/base/asio_impl.cc and src/net/http/beast_impl.cc.
@@ -27,7 +28,7 @@ target_link_libraries(rivera_third_party_base INTERFACE Threads::Threads Boost::
   OpenSSL::SSL OpenSSL::Crypto fmt::fmt prometheus-cpp::core CLI11::CLI11)
 
 add_library(rivera_third_party_net INTERFACE)
-target_link_libraries(rivera_third_party_net INTERFACE OpenSSL::SSL)
+target_link_libraries(rivera_third_party_net INTERFACE OpenSSL::SSL PkgConfig::CARES)
 add_library(rivera_grpc INTERFACE)
 target_link_libraries(rivera_grpc INTERFACE gRPC::grpc++)
 add_library(rivera_third_party_sql INTERFACE)

@@ -8,8 +8,6 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/connect.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -18,8 +16,9 @@
 #include "base/ids.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
-#include "net/http/http_client.h"
 #include "net/nats/nats_protocol.h"
+#include "net/stream/connect_tcp.h"
+#include "net/stream/endpoint.h"
 #include "net/stream/stream_factory.h"
 
 namespace rivera::net {
@@ -65,16 +64,6 @@ ServerInfo parse_info(std::string_view json_text) {
     }
   }
   return info;
-}
-
-asio::awaitable<TcpSocket> connect_tcp(std::string server) {
-  const Endpoint endpoint = Endpoint::parse("http://" + server);
-  auto executor = co_await asio::this_coro::executor;
-  asio::ip::tcp::resolver resolver(executor);
-  TcpSocket socket(executor);
-  const auto found = co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), asio::use_awaitable);
-  co_await asio::async_connect(socket, found, asio::use_awaitable);
-  co_return socket;
 }
 
 }  // namespace
@@ -356,7 +345,8 @@ class NatsClient::Impl : public std::enable_shared_from_this<Impl> {
 
   // Connects, upgrades to TLS if asked to, introduces us, and waits for the server's consent.
   asio::awaitable<std::unique_ptr<Session>> greet(std::string server) {
-    TcpSocket socket = co_await connect_tcp(server);
+    const Endpoint endpoint = Endpoint::parse("http://" + server);
+    TcpSocket socket = co_await connect_tcp(endpoint.host, endpoint.port, options_.connect_timeout);
     std::string received;
     const std::size_t line = co_await asio::async_read_until(socket, asio::dynamic_buffer(received, kFirstLineLimit),
                                                              '\n', asio::use_awaitable);
@@ -371,8 +361,7 @@ class NatsClient::Impl : public std::enable_shared_from_this<Impl> {
 
     std::unique_ptr<Stream> stream;
     if (options_.tls) {
-      const std::string name = Endpoint::parse("http://" + server).host;
-      stream = co_await connect_tls(std::move(socket), *options_.tls, name, options_.connect_timeout);
+      stream = co_await connect_tls(std::move(socket), *options_.tls, endpoint.host, options_.connect_timeout);
     } else {
       stream = make_stream(std::move(socket));
       parser.feed(std::string_view(received).substr(line));

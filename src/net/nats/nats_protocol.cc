@@ -1,9 +1,9 @@
 #include "net/nats/nats_protocol.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
-#include <boost/beast/core/string.hpp>
 #include <fmt/format.h>
 
 namespace rivera::net {
@@ -41,7 +41,9 @@ std::string_view trim(std::string_view text, std::string_view characters) {
   return text.substr(start, text.find_last_not_of(characters) - start + 1);
 }
 
-bool same_word(std::string_view a, std::string_view b) { return boost::beast::iequals(a, b); }
+char to_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+
+bool same_word(std::string_view a, std::string_view b) { return std::ranges::equal(a, b, {}, to_upper, to_upper); }
 
 }  // namespace
 

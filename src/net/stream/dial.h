@@ -19,8 +19,8 @@ struct DialTarget {
   std::string host;  // a name or an address
   std::uint16_t port = 0;
   std::optional<TlsContext> tls;
-  std::string server_name;  // for TLS; "" = host
-  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);
+  std::string server_name;                                             // for TLS; "" = host
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);  // name look-up and TCP together
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
 };
 

@@ -2,12 +2,11 @@
 
 #include <charconv>
 
-#include <boost/asio/connect.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <fmt/format.h>
 
 #include "base/work/wait.h"
+#include "net/stream/connect_tcp.h"
 #include "net/stream/stream_factory.h"
 
 namespace rivera::net {
@@ -38,21 +37,6 @@ void split_authority(std::string_view authority, std::string_view url, Endpoint&
   if (ec != std::errc() || end != port_text.data() + port_text.size()) fail(url);
 }
 
-asio::awaitable<TcpSocket> connect_tcp(Endpoint endpoint) {
-  auto executor = co_await asio::this_coro::executor;
-  TcpSocket socket(executor);
-  error_code not_an_address;
-  const auto address = asio::ip::make_address(endpoint.host, not_an_address);
-  if (!not_an_address) {
-    co_await socket.async_connect({address, endpoint.port}, asio::use_awaitable);
-    co_return socket;
-  }
-  asio::ip::tcp::resolver resolver(executor);
-  const auto found = co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), asio::use_awaitable);
-  co_await asio::async_connect(socket, found, asio::use_awaitable);
-  co_return socket;
-}
-
 asio::awaitable<std::unique_ptr<Stream>> connect_any(Endpoint endpoint, std::optional<TlsContext> tls,
                                                      std::chrono::nanoseconds timeout) {
   if (endpoint.is_unix) {
@@ -60,7 +44,7 @@ asio::awaitable<std::unique_ptr<Stream>> connect_any(Endpoint endpoint, std::opt
     co_await socket.async_connect(asio::local::stream_protocol::endpoint(endpoint.host), asio::use_awaitable);
     co_return make_stream(std::move(socket));
   }
-  TcpSocket socket = co_await connect_tcp(endpoint);
+  TcpSocket socket = co_await connect_tcp(endpoint.host, endpoint.port, timeout);
   if (!endpoint.tls) co_return make_stream(std::move(socket));
   const std::string name = endpoint.server_name.empty() ? endpoint.host : endpoint.server_name;
   auto stream = co_await connect_tls(std::move(socket), *tls, name, timeout);

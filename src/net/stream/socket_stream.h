@@ -12,11 +12,8 @@
 
 namespace rivera::net {
 
-inline void tune(asio::ip::tcp::socket& socket) {
-  error_code ignored;
-  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-  socket.set_option(asio::socket_base::keep_alive(true), ignored);
-}
+// Sends small pieces at once; probes idle connections, so that a peer whose machine has vanished is noticed after 30 s.
+void tune(asio::ip::tcp::socket& socket);
 inline void tune(asio::local::stream_protocol::socket& /*has nothing to tune*/) {}
 
 // "10.0.0.1:41234".
@@ -51,6 +48,8 @@ class SocketStream : public Stream {
 
   void close() override { socket_->close(); }
   void set_timeout(std::chrono::nanoseconds limit) override { socket_->limit_waits(limit); }
+  void set_deadline(std::chrono::steady_clock::time_point end) override { socket_->limit_whole(end); }
+  std::uint64_t bytes_sent() const override { return socket_->bytes_sent(); }
 
   bool has_pending_input() override {
     char byte = 0;

@@ -1,6 +1,9 @@
 #include "net/stream/stream.h"
 
 #include <cstring>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <fmt/format.h>
 
@@ -9,6 +12,11 @@
 
 namespace rivera::net {
 namespace {
+
+// A machine that has vanished is noticed on an idle connection after half a minute.
+constexpr int kKeepAliveIdleSeconds = 15;
+constexpr int kKeepAliveIntervalSeconds = 5;
+constexpr int kKeepAliveProbes = 3;
 
 class ReadAheadStream final : public Stream {
  public:
@@ -28,6 +36,8 @@ class ReadAheadStream final : public Stream {
   asio::awaitable<void> shutdown_write() override { return inner_->shutdown_write(); }
   void close() override { inner_->close(); }
   void set_timeout(std::chrono::nanoseconds limit) override { inner_->set_timeout(limit); }
+  void set_deadline(std::chrono::steady_clock::time_point end) override { inner_->set_deadline(end); }
+  std::uint64_t bytes_sent() const override { return inner_->bytes_sent(); }
   bool has_pending_input() override { return at_ < read_ahead_.size() || inner_->has_pending_input(); }
   bool peer_closed() override { return inner_->peer_closed(); }
   asio::any_io_executor executor() override { return inner_->executor(); }
@@ -43,6 +53,18 @@ class ReadAheadStream final : public Stream {
 };
 
 }  // namespace
+
+void tune(asio::ip::tcp::socket& socket) {
+  error_code ignored;
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  const auto set = [fd = socket.native_handle()](int option, int value) {
+    ::setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value);
+  };
+  set(TCP_KEEPIDLE, kKeepAliveIdleSeconds);
+  set(TCP_KEEPINTVL, kKeepAliveIntervalSeconds);
+  set(TCP_KEEPCNT, kKeepAliveProbes);
+}
 
 std::string endpoint_text(const asio::ip::tcp::endpoint& endpoint) {
   const auto address = endpoint.address();

@@ -19,7 +19,7 @@
 
 namespace rivera::net {
 
-// Reads and writes are limited independently, by one timer that is set anew only when it fires or is too late: waits
+// Reads and writes are limited independently, by one timer that is set again only when it fires or is too late: waits
 // that end in time, nearly all, cost no call for their limit. Sending does not suspend while the kernel takes the
 // bytes. Used on the socket's executor, by one reader at a time. Failures are boost::system::system_error; those of a
 // limit are asio::error::timed_out.
@@ -37,12 +37,16 @@ class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
   using Instant = std::chrono::steady_clock::time_point;
   void limit_whole(Instant end) { end_ = end; }
 
+  // What send() has given to the kernel so far.
+  std::uint64_t bytes_sent() const { return bytes_sent_; }
+
   // At least one byte, or 0 at the end of the stream.
   asio::awaitable<std::size_t> receive(std::span<char> into) {
     for (;;) {
       error_code ec;
       std::size_t n = 0;
       const Wait wait(*this, kReading);
+      if (wait.is_late()) throw boost::system::system_error(asio::error::timed_out);
       n = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()),
                                            asio::redirect_error(asio::use_awaitable, ec));
       if (!ec) co_return n;
@@ -55,7 +59,10 @@ class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
   std::size_t send(std::string_view bytes) {
     for (;;) {
       const ssize_t sent = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (sent >= 0) return static_cast<std::size_t>(sent);
+      if (sent >= 0) {
+        bytes_sent_ += static_cast<std::uint64_t>(sent);
+        return static_cast<std::size_t>(sent);
+      }
       if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
       if (errno != EINTR) throw boost::system::system_error(errno, boost::system::system_category());
     }
@@ -66,6 +73,7 @@ class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
     for (;;) {
       error_code ec;
       const Wait wait(*this, kWriting);
+      if (wait.is_late()) throw boost::system::system_error(asio::error::timed_out);
       co_await socket_.async_wait(Socket::wait_write, asio::redirect_error(asio::use_awaitable, ec));
       if (!ec) co_return;
       if (!wait.was_anothers(ec)) raise(wait, ec);
@@ -88,9 +96,12 @@ class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
     Wait(TimedSocket& socket, Direction direction)
         : socket_(socket), direction_(direction), cancels_before_(socket.cancels_) {
       socket_.expired_[direction] = false;
-      const Instant now = std::chrono::steady_clock::now();
       Instant deadline = socket_.end_;
-      if (socket_.limit_.count() > 0) deadline = std::min(deadline, now + socket_.limit_);
+      if (deadline != Instant::max() || socket_.limit_.count() > 0) {
+        const Instant now = std::chrono::steady_clock::now();
+        is_late_ = deadline <= now;
+        if (socket_.limit_.count() > 0) deadline = std::min(deadline, now + socket_.limit_);
+      }
       socket_.deadlines_[direction] = deadline;
       socket_.arm(deadline);
     }
@@ -99,6 +110,8 @@ class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
     Wait& operator=(const Wait&) = delete;
 
     bool has_expired() const { return socket_.expired_[direction_]; }
+    // The whole's end had passed when the wait began.
+    bool is_late() const { return is_late_; }
     // Cancelled only because the other direction's wait was: it is to be begun again.
     bool was_anothers(const error_code& ec) const {
       return ec == asio::error::operation_aborted && !has_expired() && socket_.cancels_ != cancels_before_;
@@ -108,6 +121,7 @@ class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
     TimedSocket& socket_;
     const Direction direction_;
     const std::uint64_t cancels_before_;
+    bool is_late_ = false;
   };
 
   [[noreturn]] static void raise(const Wait& wait, const error_code& ec) {
@@ -147,6 +161,7 @@ class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
   std::array<Instant, 2> deadlines_{Instant::max(), Instant::max()};
   std::array<bool, 2> expired_{};
   std::uint64_t cancels_ = 0;
+  std::uint64_t bytes_sent_ = 0;
   asio::steady_timer timer_;
   Instant timer_at_ = Instant::max();  // when it fires; max: not at all
 };

@@ -1,4 +1,4 @@
-// Why TLS failed, for those who decide by it what to tell and whether to try again.
+// Why TLS failed, for callers that choose their answer, and whether to try again, by the reason.
 #pragma once
 
 #include "base/asio.h"
@@ -7,11 +7,11 @@ namespace rivera::net {
 
 enum class TlsFailure {
   kNotTls,                     // the peer does not speak TLS
-  kNameMismatch,               // a valid certificate of somebody else
-  kUntrusted,                  // no certificate that we trust
+  kNameMismatch,               // a valid certificate for another name
+  kUntrusted,                  // not signed by an authority that we trust
   kExpired,                    // or not yet valid
-  kRemoteRejectedCertificate,  // the peer does not like ours, or misses it
-  kRemoteHandshakeFailure,     // the peer cannot agree with us
+  kRemoteRejectedCertificate,  // the peer refuses our certificate, or requires one
+  kRemoteHandshakeFailure,     // the peer and we have no version or cipher in common
   kOther,
 };
 
@@ -21,7 +21,7 @@ class TlsHandshakeError : public boost::system::system_error {
   TlsFailure failure;
 };
 
-// What a later operation's error says: in TLS 1.3 a server refuses our certificate after the handshake.
+// What the error of a later operation means: in TLS 1.3 a server refuses our certificate after the handshake.
 TlsFailure tls_failure_of(const error_code& ec);
 
 }  // namespace rivera::net

@@ -1,0 +1,31 @@
+// A name server for tests, and the one that never answers.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace rivera::net {
+
+// While it lives, it is the process's only name server (net/stream/resolver.h). It listens on a free UDP port of
+// 127.0.0.1, on a thread of its own. For tests only; called from the test's thread.
+class TestNameServer {
+ public:
+  // Answers questions for these names with their IPv4 addresses, for all others that they do not exist.
+  explicit TestNameServer(std::map<std::string, std::string> addresses);
+  // Takes questions and answers none.
+  static TestNameServer silent() { return TestNameServer(Silent::kYes); }
+  ~TestNameServer();
+  TestNameServer(TestNameServer&&) = delete;
+
+  // Questions for IPv4 addresses so far.
+  int questions() const;
+
+ private:
+  enum class Silent { kYes };
+  explicit TestNameServer(Silent);
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace rivera::net
