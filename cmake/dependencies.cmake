@@ -20,10 +20,10 @@ pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
 
-# Asio and Beast are compiled once, in src/base/asio_impl.cc and src/net/http/beast_impl.cc.
+# Asio is compiled once, in src/base/asio_impl.cc.
 add_library(rivera_third_party_base INTERFACE)
 target_compile_definitions(rivera_third_party_base INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
-  BOOST_ASIO_NO_DEPRECATED BOOST_BEAST_SEPARATE_COMPILATION)
+  BOOST_ASIO_NO_DEPRECATED)
 target_link_libraries(rivera_third_party_base INTERFACE Threads::Threads Boost::headers Boost::json
   OpenSSL::SSL OpenSSL::Crypto fmt::fmt prometheus-cpp::core CLI11::CLI11)
 

@@ -1,16 +1,16 @@
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
-#include <charconv>
 
 #include <fmt/format.h>
 
 #include "healthcheck/check.h"
+#include "net/http1/http1.h"
+#include "net/http1/http1_body.h"
 
 namespace healthcheck {
 namespace {
 
-constexpr int kMostRedirects = 10;
+constexpr int kMostRedirects = 9;  // measured (docs/spec/access-and-tools.md §5.7)
 constexpr std::size_t kHeadLimit = 1u << 20;
 
 struct Target {
@@ -25,61 +25,51 @@ struct Answer {
   std::string location{};
 };
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
+using rivera::net::Http1Error;
+using rivera::net::Http1Response;
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
-  return text;
-}
-
-// The value of a header field in a head, "" if it is not there.
-std::string field(std::string_view head, std::string_view name) {
-  for (auto at = head.find('\n'); at != std::string_view::npos; at = head.find('\n', at + 1)) {
-    auto line = head.substr(at + 1);
-    line = line.substr(0, line.find('\n'));
-    const auto colon = line.find(':');
-    if (colon != std::string_view::npos && lower(trimmed(line.substr(0, colon))) == name) {
-      return std::string(trimmed(line.substr(colon + 1)));
+// Reads the rest of a body, which is of no interest: so does its end, if it is cut short, malformed or too slow.
+void drain(Connection& connection, const Http1Response& response, std::string bytes) {
+  try {
+    rivera::net::Http1BodyDecoder body(framing_of(response, false));
+    while (!body.complete()) {
+      std::string_view rest = bytes;
+      while (!rest.empty() && !body.complete()) body.next(rest);
+      if (body.complete()) return;
+      bytes = connection.read();
+      if (bytes.empty()) return;
     }
+  } catch (const Http1Error&) {
   }
-  return {};
 }
 
-// 0 if the head is no HTTP response's.
-int status_of(std::string_view head) {
-  if (!head.starts_with("HTTP/1.")) return 0;
-  const auto space = head.find(' ');
-  if (space == std::string_view::npos) return 0;
-  const auto code = head.substr(space + 1, 3);
-  int status = 0;
-  std::from_chars(code.data(), code.data() + code.size(), status);
-  return status;
-}
-
-// Whether a chunked body has come to its end: looked for at the end only, for the body itself is of no interest.
-bool is_last_chunk(std::string_view tail) { return tail.ends_with("\r\n0\r\n\r\n") || tail == "0\r\n\r\n"; }
-
-// Reads the rest of a body. Servers that close at its end may take as long as the deadline allows.
-int drain(Connection& connection, std::string_view head, std::string body) {
-  const bool chunked = lower(field(head, "transfer-encoding")).find("chunked") != std::string::npos;
-  const auto length_text = field(head, "content-length");
-  std::uint64_t length = 0;
-  const bool has_length =
-      !length_text.empty() &&
-      std::from_chars(length_text.data(), length_text.data() + length_text.size(), length).ec == std::errc();
-  std::uint64_t received = body.size();
+// Reads on until `received` begins with a whole head, and returns its length; 0 if there will be none.
+std::size_t receive_head(Connection& connection, std::string& received) {
+  std::size_t searched = 0;
   for (;;) {
-    if (chunked ? is_last_chunk(body) : has_length && received >= length) return 0;
+    const auto length = rivera::net::http1_head_length(received, searched);
+    if (length) return *length;
+    searched = received.size();
     const auto piece = connection.read();
-    if (piece.empty()) return connection.error();
-    received += piece.size();
-    body += piece;
-    if (body.size() > 64) body.erase(0, body.size() - 64);
+    if (piece.empty() || received.size() > kHeadLimit) return 0;
+    received += piece;
+  }
+}
+
+// Reads the first answer that is no interim one, and its body.
+Answer receive_answer(Connection& connection) {
+  std::string received;
+  for (;;) {
+    const std::size_t length = receive_head(connection, received);
+    if (length == 0) return {.error = connection.error() != 0 ? connection.error() : EPROTO};
+    const std::string head = received.substr(0, length);
+    received.erase(0, length);
+    Http1Response response;
+    parse_http1_response(head, response);
+    if (response.status < 200) continue;
+    const std::string location(response.fields.get("Location"));
+    drain(connection, response, std::move(received));
+    return {.status = response.status, .location = location};
   }
 }
 
@@ -91,27 +81,10 @@ Answer get(const Target& target, Clock::time_point deadline) {
       "Accept-Encoding: identity\r\nConnection: close\r\n\r\n",
       target.path, target.address, target.port);
   if (!connection.write(request)) return {.error = connection.error()};
-
-  std::string received;
-  for (;;) {
-    const auto end = received.find("\r\n\r\n");
-    if (end != std::string::npos) {
-      const auto head = received.substr(0, end + 2);
-      const int status = status_of(head);
-      if (status == 0) return {.error = EPROTO};
-      if (status < 200) {  // an interim answer: the real one follows
-        received.erase(0, end + 4);
-        continue;
-      }
-      const bool bodyless = status == 204 || status == 304;
-      const int error = bodyless ? 0 : drain(connection, head, received.substr(end + 4));
-      return {.error = error, .status = status, .location = field(head, "location")};
-    }
-    const auto piece = connection.read();
-    if (piece.empty() || received.size() > kHeadLimit) {
-      return {.error = connection.error() != 0 ? connection.error() : EPROTO};
-    }
-    received += piece;
+  try {
+    return receive_answer(connection);
+  } catch (const Http1Error&) {
+    return {.error = EPROTO};
   }
 }
 

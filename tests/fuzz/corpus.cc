@@ -93,6 +93,8 @@ std::vector<std::string> of_streams() {
     seeds.push_back(std::string("\2\3", 2) + head + "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\n\r\n");
     seeds.push_back(std::string("\2\3", 2) + head + "Content-Length: 3\r\n\r\nabc");
     seeds.push_back(std::string("\3\3", 2) + "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    seeds.push_back(std::string("\3\3", 2) + "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1f;\r\n");
+    seeds.push_back(std::string("\4\3", 2) + "3;a=\"b\"\r\nabc\r\n0;\r\nA: b\r\n\r\nGET");
   });
   return seeds;
 }

@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "net/http/sse.h"
-#include "net/http1/http1.h"
+#include "net/http1/http1_body.h"
 #include "net/nats/nats_protocol.h"
 #include "targets.h"
 
@@ -43,47 +44,75 @@ std::string nats(std::string_view bytes, std::size_t piece) {
   return seen;
 }
 
-// The body after a request's head, and where it ends.
-std::string http_request(std::string_view bytes, std::size_t piece) {
-  std::string seen;
+// The bytes of one message as a reader sees them that gets `piece` at a time: its head, then its body.
+template <typename TakeHead>
+std::string http_message(std::string_view bytes, std::size_t piece, TakeHead take_head) {
+  std::string seen, received;
+  std::optional<net::Http1BodyDecoder> body;
   try {
-    const auto length = net::http1_head_length(bytes);
-    if (!length) return "no head";
-    net::Http1Request request;
-    net::parse_http1_request(bytes.substr(0, *length), request);
-    seen = std::string(request.method) + "|" + std::string(request.path()) + "|" + std::string(request.host());
-    net::Http1BodyDecoder decoder(net::framing_of(request));
-    std::string pending;
-    in_pieces(bytes.substr(*length), piece, [&](std::string_view part) {
-      while (!part.empty() && !decoder.complete()) {
-        const std::size_t before = part.size();
-        const std::string_view data = decoder.next(part);
-        seen += data;
-        if (data.empty() && part.size() == before && !decoder.complete()) broken("a decoder uses what it is given");
+    in_pieces(bytes, piece, [&](std::string_view part) {
+      if (!body) {
+        const std::size_t searched = received.size();
+        received += part;
+        const auto length = net::http1_head_length(received, searched);
+        if (!length) return;
+        body.emplace(take_head(std::string_view(received).substr(0, *length), seen));
+        part = part.substr(part.size() - (received.size() - *length));
       }
+      while (!part.empty() && !body->complete()) {
+        const std::size_t before = part.size();
+        const std::string_view data = body->next(part);
+        seen += data;
+        if (data.empty() && part.size() == before && !body->complete()) broken("a decoder uses what it is given");
+      }
+      if (body->complete()) seen += part;  // of the next message
     });
-    seen += decoder.complete() ? "|complete" : "|cut short";
   } catch (const net::Http1Error& e) {
     if (e.status < 400) broken("a bad message has an error status");
     return "error";  // how much of the body was seen before depends on the pieces
   }
-  return seen;
+  if (!body) return "no head";
+  if (body->trailers().size() > bytes.size()) broken("trailers come out of the message");
+  return seen + "|" + body->trailers() + (body->complete() ? "|complete" : "|cut short");
 }
 
-std::string http_response(std::string_view bytes, std::size_t) {
-  try {
-    const auto length = net::http1_head_length(bytes);
-    if (!length) return "no head";
+std::string http_request(std::string_view bytes, std::size_t piece) {
+  return http_message(bytes, piece, [](std::string_view head, std::string& seen) {
+    net::Http1Request request;
+    net::parse_http1_request(head, request);
+    seen.append(request.method).append("|").append(request.path()).append("|").append(request.host());
+    for (const auto& field : request.fields) seen.append("|").append(field.name).append(":").append(field.value);
+    return net::Http1BodyDecoder(net::framing_of(request));
+  });
+}
+
+std::string http_response(std::string_view bytes, std::size_t piece) {
+  return http_message(bytes, piece, [](std::string_view head, std::string& seen) {
     net::Http1Response response;
-    net::parse_http1_response(bytes.substr(0, *length), response);
-    net::framing_of(response, false);
-    return std::to_string(response.status);
+    net::parse_http1_response(head, response);
+    seen = std::to_string(response.status).append(response.reason);
+    for (const auto& field : response.fields) seen.append("|").append(field.name).append(":").append(field.value);
+    return net::Http1BodyDecoder(net::framing_of(response, false));
+  });
+}
+
+// A chunked body alone: what comes out is never more than what went in.
+std::string http_chunks(std::string_view bytes, std::size_t piece) {
+  net::Http1BodyDecoder body(net::Http1Framing{net::Http1Framing::Kind::kChunked, 0});
+  std::string seen;
+  try {
+    in_pieces(bytes, piece, [&](std::string_view part) {
+      while (!part.empty() && !body.complete()) seen += body.next(part);
+      if (body.complete()) seen += part;
+    });
   } catch (const net::Http1Error&) {
     return "error";
   }
+  if (seen.size() > bytes.size()) broken("a body is no longer than its bytes");
+  return seen + "|" + body.trailers() + (body.complete() ? "|complete" : "|cut short");
 }
 
-constexpr std::array kStreams = {&sse, &nats, &http_request, &http_response};
+constexpr std::array kStreams = {&sse, &nats, &http_request, &http_response, &http_chunks};
 
 }  // namespace
 

@@ -19,7 +19,7 @@
 #include "bbs/events/event.h"
 #include "models/testing/testing.h"
 #include "net/http/sse.h"
-#include "net/http1/http1.h"
+#include "net/http1/http1_body.h"
 
 namespace rivera::bbs {
 

@@ -72,6 +72,7 @@ asio::awaitable<bool> ClientConnection::serve_one() {
     co_return false;
   }
   if (request_.major != 1 || request_.minor > 1) {
+    note_refusal(400, "unsupported HTTP version");
     co_await stream_->write("HTTP/1.0 400 Bad Request\r\n\r\n");
     co_return false;
   }
@@ -86,7 +87,13 @@ asio::awaitable<bool> ClientConnection::serve_one() {
   co_return again;
 }
 
+// Such a request has no line in the access log: there is nothing to fill one with.
+void ClientConnection::note_refusal(int status, std::string_view reason) {
+  plane_.logger.info("request-refused", {{"status", status}, {"reason", reason}, {"peer", peer_}});
+}
+
 asio::awaitable<void> ClientConnection::refuse(int status, std::string what) {
+  note_refusal(status, what);
   const std::string answer = malformed_request_response(status, what);
   co_await stream_->write(answer);
 }

@@ -36,6 +36,7 @@ class ClientConnection {
   friend class Exchange;
   asio::awaitable<bool> serve_one();
   asio::awaitable<void> refuse(int status, std::string what);
+  void note_refusal(int status, std::string_view reason);
   std::string_view certificate_for_header();
 
   DataPlane& plane_;

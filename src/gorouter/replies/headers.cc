@@ -137,8 +137,7 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
 }
 
 void append_status_line(std::string& out, int status) {
-  std::string_view reason = net::standard_reason(status);
-  if (reason == "<unknown-status>") reason = "";
+  const std::string_view reason = net::standard_reason(status);
   if (reason.empty()) {
     fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} status code {}\r\n", status, status);
   } else {

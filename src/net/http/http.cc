@@ -2,16 +2,13 @@
 
 #include <cctype>
 
-#include <boost/beast/core/string.hpp>
-#include <boost/beast/http/status.hpp>
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "net/http1/http1.h"
 
 namespace rivera::net {
 namespace {
-
-bool same(std::string_view a, std::string_view b) { return boost::beast::iequals(a, b); }
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -30,6 +27,8 @@ std::string_view origin_form(std::string_view target) {
 
 }  // namespace
 
+void Headers::reserve(std::size_t fields) { fields_.reserve(fields); }
+
 void Headers::add(std::string name, std::string value) { fields_.emplace_back(std::move(name), std::move(value)); }
 
 void Headers::set(std::string name, std::string value) {
@@ -38,19 +37,19 @@ void Headers::set(std::string name, std::string value) {
 }
 
 void Headers::remove(std::string_view name) {
-  std::erase_if(fields_, [name](const auto& field) { return same(field.first, name); });
+  std::erase_if(fields_, [name](const auto& field) { return http1_same_name(field.first, name); });
 }
 
 bool Headers::has(std::string_view name) const {
   for (const auto& [key, value] : fields_) {
-    if (same(key, name)) return true;
+    if (http1_same_name(key, name)) return true;
   }
   return false;
 }
 
 std::string_view Headers::get(std::string_view name) const {
   for (const auto& [key, value] : fields_) {
-    if (same(key, name)) return value;
+    if (http1_same_name(key, name)) return value;
   }
   return {};
 }
@@ -58,7 +57,7 @@ std::string_view Headers::get(std::string_view name) const {
 std::vector<std::string_view> Headers::all(std::string_view name) const {
   std::vector<std::string_view> out;
   for (const auto& [key, value] : fields_) {
-    if (same(key, name)) out.push_back(value);
+    if (http1_same_name(key, name)) out.push_back(value);
   }
   return out;
 }
@@ -67,7 +66,7 @@ bool Headers::has_token(std::string_view name, std::string_view token) const {
   for (std::string_view list : all(name)) {
     while (!list.empty()) {
       const auto comma = list.find(',');
-      if (same(base::trim_blanks(list.substr(0, comma)), token)) return true;
+      if (http1_same_name(base::trim_blanks(list.substr(0, comma)), token)) return true;
       list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
     }
   }
@@ -113,10 +112,6 @@ HttpResponse json_response(int status, std::string json) {
   response.headers.add("Content-Type", "application/json");
   response.body = std::move(json);
   return response;
-}
-
-std::string_view standard_reason(int status) {
-  return boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status));
 }
 
 std::string percent_decode(std::string_view text, bool plus_is_space) {

@@ -16,6 +16,7 @@ class Headers {
   Headers() = default;
   Headers(std::initializer_list<std::pair<std::string, std::string>> fields) : fields_(fields) {}
 
+  void reserve(std::size_t fields);
   void add(std::string name, std::string value);
   // Replaces every field of that name.
   void set(std::string name, std::string value);
@@ -66,6 +67,7 @@ struct HttpResponse : ResponseHead {
 HttpResponse text_response(int status, std::string body);
 HttpResponse json_response(int status, std::string json);
 
+// The phrase for a status, "Not Found"; "" if there is none.
 std::string_view standard_reason(int status);
 // "%2F" and, if `plus_is_space`, "+" decoded. Invalid escapes stay as they are.
 std::string percent_decode(std::string_view text, bool plus_is_space = false);

@@ -1,121 +1,213 @@
 #include "net/http/http_client.h"
 
-#include <deque>
-#include <map>
-
 #include <fmt/format.h>
 
 #include "base/work/wait.h"
-#include "net/http/http_parsing.h"
+#include "net/http/connection_pool.h"
+#include "net/http/http_heads.h"
 #include "net/stream/stream_factory.h"
 
 namespace rivera::net {
-namespace {
 
-constexpr std::size_t kHeaderLimit = 1u << 20;
-using SteadyTime = std::chrono::steady_clock::time_point;
+// What the coroutines of one client share; outlives the client while one of them runs.
+struct HttpClient::Impl {
+  Impl(asio::any_io_executor executor, HttpClientOptions given)
+      : options(std::move(given)),
+        pool(std::make_shared<ConnectionPool>(
+            std::move(executor),
+            ConnectionPool::Limits{options.idle_timeout, options.max_idle_per_endpoint, options.max_idle})) {}
 
-// A connection and what was read from it beyond the last message.
-struct Connection {
-  std::unique_ptr<Stream> stream;
-  MessageReader reader{kHeaderLimit};
-  bool reused = false;
-};
-
-}  // namespace
-
-class HttpClient::Impl : public std::enable_shared_from_this<Impl> {
- public:
-  Impl(asio::any_io_executor executor, HttpClientOptions options)
-      : executor_(std::move(executor)), options_(std::move(options)) {}
-
-  const HttpClientOptions& options() const { return options_; }
-
-  // A kept-alive connection if `may_reuse` and there is one that is still quiet, else a new one.
-  asio::awaitable<std::unique_ptr<Connection>> acquire(Endpoint endpoint, bool may_reuse) {
-    auto& idle = idle_[endpoint];
-    while (may_reuse && !idle.empty()) {
-      auto candidate = std::move(idle.back());
-      idle.pop_back();
-      const bool fresh = std::chrono::steady_clock::now() - candidate.since < options_.idle_timeout;
-      if (!fresh || candidate.connection->stream->has_pending_input()) continue;
-      candidate.connection->reused = true;
-      co_return std::move(candidate.connection);
-    }
-    auto stream = co_await connect(std::move(endpoint), options_.tls, options_.connect_timeout);
-    auto made = std::make_unique<Connection>();
-    made->stream = std::move(stream);
-    co_return made;
-  }
-
-  void release(const Endpoint& endpoint, std::unique_ptr<Connection> connection) {
-    if (options_.max_idle_per_endpoint == 0) return;
-    if (!connection->reader.keep_alive() || connection->reader.has_input()) return;
-    auto& idle = idle_[endpoint];
-    if (idle.size() >= options_.max_idle_per_endpoint) idle.pop_front();
-    idle.push_back({std::move(connection), std::chrono::steady_clock::now()});
-  }
-
- private:
-  struct Idle {
-    std::unique_ptr<Connection> connection;
-    SteadyTime since;
-  };
-  asio::any_io_executor executor_;
-  HttpClientOptions options_;
-  std::map<Endpoint, std::deque<Idle>> idle_;
+  const HttpClientOptions options;
+  const std::shared_ptr<ConnectionPool> pool;
 };
 
 namespace {
 
-asio::awaitable<void> send_body(Stream& stream, BodySource body, bool chunked) {
-  for (;;) {
-    std::string piece = co_await body();
-    if (piece.empty()) break;
-    if (chunked) piece = chunk_head(piece.size()) + piece + "\r\n";
-    co_await stream.write(piece);
-  }
-  if (chunked) co_await stream.write("0\r\n\r\n");
+constexpr std::size_t kResponseHeadLimit = 1u << 20;
+constexpr std::size_t kSentTogether = 64 * 1024;  // head and body, in one piece
+constexpr int kMostInformational = 16;            // answers before the final one
+constexpr std::chrono::nanoseconds kNoLimit{0};
+
+using Instant = std::chrono::steady_clock::time_point;
+
+// The time that a request may take, from its first byte or its connection on.
+struct RequestLimit {
+  explicit RequestLimit(std::chrono::nanoseconds limit)
+      : allowed(limit), end(limit > kNoLimit ? std::chrono::steady_clock::now() + limit : Instant::max()) {}
+  bool has_passed() const { return end != Instant::max() && std::chrono::steady_clock::now() >= end; }
+  std::chrono::nanoseconds left() const { return end - std::chrono::steady_clock::now(); }
+
+  std::chrono::nanoseconds allowed;
+  Instant end;
+};
+
+// Why an attempt ended without a response.
+struct AttemptFailure {
+  std::string reason;      // "": it did not
+  bool is_broken = false;  // the connection broke
+  bool has_expired = false;
+};
+
+AttemptFailure failure_of(const boost::system::system_error& e, const RequestLimit& limit) {
+  if (e.code() == asio::error::operation_aborted) throw e;
+  const bool has_expired = e.code() == asio::error::timed_out && limit.has_passed();
+  return {e.code().message(), !has_expired, has_expired};
 }
 
-// One attempt: the request out, the response's head in.
-asio::awaitable<ResponseHead> exchange_heads(Connection& connection, const HttpRequest& request) {
-  std::string bytes = format_head(request);
-  if (request.body.size() <= 64 * 1024) {
-    bytes += request.body;
-    co_await connection.stream->write(bytes);
-  } else {
-    co_await connection.stream->write(bytes);
-    co_await connection.stream->write(request.body);
+bool is_idempotent(std::string_view method) {
+  for (const char* each : {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"}) {
+    if (method == each) return true;
   }
-  ResponseHead head;
-  const bool got = co_await connection.reader.read_response(*connection.stream, head, request.method == "HEAD");
-  if (!got) throw boost::system::system_error(asio::error::eof);
-  co_return head;
+  return false;
+}
+
+std::string description(const RequestHead& request, const Endpoint& endpoint) {
+  return fmt::format("{} {}{}", request.method, endpoint.text(), request.path());
+}
+
+[[noreturn]] void fail(const AttemptFailure& failure, const RequestHead& request, const Endpoint& endpoint,
+                       const RequestLimit& limit, bool was_sent) {
+  if (failure.has_expired) {
+    throw base::DeadlineExceeded(base::deadline_message(description(request, endpoint), limit.allowed));
+  }
+  throw TransportError(fmt::format("request to {} failed: {}", endpoint.text(), failure.reason), was_sent);
+}
+
+void set_host(RequestHead& request, const Endpoint& endpoint) {
+  if (!request.headers.has("Host")) request.headers.add("Host", endpoint.host_header());
 }
 
 void prepare(HttpRequest& request, const Endpoint& endpoint) {
-  if (!request.headers.has("Host")) request.headers.add("Host", endpoint.host_header());
+  set_host(request, endpoint);
   const bool bodyless = request.body.empty() && (request.method == "GET" || request.method == "HEAD");
   if (!bodyless) request.headers.set("Content-Length", std::to_string(request.body.size()));
 }
 
-TransportError broken(const Endpoint& endpoint, const std::string& why) {
-  return TransportError(fmt::format("request to {} failed: {}", endpoint.text(), why), true);
+// The request's head as bytes. Throws TransportError: what cannot be written was not sent.
+std::string head_bytes(const RequestHead& request, std::size_t body_size) {
+  std::string bytes;
+  bytes.reserve(512 + body_size);
+  try {
+    append_head(bytes, request);
+  } catch (const std::invalid_argument& e) {
+    throw TransportError(e.what(), false);
+  }
+  return bytes;
 }
 
-}  // namespace
+asio::awaitable<std::unique_ptr<ClientConnection>> connect_new(const HttpClientOptions& options, Endpoint endpoint,
+                                                               RequestLimit limit) {
+  auto allowed = options.connect_timeout;
+  if (limit.end != Instant::max()) allowed = std::min(allowed, std::max(limit.left(), std::chrono::nanoseconds(1)));
+  auto connection = std::make_unique<ClientConnection>();
+  connection->stream = co_await connect(std::move(endpoint), options.tls, allowed);
+  co_return connection;
+}
 
-namespace {
+// The same with the request's own limit named where it is that one that passed.
+asio::awaitable<std::unique_ptr<ClientConnection>> connect_for(const HttpClientOptions& options, Endpoint endpoint,
+                                                               const RequestHead& request, RequestLimit limit) {
+  std::exception_ptr failure;
+  try {
+    auto connection = co_await connect_new(options, endpoint, limit);
+    co_return connection;
+  } catch (const TransportError&) {
+    failure = std::current_exception();
+  }
+  if (limit.has_passed()) {
+    throw base::DeadlineExceeded(base::deadline_message(description(request, endpoint), limit.allowed));
+  }
+  std::rethrow_exception(failure);
+}
+
+// The next head that is no informational answer. False at the end of the stream before its first byte.
+asio::awaitable<bool> read_final_head(ClientConnection& connection, bool to_head) {
+  for (int i = 0; i < kMostInformational; ++i) {
+    const bool got = co_await connection.reader.read_head(*connection.stream, connection.head, kResponseHeadLimit);
+    if (!got) co_return false;
+    auto& response = connection.response;
+    parse_http1_response(connection.head, response);
+    if (response.status < 200 && response.status != 101) continue;
+    const Http1Framing framing = framing_of(response, to_head);
+    connection.reader.begin_body(framing);
+    connection.may_be_reused =
+        response.keep_alive() && framing.kind != Http1Framing::Kind::kUntilClose && response.status != 101;
+    co_return true;
+  }
+  throw Http1Error("too many informational answers");
+}
+
+// `write` has failed with `broken`, or all has been sent: reads the answer. A server that refuses a request before it
+// has read all of it may have answered and closed.
+asio::awaitable<void> read_answer(ClientConnection& connection, bool to_head, error_code broken) {
+  bool got = false;
+  try {
+    got = co_await read_final_head(connection, to_head);
+  } catch (const boost::system::system_error& e) {
+    if (!broken || e.code() == asio::error::operation_aborted) throw;
+  }
+  if (!got) throw boost::system::system_error(broken ? broken : error_code(asio::error::eof));
+  if (broken) connection.may_be_reused = false;
+}
+
+// Whether an answer may still be there to be read after a failed write.
+bool is_final(const error_code& ec) { return ec == asio::error::operation_aborted || ec == asio::error::timed_out; }
+
+// One attempt: the request out, the response's head in.
+asio::awaitable<void> exchange_heads(ClientConnection& connection, const HttpRequest& request) {
+  const bool together = request.body.size() <= kSentTogether;
+  std::string bytes = head_bytes(request, together ? request.body.size() : 0);
+  if (together) bytes += request.body;
+  error_code broken;
+  try {
+    co_await connection.stream->write(bytes);
+    if (!together) co_await connection.stream->write(request.body);
+  } catch (const boost::system::system_error& e) {
+    if (is_final(e.code())) throw;
+    broken = e.code();
+  }
+  co_await read_answer(connection, request.method == "HEAD", broken);
+}
+
+// Sends the request, on a kept-alive connection if there is one, and returns the connection with the response's head.
+// Where a kept-alive one turns out to be broken before anything has come, the request is sent again on a new one if it
+// is idempotent or has not left this machine.
+template <typename Impl>
+asio::awaitable<std::unique_ptr<ClientConnection>> exchange_on_any(std::shared_ptr<Impl> impl, const Endpoint& endpoint,
+                                                                   const HttpRequest& request, RequestLimit limit) {
+  auto connection = impl->pool->take(endpoint);
+  for (;;) {
+    if (!connection) connection = co_await connect_for(impl->options, endpoint, request, limit);
+    connection->stream->set_timeout(kNoLimit);
+    connection->stream->set_deadline(limit.end);
+    const std::uint64_t sent_before = connection->stream->bytes_sent();
+    AttemptFailure failure;
+    try {
+      co_await exchange_heads(*connection, request);
+    } catch (const Http1Error& e) {
+      failure.reason = fmt::format("malformed answer: {}", e.what());
+    } catch (const boost::system::system_error& e) {
+      failure = failure_of(e, limit);
+    }
+    if (failure.reason.empty()) co_return connection;
+    const bool was_sent = connection->stream->bytes_sent() != sent_before;
+    const bool again = failure.is_broken && connection->is_reused && !connection->reader.has_leftover() &&
+                       (!was_sent || is_idempotent(request.method));
+    if (!again) fail(failure, request, endpoint, limit, was_sent);
+    connection.reset();
+  }
+}
 
 class IncomingResponse final : public HttpIncoming {
  public:
-  IncomingResponse(std::unique_ptr<Connection> connection, ResponseHead head,
-                   std::function<void(std::unique_ptr<Connection>)> give_back)
-      : connection_(std::move(connection)), head_(std::move(head)), give_back_(std::move(give_back)) {}
-
+  IncomingResponse(std::unique_ptr<ClientConnection> connection, std::shared_ptr<ConnectionPool> pool,
+                   Endpoint endpoint)
+      : connection_(std::move(connection)), pool_(std::move(pool)), endpoint_(std::move(endpoint)) {
+    copy_head(connection_->response, head_);
+    connection_->stream->set_deadline(Instant::max());
+  }
   ~IncomingResponse() override {
-    if (connection_ && connection_->reader.body_complete()) give_back_(std::move(connection_));
+    if (connection_) pool_->give_back(endpoint_, std::move(connection_));
   }
 
   const ResponseHead& head() const override { return head_; }
@@ -123,128 +215,132 @@ class IncomingResponse final : public HttpIncoming {
 
   asio::awaitable<std::size_t> read_some(std::span<char> into) override {
     std::string failure;
+    bool is_quiet = false;
     try {
-      const std::size_t n = co_await connection_->reader.read_some_body(*connection_->stream, into);
+      const std::size_t n = co_await connection_->reader.read_some(*connection_->stream, into);
       co_return n;
-    } catch (const MalformedMessage& e) {
-      failure = e.what();
+    } catch (const Http1Error& e) {
+      failure = fmt::format("the response from {} is malformed: {}", endpoint_.text(), e.what());
     } catch (const boost::system::system_error& e) {
       if (e.code() == asio::error::operation_aborted) throw;
-      failure = fmt::format("the response broke off: {}", e.code().message());
+      is_quiet = e.code() == asio::error::timed_out;
+      failure = fmt::format("the response from {} broke off: {}", endpoint_.text(), e.code().message());
     }
+    if (is_quiet) throw ResponseStalled(failure);
     throw TransportError(failure, true);
   }
 
   std::unique_ptr<Stream> take_over() override {
     auto connection = std::move(connection_);
-    return with_read_ahead(std::move(connection->stream), connection->reader.take_read_ahead());
+    return with_read_ahead(std::move(connection->stream), connection->reader.take_leftover());
   }
 
  private:
-  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<ClientConnection> connection_;
+  std::shared_ptr<ConnectionPool> pool_;
+  Endpoint endpoint_;
   ResponseHead head_;
-  std::function<void(std::unique_ptr<Connection>)> give_back_;
 };
 
-// Sends the request, on a kept-alive connection first and, if that turns out to be dead, on a new one.
 template <typename Impl>
 asio::awaitable<std::unique_ptr<HttpIncoming>> open_whole(std::shared_ptr<Impl> impl, Endpoint endpoint,
-                                                          HttpRequest request) {
+                                                          HttpRequest request, std::chrono::nanoseconds timeout) {
   prepare(request, endpoint);
-  for (bool may_reuse : {true, false}) {
-    auto connection = co_await impl->acquire(endpoint, may_reuse);
-    std::string failure;
-    ResponseHead head;
-    bool try_again = false;
-    try {
-      head = co_await exchange_heads(*connection, request);
-    } catch (const MalformedMessage& e) {
-      failure = e.what();
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.code().message();
-      try_again = connection->reused && !connection->reader.has_input();
-    }
-    if (failure.empty()) {
-      auto give_back = [impl, endpoint](std::unique_ptr<Connection> c) { impl->release(endpoint, std::move(c)); };
-      co_return std::make_unique<IncomingResponse>(std::move(connection), std::move(head), give_back);
-    }
-    if (!try_again) throw broken(endpoint, failure);
-  }
-  throw broken(endpoint, "no connection");
+  auto connection = co_await exchange_on_any(impl, endpoint, request, RequestLimit(timeout));
+  co_return std::make_unique<IncomingResponse>(std::move(connection), impl->pool, std::move(endpoint));
 }
 
 template <typename Impl>
-asio::awaitable<std::unique_ptr<HttpIncoming>> open_streaming(std::shared_ptr<Impl> impl, Endpoint endpoint,
-                                                              RequestHead request, BodySource body) {
-  if (!request.headers.has("Host")) request.headers.add("Host", endpoint.host_header());
-  const bool chunked = !request.headers.has("Content-Length");
-  if (chunked) request.headers.set("Transfer-Encoding", "chunked");
-  auto connection = co_await impl->acquire(endpoint, false);  // a body that is gone cannot be sent twice
-  std::string failure;
-  try {
-    const std::string bytes = format_head(request);
-    co_await connection->stream->write(bytes);
-    co_await send_body(*connection->stream, std::move(body), chunked);
-    ResponseHead head;
-    const bool got = co_await connection->reader.read_response(*connection->stream, head, request.method == "HEAD");
-    if (!got) throw boost::system::system_error(asio::error::eof);
-    auto give_back = [impl, endpoint](std::unique_ptr<Connection> c) { impl->release(endpoint, std::move(c)); };
-    co_return std::make_unique<IncomingResponse>(std::move(connection), std::move(head), give_back);
-  } catch (const MalformedMessage& e) {
-    failure = e.what();
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
-    failure = e.code().message();
-  }
-  throw broken(endpoint, failure);
-}
-
-asio::awaitable<HttpResponse> read_whole(std::unique_ptr<HttpIncoming> incoming, std::size_t limit) {
+asio::awaitable<HttpResponse> send_and_read(std::shared_ptr<Impl> impl, Endpoint endpoint, HttpRequest request,
+                                            std::chrono::nanoseconds timeout) {
+  const RequestLimit limit(timeout);
+  prepare(request, endpoint);
+  auto connection = co_await exchange_on_any(impl, endpoint, request, limit);
   HttpResponse response;
-  static_cast<ResponseHead&>(response) = incoming->head();
-  char buffer[16 * 1024];
-  for (;;) {
-    const std::size_t n = co_await incoming->read_some(buffer);
-    if (n == 0) co_return response;
-    if (response.body.size() + n > limit) throw TransportError("the response body is too large", true);
-    response.body.append(buffer, n);
+  copy_head(connection->response, response);
+  AttemptFailure failure;
+  bool fits = false;
+  try {
+    fits =
+        co_await connection->reader.read_whole_body(*connection->stream, response.body, impl->options.response_limit);
+  } catch (const Http1Error& e) {
+    failure.reason = fmt::format("malformed answer: {}", e.what());
+  } catch (const boost::system::system_error& e) {
+    failure = failure_of(e, limit);
+    failure.reason = "the response broke off: " + failure.reason;
   }
-}
-
-template <typename Impl>
-asio::awaitable<HttpResponse> send_and_read(std::shared_ptr<Impl> impl, Endpoint endpoint, HttpRequest request) {
-  auto incoming = co_await open_whole(impl, std::move(endpoint), std::move(request));
-  auto response = co_await read_whole(std::move(incoming), impl->options().response_limit);
+  if (!failure.reason.empty()) fail(failure, request, endpoint, limit, true);
+  if (!fits) throw TransportError(fmt::format("the response from {} is too large", endpoint.text()), true);
+  impl->pool->give_back(endpoint, std::move(connection));
   co_return response;
 }
 
-template <typename T>
-asio::awaitable<T> limited(std::chrono::nanoseconds limit, std::string what, asio::awaitable<T> work) {
-  if (limit.count() == 0) return work;
-  return base::within(limit, std::move(what), std::move(work));
+asio::awaitable<void> send_body(Stream& stream, BodySource body, bool chunked) {
+  std::string bytes;
+  for (;;) {
+    std::string piece = co_await body();
+    if (piece.empty()) break;
+    if (chunked) {
+      bytes.clear();
+      append_chunk(bytes, piece);
+      piece.swap(bytes);
+    }
+    co_await stream.write(piece);
+  }
+  if (chunked) co_await stream.write(kLastChunk);
+}
+
+// Always on a new connection: a body that has been read from its source cannot be sent again.
+template <typename Impl>
+asio::awaitable<std::unique_ptr<HttpIncoming>> open_streaming(std::shared_ptr<Impl> impl, Endpoint endpoint,
+                                                              RequestHead request, BodySource body) {
+  set_host(request, endpoint);
+  const bool chunked = !request.headers.has("Content-Length");
+  if (chunked) request.headers.set("Transfer-Encoding", "chunked");
+  const std::string bytes = head_bytes(request, 0);
+  RequestLimit limit(impl->options.request_timeout);
+  auto connection = co_await connect_for(impl->options, endpoint, request, limit);
+  connection->stream->set_timeout(impl->options.request_timeout);
+  AttemptFailure failure;
+  try {
+    error_code broken;
+    try {
+      co_await connection->stream->write(bytes);
+      co_await send_body(*connection->stream, std::move(body), chunked);
+    } catch (const boost::system::system_error& e) {
+      if (is_final(e.code())) throw;
+      broken = e.code();
+    }
+    limit = RequestLimit(impl->options.request_timeout);
+    connection->stream->set_timeout(kNoLimit);
+    connection->stream->set_deadline(limit.end);
+    co_await read_answer(*connection, request.method == "HEAD", broken);
+  } catch (const Http1Error& e) {
+    failure.reason = fmt::format("malformed answer: {}", e.what());
+  } catch (const boost::system::system_error& e) {
+    failure = failure_of(e, limit);
+  }
+  if (!failure.reason.empty()) fail(failure, request, endpoint, limit, connection->stream->bytes_sent() > 0);
+  co_return std::make_unique<IncomingResponse>(std::move(connection), impl->pool, std::move(endpoint));
 }
 
 }  // namespace
 
 HttpClient::HttpClient(asio::any_io_executor executor, HttpClientOptions options)
     : impl_(std::make_shared<Impl>(std::move(executor), std::move(options))) {}
-HttpClient::~HttpClient() = default;
+HttpClient::~HttpClient() { impl_->pool->close(); }
 
 asio::awaitable<HttpResponse> HttpClient::send(Endpoint endpoint, HttpRequest request) {
-  return send(std::move(endpoint), std::move(request), impl_->options().request_timeout);
+  return send(std::move(endpoint), std::move(request), impl_->options.request_timeout);
 }
 
 asio::awaitable<HttpResponse> HttpClient::send(Endpoint endpoint, HttpRequest request,
                                                std::chrono::nanoseconds timeout) {
-  std::string what = fmt::format("{} {}{}", request.method, endpoint.text(), request.path());
-  return limited(timeout, std::move(what), send_and_read(impl_, std::move(endpoint), std::move(request)));
+  return send_and_read(impl_, std::move(endpoint), std::move(request), timeout);
 }
 
 asio::awaitable<std::unique_ptr<HttpIncoming>> HttpClient::open(Endpoint endpoint, HttpRequest request) {
-  std::string what = fmt::format("{} {}{}", request.method, endpoint.text(), request.path());
-  return limited(impl_->options().request_timeout, std::move(what),
-                 open_whole(impl_, std::move(endpoint), std::move(request)));
+  return open_whole(impl_, std::move(endpoint), std::move(request), impl_->options.request_timeout);
 }
 
 asio::awaitable<std::unique_ptr<HttpIncoming>> HttpClient::open(Endpoint endpoint, RequestHead request,

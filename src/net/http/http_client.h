@@ -20,9 +20,16 @@ struct HttpClientOptions {
   std::optional<TlsContext> tls;                                        // required for https endpoints
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);   // name, TCP and TLS together
   std::chrono::nanoseconds request_timeout = std::chrono::seconds(30);  // for a whole exchange; 0 = none
-  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(90);
+  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(90);     // then a timer closes the connection
   std::size_t max_idle_per_endpoint = 32;
+  std::size_t max_idle = 4096;            // of all endpoints together
   std::size_t response_limit = 1u << 30;  // bytes of a response body
+};
+
+// Nothing has come for as long as Stream::set_timeout() allows. The response can be read on.
+class ResponseStalled : public TransportError {
+ public:
+  explicit ResponseStalled(const std::string& message) : TransportError(message, true) {}
 };
 
 // A response whose body is read as it comes. Owns its connection; destroying it before the end closes the connection.
@@ -30,9 +37,10 @@ class HttpIncoming {
  public:
   virtual ~HttpIncoming() = default;
   virtual const ResponseHead& head() const = 0;
-  // 0 at the end of the body.
+  // 0 at the end of the body. Throws TransportError if the connection breaks or the bytes are not HTTP's;
+  // ResponseStalled where stream() has a time limit.
   virtual asio::awaitable<std::size_t> read_some(std::span<char> into) = 0;
-  // The connection itself with what was read ahead, for protocols that go on after the head.
+  // The connection itself with what was read ahead, for protocols that continue after the head.
   virtual std::unique_ptr<Stream> take_over() = 0;
   virtual Stream& stream() = 0;
 };
@@ -46,20 +54,28 @@ class HttpClient {
   HttpClient(asio::any_io_executor executor, HttpClientOptions options = {});
   ~HttpClient();
 
-  // Sends a request and reads the whole response. Host, Content-Length are set. A request on a kept-alive connection
-  // that turns out closed before any byte of a response is sent again on a new one. Throws TransportError,
-  // base::DeadlineExceeded.
+  // Sends a request and reads the whole response. Host and Content-Length are set.
+  //
+  // A kept-alive connection that its server has closed, the common case, is noticed before anything is written on it.
+  // If one breaks later, before any byte of a response, the request is sent again on a new connection only if its
+  // method is idempotent (GET, HEAD, PUT, DELETE, OPTIONS, TRACE) or no byte of it was written. So a POST never arrives
+  // twice; it may fail with TransportError although the server could be reached, and the caller decides.
+  //
+  // Throws TransportError (its `sent` is false if no byte of the request was written), base::DeadlineExceeded.
   asio::awaitable<HttpResponse> send(Endpoint endpoint, HttpRequest request);
   // The same with another limit than the client's own (0 = none).
   asio::awaitable<HttpResponse> send(Endpoint endpoint, HttpRequest request, std::chrono::nanoseconds timeout);
 
-  // Sends a request, returns after the response's head. The limit covers the head only.
+  // Sends a request, returns after the response's head, as send(). The client's request_timeout covers all up to the
+  // head, and nothing after it.
   asio::awaitable<std::unique_ptr<HttpIncoming>> open(Endpoint endpoint, HttpRequest request);
-  // The same with a chunked body from `body` (Content-Length is honoured if the request's headers hold one).
+  // The same with a chunked body from `body` (Content-Length is honoured if the request's headers hold one), on a
+  // connection of its own. request_timeout limits each wait for the server while the body is sent, then the time to the
+  // head.
   asio::awaitable<std::unique_ptr<HttpIncoming>> open(Endpoint endpoint, RequestHead request, BodySource body);
 
  private:
-  class Impl;
+  struct Impl;
   std::shared_ptr<Impl> impl_;
 };
 

@@ -3,14 +3,22 @@
 #include <boost/asio/dispatch.hpp>
 #include <fmt/format.h>
 
-#include "base/work/wait.h"
-#include "net/http/http_parsing.h"
+#include "net/http/http_heads.h"
 
 namespace rivera::net {
 namespace {
 
 // What a request's body may still hold when its handler has answered: read and thrown away to keep the connection.
 constexpr std::size_t kDrainLimit = 256 * 1024;
+// How long a client may take to read a last answer and to close, and how much it may still send meanwhile.
+constexpr std::chrono::seconds kLingerLimit{2};
+constexpr std::size_t kLingerBytes = 32u << 20;
+constexpr std::size_t kScratch = 16 * 1024;
+constexpr std::size_t kAnsweredTogether = 64 * 1024;  // head and body, in one piece
+constexpr std::int64_t kLeastBytesPerSecond = 16384;  // of what a client takes
+
+constexpr std::chrono::nanoseconds kUnlimited{0};
+constexpr auto kNoDeadline = std::chrono::steady_clock::time_point::max();
 
 bool bodyless(int status) { return status == 204 || status == 304 || (status >= 100 && status < 200); }
 
@@ -26,7 +34,9 @@ asio::awaitable<std::unique_ptr<Stream>> open_stream(AcceptedSocket socket, cons
 
 class ConnectionExchange final : public HttpExchange {
  public:
-  ConnectionExchange(HttpConnection& connection, RequestHead head) : connection_(connection), head_(std::move(head)) {}
+  // `length`: what the request announces of its body, 0 if nothing.
+  ConnectionExchange(HttpConnection& connection, RequestHead head, std::uint64_t length)
+      : connection_(connection), head_(std::move(head)), length_(length) {}
 
   const RequestHead& request() const override { return head_; }
   const Stream& stream() const override { return *connection_.stream_; }
@@ -34,33 +44,25 @@ class ConnectionExchange final : public HttpExchange {
   bool taken_over() const { return taken_over_; }
   bool complete() const { return complete_; }
   bool must_close() const { return must_close_; }
+  // The client waits for a word before it sends its body, and has not got it.
+  bool withholds_body() const { return expects_continue() && !continue_sent_; }
 
   asio::awaitable<std::string> read_body(std::size_t limit) override {
+    if (length_ > limit) too_large(limit);
+    co_await send_continue();
+    connection_.stream_->set_timeout(kUnlimited);
+    connection_.stream_->set_deadline(std::chrono::steady_clock::now() + connection_.settings_->options.body_timeout);
     std::string body;
-    const auto announced = head_.headers.get("Content-Length");
-    if (!announced.empty()) {
-      const auto length = std::strtoull(std::string(announced).c_str(), nullptr, 10);
-      if (length > limit) too_large(limit);
-      body.reserve(std::min<std::size_t>(length, 1u << 20));
-    }
-    char buffer[16 * 1024];
-    for (;;) {
-      const std::size_t n = co_await read_some_body(buffer);
-      if (n == 0) co_return body;
-      if (body.size() + n > limit) too_large(limit);
-      body.append(buffer, n);
-    }
+    const bool fits = co_await connection_.reader_.read_whole_body(*connection_.stream_, body, limit);
+    if (!fits) too_large(limit);
+    co_return body;
   }
 
   asio::awaitable<std::size_t> read_some_body(std::span<char> into) override {
-    if (!continue_sent_ && !connection_.reader_->body_complete()) {
-      continue_sent_ = true;
-      if (head_.headers.has_token("Expect", "100-continue")) {
-        co_await connection_.stream_->write("HTTP/1.1 100 Continue\r\n\r\n");
-      }
-    }
+    co_await send_continue();
     connection_.stream_->set_timeout(connection_.settings_->options.body_timeout);
-    const std::size_t n = co_await connection_.reader_->read_some_body(*connection_.stream_, into);
+    connection_.stream_->set_deadline(kNoDeadline);
+    const std::size_t n = co_await connection_.reader_.read_some(*connection_.stream_, into);
     co_return n;
   }
 
@@ -69,16 +71,15 @@ class ConnectionExchange final : public HttpExchange {
     begun_ = true;
     if (!bodyless(response.status)) response.headers.set("Content-Length", std::to_string(response.body.size()));
     note_connection(response);
-    std::string bytes = format_head(response);
     const bool send_body = head_.method != "HEAD" && !bodyless(response.status);
-    arm_writes();
-    if (send_body && response.body.size() <= 64 * 1024) {
-      bytes += response.body;
-      co_await connection_.stream_->write(bytes);
-    } else {
-      co_await connection_.stream_->write(bytes);
-      if (send_body) co_await connection_.stream_->write(response.body);
-    }
+    const bool together = send_body && response.body.size() <= kAnsweredTogether;
+    std::string bytes;
+    bytes.reserve(512 + (together ? response.body.size() : 0));
+    append_head(bytes, response);
+    if (together) bytes += response.body;
+    connection_.limit_write(bytes.size() + response.body.size());
+    co_await connection_.stream_->write(bytes);
+    if (send_body && !together) co_await connection_.stream_->write(response.body);
     complete_ = true;
   }
 
@@ -90,38 +91,38 @@ class ConnectionExchange final : public HttpExchange {
     if (chunked_) head.headers.set("Transfer-Encoding", "chunked");
     if (!chunked_ && !no_body_ && !head.headers.has("Content-Length")) must_close_ = true;
     note_connection(head);
-    arm_writes();
-    const std::string bytes = format_head(head);
+    std::string bytes;
+    append_head(bytes, head);
+    connection_.limit_write(bytes.size());
     co_await connection_.stream_->write(bytes);
   }
 
   asio::awaitable<void> write_body(std::string_view piece) override {
     if (piece.empty() || no_body_) co_return;
-    arm_writes();
+    connection_.limit_write(piece.size());
     if (!chunked_) {
       co_await connection_.stream_->write(piece);
       co_return;
     }
-    std::string bytes = chunk_head(piece.size());
-    bytes.reserve(bytes.size() + piece.size() + 2);
-    bytes += piece;
-    bytes += "\r\n";
+    std::string bytes;
+    bytes.reserve(piece.size() + 24);
+    append_chunk(bytes, piece);
     co_await connection_.stream_->write(bytes);
   }
 
   asio::awaitable<void> end_response() override {
     if (chunked_) {
-      arm_writes();
-      co_await connection_.stream_->write("0\r\n\r\n");
+      connection_.limit_write(kLastChunk.size());
+      co_await connection_.stream_->write(kLastChunk);
     }
     complete_ = true;
   }
 
   asio::awaitable<void> client_gone() override {
-    connection_.stream_->set_timeout(std::chrono::nanoseconds(0));
+    lift_limits();
     try {
       for (;;) {
-        const bool more = co_await connection_.reader_->read_ahead(*connection_.stream_);
+        const bool more = co_await connection_.reader_.read_ahead(*connection_.stream_);
         if (!more) co_return;
       }
     } catch (const boost::system::system_error& e) {
@@ -133,11 +134,12 @@ class ConnectionExchange final : public HttpExchange {
     check_not_begun();
     begun_ = true;
     taken_over_ = true;
-    const std::string bytes = format_head(head);
-    arm_writes();
+    std::string bytes;
+    append_head(bytes, head);
+    connection_.limit_write(bytes.size());
     co_await connection_.stream_->write(bytes);
-    connection_.stream_->set_timeout(std::chrono::nanoseconds(0));
-    co_return with_read_ahead(std::move(connection_.stream_), connection_.reader_->take_read_ahead());
+    lift_limits();
+    co_return with_read_ahead(std::move(connection_.stream_), connection_.reader_.take_leftover());
   }
 
  private:
@@ -147,11 +149,21 @@ class ConnectionExchange final : public HttpExchange {
   void check_not_begun() const {
     if (begun_) throw std::logic_error("a response was begun twice");
   }
-  void arm_writes() { connection_.stream_->set_timeout(connection_.settings_->options.write_timeout); }
+  void lift_limits() {
+    connection_.stream_->set_timeout(kUnlimited);
+    connection_.stream_->set_deadline(kNoDeadline);
+  }
+  asio::awaitable<void> send_continue() {
+    if (continue_sent_ || connection_.reader_.body_complete()) co_return;
+    continue_sent_ = true;
+    if (!expects_continue()) co_return;
+    connection_.limit_write(0);
+    co_await connection_.stream_->write("HTTP/1.1 100 Continue\r\n\r\n");
+  }
 
   void note_connection(ResponseHead& head) {
     if (head.headers.has_token("Connection", "close") || connection_.finishing_) must_close_ = true;
-    if (!connection_.reader_->keep_alive()) must_close_ = true;
+    if (!connection_.parsed_.keep_alive()) must_close_ = true;
     if (must_close_) {
       head.headers.set("Connection", "close");
     } else if (head_.version == 10) {
@@ -159,8 +171,11 @@ class ConnectionExchange final : public HttpExchange {
     }
   }
 
+  bool expects_continue() const { return head_.headers.has_token("Expect", "100-continue"); }
+
   HttpConnection& connection_;
   RequestHead head_;
+  std::uint64_t length_;
   bool begun_ = false;
   bool complete_ = false;
   bool chunked_ = false;
@@ -177,10 +192,9 @@ HttpConnection::~HttpConnection() = default;
 asio::awaitable<void> HttpConnection::serve(std::shared_ptr<HttpConnection> /*keeps us alive*/, AcceptedSocket socket) {
   try {
     stream_ = co_await open_stream(std::move(socket), settings_->options);
-    reader_ = std::make_unique<MessageReader>(settings_->options.header_limit);
     co_await serve_requests();
   } catch (const std::exception& e) {
-    // A peer that goes away or speaks nonsense is its own business; the details help when someone looks for them.
+    // The end of a connection is no fault of the server's; the details help to diagnose clients.
     settings_->logger.debug("connection-ended", {{"error", e.what()}});
   }
   stream_.reset();
@@ -190,8 +204,10 @@ asio::awaitable<void> HttpConnection::serve_requests() {
   for (;;) {
     idle_ = true;
     const bool again = co_await serve_one();
-    if (!again || finishing_) co_return;
+    if (!again || finishing_) break;
+    reader_.shrink();
   }
+  if (stream_) co_await linger();
 }
 
 namespace {
@@ -208,7 +224,7 @@ asio::awaitable<Failure> call_handler(const HttpHandler& handler, HttpExchange& 
     co_await handler(exchange);
   } catch (const BodyTooLarge& e) {
     failure = {413, e.what()};
-  } catch (const MalformedMessage& e) {
+  } catch (const Http1Error& e) {
     failure = {e.status, e.what()};
   } catch (const boost::system::system_error& e) {
     if (e.code() == asio::error::operation_aborted) throw;
@@ -224,51 +240,113 @@ asio::awaitable<Failure> call_handler(const HttpHandler& handler, HttpExchange& 
 }  // namespace
 
 asio::awaitable<bool> HttpConnection::serve_one() {
-  const auto& options = settings_->options;
   RequestHead head;
-  Failure refused;
-  stream_->set_timeout(options.idle_timeout);
-  try {
-    // A head must be complete `header_timeout` after its first byte, however slowly it trickles.
-    auto begun = [this] {
-      idle_ = false;
-      stream_->set_timeout(settings_->options.header_timeout);
-    };
-    const bool got = co_await reader_->read_request(*stream_, head, begun);
-    if (!got) co_return false;
-  } catch (const MalformedMessage& e) {
-    refused = {e.status, e.what()};
-  }
-  if (refused.status != 0) {
-    HttpResponse response = text_response(refused.status, refused.text);
-    response.headers.set("Connection", "close");
-    response.headers.set("Content-Length", std::to_string(response.body.size()));
-    const std::string bytes = format_head(response) + response.body;
-    co_await stream_->write(bytes);
-    co_return false;
-  }
+  Http1Framing framing;
+  const bool got = co_await read_head(head, framing);
+  if (!got) co_return false;
 
-  ConnectionExchange exchange(*this, std::move(head));
+  ConnectionExchange exchange(*this, std::move(head), framing.length);
   const Failure failure = co_await call_handler(settings_->handler, exchange, settings_->logger);
   if (exchange.taken_over()) co_return false;
   if (failure.status != 0) {
-    if (exchange.response_begun()) co_return false;
+    if (exchange.response_begun()) {
+      stream_.reset();  // the client must not take what it has for the whole
+      co_return false;
+    }
     HttpResponse response = text_response(failure.status, failure.text);
     response.headers.set("Connection", "close");
     co_await exchange.respond(std::move(response));
     co_return false;
   }
-  if (!exchange.complete() || exchange.must_close()) co_return false;
-  char scratch[16 * 1024];
-  std::size_t drained = 0;
-  while (!reader_->body_complete()) {
-    if (exchange.request().headers.has_token("Expect", "100-continue")) co_return false;
-    const std::size_t n = co_await exchange.read_some_body(scratch);
-    drained += n;
-    if (n == 0) break;
-    if (drained > kDrainLimit) co_return false;
+  if (!exchange.complete()) {
+    stream_.reset();
+    co_return false;
   }
+  if (exchange.must_close()) co_return false;
+  const bool clean = co_await drain(exchange.withholds_body());
+  co_return clean;
+}
+
+asio::awaitable<bool> HttpConnection::read_head(RequestHead& head, Http1Framing& framing) {
+  const auto& options = settings_->options;
+  stream_->set_deadline(kNoDeadline);
+  stream_->set_timeout(options.idle_timeout);
+  const bool begun = co_await reader_.wait_for_input(*stream_);
+  if (!begun) co_return false;
+  idle_ = false;
+  stream_->set_timeout(kUnlimited);
+  stream_->set_deadline(std::chrono::steady_clock::now() + options.header_timeout);
+  Failure refused;
+  try {
+    const bool got = co_await reader_.read_head(*stream_, head_bytes_, options.header_limit);
+    if (!got) co_return false;
+    parse_http1_request(head_bytes_, parsed_);
+    if (parsed_.major != 1) throw Http1Error("unsupported HTTP version", 505);
+    framing = framing_of(parsed_);
+  } catch (const Http1Error& e) {
+    refused = {e.status, e.what()};
+  }
+  if (refused.status != 0) {
+    co_await refuse(refused.status, std::move(refused.text));
+    co_return false;
+  }
+  reader_.begin_body(framing);
+  copy_head(parsed_, head);
   co_return true;
+}
+
+// Answers what cannot be read as a request: where the next one would begin is unknown, so this is the last answer.
+asio::awaitable<void> HttpConnection::refuse(int status, std::string reason) {
+  const RefusedRequest refused{status, reason, stream_->peer_address()};
+  if (settings_->options.on_refused) {
+    settings_->options.on_refused(refused);
+  } else {
+    settings_->logger.info("request-refused", {{"status", status}, {"reason", reason}, {"peer", refused.peer}});
+  }
+  HttpResponse response = text_response(status, std::move(reason));
+  response.headers.set("Connection", "close");
+  response.headers.set("Content-Length", std::to_string(response.body.size()));
+  std::string bytes;
+  append_head(bytes, response);
+  bytes += response.body;
+  limit_write(bytes.size());
+  co_await stream_->write(bytes);
+}
+
+asio::awaitable<bool> HttpConnection::drain(bool withheld) {
+  if (reader_.body_complete()) co_return true;
+  if (withheld) co_return false;
+  stream_->set_timeout(kUnlimited);
+  stream_->set_deadline(std::chrono::steady_clock::now() + settings_->options.body_timeout);
+  std::size_t drained = 0;
+  while (drained <= kDrainLimit) {
+    const std::string_view piece = co_await reader_.read_body(*stream_);
+    if (piece.empty()) co_return true;
+    drained += piece.size();
+  }
+  co_return false;
+}
+
+// A connection that is closed on unread bytes is reset, and the client may lose the answer: reads for a short time what
+// still comes.
+asio::awaitable<void> HttpConnection::linger() {
+  idle_ = true;
+  stream_->set_timeout(kUnlimited);
+  stream_->set_deadline(std::chrono::steady_clock::now() + kLingerLimit);
+  co_await stream_->shutdown_write();
+  std::vector<char> scratch(kScratch);
+  for (std::size_t read = 0; read < kLingerBytes;) {
+    const std::size_t n = co_await stream_->read_some(scratch);
+    if (n == 0) co_return;
+    read += n;
+  }
+}
+
+void HttpConnection::limit_write(std::size_t bytes) {
+  const auto& options = settings_->options;
+  const auto more = std::chrono::seconds(static_cast<std::int64_t>(bytes) / kLeastBytesPerSecond);
+  stream_->set_timeout(options.write_timeout);
+  stream_->set_deadline(std::chrono::steady_clock::now() + options.write_timeout + more);
 }
 
 void HttpConnection::finish_soon(std::shared_ptr<HttpConnection> self) {

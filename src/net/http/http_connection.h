@@ -7,6 +7,7 @@
 
 #include "net/http/http_listener.h"
 #include "net/http/http_server.h"
+#include "net/http1/http1_reader.h"
 
 namespace rivera::net {
 
@@ -37,6 +38,14 @@ class HttpConnection {
   asio::awaitable<void> serve_requests();
   // False: the connection is to be closed.
   asio::awaitable<bool> serve_one();
+  // Reads a head into `head`. False at the end of the connection, and after a refusal.
+  asio::awaitable<bool> read_head(RequestHead& head, Http1Framing& framing);
+  asio::awaitable<void> refuse(int status, std::string reason);
+  // Throws away the rest of the request's body; false if it is too long or the client withholds it.
+  asio::awaitable<bool> drain(bool withheld);
+  asio::awaitable<void> linger();
+  // From now on, for a write of so many bytes.
+  void limit_write(std::size_t bytes);
 
   asio::any_io_executor strand_;
   std::shared_ptr<const ConnectionSettings> settings_;
@@ -44,7 +53,9 @@ class HttpConnection {
   std::unique_ptr<Stream> stream_;  // empty after a take-over
   bool idle_ = true;
   bool finishing_ = false;
-  std::unique_ptr<class MessageReader> reader_;
+  Http1Reader reader_;
+  std::string head_bytes_;  // of the request that was read last
+  Http1Request parsed_;     // views into head_bytes_
 };
 
 }  // namespace rivera::net

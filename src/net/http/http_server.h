@@ -31,9 +31,9 @@ class HttpExchange {
   // Who is at the other end.
   virtual const Stream& stream() const = 0;
 
-  // Reads the whole body. Throws BodyTooLarge above `limit` bytes.
+  // Reads the whole body, all of it within the server's body_timeout. Throws BodyTooLarge above `limit` bytes.
   virtual asio::awaitable<std::string> read_body(std::size_t limit) = 0;
-  // Reads some of the body; 0 at its end. For bodies that are handled as they come.
+  // Reads some of the body; 0 at its end. For bodies that are handled as they come: body_timeout limits each read.
   virtual asio::awaitable<std::size_t> read_some_body(std::span<char> into) = 0;
 
   // Sends a whole response: Content-Length is set from the body.
@@ -46,8 +46,8 @@ class HttpExchange {
   virtual asio::awaitable<void> end_response() = 0;
   virtual bool response_begun() const = 0;
 
-  // Returns when the client has closed its side or the connection breaks. Only after the whole request body was read,
-  // and while nothing else reads.
+  // Returns when the client has closed its side or the connection breaks, or when the client has sent 64 KiB more
+  // meanwhile. Only after the whole request body was read, and while nothing else reads.
   virtual asio::awaitable<void> client_gone() = 0;
 
   // Writes `head` exactly as given (no Content-Length or Transfer-Encoding added) and hands over the connection,
@@ -59,6 +59,13 @@ class HttpExchange {
 // with a short text (413 for BodyTooLarge); after one has begun, the connection is aborted.
 using HttpHandler = std::function<asio::awaitable<void>(HttpExchange&)>;
 
+// A request that could not be read, and was answered without a handler.
+struct RefusedRequest {
+  int status = 400;
+  std::string reason;
+  std::string peer;  // "10.0.0.1:41234"; "" on a Unix socket
+};
+
 struct HttpServerOptions {
   // "127.0.0.1:8889", ":8889" or "0.0.0.0:8889", "[::1]:80", or "unix:/path" (an old socket file is removed; mode
   // 0777).
@@ -66,11 +73,15 @@ struct HttpServerOptions {
   std::optional<TlsContext> tls;
   std::size_t header_limit = 1u << 20;
   std::chrono::nanoseconds header_timeout = std::chrono::seconds(30);  // from the first byte to the end of the head
-  std::chrono::nanoseconds body_timeout = std::chrono::seconds(60);    // for each read of the body
-  std::chrono::nanoseconds write_timeout = std::chrono::seconds(60);   // for each write
-  std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);     // between requests
+  std::chrono::nanoseconds body_timeout = std::chrono::seconds(60);    // for a body (read_body), or each read of it
+  // For each wait until the client takes more of a response, and a whole piece of it: that may take a second longer for
+  // each 16 KiB.
+  std::chrono::nanoseconds write_timeout = std::chrono::seconds(60);
+  std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);  // between requests
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
   std::size_t max_connections = 20'000;  // further ones wait in the kernel's queue
+  // Told of each refused request, for an access log; on the connection's strand. Empty: the server logs it itself.
+  std::function<void(const RefusedRequest&)> on_refused;
 };
 
 // Each connection has its own strand of `executor`'s context, so that the server may be run by several threads;

@@ -284,21 +284,6 @@ TEST_F(HttpServerTest, SaysWhyItCannotListen) {
   });
 }
 
-TEST_F(HttpServerTest, RetriesOnANewConnectionWhenTheKeptOneWasClosed) {
-  run([this](asio::any_io_executor executor) -> asio::awaitable<void> {
-    HttpServerOptions options;
-    options.idle_timeout = 20ms;
-    auto server = start(executor, std::move(options));
-    HttpClient client(executor);
-    for (int i = 0; i < 3; ++i) {
-      auto response = co_await client.send(endpoint_of(*server), request("POST", "/echo", "again"));
-      EXPECT_EQ(response.body, "again");
-      co_await base::sleep_for(40ms);  // longer than the server keeps an idle connection
-    }
-    co_await server->stop(1s);
-  });
-}
-
 TEST_F(HttpServerTest, ReportsARefusedConnectionAsNotSent) {
   run([this](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);

@@ -66,13 +66,12 @@ std::optional<ServerSentEvent> SseParser::next() {
 }
 
 asio::awaitable<std::optional<ServerSentEvent>> SseReader::next() {
-  char buffer[16 * 1024];
   for (;;) {
     auto event = parser_.next();
     if (event) co_return event;
-    const std::size_t n = co_await response_->read_some(buffer);
+    const std::size_t n = co_await response_->read_some(buffer_);
     if (n == 0) co_return std::nullopt;
-    parser_.feed(std::string_view(buffer, n));
+    parser_.feed(std::string_view(buffer_.data(), n));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/asio.h"
 #include "net/http/http_client.h"
@@ -40,11 +41,16 @@ class SseParser {
 // std::length_error for an event without an end.
 class SseReader {
  public:
-  explicit SseReader(std::unique_ptr<HttpIncoming> response) : response_(std::move(response)) {}
+  explicit SseReader(std::unique_ptr<HttpIncoming> response) : response_(std::move(response)), buffer_(kReadSize) {}
+  // After ResponseStalled it may be called again: nothing is lost.
   asio::awaitable<std::optional<ServerSentEvent>> next();
+  // Of the response.
+  Stream& stream() { return response_->stream(); }
 
  private:
+  static constexpr std::size_t kReadSize = 16 * 1024;
   std::unique_ptr<HttpIncoming> response_;
+  std::vector<char> buffer_;
   SseParser parser_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "net/http/http_heads.h"
+
 namespace rivera::net {
 
 asio::awaitable<std::unique_ptr<SseResponse>> SseResponse::begin(HttpExchange& exchange, ResponseHead head,
@@ -19,7 +21,7 @@ asio::awaitable<void> SseResponse::write(const Events& events) {
   if (size == 0) co_return;
   std::string bytes;
   bytes.reserve(size + 24);
-  if (chunked_) bytes += fmt::format("{:x}\r\n", size);
+  if (chunked_) fmt::format_to(std::back_inserter(bytes), "{:x}\r\n", size);
   for (const auto& event : events) bytes += *event;
   if (chunked_) bytes += "\r\n";
   stream_->set_timeout(write_limit_);
@@ -29,14 +31,14 @@ asio::awaitable<void> SseResponse::write(const Events& events) {
 asio::awaitable<void> SseResponse::end() {
   if (!chunked_) co_return;
   stream_->set_timeout(write_limit_);
-  co_await stream_->write("0\r\n\r\n");
+  co_await stream_->write(kLastChunk);
 }
 
 asio::awaitable<void> SseResponse::client_gone() {
   char ignored[256];
   try {
     for (;;) {
-      stream_->set_timeout(std::chrono::nanoseconds(0));  // a client may be silent for ever
+      stream_->set_timeout(std::chrono::nanoseconds(0));  // a client may be silent without end
       const std::size_t n = co_await stream_->read_some(ignored);
       if (n == 0) co_return;
     }

@@ -10,8 +10,8 @@
 
 namespace rivera::net {
 
-// An answer without an end in sight, for which it takes the connection over: chunked to an HTTP/1.1 client, bare bytes
-// to an older one. The connection closes when this goes away, and not before: keep it until the handler returns.
+// An answer of unknown length that takes the connection over: chunked to an HTTP/1.1 client, bare bytes to an older
+// one. The connection closes when this object is destroyed, and not before: keep it until the handler returns.
 //
 //   auto response = co_await SseResponse::begin(exchange, head, 60s);
 //   co_await response->write(events);   // any number of times

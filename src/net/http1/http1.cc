@@ -8,8 +8,7 @@
 namespace rivera::net {
 namespace {
 
-constexpr std::size_t kChunkLineLimit = 4096;
-constexpr std::size_t kTrailerLimit = 64 * 1024;
+constexpr std::size_t kMostFields = 10'000;
 
 constexpr bool is_token_char(char c) {
   if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
@@ -23,14 +22,6 @@ struct TokenTable {
   }
 };
 constexpr TokenTable kTokens;
-
-bool is_token(std::string_view text) {
-  if (text.empty()) return false;
-  for (const char c : text) {
-    if (!kTokens.is_token[static_cast<unsigned char>(c)]) return false;
-  }
-  return true;
-}
 
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 constexpr char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c; }
@@ -46,24 +37,18 @@ std::string_view take_line(std::string_view& rest) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-bool is_field_value(std::string_view value) {
-  for (const char c : value) {
-    const auto u = static_cast<unsigned char>(c);
-    if ((u < ' ' && u != '\t') || u == 0x7f) return false;
-  }
-  return true;
-}
-
 void parse_fields(std::string_view rest, Http1Fields& into) {
   into.clear();
   for (;;) {
     const std::string_view line = take_line(rest);
     if (line.empty()) return;
     const auto colon = line.find(':');
-    // A name that begins with a blank would continue the line before: nobody needs that any more, and readers differ.
-    if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) throw Http1Error("malformed header line");
+    // A name that begins with a blank would continue the line before: obsolete, and readers differ about it.
+    if (colon == std::string_view::npos || !http1_is_token(line.substr(0, colon)))
+      throw Http1Error("malformed header line");
     const std::string_view value = base::trim_blanks(line.substr(colon + 1));
-    if (!is_field_value(value)) throw Http1Error("malformed header value");
+    if (!http1_is_field_value(value)) throw Http1Error("malformed header value");
+    if (into.size() == kMostFields) throw Http1Error("too many header fields", 431);
     into.add({line.substr(0, colon), value});
   }
 }
@@ -133,6 +118,22 @@ bool keeps_alive(int minor, const Http1Fields& fields) {
 }
 
 }  // namespace
+
+bool http1_is_token(std::string_view text) {
+  if (text.empty()) return false;
+  for (const char c : text) {
+    if (!kTokens.is_token[static_cast<unsigned char>(c)]) return false;
+  }
+  return true;
+}
+
+bool http1_is_field_value(std::string_view text) {
+  for (const char c : text) {
+    const auto u = static_cast<unsigned char>(c);
+    if ((u < ' ' && u != '\t') || u == 0x7f) return false;
+  }
+  return true;
+}
 
 bool http1_same_name(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -217,7 +218,7 @@ void parse_http1_request(std::string_view head, Http1Request& into) {
   if (first == std::string_view::npos || first == last) throw Http1Error("malformed request line");
   into.method = line.substr(0, first);
   into.target = line.substr(first + 1, last - first - 1);
-  if (!is_token(into.method)) throw Http1Error("malformed method");
+  if (!http1_is_token(into.method)) throw Http1Error("malformed method");
   parse_version(line.substr(last + 1), into.major, into.minor);
   check_target(into.method, into.target);
   parse_fields(rest, into.fields);
@@ -238,14 +239,14 @@ void parse_http1_response(std::string_view head, Http1Response& into) {
   if (!is_number || status[0] == '0') throw Http1Error("malformed status line");
   into.status = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
   into.reason = status.size() > 4 ? status.substr(4) : std::string_view();
-  if (!is_field_value(into.reason)) throw Http1Error("malformed reason");
+  if (!http1_is_field_value(into.reason)) throw Http1Error("malformed reason");
   parse_fields(rest, into.fields);
 }
 
 Http1Framing framing_of(const Http1Request& request) {
   const auto length = content_length(request.fields);
   if (is_chunked(request.fields)) {
-    // A length beside it would be the handle of a smuggler (RFC 9112 §6.3); an older client cannot mean it.
+    // A length beside it is how requests are smuggled (RFC 9112 §6.3); an HTTP/1.0 client cannot mean it.
     if (length || request.minor == 0) throw Http1Error("contradicting message framing");
     return {Http1Framing::Kind::kChunked, 0};
   }
@@ -263,100 +264,8 @@ Http1Framing framing_of(const Http1Response& response, bool to_head) {
   return {Http1Framing::Kind::kLength, *length};
 }
 
-Http1BodyDecoder::Http1BodyDecoder(Http1Framing framing) : remaining_(framing.length) {
-  switch (framing.kind) {
-    case Http1Framing::Kind::kNone:
-      state_ = State::kDone;
-      break;
-    case Http1Framing::Kind::kLength:
-      state_ = State::kLength;
-      break;
-    case Http1Framing::Kind::kChunked:
-      state_ = State::kSize;
-      break;
-    case Http1Framing::Kind::kUntilClose:
-      state_ = State::kUntilClose;
-      break;
-  }
-}
-
-bool Http1BodyDecoder::end_of_stream() {
-  if (state_ == State::kUntilClose) state_ = State::kDone;
-  return state_ == State::kDone;
-}
-
-// A whole line, put together from the parts it came in.
-std::optional<std::string_view> Http1BodyDecoder::line(std::string_view& bytes) {
-  const auto end = bytes.find('\n');
-  const std::string_view part = bytes.substr(0, end);
-  if (partial_.size() + part.size() > kChunkLineLimit) throw Http1Error("a line of a chunked body is too long");
-  if (end == std::string_view::npos) {
-    partial_ += part;
-    bytes = {};
-    return std::nullopt;
-  }
-  bytes.remove_prefix(end + 1);
-  partial_ += part;
-  if (partial_.ends_with('\r')) partial_.pop_back();
-  return std::string_view(partial_);
-}
-
-void Http1BodyDecoder::take_size(std::string_view text) {
-  text = base::trim_blanks(text.substr(0, text.find(';')));  // extensions mean nothing to us
-  const char* end = text.data() + text.size();
-  const auto [at, ec] = std::from_chars(text.data(), end, remaining_, 16);
-  if (text.empty() || ec != std::errc() || at != end) throw Http1Error("malformed chunk size");
-  state_ = remaining_ == 0 ? State::kTrailers : State::kData;
-}
-
-std::string_view Http1BodyDecoder::next(std::string_view& bytes) {
-  while (!bytes.empty()) {
-    switch (state_) {
-      case State::kDone:
-        return {};
-      case State::kUntilClose: {
-        const std::string_view all = bytes;
-        bytes = {};
-        return all;
-      }
-      case State::kLength:
-      case State::kData: {
-        const std::string_view piece =
-            bytes.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(remaining_, bytes.size())));
-        bytes.remove_prefix(piece.size());
-        remaining_ -= piece.size();
-        if (remaining_ == 0) state_ = state_ == State::kLength ? State::kDone : State::kDataEnd;
-        return piece;
-      }
-      case State::kSize:
-      case State::kDataEnd:
-      case State::kTrailers: {
-        const auto text = line(bytes);
-        if (!text) return {};
-        if (state_ == State::kSize) {
-          take_size(*text);
-        } else if (state_ == State::kDataEnd) {
-          if (!text->empty()) throw Http1Error("a chunk does not end where it should");
-          state_ = State::kSize;
-        } else if (text->empty()) {
-          state_ = State::kDone;
-        } else {
-          if (trailers_.size() + text->size() > kTrailerLimit) throw Http1Error("the trailers are too long");
-          if (!is_field_value(*text) || !is_token(text->substr(0, text->find(':'))))
-            throw Http1Error("malformed trailer");
-          trailers_ += *text;
-          trailers_ += "\r\n";
-        }
-        partial_.clear();
-        break;
-      }
-    }
-  }
-  return {};
-}
-
 void append_canonical_name(std::string& out, std::string_view name) {
-  if (!is_token(name)) {
+  if (!http1_is_token(name)) {
     out += name;
     return;
   }

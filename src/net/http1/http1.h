@@ -1,6 +1,8 @@
-// HTTP/1 message heads and bodies as views into the bytes that came: for proxies, which pass most of them on unchanged.
-// Pure. Strict where two readers could understand a message differently (RFC 9112 §11.2): request smuggling lives
-// there.
+// The heads of HTTP/1 messages as views into the received bytes, and how the body after a head is delimited. Pure, and
+// nothing but the standard library: servers, clients, the router and the health check of containers all read with it.
+//
+// Strict wherever two readers could understand a message differently (RFC 9112 §11.2): that is where request smuggling
+// starts. http1_body.h takes bodies apart, http1_reader.h does both on a stream.
 #pragma once
 
 #include <cstdint>
@@ -72,7 +74,8 @@ struct Http1Response {
 // bytes have been looked at before and need no second look.
 std::optional<std::size_t> http1_head_length(std::string_view bytes, std::size_t searched = 0);
 
-// `head` is a whole head; the result's views point into it. Throws Http1Error.
+// `head` is a whole head; the result's views point into it. Throws Http1Error: 431 for more than 10,000 fields, else
+// 400.
 void parse_http1_request(std::string_view head, Http1Request& into);
 void parse_http1_response(std::string_view head, Http1Response& into);
 
@@ -88,37 +91,15 @@ Http1Framing framing_of(const Http1Request& request);
 // `to_head`: the answer to a HEAD request.
 Http1Framing framing_of(const Http1Response& response, bool to_head);
 
-// Takes a body apart, bytes as they come:
-//
-//   auto piece = decoder.next(bytes);   // `bytes` loses what was used; the piece is a view into it
-class Http1BodyDecoder {
- public:
-  Http1BodyDecoder() = default;
-  explicit Http1BodyDecoder(Http1Framing framing);
-
-  // The next part of the body's data; "" if `bytes` holds none (more) or the body is complete. Throws Http1Error.
-  std::string_view next(std::string_view& bytes);
-  bool complete() const { return state_ == State::kDone; }
-  // The end of the stream: completes a body that is delimited by it; false if any other body is cut short.
-  bool end_of_stream();
-  // After a chunked body: its trailer fields, each "Name: value\r\n"; the names are not looked at.
-  const std::string& trailers() const { return trailers_; }
-
- private:
-  enum class State { kLength, kUntilClose, kSize, kData, kDataEnd, kTrailers, kDone };
-  std::optional<std::string_view> line(std::string_view& bytes);
-  void take_size(std::string_view text);
-
-  State state_ = State::kDone;
-  std::uint64_t remaining_ = 0;
-  std::string partial_;  // a line of which only a part has come
-  std::string trailers_;
-};
-
 // "content-TYPE" -> "Content-Type", as Go spells names; a name with characters that are no part of one stays as it is.
 void append_canonical_name(std::string& out, std::string_view name);
 std::string canonical_name(std::string_view name);
 
+// Whether two names are the same without regard to case.
 bool http1_same_name(std::string_view a, std::string_view b);
+// Whether `text` may be a method or a field's name.
+bool http1_is_token(std::string_view text);
+// Whether `text` may be a field's value: no control characters but the tab.
+bool http1_is_field_value(std::string_view text);
 
 }  // namespace rivera::net

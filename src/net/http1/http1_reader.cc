@@ -10,6 +10,9 @@ namespace {
 
 constexpr std::size_t kFirstCapacity = 4 * 1024;
 constexpr std::size_t kBodyCapacity = 64 * 1024;
+constexpr std::size_t kReadAheadLimit = 64 * 1024;
+constexpr std::size_t kWorthReadingInPlace = 8 * 1024;
+constexpr std::uint64_t kMostReserved = 16u << 20;  // for a length that was announced only
 
 }  // namespace
 
@@ -32,6 +35,26 @@ asio::awaitable<bool> Http1Reader::fill(Stream& stream) {
   co_return n > 0;
 }
 
+// The same for a body, with a larger buffer where it pays. Throws eof where the body is cut short; false at its end.
+asio::awaitable<bool> Http1Reader::fill_body(Stream& stream) {
+  const bool is_small = body_.data_ahead() > 0 && body_.data_ahead() <= capacity_;
+  if (capacity_ < kBodyCapacity && begin_ == end_ && !is_small) {
+    buffer_.reset(new char[kBodyCapacity]);
+    capacity_ = kBodyCapacity;
+    begin_ = end_ = 0;
+  }
+  const bool more = co_await fill(stream);
+  if (more) co_return true;
+  if (!body_.end_of_stream()) throw boost::system::system_error(asio::error::eof);
+  co_return false;
+}
+
+asio::awaitable<bool> Http1Reader::wait_for_input(Stream& stream) {
+  if (has_leftover()) co_return true;
+  const bool more = co_await fill(stream);
+  co_return more;
+}
+
 asio::awaitable<bool> Http1Reader::read_head(Stream& stream, std::string& head, std::size_t limit) {
   std::size_t searched = 0;
   for (;;) {
@@ -52,6 +75,7 @@ asio::awaitable<bool> Http1Reader::read_head(Stream& stream, std::string& head, 
 }
 
 std::string_view Http1Reader::buffered_body() {
+  if (!pending_.empty()) return std::exchange(pending_, {});
   std::string_view rest = unread();
   const std::string_view piece = body_.next(rest);
   begin_ = end_ - rest.size();
@@ -62,16 +86,57 @@ asio::awaitable<std::string_view> Http1Reader::read_body(Stream& stream) {
   for (;;) {
     const std::string_view piece = buffered_body();
     if (!piece.empty() || body_.complete()) co_return piece;
-    if (capacity_ < kBodyCapacity && begin_ == end_) {
-      buffer_.reset(new char[kBodyCapacity]);
-      capacity_ = kBodyCapacity;
-      begin_ = end_ = 0;
-    }
-    const bool more = co_await fill(stream);
-    if (more) continue;
-    if (!body_.end_of_stream()) throw boost::system::system_error(asio::error::eof);
-    co_return std::string_view();
+    const bool more = co_await fill_body(stream);
+    if (!more) co_return std::string_view();
   }
+}
+
+asio::awaitable<std::size_t> Http1Reader::read_some(Stream& stream, std::span<char> into) {
+  for (;;) {
+    if (pending_.empty()) pending_ = buffered_body();
+    if (!pending_.empty()) {
+      const std::size_t n = std::min(into.size(), pending_.size());
+      std::memcpy(into.data(), pending_.data(), n);
+      pending_.remove_prefix(n);
+      co_return n;
+    }
+    if (body_.complete()) co_return 0;
+    const std::uint64_t ahead = body_.data_ahead();
+    if (ahead < kWorthReadingInPlace || into.size() < kWorthReadingInPlace) {
+      const bool more = co_await fill_body(stream);
+      if (!more) co_return 0;
+      continue;
+    }
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(ahead, into.size()));
+    const std::size_t n = co_await stream.read_some(into.first(most));
+    body_.skip(n);
+    if (n == 0 && !body_.end_of_stream()) throw boost::system::system_error(asio::error::eof);
+    co_return n;
+  }
+}
+
+asio::awaitable<bool> Http1Reader::read_whole_body(Stream& stream, std::string& into, std::size_t limit) {
+  const std::uint64_t announced = body_.data_ahead();
+  if (announced > 0 && announced <= limit) {
+    into.reserve(into.size() + static_cast<std::size_t>(std::min(announced, kMostReserved)));
+  }
+  for (;;) {
+    std::string_view piece = buffered_body();
+    if (piece.empty() && body_.complete()) co_return true;
+    if (piece.empty()) {
+      const bool more = co_await fill_body(stream);
+      if (!more) co_return true;
+      continue;
+    }
+    if (into.size() + piece.size() > limit) co_return false;
+    into += piece;
+  }
+}
+
+asio::awaitable<bool> Http1Reader::read_ahead(Stream& stream) {
+  if (end_ - begin_ >= kReadAheadLimit) co_return false;
+  const bool more = co_await fill(stream);
+  co_return more;
 }
 
 std::string Http1Reader::take_leftover() {

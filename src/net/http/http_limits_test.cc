@@ -1,0 +1,182 @@
+// What a hostile client can make a server hold, and for how long.
+#include <gtest/gtest.h>
+
+#include "base/work/task_group.h"
+#include "base/work/wait.h"
+#include "net/http/http_client.h"
+#include "net/http/http_router.h"
+#include "net/testing/test_run.h"
+
+namespace rivera::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+class HttpLimits : public ::testing::Test {
+ protected:
+  HttpLimits() {
+    router_.add_simple(
+        "POST", "/echo",
+        [](HttpRequest request, const PathParameters&) -> asio::awaitable<HttpResponse> {
+          HttpResponse response = text_response(200, request.body);
+          co_return response;
+        },
+        1000);
+    router_.add("GET", "/hangs", [this](HttpExchange& exchange, const PathParameters&) { return hang(exchange); });
+    options_.address = "127.0.0.1:0";
+    options_.on_refused = [this](const RefusedRequest& refused) { refused_.push_back(refused); };
+  }
+
+  asio::awaitable<void> hang(HttpExchange& exchange) {
+    co_await exchange.client_gone();
+    hang_ended_ = true;
+  }
+
+  std::unique_ptr<HttpServer> start(asio::any_io_executor executor) {
+    auto server = std::make_unique<HttpServer>(executor, options_, router_.handler(), base::Logger::discard());
+    server->listen();
+    server->start();
+    return server;
+  }
+
+  static asio::awaitable<std::unique_ptr<Stream>> dial_server(const HttpServer& server) {
+    return connect(Endpoint::parse("http://" + server.address()), std::nullopt, 2s);
+  }
+
+  static asio::awaitable<std::string> read_all(Stream& stream) {
+    std::string got;
+    char buffer[4096];
+    try {
+      for (;;) {
+        const std::size_t n = co_await stream.read_some(buffer);
+        if (n == 0) break;
+        got.append(buffer, n);
+      }
+    } catch (const boost::system::system_error&) {
+      got += "(reset)";
+    }
+    co_return got;
+  }
+
+  // Sends `begin`, then `piece` again and again, with a pause if there is one, until the server has had enough or
+  // `most` bytes were taken. Returns how many were.
+  static asio::awaitable<std::size_t> pour(Stream& stream, std::string begin, std::string piece,
+                                           std::chrono::nanoseconds pause, std::size_t most) {
+    std::size_t sent = 0;
+    try {
+      co_await stream.write(begin);
+      while (sent < most) {
+        if (pause.count() > 0) co_await base::sleep_for(pause);
+        co_await stream.write(piece);
+        sent += piece.size();
+      }
+    } catch (const boost::system::system_error& e) {
+      if (e.code() == asio::error::operation_aborted) throw;
+    }
+    co_return sent;
+  }
+
+  // A client that trickles: the server must end the connection.
+  void expect_cut(std::string begin, std::string answer) {
+    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+      auto server = start(executor);
+      auto stream = co_await dial_server(*server);
+      const auto begun = std::chrono::steady_clock::now();
+      base::TaskGroup group(executor, base::Logger::discard());
+      auto drip = [&]() -> asio::awaitable<void> { co_await pour(*stream, begin, "x", 10ms, 1u << 20); };
+      group.spawn("drip", drip());
+      const std::string got = co_await read_all(*stream);
+      EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s);
+      EXPECT_TRUE(got.starts_with(answer)) << got;
+      co_await group.stop();
+      co_await server->stop(1s);
+    });
+  }
+
+  HttpRouter router_;
+  HttpServerOptions options_;
+  std::vector<RefusedRequest> refused_;
+  bool hang_ended_ = false;
+};
+
+TEST_F(HttpLimits, EndsAHeadThatTricklesWithoutAnEnd) {
+  options_.header_timeout = 200ms;
+  expect_cut("GET /echo HTTP/1.1\r\nHost: x\r\nX-Slow: ", "");
+}
+
+TEST_F(HttpLimits, EndsABodyThatTricklesWithoutAnEnd) {
+  options_.body_timeout = 200ms;
+  expect_cut("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n", "HTTP/1.1 408 ");
+}
+
+TEST_F(HttpLimits, EndsChunkExtensionsWithoutAnEnd) {
+  for (const char* head : {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+                                 "GET /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
+    for (const std::string& piece : {std::string(4096, 'x'), "1;" + std::string(4000, 'x') + "\r\ny\r\n"}) {
+      run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+        auto server = start(executor);
+        auto stream = co_await dial_server(*server);
+        const std::string begin = std::string(head) + (piece[0] == 'x' ? "1;" : "");
+        const auto begun = std::chrono::steady_clock::now();
+        base::TaskGroup group(executor, base::Logger::discard());
+        auto flood = [&]() -> asio::awaitable<void> { co_await pour(*stream, begin, piece, 0ns, 1u << 30); };
+        group.spawn("flood", flood());
+        co_await read_all(*stream);
+        EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s);
+        co_await group.stop();
+        co_await server->stop(1s);
+      });
+    }
+  }
+}
+
+TEST_F(HttpLimits, EndsAWaitingRequestWhoseClientSendsOnWithoutAnEnd) {
+  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    auto server = start(executor);
+    auto stream = co_await dial_server(*server);
+    const std::string request = "GET /hangs HTTP/1.1\r\nHost: x\r\n\r\n";
+    const auto begun = std::chrono::steady_clock::now();
+    co_await pour(*stream, request, std::string(4096, 'x'), 0ns, std::size_t{1} << 40);
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s);
+    EXPECT_TRUE(hang_ended_);
+    co_await server->stop(1s);
+  });
+}
+
+TEST_F(HttpLimits, TellsOfEachRequestThatItRefuses) {
+  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    auto server = start(executor);
+    for (const char* bad : {"nonsense\r\n\r\n", "GET / HTTP/2.0\r\nHost: x\r\n\r\n",
+                            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
+      auto stream = co_await dial_server(*server);
+      co_await stream->write(bad);
+      const std::string answer = co_await read_all(*stream);
+      EXPECT_TRUE(answer.starts_with("HTTP/1.1 " + std::to_string(refused_.back().status))) << answer;
+      EXPECT_EQ(refused_.back().peer, stream->local_address());
+    }
+    EXPECT_EQ(refused_.size(), 3u);
+    EXPECT_EQ(refused_[0].status, 400);
+    EXPECT_EQ(refused_[1].status, 505);
+    EXPECT_EQ(refused_[2].reason, "contradicting message framing");
+    co_await server->stop(1s);
+  });
+}
+
+TEST_F(HttpLimits, LetsAClientReadThatItsBodyIsTooLarge) {
+  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    auto server = start(executor);
+    HttpClient client(executor);
+    for (int i = 0; i < 5; ++i) {
+      HttpRequest request;
+      request.method = "POST";
+      request.target = "/echo";
+      request.body.assign(8u << 20, 'x');
+      const auto response = co_await client.send(Endpoint::parse("http://" + server->address()), std::move(request));
+      EXPECT_EQ(response.status, 413);
+    }
+    co_await server->stop(1s);
+  });
+}
+
+}  // namespace
+}  // namespace rivera::net
