@@ -38,8 +38,8 @@ class AuctioneerClient::Impl {
     try {
       auto response = co_await http_.send(endpoint_, request);
       co_return response;
-    } catch (const net::TransportError&) {
-      if (!may_use_plain_) throw;
+    } catch (const net::TransportError& e) {
+      if (e.sent || !may_use_plain_) throw;  // what may have arrived is not sent twice
     }
     auto plain = endpoint_;
     plain.tls = false;

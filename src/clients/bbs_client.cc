@@ -28,24 +28,40 @@ std::vector<Record> to_vector(google::protobuf::RepeatedPtrField<Record>& record
   return {std::make_move_iterator(records.begin()), std::make_move_iterator(records.end())};
 }
 
+// Asks whether the server at the other end of a stream answers. Throws if it does not.
+using Ping = std::function<asio::awaitable<void>(std::string peer_address)>;
+
 class SseEventStream final : public BbsEventStream {
  public:
-  explicit SseEventStream(std::unique_ptr<net::HttpIncoming> response) : reader_(std::move(response)) {}
+  SseEventStream(std::unique_ptr<net::HttpIncoming> response, std::chrono::nanoseconds quiet_limit, Ping ping)
+      : reader_(std::move(response)), ping_(std::move(ping)) {
+    reader_.stream().set_timeout(quiet_limit);
+  }
 
   asio::awaitable<std::optional<BbsEvent>> next() override {
-    auto event = co_await reader_.next();
-    if (!event) co_return std::nullopt;
-    std::string payload;
-    try {
-      payload = base::from_base64(event->data);
-    } catch (const std::invalid_argument& e) {
-      throw net::TransportError(fmt::format("BBS event {}: {}", event->name, e.what()), true);
+    for (;;) {
+      try {
+        auto event = co_await reader_.next();
+        if (!event) co_return std::nullopt;
+        co_return decode(std::move(*event));
+      } catch (const net::ResponseStalled&) {
+      }
+      co_await ping_(reader_.stream().peer_address());
     }
-    co_return BbsEvent{std::move(event->id), std::move(event->name), std::move(payload)};
   }
 
  private:
+  static BbsEvent decode(net::ServerSentEvent event) {
+    try {
+      std::string payload = base::from_base64(event.data);
+      return BbsEvent{std::move(event.id), std::move(event.name), std::move(payload)};
+    } catch (const std::invalid_argument& e) {
+      throw net::TransportError(fmt::format("BBS event {}: {}", event.name, e.what()), true);
+    }
+  }
+
   net::SseReader reader_;
+  Ping ping_;
 };
 
 net::HttpClientOptions client_options(const BbsClientOptions& options) {
@@ -57,7 +73,7 @@ net::HttpClientOptions client_options(const BbsClientOptions& options) {
 
 }  // namespace
 
-class BbsClient::Impl {
+class BbsClient::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(asio::any_io_executor executor, BbsClientOptions options)
       : options_(std::move(options)),
@@ -90,10 +106,35 @@ class BbsClient::Impl {
       throw net::TransportError(fmt::format("the BBS refused the event stream: status {}", response->head().status),
                                 true);
     }
-    co_return std::make_unique<SseEventStream>(std::move(response));
+    Ping ping = [self = shared_from_this()](std::string peer) { return self->ping_peer(self, std::move(peer)); };
+    co_return std::make_unique<SseEventStream>(std::move(response), options_.quiet_limit, std::move(ping));
   }
 
  private:
+  // At the stream's own address: the name in our URL may lead to another BBS by now.
+  asio::awaitable<void> ping_peer(std::shared_ptr<Impl> /*keeps us alive*/, std::string peer) {
+    if (peer.empty()) co_return;
+    const auto at = net::Endpoint::parse("http://" + peer);
+    net::Endpoint endpoint = endpoint_;
+    if (endpoint.server_name.empty()) endpoint.server_name = endpoint.host;
+    endpoint.host = at.host;
+    endpoint.port = at.port;
+    std::string failure;
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      net::HttpRequest request = request_for("POST", "/v1/ping", models::EventsByCellId());
+      try {
+        co_await http_.send(endpoint, std::move(request), options_.ping_limit);
+        co_return;
+      } catch (const net::TransportError& e) {
+        failure = e.what();  // perhaps a kept-alive connection that has just been closed
+      } catch (const base::DeadlineExceeded& e) {
+        failure = e.what();
+        break;
+      }
+    }
+    throw net::TransportError("the BBS of the event stream does not answer: " + failure, true);
+  }
+
   template <typename Request>
   net::HttpRequest request_for(std::string method, std::string path, const Request& request) const {
     net::HttpRequest http;

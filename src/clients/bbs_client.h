@@ -18,9 +18,16 @@ namespace rivera::clients {
 struct BbsClientOptions {
   std::string url;  // "https://bbs.service.cf.internal:8889"
   net::TlsFiles tls;
-  bool insecure = false;  // the server's certificate is not looked at
+  bool insecure = false;  // the server's certificate is not verified
   std::chrono::nanoseconds request_timeout = std::chrono::seconds(30);
-  int attempts = 3;  // per call, 500 ms apart; only where no decoded answer came (docs/spec/bbs.md §1.5)
+  // Per call, 500 ms apart; only where no decoded answer came (docs/spec/bbs.md §1.5). The BBS may then have carried
+  // out the call, as with upstream's client: its calls name what they expect, and the second one changes nothing.
+  int attempts = 3;
+  // An event stream says nothing while nothing happens. One that has been silent for `quiet_limit` (0: no matter how
+  // long) is tested by a ping to the same address, which must be answered within `ping_limit`: a BBS that has been
+  // stopped, or whose machine has vanished, is noticed before its lock expires and another BBS takes over.
+  std::chrono::nanoseconds quiet_limit = std::chrono::seconds(8);
+  std::chrono::nanoseconds ping_limit = std::chrono::seconds(4);
 };
 
 // One event of a BBS stream: its name ("actual_lrp_instance_changed", docs/spec/bbs.md §3.2) and the message's bytes.
@@ -41,8 +48,8 @@ struct BbsEvent {
 class BbsEventStream {
  public:
   virtual ~BbsEventStream() = default;
-  // nullopt when the server has ended the stream: subscribe again and list anew. Throws net::TransportError if it
-  // broke.
+  // nullopt when the server has ended the stream: subscribe and list again. Throws net::TransportError if it broke, or
+  // if the server does not answer any more (BbsClientOptions::quiet_limit).
   virtual asio::awaitable<std::optional<BbsEvent>> next() = 0;
 };
 

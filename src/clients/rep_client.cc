@@ -8,24 +8,24 @@ namespace rivera::clients {
 
 namespace detail {
 
-// What all clients of one factory share: the connections, and which cells are reached by their IP address.
+// What all clients of one factory share: the connections, and which cells are reached by their name only.
 class RepConnections {
  public:
   RepConnections(asio::any_io_executor executor, RepClientOptions given)
       : options(std::move(given)), http(std::move(executor), http_options(options)) {}
 
-  // True while the cell was found by its IP address a short time ago, and not by its name.
-  bool prefers_ip(const std::string& address) const {
-    const auto found = by_ip_until_.find(address);
-    return found != by_ip_until_.end() && std::chrono::steady_clock::now() < found->second;
+  // True while the cell was reached by its name a short time ago, and not by its IP address.
+  bool prefers_name(const std::string& address) const {
+    const auto found = by_name_until_.find(address);
+    return found != by_name_until_.end() && std::chrono::steady_clock::now() < found->second;
   }
-  void prefer_ip(const std::string& address, bool is_preferred) {
+  void prefer_name(const std::string& address, bool is_preferred) {
     if (!is_preferred) {
-      by_ip_until_.erase(address);
+      by_name_until_.erase(address);
       return;
     }
-    if (by_ip_until_.size() >= kMostRemembered) by_ip_until_.clear();
-    by_ip_until_[address] = std::chrono::steady_clock::now() + kRememberFor;
+    if (by_name_until_.size() >= kMostRemembered) by_name_until_.clear();
+    by_name_until_[address] = std::chrono::steady_clock::now() + kRememberFor;
   }
 
   const RepClientOptions options;
@@ -39,13 +39,17 @@ class RepConnections {
     net::HttpClientOptions http;
     if (!options.tls.empty()) http.tls = net::TlsContext::client(options.tls);
     http.connect_timeout = options.connect_timeout;
+    for (const auto timeout : {options.state_timeout, options.request_timeout}) {
+      // The second address gets its turn within the request's own time.
+      if (timeout.count() > 0) http.connect_timeout = std::min(http.connect_timeout, timeout / 2);
+    }
     http.request_timeout = options.request_timeout;
     http.max_idle_per_endpoint = options.max_idle_per_cell;
     http.response_limit = options.response_limit;
     return http;
   }
 
-  std::unordered_map<std::string, std::chrono::steady_clock::time_point> by_ip_until_;
+  std::unordered_map<std::string, std::chrono::steady_clock::time_point> by_name_until_;
 };
 
 }  // namespace detail
@@ -102,18 +106,18 @@ net::Endpoint parse_address(const std::string& address) {
   }
 }
 
-// The IP address of rep_address where it may stand in for the name in `address`, or "".
-std::string ip_to_fall_back_on(const net::Endpoint& endpoint, const std::string& rep_address) {
+// The IP address of rep_address where it leads to the same cell as the name in `endpoint`, or "".
+std::string ip_of_cell(const net::Endpoint& endpoint, const std::string& rep_address) {
   if (!endpoint.tls || is_ip(endpoint.host) || rep_address.empty()) return "";
   try {
     const auto legacy = net::Endpoint::parse(rep_address);
     return is_ip(legacy.host) ? legacy.host : "";
   } catch (const std::invalid_argument&) {
-    return "";  // rep_address is only a second chance here; its form is not this caller's concern
+    return "";  // rep_address is only another way here; its form is not this caller's concern
   }
 }
 
-// Sends to the cell's name or to its IP address, whichever worked last; to the other if no connection is made.
+// Sends to the cell's IP address or to its name, whichever worked last; to the other if no connection is made.
 asio::awaitable<net::HttpResponse> send_to_either(std::shared_ptr<detail::RepConnections> connections,
                                                   std::string address, std::string ip, net::HttpRequest request,
                                                   std::chrono::nanoseconds timeout) {
@@ -121,32 +125,28 @@ asio::awaitable<net::HttpResponse> send_to_either(std::shared_ptr<detail::RepCon
   auto by_ip = by_name;
   by_ip.server_name = by_name.host;
   by_ip.host = std::move(ip);
-  const bool ip_first = connections->prefers_ip(address);
-  const auto first = ip_first ? by_ip : by_name;
-  const auto second = ip_first ? by_name : by_ip;
+  const bool name_first = connections->prefers_name(address);
+  const auto first = name_first ? by_name : by_ip;
+  const auto second = name_first ? by_ip : by_name;
   const auto started = std::chrono::steady_clock::now();
 
   std::exception_ptr not_connected;
   try {
     auto response = co_await connections->http.send(first, request, timeout);
-    connections->prefer_ip(address, ip_first);
+    connections->prefer_name(address, name_first);
     co_return response;
   } catch (const net::TransportError& e) {
     if (e.sent) throw;
     not_connected = std::current_exception();
-  } catch (const base::DeadlineExceeded&) {
-    // Perhaps a name server that does not answer, or an address that swallows packets: begin with the other next time.
-    connections->prefer_ip(address, !ip_first);
-    throw;
   }
-  // Nothing was sent yet: asking at the other address cannot do the work twice.
+  // Nothing was sent: asking at the other address cannot do the work twice.
   auto remaining = timeout;
   if (timeout.count() > 0) {
     remaining -= std::chrono::steady_clock::now() - started;
     if (remaining.count() <= 0) std::rethrow_exception(not_connected);
   }
   auto response = co_await connections->http.send(second, std::move(request), remaining);
-  connections->prefer_ip(address, !ip_first);
+  connections->prefer_name(address, !name_first);
   co_return response;
 }
 
@@ -200,7 +200,7 @@ asio::awaitable<void> RepClient::update_lrp_instance(models::LRPUpdate update) c
     expect_accepted(response);
     co_return;
   }
-  // A rep from before the v2 route knows internal routes, and no metric tags; with neither there is nothing to tell it.
+  // A rep from before the v2 route knows internal routes, and no metric tags; an update with neither is not sent to it.
   if (!update.internal_routes) co_return;
   update.metric_tags.reset();
   std::string old_target = instance_path("v1", update.process_guid, update.instance_guid);
@@ -232,7 +232,7 @@ RepClient RepClientFactory::at(const std::string& rep_address, const std::string
                                const std::string& trace_id) const {
   const std::string address = choose_address(connections_->options, rep_address, rep_url);
   const auto endpoint = parse_address(address);
-  return RepClient(connections_, address, ip_to_fall_back_on(endpoint, rep_address), trace_id);
+  return RepClient(connections_, address, ip_of_cell(endpoint, rep_address), trace_id);
 }
 
 }  // namespace rivera::clients

@@ -70,15 +70,16 @@ class RepClient {
 
   std::shared_ptr<detail::RepConnections> connections_;
   std::string address_;     // "https://cell-1.cell.service.cf.internal:1801"
-  std::string ip_address_;  // tried if the name in `address_` gives no connection; may be ""
+  std::string ip_address_;  // of the same cell, where `address_` holds a name; may be ""
   std::string trace_id_;
 };
 
 // Makes clients of cells that share one pool of connections.
 //
-// The server must present a certificate for the host name in the cell's rep_url. Where that name cannot be reached (no
-// DNS for it), the IP address of the presence's rep_address is tried with the port of rep_url, and still the same name
-// is verified.
+// The server must present a certificate for the host name in the cell's rep_url. The connection is made to the IP
+// address of the presence's rep_address, with the port of rep_url: a cell whose presence is known is reached without a
+// name server. Where there is no such address, or no connection to it, the name is looked up; then the name comes first
+// for five minutes.
 class RepClientFactory {
  public:
   // Throws std::runtime_error naming a bad TLS file.

@@ -9,6 +9,7 @@
 #include "clients/auctioneer_client.h"
 #include "net/http/http_server.h"
 #include "net/testing/test_certificates.h"
+#include "net/testing/test_name_server.h"
 
 namespace rivera::clients {
 namespace {
@@ -215,6 +216,40 @@ TEST(RepClient, VerifiesTheNameOfTheCellAndReachesItByItsAddressWhereNoDnsKnowsI
     failure = co_await failure_of(lost.cancel_task("t"));
     EXPECT_NE(failure, "") << "no address to fall back on";
     EXPECT_EQ(server.requests.size(), 2u);
+    co_await server.stop();
+  });
+}
+
+TEST(RepClient, ReachesCellsThoughNoNameServerAnswers) {
+  const net::TestNameServer black_hole = net::TestNameServer::silent();
+  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+    net::TestCertificates certificates;
+    net::CertificateRequest request;
+    request.common_name = "rep";
+    request.dns_names = {"cell-1.cell.test.internal"};
+    request.addresses = {};
+    ScriptedServer server(executor, net::TlsContext::mutual_server(certificates.issue(request)));
+    server.answers = {net::text_response(200, "{\"LRPs\":null,\"Tasks\":null}")};
+    RepClientOptions options;
+    options.tls = certificates.client();
+    options.request_timeout = 20s;
+    const RepClientFactory factory(executor, options);
+    const std::string url = "https://cell-1.cell.test.internal" + server.port();
+    const auto begun = std::chrono::steady_clock::now();
+    const RepClient rep = factory.at("http://127.0.0.1:1800", url);
+    models::Work work;
+    const auto rejected = co_await rep.perform_work(work);
+    EXPECT_TRUE(rejected.empty());
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 2s) << "a presence with an address needs no look-up";
+    EXPECT_EQ(server.requests.size(), 1u);
+
+    RepClientOptions hasty = options;
+    hasty.request_timeout = 400ms;
+    const RepClientFactory by_name(executor, hasty);
+    const RepClient lost = by_name.at("", url);
+    auto call = lost.cancel_task("t");
+    const std::string failure = co_await failure_of(std::move(call));
+    EXPECT_NE(failure.find("Host not found"), std::string::npos) << failure;
     co_await server.stop();
   });
 }
