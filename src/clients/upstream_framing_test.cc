@@ -121,12 +121,12 @@ TEST(UpstreamFraming, IsReadByTheBbsClient) {
 
 TEST(UpstreamFraming, IsReadByTheClientsOfCellsAuctioneerAndGarden) {
   net::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
-    ChunkingServer server(
-        executor,
-        {{"/state", {"application/json", "{\"cell_id\":\"" + std::string(100, 'c') + "\"}"}},
-         {"/v1/lrps", {"application/json", std::string(100, ' ') + "{}", 202}},
-         {"/capacity",
-          {"application/json", "{\"memory_in_bytes\":1000000000,\"disk_in_bytes\":2000000000,\"max_containers\":250}"}}});
+    ChunkingServer server(executor,
+                          {{"/state", {"application/json", "{\"cell_id\":\"" + std::string(100, 'c') + "\"}"}},
+                           {"/v1/lrps", {"application/json", std::string(100, ' ') + "{}", 202}},
+                           {"/capacity",
+                            {"application/json",
+                             "{\"memory_in_bytes\":1000000000,\"disk_in_bytes\":2000000000,\"max_containers\":250}"}}});
     const RepClientFactory reps(executor, {});
     const RepClient rep = reps.at("", server.url());
     const auto state = co_await rep.state();

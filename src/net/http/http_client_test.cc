@@ -18,7 +18,8 @@ using namespace std::chrono_literals;
 // A listening socket; the test reads and writes on the connections.
 class ScriptedServer {
  public:
-  explicit ScriptedServer(asio::any_io_executor executor) : acceptor_(executor, {asio::ip::address_v4::loopback(), 0}) {}
+  explicit ScriptedServer(asio::any_io_executor executor)
+      : acceptor_(executor, {asio::ip::address_v4::loopback(), 0}) {}
 
   Endpoint endpoint() const {
     return Endpoint::parse("http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()));
@@ -208,8 +209,8 @@ TEST(HttpClient, KeepsNoMoreConnectionsThanItMay) {
 
 TEST(HttpClient, LimitsAWholeRequestHoweverItsAnswerTrickles) {
   run([](asio::any_io_executor executor) -> asio::awaitable<void> {
-    for (const std::string_view answer :
-         {std::string_view("HTTP/1.1 200 OK\r\nX: "), std::string_view("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")}) {
+    for (const std::string_view answer : {std::string_view("HTTP/1.1 200 OK\r\nX: "),
+                                          std::string_view("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")}) {
       ScriptedServer server(executor);
       auto serve = [&]() -> asio::awaitable<void> {
         auto stream = co_await server.accept();
@@ -287,8 +288,9 @@ TEST(HttpClient, SendsNothingOfARequestThatCouldBeTakenForAnother) {
 asio::awaitable<void> send_upstream_events(ScriptedServer& server) {
   auto stream = co_await server.accept();
   const std::string got = co_await read_request(*stream, 0);
-  co_await stream->write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
-                         "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n");
+  co_await stream->write(
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+      "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n");
   for (int i = 0; i < 3; ++i) {
     co_await stream->write("1f;\r\nid: " + std::to_string(i) + "\nevent: ticks\ndata: YWJj\n\n\r\n");
   }
@@ -306,8 +308,8 @@ TEST(SseReader, ReadsTheChunksOfAnUpstreamBbs) {
       const auto event = co_await reader.next();
       EXPECT_TRUE(event.has_value());
       if (event) {
-      EXPECT_EQ(event->id + event->name + event->data, std::to_string(i) + "ticksYWJj");
-    }
+        EXPECT_EQ(event->id + event->name + event->data, std::to_string(i) + "ticksYWJj");
+      }
     }
     const auto end = co_await reader.next();
     EXPECT_FALSE(end.has_value());

@@ -69,7 +69,8 @@ void append_head(std::string& out, const ResponseHead& head) {
 
 void append_head(std::string& out, const RequestHead& head) {
   if (!http1_is_token(head.method)) throw std::invalid_argument("not an HTTP method: \"" + head.method + "\"");
-  if (!is_one_word(head.target)) throw std::invalid_argument("not a target of an HTTP request: \"" + head.target + "\"");
+  if (!is_one_word(head.target))
+    throw std::invalid_argument("not a target of an HTTP request: \"" + head.target + "\"");
   out += head.method;
   out += ' ';
   out += head.target;

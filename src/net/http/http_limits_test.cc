@@ -111,7 +111,7 @@ TEST_F(HttpLimits, EndsABodyThatTricklesWithoutAnEnd) {
 
 TEST_F(HttpLimits, EndsChunkExtensionsWithoutAnEnd) {
   for (const char* head : {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
-                                 "GET /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
+                           "GET /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
     for (const std::string& piece : {std::string(4096, 'x'), "1;" + std::string(4000, 'x') + "\r\ny\r\n"}) {
       run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         auto server = start(executor);
@@ -146,8 +146,9 @@ TEST_F(HttpLimits, EndsAWaitingRequestWhoseClientSendsOnWithoutAnEnd) {
 TEST_F(HttpLimits, TellsOfEachRequestThatItRefuses) {
   run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);
-    for (const char* bad : {"nonsense\r\n\r\n", "GET / HTTP/2.0\r\nHost: x\r\n\r\n",
-                            "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
+    for (const char* bad :
+         {"nonsense\r\n\r\n", "GET / HTTP/2.0\r\nHost: x\r\n\r\n",
+          "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
       auto stream = co_await dial_server(*server);
       co_await stream->write(bad);
       const std::string answer = co_await read_all(*stream);

@@ -80,7 +80,7 @@ struct HttpServerOptions {
   std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);  // between requests
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
   std::size_t max_connections = 20'000;  // further ones wait in the kernel's queue
-  // Told of each refused request, for an access log; on the connection's strand. Empty: the server logs it itself.
+  // Called for each refused request, for an access log; on the connection's strand. Empty: the server logs it itself.
   std::function<void(const RefusedRequest&)> on_refused;
 };
 

@@ -12,9 +12,10 @@ namespace rivera::net {
 
 //   auto piece = decoder.next(bytes);   // `bytes` loses what was used; the piece is a view into it
 //
-// Chunk extensions are read and ignored (an upstream BBS ends each chunk's size with ';', docs/spec/bbs.md §3.3). Memory
-// is bounded whatever comes: a line of a chunked body may have 4 KiB, all trailers 64 KiB; all extensions together may
-// be 16 KiB longer than the data before them. Lines must end in CRLF: readers differ about a bare LF there.
+// Chunk extensions are read and ignored (an upstream BBS ends each chunk's size with ';', docs/spec/bbs.md §3.3).
+// Memory is bounded whatever comes: a line of a chunked body may have 4 KiB, all trailers 64 KiB; all extensions
+// together may be 16 KiB longer than the data before them. Lines must end in CRLF: readers differ about a bare LF
+// there.
 class Http1BodyDecoder {
  public:
   // No body.

@@ -57,11 +57,11 @@ TEST(Http1BodyDecoder, EndsWithTheStreamWhereNothingElseEndsIt) {
 }
 
 TEST(Http1BodyDecoder, RefusesMalformedChunks) {
-  for (const std::string& bad : {std::string("x\r\n"), std::string("\r\n"), std::string("-1\r\n"),
-                                 std::string("5\r\nhelloXX\r\n"), std::string("11111111111111111\r\n"), std::string(" 5\r\n"),
-                                 std::string("0x5\r\n"), std::string("5\nhello"), std::string("5\r\nhello\n"),
-                                 std::string("5;a\rb\r\nhello"), std::string("0\r\nNoColon\r\n\r\n"),
-                                 "1;" + std::string(5000, 'x'), "0\r\n" + std::string("no colon\x01\r\n\r\n")}) {
+  for (const std::string& bad :
+       {std::string("x\r\n"), std::string("\r\n"), std::string("-1\r\n"), std::string("5\r\nhelloXX\r\n"),
+        std::string("11111111111111111\r\n"), std::string(" 5\r\n"), std::string("0x5\r\n"), std::string("5\nhello"),
+        std::string("5\r\nhello\n"), std::string("5;a\rb\r\nhello"), std::string("0\r\nNoColon\r\n\r\n"),
+        "1;" + std::string(5000, 'x'), "0\r\n" + std::string("no colon\x01\r\n\r\n")}) {
     Http1BodyDecoder decoder(kChunkedBody);
     EXPECT_THROW(decode(decoder, bad), Http1Error) << bad.substr(0, 40);
   }

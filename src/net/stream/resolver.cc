@@ -1,5 +1,6 @@
 #include "net/stream/resolver.h"
 
+#include <ares.h>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -13,7 +14,6 @@
 #include <thread>
 #include <unistd.h>
 
-#include <ares.h>
 #include <boost/asio/post.hpp>
 
 #include "base/work/wait.h"

@@ -37,8 +37,8 @@ TEST(Resolve, AsksTheNameServerOnceForCallersThatAskAtTheSameTime) {
       const auto addresses = co_await resolve("cell.test.internal", 10s);
       EXPECT_EQ(addresses.size(), 1u);
       if (!addresses.empty()) {
-      EXPECT_EQ(addresses[0].to_string(), "10.1.2.3");
-    }
+        EXPECT_EQ(addresses[0].to_string(), "10.1.2.3");
+      }
       ++answered;
     };
     for (int i = 0; i < 5; ++i) group.spawn("ask", ask());
@@ -62,8 +62,8 @@ TEST(Resolve, KnowsLiteralsAndTheHostsFileWithoutANameServer) {
       const auto addresses = co_await resolve(literal, 10s);
       EXPECT_EQ(addresses.size(), 1u);
       if (!addresses.empty()) {
-      EXPECT_EQ(addresses[0].to_string(), literal);
-    }
+        EXPECT_EQ(addresses[0].to_string(), literal);
+      }
     }
     const auto local = co_await resolve("localhost", 10s);
     EXPECT_FALSE(local.empty());

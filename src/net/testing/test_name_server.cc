@@ -94,8 +94,7 @@ struct TestNameServer::State {
       if (question->type == kTypeA) ++questions;
       if (silent) continue;
       const auto found = addresses.find(question->name);
-      const std::string answer =
-          answer_to(message, *question, found == addresses.end() ? nullptr : &found->second);
+      const std::string answer = answer_to(message, *question, found == addresses.end() ? nullptr : &found->second);
       ::sendto(socket, answer.data(), answer.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
     }
   }
@@ -111,8 +110,7 @@ struct TestNameServer::State {
 
 TestNameServer::TestNameServer(std::map<std::string, std::string> addresses)
     : state_(std::make_unique<State>(std::move(addresses), false)) {}
-TestNameServer::TestNameServer(Silent)
-    : state_(std::make_unique<State>(std::map<std::string, std::string>(), true)) {}
+TestNameServer::TestNameServer(Silent) : state_(std::make_unique<State>(std::map<std::string, std::string>(), true)) {}
 TestNameServer::~TestNameServer() = default;
 
 int TestNameServer::questions() const { return state_->questions; }

@@ -24,7 +24,7 @@ class TestRelay {
   // Keeps what the clients say from the servers, until release(). Nothing is lost.
   void hold_requests();
   void release();
-  // The connections there are stay open and silent for ever, as those to a machine that has vanished.
+  // The connections there are stay open and silent, as those to a machine that has vanished.
   void freeze();
   // Breaks the connections there are.
   void cut();
