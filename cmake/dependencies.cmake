@@ -20,22 +20,15 @@ pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)
 
-# Asio is compiled once, in src/base/asio_impl.cc.
-add_library(rivera_third_party_base INTERFACE)
-target_compile_definitions(rivera_third_party_base INTERFACE BOOST_ASIO_SEPARATE_COMPILATION
-  BOOST_ASIO_NO_DEPRECATED)
-target_link_libraries(rivera_third_party_base INTERFACE Threads::Threads Boost::headers Boost::json
-  OpenSSL::SSL OpenSSL::Crypto fmt::fmt prometheus-cpp::core CLI11::CLI11)
+# Asio is compiled once, in src/base/asio_impl.cc. The precompiled header includes Asio, so these are defined for every
+# file, also of targets that do not link it.
+set(RIVERA_ASIO_DEFINITIONS BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
+add_library(rivera_asio INTERFACE)
+target_compile_definitions(rivera_asio INTERFACE ${RIVERA_ASIO_DEFINITIONS})
+target_link_libraries(rivera_asio INTERFACE Threads::Threads Boost::headers)
 
-add_library(rivera_third_party_net INTERFACE)
-target_link_libraries(rivera_third_party_net INTERFACE OpenSSL::SSL PkgConfig::CARES)
-add_library(rivera_grpc INTERFACE)
-target_link_libraries(rivera_grpc INTERFACE gRPC::grpc++)
-add_library(rivera_third_party_sql INTERFACE)
-target_link_libraries(rivera_third_party_sql INTERFACE PkgConfig::SQLITE3 PkgConfig::PQ PkgConfig::MARIADB)
-add_library(rivera_third_party_archive INTERFACE)
-target_link_libraries(rivera_third_party_archive INTERFACE PkgConfig::ARCHIVE)
-add_library(rivera_third_party_garden INTERFACE)
-target_link_libraries(rivera_third_party_garden INTERFACE PkgConfig::SECCOMP PkgConfig::NFTABLES PkgConfig::ARCHIVE)
-add_library(rivera_third_party_yaml INTERFACE)
-target_link_libraries(rivera_third_party_yaml INTERFACE PkgConfig::YAML)
+# One name for what several libraries make up.
+add_library(rivera_openssl INTERFACE)
+target_link_libraries(rivera_openssl INTERFACE OpenSSL::SSL OpenSSL::Crypto)
+add_library(rivera_sql_engines INTERFACE)
+target_link_libraries(rivera_sql_engines INTERFACE PkgConfig::SQLITE3 PkgConfig::PQ PkgConfig::MARIADB)

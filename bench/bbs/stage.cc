@@ -5,9 +5,7 @@
 #include <fstream>
 #include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -20,8 +18,6 @@
 #include "base/testing/places.h"
 #include "clients/locket/locket_client.h"
 #include "net/http/http_client.h"
-
-extern char** environ;
 
 namespace rivera::bench {
 namespace {
@@ -52,18 +48,16 @@ std::string presence_of(const std::string& cell) {
 
 Program::Program(const std::string& name, const std::string& config_path)
     : name_(name), log_path_(config_path + ".log") {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 1, log_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  std::string program = rivera::base::bin_dir() + "/" + name, flag = "-config", path = config_path;
-  char* const argv[] = {program.data(), flag.data(), path.data(), nullptr};
-  const int failed = posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) throw std::runtime_error("cannot run " + program);
+  const base::UniqueFd log(open(log_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!log) throw std::runtime_error("cannot write " + log_path_);
+  base::ChildOptions options;
+  options.output = log.get();
+  options.error = STDERR_FILENO;
+  process_.emplace(std::vector<std::string>{base::bin_dir() + "/" + name, "-config", config_path}, options);
   log_file_.open(log_path_);
 }
 
-Program::~Program() { end(SIGKILL); }
+Program::~Program() = default;
 
 double Program::wait_for(const std::string& message) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(2);
@@ -72,10 +66,7 @@ double Program::wait_for(const std::string& message) {
     if (!std::getline(log_file_, text) || log_file_.eof()) {
       log_file_.clear();
       log_ += text;  // the beginning of a line
-      if (waitpid(pid_, nullptr, WNOHANG) == pid_) {
-        pid_ = 0;
-        throw std::runtime_error(name_ + " ended");
-      }
+      if (process_->try_wait()) throw std::runtime_error(name_ + " ended");
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
       continue;
     }
@@ -87,14 +78,12 @@ double Program::wait_for(const std::string& message) {
 }
 
 void Program::end(int signal) {
-  if (pid_ <= 0) return;
-  kill(pid_, signal);
-  waitpid(pid_, nullptr, 0);
-  pid_ = 0;
+  process_->signal(signal);
+  process_->wait_for(std::chrono::minutes(2));
 }
 
 double Program::cpu_seconds() const {
-  std::ifstream file(fmt::format("/proc/{}/stat", pid_));
+  std::ifstream file(fmt::format("/proc/{}/stat", process_->pid()));
   std::string text((std::istreambuf_iterator<char>(file)), {});
   std::istringstream fields(text.substr(text.rfind(')') + 2));
   std::string field;
@@ -105,7 +94,7 @@ double Program::cpu_seconds() const {
 }
 
 double Program::resident_bytes() const {
-  std::ifstream file(fmt::format("/proc/{}/statm", pid_));
+  std::ifstream file(fmt::format("/proc/{}/statm", process_->pid()));
   double total = 0, resident = 0;
   file >> total >> resident;
   return resident * static_cast<double>(sysconf(_SC_PAGESIZE));

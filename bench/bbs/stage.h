@@ -6,13 +6,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <sys/types.h>
 #include <thread>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/json/object.hpp>
 
 #include "base/files.h"
+#include "base/process/child_process.h"
 #include "net/http/http_server.h"
 #include "net/testing/test_certificates.h"
 #include "sql/testing/test_servers.h"
@@ -38,7 +38,7 @@ class Program {
 
  private:
   std::string name_;
-  pid_t pid_ = 0;
+  std::optional<base::ChildProcess> process_;
   std::string log_path_;
   std::ifstream log_file_;
   std::string log_;  // of a line, what has been read

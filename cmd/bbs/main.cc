@@ -3,6 +3,7 @@
 
 #include "base/config/command_line.h"
 #include "base/config/config.h"
+#include "base/log/config_notices.h"
 #include "base/process/program.h"
 #include "bbs/program/bbs_program.h"
 #include "bbs/program/store_commands.h"
@@ -38,12 +39,12 @@ int main(int argc, char** argv) {
   std::string export_path, import_path;
   bool replace = false;
   const auto arguments = base::parse_server_arguments(
-      "bbs", "The API and store of Tasks and LRPs", argc, argv, "--config",
-      {{"--export", "write all records to this file (- = standard output) and exit", &export_path},
-       {"--import", "read them from such a file (- = standard input) into an empty store and exit", &import_path},
-       {"--replace", "with -import: delete the records that the store has", &replace}});
+      "bbs", "The API and store of Tasks and LRPs", argc, argv, "config",
+      {{"export", "write all records to this file (- = standard output) and exit", &export_path},
+       {"import", "read them from such a file (- = standard input) into an empty store and exit", &import_path},
+       {"replace", "with -import: delete the records that the store has", &replace}});
   const bbs::Config config = load_or_exit(arguments);
-  if (arguments.check_config) return 0;
+  if (arguments.check_config) return base::report_checked(config.notices);
   if (!export_path.empty()) return export_to(export_path, config);
 
   base::ProgramOptions options;
@@ -52,6 +53,7 @@ int main(int argc, char** argv) {
   options.log_time_format = config.log.time_format;
   options.log_scrubbing = config.log.scrubbing;
   base::Program program(options);
+  base::log_notices(program.logger(), config.notices);
   return program.run([&](base::Program& p) {
     return import_path.empty() ? bbs::run_bbs(p, config) : bbs::run_import(p, config, import_path, replace);
   });

@@ -1,4 +1,4 @@
-// The first process of every container: takes in orphans and reaps them, and does nothing else (docs/spec/garden.md
+// The first process of every container: adopts orphans and reaps them, and does nothing else (docs/spec/garden.md
 // §2.9). Static, since it runs on whatever root filesystem the container has.
 #include <csignal>
 #include <sys/wait.h>

@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
   constexpr int kPidFd = 3;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const std::string mode = arguments.empty() ? "" : arguments[0];
-  // Whatever else garden has open is not ours: a socket kept here would stay open when garden is gone.
+  // Closes what garden has open: a socket kept here would stay open after garden's exit.
   ::close_range(mode == "supervise" ? kPidFd : kPidFd + 1, ~0u, 0);
   try {
     if (mode == "supervise" && arguments.size() == 2) return shim::supervise(arguments[1]);

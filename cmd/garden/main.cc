@@ -1,5 +1,6 @@
 // Garden: runs containers behind Garden's API. `garden [server] FLAGS` serves, `garden cleanup FLAGS` removes
 // everything.
+#include "base/log/config_notices.h"
 #include "base/process/program.h"
 #include "garden/host/options.h"
 #include "garden/server.h"
@@ -16,6 +17,7 @@ int main(int argc, char** argv) {
   program_options.log_time_format =
       options.rfc3339_time ? base::LogTimeFormat::kRfc3339 : base::LogTimeFormat::kUnixEpoch;
   base::Program program(program_options);
+  base::log_notices(program.logger(), options.notices);
   return program.run([&options](base::Program& p) {
     return options.command == garden::Options::Command::kCleanup ? garden::clean_up(p, options)
                                                                  : garden::serve(p, options);

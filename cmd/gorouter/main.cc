@@ -6,6 +6,7 @@
 
 #include "base/config/command_line.h"
 #include "base/config/config.h"
+#include "base/log/config_notices.h"
 #include "base/process/program.h"
 #include "gorouter/gorouter.h"
 #include "gorouter/settings/config.h"
@@ -39,7 +40,7 @@ asio::awaitable<void> serve(Program& program, rivera::gorouter::Config config) {
 
 int main(int argc, char** argv) {
   const auto arguments =
-      rivera::base::parse_server_arguments("gorouter", "Routes HTTP requests to instances.", argc, argv, "-c,--config");
+      rivera::base::parse_server_arguments("gorouter", "Routes HTTP requests to instances.", argc, argv, "c");
   rivera::gorouter::Config config;
   try {
     config = rivera::gorouter::load_config(arguments.config_path);
@@ -47,12 +48,13 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "gorouter: %s\n", e.what());
     return 1;  // every fatal error of this component (docs/spec/routing.md §3.1)
   }
-  if (arguments.check_config) return 0;
+  if (arguments.check_config) return rivera::base::report_checked(config.notices);
 
   Program program({.name = "gorouter",
                    .io_threads = 1,
                    .worker_threads = 2,
                    .log_level = config.log_level,
                    .log_time_format = config.log_time_format});
+  rivera::base::log_notices(program.logger(), config.notices);
   return program.run([&config](Program& p) { return serve(p, config); });
 }

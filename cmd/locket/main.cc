@@ -3,6 +3,7 @@
 
 #include "base/config/command_line.h"
 #include "base/config/config.h"
+#include "base/log/config_notices.h"
 #include "base/process/program.h"
 #include "locket/config.h"
 #include "locket/locket.h"
@@ -32,7 +33,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "locket: invalid-config-file: %s\n", e.what());
     return 2;
   }
-  if (arguments.check_config) return 0;
+  if (arguments.check_config) return rivera::base::report_checked(config.notices);
 
   Program program({.name = "locket",
                    .io_threads = 1,
@@ -40,5 +41,6 @@ int main(int argc, char** argv) {
                    .log_level = config.log.level,
                    .log_time_format = config.log.time_format,
                    .log_scrubbing = config.log.scrubbing});
+  rivera::base::log_notices(program.logger(), config.notices);
   return program.run([&config](Program& p) { return serve(p, config); });
 }

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/config/command_line.h"
 #include "cluster/commands.h"
 #include "cluster/prepare/preflight.h"
 
@@ -54,11 +55,17 @@ int main(int argc, char** argv) try {
   bool follow = false;
   int lines = 200;
   logs->add_option("name", name, "a process guid, a task guid or a component")->required();
-  logs->add_flag("-f,--follow", follow, "go on as more is logged");
-  logs->add_option("-n,--lines", lines, "how many of the last lines")->capture_default_str();
+  logs->add_flag("-f,--follow", follow, "print more as it is logged");
+  logs->add_option("-n,--lines", lines, "how many of the last lines")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   auto* supervise = app.add_subcommand("supervise", "")->group("");
   for (CLI::App* command : app.get_subcommands({})) command->fallthrough();
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(rivera::base::arguments_for_cli11(argc, argv));
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e);
+  }
 
   const fs::path var_dir = fs::absolute(var).lexically_normal();
   if (*down) return rivera::cluster::down(var_dir);

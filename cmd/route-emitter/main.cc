@@ -4,6 +4,7 @@
 
 #include "base/config/command_line.h"
 #include "base/config/config.h"
+#include "base/log/config_notices.h"
 #include "base/process/program.h"
 #include "route_emitter/config.h"
 #include "route_emitter/route_emitter.h"
@@ -33,12 +34,14 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "route-emitter: %s\n", e.what());
     return 2;
   }
-  if (arguments.check_config) return 0;
+  if (arguments.check_config) return rivera::base::report_checked(config.notices);
 
   Program program({.name = config.name,
                    .io_threads = 1,
                    .worker_threads = 1,
-                   .log_level = config.log_level,
-                   .log_time_format = config.log_time_format});
+                   .log_level = config.log.level,
+                   .log_time_format = config.log.time_format,
+                   .log_scrubbing = config.log.scrubbing});
+  rivera::base::log_notices(program.logger(), config.notices);
   return program.run([&config](Program& p) { return serve(p, config); });
 }

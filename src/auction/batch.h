@@ -1,4 +1,4 @@
-// What waits for the next auction.
+// The work for the next auction.
 #pragma once
 
 #include <string>
@@ -10,19 +10,19 @@
 
 namespace rivera::auction {
 
-// Collects start requests, each instance and each task once: of several equal ones the first stays, whether they come
-// in one request or in many. An instance is `<process_guid>.<index>`, whatever its domain
-// (docs/spec/locket-and-auction.md §4.1).
+// Collects start requests, each instance and each task once: of duplicates the first is kept, in one request or in
+// several. An instance is identified by `<process_guid>.<index>`, without its domain (docs/spec/locket-and-auction.md
+// §4.1).
 //
-// Holds so many items and no more, whatever it is asked: what is dropped is asked for again by convergence.
+// Holds at most `capacity` items; convergence requests dropped ones again.
 class Batch {
  public:
-  // Four times the largest fleet; some 400 bytes each.
+  // Four times the largest fleet; about 400 bytes each.
   static constexpr std::size_t kUsualCapacity = 1'000'000;
 
   explicit Batch(std::size_t capacity = kUsualCapacity) : capacity_(capacity) {}
 
-  // One auction for each index. Requests are taken as valid. Gives how many were dropped for want of room.
+  // Adds one auction for each index. Does not validate. Returns how many were dropped for lack of capacity.
   std::size_t add(const models::LRPStartRequest& request, base::Timestamp arrived);
   std::size_t add(const models::TaskStartRequest& request, base::Timestamp arrived);
 
@@ -31,7 +31,7 @@ class Batch {
   const std::vector<TaskAuction>& tasks() const { return tasks_; }
   bool empty() const { return lrps_.empty() && tasks_.empty(); }
 
-  // Everything so far; leaves nothing behind.
+  // Removes and returns everything collected so far.
   Batch drain();
 
  private:

@@ -55,7 +55,7 @@ TEST(Batch, DropsWhatItHasNoRoomFor) {
   EXPECT_EQ(batch.add(task_request("t"), {}), 0u) << "there is room again";
 }
 
-TEST(Batch, StartsAfreshAfterADrain) {
+TEST(Batch, IsEmptyAfterADrain) {
   Batch batch;
   batch.add(lrp_request("p", {0}), {});
   batch.add(task_request("t"), {});

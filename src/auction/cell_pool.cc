@@ -12,12 +12,12 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::int64_t kNothing = std::numeric_limits<std::int64_t>::min();
 
-// K and the whole score are rounded differently; a search for the whole score must not miss a cell by that.
+// K and the whole score are rounded differently; the search must not miss a cell because of that.
 double slack(double score) { return 1e-9 + std::abs(score) * 1e-13; }
 
 }  // namespace
 
-// One search of the tree: what is asked for, and the best so far.
+// One search of the tree: the request, and the best cell so far.
 struct CellPool::Search {
   Demand demand;
   const std::vector<std::uint32_t>* same_process = nullptr;  // null: a task
@@ -57,7 +57,7 @@ CellPool::CellPool(const Fleet& fleet, std::vector<std::size_t> members, const P
   for (std::size_t node = leaves_ - 1; node > 0; --node) pull_up(node);
 }
 
-// Always computed from the whole numbers, so that nothing drifts.
+// Always computed from integers, so that rounding errors do not accumulate.
 CellPool::Node CellPool::leaf_of(std::size_t slot) const {
   const Cell& cell = fleet_->cells[members_[slot]];
   const Room& room = fleet_->rooms[members_[slot]];
@@ -89,7 +89,7 @@ void CellPool::update(std::size_t slot) {
   for (node /= 2; node > 0; node /= 2) pull_up(node);
 }
 
-// What the request adds to K on each cell of the pool.
+// The part of the score that the request adds to K on each cell of the pool.
 double CellPool::request_part(const Demand& demand) const {
   const Cell& cell = first();
   return (static_cast<double>(demand.memory) / static_cast<double>(cell.total_memory) +
@@ -122,8 +122,8 @@ void CellPool::search_task(const Demand& demand, Best& best) const {
   if (best.is_beaten_by(score, cell.rank)) best = {score, position, cell.rank, true};
 }
 
-// Depth first, the better child first. Whoever waits on the stack is judged again when its turn comes: by then the
-// limit is lower, and most are dropped.
+// Depth first, the better child first. A node on the stack is compared again when it is popped: the limit is lower by
+// then, and most nodes are dropped.
 void CellPool::search_tree(Search& search) const {
   struct Waiting {
     std::size_t node;
@@ -153,8 +153,8 @@ void CellPool::search_tree(Search& search) const {
   }
 }
 
-// Where the tree does not help (the lighter cells hold the process already, or no cell has all that others have in
-// part), going through the leaves in a row is faster.
+// Where the tree does not help (the less loaded cells already hold the process, or every cell lacks a resource that
+// others have), a scan of the leaves is faster.
 void CellPool::scan(Search& search) const {
   for (std::size_t slot = 0; slot < members_.size(); ++slot) {
     const Node& leaf = nodes_[leaves_ + slot];
@@ -164,7 +164,7 @@ void CellPool::scan(Search& search) const {
 
 void CellPool::narrow(Shortage& shortage, const Demand& demand) const {
   if (leaves_ > 0) {
-    // Something is short on every cell if the most that any has is too little.
+    // A resource is short on every cell if the largest free amount is too small.
     const Node& all = nodes_[1];
     shortage.narrow_to({.memory = all.memory, .disk = all.disk, .containers = all.containers}, demand);
     return;

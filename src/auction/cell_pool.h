@@ -1,5 +1,4 @@
-// Cells that are alike but for their load, with a tree that finds the best of them (docs/spec/locket-and-auction.md
-// §6).
+// Cells that differ in their load only, with a tree that finds the best of them (docs/spec/locket-and-auction.md §6).
 #pragma once
 
 #include <cstdint>
@@ -26,11 +25,11 @@ struct Best {
 //
 //   K = (3 − M/TM − D/TD − (C−1)/TC)/3 + s·w + i·b      for LRPs (Kt, with 1000·tasks and without index, for tasks),
 //
-// serves every request. The pool keeps K in a tree of minima, beside the maxima of what is free; a search skips each
-// part of the tree where nothing fits or nothing can win. Cells stand in the order of their rank, so that the first of
-// equals wins.
+// is valid for every request. The pool keeps K in a tree of minima, with the maxima of the free resources; a search
+// skips each part of the tree in which no cell fits or none can win. Cells are sorted by rank, so that the first of
+// equal ones wins.
 //
-// Passive: the owner changes a room, then calls update().
+// Passive: the owner changes a cell's room, then calls update().
 class CellPool {
  public:
   // `members` are positions in the fleet, which must outlive the pool, in the order of their rank; at least one.
@@ -39,7 +38,7 @@ class CellPool {
   std::size_t size() const { return members_.size(); }
   std::size_t zone() const { return first().zone; }
   const std::vector<std::size_t>& members() const { return members_; }
-  // A cell to tell from what all have in common.
+  // Any cell of the pool, for the properties that all share.
   const Cell& first() const { return fleet_->cells[members_.front()]; }
 
   // Improves `best` if a cell of this pool beats it. `same_process` counts, by position in the fleet, the instances of
@@ -51,12 +50,12 @@ class CellPool {
   // The room of the member at `slot` has changed. O(log size).
   void update(std::size_t slot);
 
-  // Narrows `shortage` to what is short on each of the cells where `demand` does not fit. To be asked when it fits on
-  // no cell that has a score.
+  // Reduces `shortage` to the resources that are short on every cell where `demand` does not fit. Call it only if
+  // `demand` fits on no cell that has a score.
   void narrow(Shortage& shortage, const Demand& demand) const;
 
  private:
-  // Minima of K and Kt, maxima of what is free, over the cells below.
+  // Minima of K and Kt, and maxima of the free resources, over the cells below.
   struct Node {
     double lrp_key = 0;
     double task_key = 0;

@@ -1,4 +1,4 @@
-// What placement needs to know of a cell.
+// The state of a cell as placement uses it.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@ struct ProcessCount {
   std::uint32_t count = 0;
 };
 
-// One cell's state as of the start of a batch, without the particulars of what runs on it. Megabytes throughout.
+// One cell's state at the start of a batch, without the details of its containers. All sizes are in megabytes.
 struct CellSnapshot {
   std::string cell_id;
   std::int64_t cell_index = 0;
-  std::string zone;  // "" is a zone like any other
+  std::string zone;  // "" is a valid zone
 
   std::int64_t total_memory = 0;
   std::int64_t total_disk = 0;
@@ -28,7 +28,7 @@ struct CellSnapshot {
   std::int64_t free_disk = 0;
   std::int64_t free_containers = 0;
   std::int64_t starting_containers = 0;
-  std::int64_t proxy_memory = 0;  // taken by each LRP beside its own memory
+  std::int64_t proxy_memory = 0;  // of each LRP, in addition to its own memory
 
   models::RootFsProviders root_fs_providers;
   std::vector<std::string> volume_drivers;

@@ -15,7 +15,7 @@ bool has_drivers(const CellSnapshot& cell, const std::vector<std::string>& wante
                      [&cell](const std::string& driver) { return holds(cell.volume_drivers, driver); });
 }
 
-// Every tag the cell requires is asked for, and every tag asked for is known to the cell.
+// The item has every tag that the cell requires, and the cell has every tag of the item.
 bool fits_tags(const CellSnapshot& cell, const std::vector<std::string>& wanted) {
   const bool required_are_wanted = std::all_of(cell.required_tags.begin(), cell.required_tags.end(),
                                                [&wanted](const std::string& tag) { return holds(wanted, tag); });

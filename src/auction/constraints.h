@@ -1,4 +1,5 @@
-// The filter before the score: can a cell run this kind of container at all (docs/spec/locket-and-auction.md §4.4).
+// The filter before the score: whether a cell can run this kind of container at all (docs/spec/locket-and-auction.md
+// §4.4).
 #pragma once
 
 #include <string>
@@ -8,12 +9,12 @@
 
 namespace rivera::auction {
 
-// How far a cell gets: the test it fails, or kPassed. Ordered.
+// The first test that a cell fails, or kPassed. Ordered.
 enum class Stage { kRootFs, kVolumeDrivers, kPlacementTags, kPassed };
 
 Stage stage_reached(const CellSnapshot& cell, const models::PlacementConstraint& constraint);
 
-// Upstream's text for an item whose furthest cell got to `stage` (not kPassed).
+// Upstream's text for an item of which the best cell failed at `stage` (not kPassed).
 std::string constraint_error(Stage stage, const models::PlacementConstraint& constraint);
 
 }  // namespace rivera::auction

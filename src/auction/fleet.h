@@ -1,4 +1,4 @@
-// The cells of a batch as numbers, and the score: what every way of searching them shares.
+// The cells of a batch as numbers, and the score: shared by all search methods.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 
 namespace rivera::auction {
 
-// What an item takes from a cell.
+// The resources that an item needs.
 struct Demand {
   std::int64_t memory = 0;
   std::int64_t disk = 0;
 };
 
-// The part of a cell that placement changes.
+// The state of a cell that placement changes.
 struct Room {
   std::int64_t memory = 0;
   std::int64_t disk = 0;
@@ -33,13 +33,13 @@ struct Room {
   }
 };
 
-// The part that stays.
+// The constant properties of a cell.
 struct Cell {
   std::int64_t total_memory = 0;
   std::int64_t total_disk = 0;
   std::int64_t total_containers = 0;
   std::int64_t proxy_memory = 0;
-  double index = 0;      // as the score uses it: the cell's own, or its position in the zone when bin packing (§4.2)
+  double index = 0;      // in the score: the cell's own index, or with bin packing its position in the zone (§4.2)
   std::size_t zone = 0;  // position in Fleet::zones
   std::size_t rank = 0;  // order among equal scores: by cell index, then id
 
@@ -55,19 +55,19 @@ struct Fleet {
 
 Fleet make_fleet(std::span<const CellSnapshot> snapshot, const PlacementOptions& options);
 
-// What an LRP needs to fit on a cell; the proxy's memory counts.
+// The resources that an LRP needs to fit on a cell, including the proxy's memory.
 inline Demand needed(const models::ContainerResource& resource, const Cell& cell) {
   return {resource.memory_mb + cell.proxy_memory, resource.disk_mb};
 }
 inline Demand needed(const models::ContainerResource& task) { return {task.memory_mb, task.disk_mb}; }
 
-// What an LRP takes away once it is placed. The cell gives no proxy to a container without a memory limit.
+// The resources that a placed LRP uses. A container without a memory limit gets no proxy.
 inline Demand reserved(const models::ContainerResource& resource, const Cell& cell, const PlacementOptions& options) {
   const bool with_proxy = options.reserve_proxy_memory && resource.memory_mb > 0;
   return {resource.memory_mb + (with_proxy ? cell.proxy_memory : 0), resource.disk_mb};
 }
 
-// What each instance of the same process, or each task, that is on a cell already adds to its score there.
+// Added to the score for each instance of the same process, or each task, already on the cell.
 inline constexpr double kLocalityPenalty = 1000;
 // Only a score below this wins.
 inline constexpr double kWorstScore = 1e20;
@@ -77,7 +77,7 @@ double lrp_score(const Cell& cell, const Room& room, const Demand& demand, std::
                  const PlacementOptions& options);
 double task_score(const Cell& cell, const Room& room, const Demand& demand, const PlacementOptions& options);
 
-// Which resources are short on every cell that was too full; finally the text of the placement error.
+// The resources that are short on every cell without room; yields the text of the placement error.
 struct Shortage {
   bool containers = true;
   bool disk = true;

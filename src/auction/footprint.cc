@@ -6,7 +6,7 @@ namespace rivera::auction {
 
 namespace {
 
-constexpr std::size_t kUsual = 4;  // most processes have no more instances
+constexpr std::size_t kUsual = 4;  // most processes have at most so many instances
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// Where the instances of one process are.
+// The cells that run instances of one process.
 #pragma once
 
 #include <cstdint>
@@ -7,31 +7,31 @@
 
 namespace rivera::auction {
 
-// Which pool a cell is in; and how large each pool is.
+// The pool of each cell, and the size of each pool.
 struct PoolMap {
   std::vector<std::size_t> pool_of_cell;
   std::vector<std::size_t> slot_of_cell;
   std::vector<std::size_t> pool_size;
 };
 
-// Counts the instances of one process by zone and by cell, kept as a short list while few cells hold any, as one number
-// a cell beyond that. Adding one is O(1) (the change of form: O(cells), once).
+// Counts the instances of one process by zone and by cell: as a short list while few cells hold any, else as one number
+// for each cell. Adding an instance is O(1); the one change of form is O(cells).
 class Footprint {
  public:
-  // Cells up to which the list is kept. Small enough to copy into an array for each search.
+  // The largest length of the list: small enough to copy into an array for each search.
   static constexpr std::size_t kNarrow = 32;
 
   Footprint(const PoolMap& pools, std::size_t zones);
 
-  // One more instance, or `count`, on a cell.
+  // Adds `count` instances on a cell.
   void add(std::size_t cell, std::size_t zone, std::uint32_t count = 1);
 
   std::uint64_t in_zone(std::size_t zone) const { return zones_[zone]; }
-  // A number that no cell of the pool is below; exact in the wide form.
+  // A lower bound of the counts in the pool; exact in the wide form.
   std::uint32_t least_in(std::size_t pool) const { return is_wide() ? least_[pool] : 0; }
 
-  // Counts by cell for the length of a search: `scratch`, all zeros and one a cell, lends its room to the narrow form
-  // and is given back with done().
+  // The counts by cell during a search. The narrow form uses `scratch`, which has a zero for each cell; done() restores
+  // it.
   const std::vector<std::uint32_t>& counts(std::vector<std::uint32_t>& scratch) const;
   void done(std::vector<std::uint32_t>& scratch) const;
 

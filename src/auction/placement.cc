@@ -33,7 +33,7 @@ class Scheduling {
 
  private:
   void place(const WorkItem& item) {
-    if (assignments_.empty()) return fail(item, std::string(kNobodyAnswered));
+    if (assignments_.empty()) return fail(item, std::string(kNoCellResponded));
     if (limit_ > 0 && starting_ >= limit_) return fail(item, std::string(kStartLimitReached));
     auto choice = chooser_.choose(item);
     if (!choice.cell) return fail(item, std::move(choice.error));

@@ -22,7 +22,7 @@ enum class By { kTrees, kScan, kReference };
 
 class Placement : public ::testing::TestWithParam<By> {
  protected:
-  // Places the work and keeps the result for the questions below.
+  // Places the work and keeps the result for the functions below.
   void place_all() {
     if (GetParam() == By::kReference) {
       testing::Reference reference(cells, lrps, tasks, options);
@@ -91,7 +91,7 @@ TEST_P(Placement, PrefersTheZoneWithFewerInstancesOfTheProcess) {
   cells = {a_cell("A", "A-zone").running("pg-1", 10, 10).running("pg-2", 10, 10),
            a_cell("B", "B-zone").running("pg-3", 10, 10)};
   EXPECT_EQ(place_one(an_lrp("pg-3", 1, 10, 10)), "A");
-  EXPECT_EQ(place_one(an_lrp("pg-4", 1, 10, 10)), "B") << "no zone holds it: the less used cell wins";
+  EXPECT_EQ(place_one(an_lrp("pg-4", 1, 10, 10)), "B") << "no zone has it: the less used cell wins";
 }
 
 TEST_P(Placement, CountsInstancesOfAZoneOnIncompatibleCellsToo) {
@@ -217,7 +217,7 @@ TEST_P(Placement, CountsIndicesFromZeroInEachZoneWhenBinPacking) {
   options.bin_pack_first_fit_weight = 1;
   cells = {a_cell("a5", "A-zone").with_index(5), a_cell("a9", "A-zone").with_index(9),
            a_cell("b0", "B-zone").with_index(0).running("x", 1, 1)};
-  EXPECT_EQ(place_one(an_lrp("pg", 0, 10, 10)), "a5") << "first of its zone, and emptier than b0";
+  EXPECT_EQ(place_one(an_lrp("pg", 0, 10, 10)), "a5") << "the first of its zone, and less used than b0";
 }
 
 TEST_P(Placement, PutsTasksOnTheCellWithTheFewestTasks) {
@@ -298,7 +298,7 @@ TEST_P(Placement, MatchesRequiredAndOptionalTags) {
   EXPECT_EQ(cell_for_tags({"r", "z"}), "");
   EXPECT_EQ(cell_for_tags({}), "");
   cells = {a_cell("A").with_optional_tags({"o"})};
-  EXPECT_EQ(cell_for_tags({}), "A") << "optional tags alone keep nobody out";
+  EXPECT_EQ(cell_for_tags({}), "A") << "optional tags alone exclude no item";
 }
 
 TEST_P(Placement, NeverLetsACellWithoutDiskWin) {

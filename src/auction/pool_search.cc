@@ -9,6 +9,7 @@
 #include "auction/constraints.h"
 #include "auction/fleet.h"
 #include "auction/footprint.h"
+#include "base/check.h"
 
 namespace rivera::auction {
 
@@ -30,7 +31,7 @@ std::vector<std::string> as_set(std::vector<std::string> list) {
   return list;
 }
 
-// One text for a constraint, the same for the same constraint only.
+// A unique text for each constraint.
 std::string key_of(const models::PlacementConstraint& constraint) {
   std::string key = constraint.root_fs;
   const auto append = [&key](const std::vector<std::string>& list) {
@@ -42,7 +43,7 @@ std::string key_of(const models::PlacementConstraint& constraint) {
   return key;
 }
 
-// An item in few bytes: a batch may hold a quarter of a million, which are visited in another order than they came.
+// A compact form of an item: a batch may have 250,000, which are visited in another order than they arrived in.
 struct Request {
   models::ContainerResource resource;
   std::uint32_t constraint = 0;  // position in PoolSearch::compatible_
@@ -75,6 +76,7 @@ class PoolSearch final : public CellChooser {
 
   void reserve(std::size_t cell, const WorkItem& item) override {
     const Request& request = request_of(item);
+    RIVERA_CHECK(cell < fleet_.cells.size(), "work is placed on a cell of the fleet");
     const Cell& facts = fleet_.cells[cell];
     Room& room = fleet_.rooms[cell];
     if (item.is_task) {
@@ -84,6 +86,7 @@ class PoolSearch final : public CellChooser {
       room.take(reserved(request.resource, facts, options_));
       footprints_[request.process].add(cell, facts.zone);
     }
+    RIVERA_CHECK(room.containers >= 0, "a cell gets no more containers than it has room for");
     pools_[map_.pool_of_cell[cell]].update(map_.slot_of_cell[cell]);
   }
 
@@ -135,7 +138,7 @@ class PoolSearch final : public CellChooser {
     return item.is_task ? tasks_[item.position].task.placement : lrps_[item.position].lrp.placement;
   }
 
-  // Numbers the processes and the constraints of the batch. Neighbours are mostly of one kind.
+  // Numbers the processes and the constraints of the batch. Adjacent items mostly have the same.
   void read_requests() {
     lrp_requests_.reserve(lrps_.size());
     for (const auto& [lrp, arrived] : lrps_) {
@@ -166,8 +169,8 @@ class PoolSearch final : public CellChooser {
     return last_constraint_number_ = found->second;
   }
 
-  // Counts what the cells hold of the processes in the batch: by looking each up, or by going through all that run,
-  // whichever is less work.
+  // Counts the instances on the cells for the processes in the batch: by looking up each process, or by a pass over
+  // everything that runs, whichever is cheaper.
   void fill_footprints() {
     std::size_t residents = 0;
     for (const auto& cell : snapshot_) residents += cell.processes.size();
@@ -201,7 +204,7 @@ class PoolSearch final : public CellChooser {
     for (auto& [zone, pools] : zones) compatible.zones.push_back({zone, std::move(pools)});
   }
 
-  // The zones with the fewest instances of the process first; those with equally many compete as one.
+  // The zones with the fewest instances of the process first; zones with equal counts are searched together.
   Best search_for_lrp(const Request& request, const Compatible& compatible) {
     const Footprint& footprint = footprints_[request.process];
     const auto& counts = footprint.counts(scratch_);

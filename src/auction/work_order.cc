@@ -7,11 +7,11 @@ namespace rivera::auction {
 
 namespace {
 
-// What an item is sorted by, beside each other: a batch may hold a quarter of a million.
+// The sort keys of an item, adjacent in memory: a batch may have 250,000 items.
 struct SortKey {
   std::int32_t index = 0;
   std::int32_t memory = 0;
-  std::size_t position = 0;  // last, so that equals keep their order
+  std::size_t position = 0;  // last, so that equal items keep their order
 
   bool operator<(const SortKey& other) const {
     if (index != other.index) return index < other.index;

@@ -1,4 +1,4 @@
-// In which order a batch is placed (docs/spec/locket-and-auction.md §4.3).
+// The order in which a batch is placed (docs/spec/locket-and-auction.md §4.3).
 #pragma once
 
 #include <cstddef>
@@ -16,8 +16,8 @@ struct WorkItem {
 };
 
 // One instance of everything first, then the tasks, then redundancy: the LRPs with index 0, largest memory first; all
-// tasks, largest memory first; the other LRPs by index, then memory. Equals keep the order they came in. Upstream's
-// oddity is kept: a batch without any index above 0 places its tasks first.
+// tasks, largest memory first; the other LRPs by index, then memory. Equal items keep their order of arrival. As
+// upstream, a batch without an index above 0 places its tasks first.
 std::vector<WorkItem> order_of_work(const std::vector<LRPAuction>& lrps, const std::vector<TaskAuction>& tasks);
 
 }  // namespace rivera::auction

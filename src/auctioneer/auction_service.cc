@@ -8,7 +8,7 @@
 namespace rivera::auctioneer {
 namespace {
 
-constexpr std::size_t kBodyLimit = 256u << 20;  // a quarter of a million tasks, with room to spare
+constexpr std::size_t kBodyLimit = 256u << 20;  // more than 250,000 tasks
 
 std::string trace_of(const net::HttpExchange& exchange) {
   return std::string(exchange.request().headers.get(base::kTraceHeader));
@@ -32,7 +32,7 @@ boost::json::value summary(const models::TaskStartRequest& request) {
 std::string guid_of(const models::LRPStartRequest& request) { return request.process_guid; }
 std::string guid_of(const models::TaskStartRequest& request) { return request.task.task_guid; }
 
-// Those that placement can work with.
+// The valid requests; logs and drops the others.
 template <typename Request>
 std::vector<Request> valid_ones(std::vector<Request> requests, std::string_view complaint, const base::Logger& logger) {
   std::erase_if(requests, [&](const Request& request) {

@@ -8,8 +8,8 @@
 
 namespace rivera::auctioneer {
 
-// POST /v1/lrps and POST /v1/tasks: reads start requests, drops the invalid ones with a line in the log, and hands the
-// others to the loop. Must outlive the server that uses its handler.
+// POST /v1/lrps and POST /v1/tasks: reads start requests, logs and drops the invalid ones, and submits the others to
+// the loop. Must outlive the server that uses its handler.
 class AuctionService {
  public:
   AuctionService(AuctionLoop& loop, AuctioneerProbe& probe, base::Logger logger);

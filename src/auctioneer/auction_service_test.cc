@@ -94,6 +94,7 @@ TEST(AuctionService, LogsEachRequestWithItsTrace) {
                             [&] { return bench.has_metric("auctioneer_auctioneer_lrp_auctions_started 1"); });
       },
       {}, std::chrono::seconds(20), logger);
+  EXPECT_TRUE(logger.flush());
   const std::string log = base::read_file(path);
   std::size_t from = 0;
   for (const std::string message :

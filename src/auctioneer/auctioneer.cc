@@ -2,6 +2,7 @@
 
 #include "auctioneer/auction_service.h"
 #include "auctioneer/auctions/auction_loop.h"
+#include "base/work/cancellation.h"
 #include "base/work/periodic.h"
 #include "base/work/task_group.h"
 #include "clients/locket/lock_keeper.h"
@@ -49,7 +50,7 @@ clients::LockKeeperOptions lock_options(const Config& config) {
   return options;
 }
 
-// Runs `make()`; if it throws, says under `name` what was wrong.
+// Runs `make()`; if it throws, logs the error under `name` and rethrows.
 template <typename Make>
 auto named(const base::Logger& logger, std::string_view name, Make make) {
   try {
@@ -86,7 +87,7 @@ class Auctioneer::Impl {
     debug_ = std::make_unique<net::DebugServer>(executor_, config_.debug_address, metrics_, logger_);
     tasks_.spawn("lock-held-metrics", base::repeat_every(config_.report_interval, [this] { probe_.report_lock(); }));
     tasks_.spawn("runtime-metrics", base::repeat_every(kRuntimeInterval, [this] { probe_.report_runtime(); }));
-    tasks_.spawn("auctioneer", be_active());
+    tasks_.spawn_critical("auctioneer", become_active());
     co_return;
   }
 
@@ -101,29 +102,28 @@ class Auctioneer::Impl {
   std::string address() const { return server_ ? server_->address() : ""; }
 
  private:
-  // A run from beginning to end; fails if it ever ends but by cancellation.
-  asio::awaitable<void> be_active() {
+  // Becomes active and stays so. Every end but cancellation is a failure.
+  asio::awaitable<void> become_active() {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
     std::string failure;
     try {
-      co_await find_locket();
+      co_await check_locket();
       co_await keeper_.acquire();
       probe_.lock_held(true);
-      tasks_.spawn("auctions", run_auctions());
+      tasks_.spawn_critical("auctions", run_auctions());
       serve();
       logger_.info("started");
       co_await keeper_.lost();
       failure = "lost lock";
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     fail(std::move(failure));
   }
 
-  // Says so at once if Locket is not there, instead of waiting for ever like one that waits for the lock.
-  asio::awaitable<void> find_locket() {
+  // Fails at once if Locket cannot be reached, instead of waiting for the lock without a limit.
+  asio::awaitable<void> check_locket() {
     std::string failure;
     try {
       co_await locket_.fetch(kLockKey);
@@ -144,13 +144,12 @@ class Auctioneer::Impl {
   }
 
   asio::awaitable<void> run_auctions() {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
     std::string failure;
     try {
       co_await loop_.run();
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     fail("the auctions ended: " + failure);

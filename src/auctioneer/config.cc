@@ -2,18 +2,45 @@
 
 #include <algorithm>
 
-#include "base/config/config.h"
-
 namespace rivera::auctioneer {
 namespace {
 
 constexpr auto kLongestStateRequest = std::chrono::seconds(60);
 
-std::chrono::nanoseconds read_timeout(const base::ConfigFile& file, std::string_view key,
-                                      std::chrono::nanoseconds if_zero) {
-  const auto value = file.duration(key, std::chrono::nanoseconds(0));
-  if (value.count() < 0) file.fail(key, "a duration of zero or more");
-  return value.count() == 0 ? if_zero : value;
+base::ConfigKeys own_keys() {
+  using namespace base;
+  const std::string pooled = "clients keep their connections and TLS sessions by themselves";
+  const std::string fixed = "the lock's time to live is 15s and it is renewed each second, as upstream";
+  return {
+      text_key("uuid"),
+      text_key("listen_address"),
+      text_key("ca_cert_file"),
+      text_key("server_cert_file"),
+      text_key("server_key_file"),
+      text_key("debug_address"),
+      text_key("bbs_address"),
+      text_key("bbs_ca_cert_file"),
+      text_key("bbs_client_cert_file"),
+      text_key("bbs_client_key_file"),
+      integer_key("bbs_client_session_cache_size").unused(pooled),
+      integer_key("bbs_max_idle_conns_per_host").unused(pooled),
+      text_key("rep_ca_cert"),
+      text_key("rep_client_cert"),
+      text_key("rep_client_key"),
+      integer_key("rep_client_session_cache_size").unused(pooled),
+      flag_key("rep_require_tls").unused("a cell with an https address is always called over TLS"),
+      integer_key("auction_runner_workers").between(1, 100'000),
+      duration_key("communication_timeout", std::chrono::seconds(10)).positive().with_zero_as_default(),
+      duration_key("cell_state_timeout", kLongestStateRequest).positive().with_zero_as_default(),
+      duration_key("report_interval", std::chrono::minutes(1)).positive().with_zero_as_default(),
+      duration_key("lock_ttl", std::chrono::seconds(15)).unused(fixed),
+      duration_key("lock_retry_interval", std::chrono::seconds(5)).unused(fixed),
+      flag_key("locks_locket_enabled", true).unused("Locket is always used"),
+      number_key("bin_pack_first_fit_weight"),
+      number_key("starting_container_weight"),
+      integer_key("starting_container_count_maximum"),
+      flag_key("reserve_proxy_memory", true),
+  };
 }
 
 double read_weight(const base::ConfigFile& file, std::string_view key) {
@@ -40,13 +67,19 @@ void read_placement(const base::ConfigFile& file, auction::PlacementOptions& opt
   options.bin_pack_first_fit_weight = read_weight(file, "bin_pack_first_fit_weight");
   options.starting_container_weight = read_weight(file, "starting_container_weight");
   options.starting_container_count_maximum = file.integer("starting_container_count_maximum");
-  options.reserve_proxy_memory = file.flag("reserve_proxy_memory", true);
+  options.reserve_proxy_memory = file.flag("reserve_proxy_memory");
 }
 
 }  // namespace
 
+const base::ConfigKeys& config_keys() {
+  static const base::ConfigKeys keys =
+      base::joined_keys({own_keys(), clients::locket_client_keys(), clients::loggregator_keys(), base::log_keys()});
+  return keys;
+}
+
 Config load_config(const std::string& path) {
-  const auto file = base::ConfigFile::load(path);
+  const auto file = base::ConfigFile::load(path, config_keys());
   Config config;
   config.uuid = file.text("uuid");
   if (config.uuid.empty()) file.fail("uuid", "a name of this instance (invalid-uuid)");
@@ -59,16 +92,17 @@ Config load_config(const std::string& path) {
   config.rep_tls = read_tls(file, "rep_client_cert", "rep_client_key", "rep_ca_cert");
   config.locket = clients::read_locket_client_options(file);
 
-  const auto workers = file.integer("auction_runner_workers", 0);
-  if (workers < 1 || workers > 100'000) file.fail("auction_runner_workers", "a number from 1 to 100000");
-  config.workers = static_cast<std::size_t>(workers);
-  config.communication_timeout = read_timeout(file, "communication_timeout", config.communication_timeout);
-  config.cell_state_timeout = std::min<std::chrono::nanoseconds>(
-      read_timeout(file, "cell_state_timeout", kLongestStateRequest), kLongestStateRequest);
+  // The default of zero is refused, as upstream refuses it.
+  if (file.integer("auction_runner_workers") < 1) file.fail("auction_runner_workers", "a number from 1 to 100000");
+  config.workers = file.count<std::size_t>("auction_runner_workers");
+  config.communication_timeout = file.duration("communication_timeout");
+  config.cell_state_timeout =
+      std::min<std::chrono::nanoseconds>(file.duration("cell_state_timeout"), kLongestStateRequest);
   read_placement(file, config.placement);
-  config.report_interval = read_timeout(file, "report_interval", config.report_interval);
+  config.report_interval = file.duration("report_interval");
   config.log = base::read_log_settings(file);
   config.loggregator = clients::read_loggregator_options(file);
+  config.notices = file.notices();
   return config;
 }
 

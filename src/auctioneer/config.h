@@ -5,6 +5,7 @@
 #include <string>
 
 #include "auction/placement.h"
+#include "base/config/config.h"
 #include "base/log/log_settings.h"
 #include "clients/locket/locket_client.h"
 #include "clients/loggregator_client.h"
@@ -23,22 +24,26 @@ struct Config {
   net::TlsFiles rep_tls;
   clients::LocketClientOptions locket;
 
-  std::size_t workers = 1000;  // requests to cells at the same time
+  std::size_t workers = 1000;  // concurrent requests to cells
   std::chrono::nanoseconds communication_timeout =
       std::chrono::seconds(10);                                            // calls to the BBS, and work sent to cells
-  std::chrono::nanoseconds cell_state_timeout = std::chrono::seconds(10);  // asking a cell for its state
+  std::chrono::nanoseconds cell_state_timeout = std::chrono::seconds(10);  // of a request for a cell's state
   auction::PlacementOptions placement;
 
   std::chrono::nanoseconds report_interval = std::chrono::minutes(1);
   base::LogSettings log;
   clients::LoggregatorOptions loggregator;
+  base::ConfigNotices notices;  // to be logged at start
 };
+
+// Every key that upstream knows, and ours.
+const base::ConfigKeys& config_keys();
 
 // Throws base::ConfigError.
 //
 // Weights and the limit of starting containers have no built-in defaults: an absent key is zero. A timeout of zero,
-// which means none upstream, is a minute here, and so is one above it for states, so that a connection that stays open
-// cannot hold up the auctions for ever (§9 no. 6).
+// which means no timeout upstream, is a minute here, which is also the maximum of the state timeout: a connection that
+// stays open must not block the auctions (§9 no. 6).
 Config load_config(const std::string& path);
 
 }  // namespace rivera::auctioneer

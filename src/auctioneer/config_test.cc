@@ -2,10 +2,13 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/config/config.h"
 #include "base/files.h"
+#include "base/testing/config_walk.h"
+#include "base/testing/fields.h"
 
 namespace rivera::auctioneer {
 namespace {
@@ -13,21 +16,41 @@ namespace {
 using namespace std::chrono_literals;
 namespace json = boost::json;
 
-class ConfigTest : public ::testing::Test {
- protected:
-  Config load(const json::object& changes = {}) {
-    json::object values = json::parse(R"({
+// Every member but the notices.
+std::string read_as(const Config& c) {
+  return base::testing::fields(c.uuid, c.listen_address, c.server_tls, c.debug_address, c.bbs_address, c.bbs_tls,
+                               c.rep_tls, c.locket, c.workers, c.communication_timeout, c.cell_state_timeout,
+                               c.placement, c.report_interval, c.log, c.loggregator);
+}
+
+const json::object kRequired = json::parse(R"({
       "uuid": "auctioneer-1", "listen_address": "127.0.0.1:9016",
       "bbs_address": "https://bbs:8889", "auction_runner_workers": 1000,
       "ca_cert_file": "ca", "server_cert_file": "cert", "server_key_file": "key",
       "bbs_ca_cert_file": "bca", "bbs_client_cert_file": "bcert", "bbs_client_key_file": "bkey",
       "rep_ca_cert": "rca", "rep_client_cert": "rcert", "rep_client_key": "rkey",
       "locket_address": "locket:8891", "locket_ca_cert_file": "lca", "locket_client_cert_file": "lcert",
-      "locket_client_key_file": "lkey", "communication_timeout": "7s", "cell_state_timeout": "1s",
-      "starting_container_weight": 0.25, "starting_container_count_maximum": 200, "locks_locket_enabled": true
-    })")
-                              .as_object();
+      "locket_client_key_file": "lkey"})")
+                                   .as_object();
+const json::object kWhole = [] {
+  json::object values = kRequired;
+  values["communication_timeout"] = "7s";
+  values["cell_state_timeout"] = "1s";
+  values["starting_container_weight"] = 0.25;
+  values["starting_container_count_maximum"] = 200;
+  values["locks_locket_enabled"] = true;
+  return values;
+}();
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  Config load(const json::object& changes = {}) {
+    json::object values = kWhole;
     for (const auto& change : changes) values[change.key()] = change.value();
+    return load_whole(values);
+  }
+
+  Config load_whole(const json::object& values) {
     const auto path = directory_.path() / "config.json";
     base::write_file_atomically(path, json::serialize(values));
     return load_config(path.string());
@@ -78,6 +101,32 @@ TEST_F(ConfigTest, WantsAllTlsFilesOrNone) {
   EXPECT_NE(complaint({{"server_key_file", ""}}).find("invalid-tls-config"), std::string::npos);
   const auto config = load({{"ca_cert_file", ""}, {"server_cert_file", ""}, {"server_key_file", ""}});
   EXPECT_TRUE(config.server_tls.empty());
+}
+
+TEST_F(ConfigTest, EachKeyDoesWhatItsTableSays) {
+  const json::object sending = {
+      {"loggregator",
+       {{"loggregator_ca_path", "ca"}, {"loggregator_cert_path", "cert"}, {"loggregator_key_path", "key"}}}};
+  base::testing::ConfigWalk walk;
+  walk.keys = config_keys();
+  walk.base = kRequired;
+  walk.load = [this](const json::object& values) {
+    const Config config = load_whole(values);
+    return base::testing::LoadedConfig{read_as(config), config.notices};
+  };
+  walk.samples = {{"cell_state_timeout", "5s"}, {"loggregator.loggregator_use_v2_api", false}};
+  walk.contexts = {{"loggregator.loggregator_use_v2_api", sending},
+                   {"loggregator.loggregator_ca_path", sending},
+                   {"loggregator.loggregator_cert_path", sending},
+                   {"loggregator.loggregator_key_path", sending}};
+  walk.with_derived_default = {"loggregator.loggregator_use_v2_api"};
+  EXPECT_THAT(base::testing::walk_config(walk), ::testing::IsEmpty());
+}
+
+TEST_F(ConfigTest, KnowsEveryKeyOfTheSpecification) {
+  const auto named = base::testing::keys_in_specification("locket-and-auction.md", "### 2.4 ");
+  EXPECT_GT(named.size(), 30u);
+  EXPECT_THAT(base::testing::keys_missing(named, config_keys()), ::testing::IsEmpty());
 }
 
 }  // namespace

@@ -1,10 +1,7 @@
 // The program itself beside a real Locket: standing by, taking over, losing the lock, bad configurations.
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -14,11 +11,11 @@
 #include "base/files.h"
 #include "base/process/subprocess.h"
 #include "base/testing/places.h"
+#include "base/testing/test_program.h"
+#include "base/testing/test_run.h"
 #include "clients/auctioneer_client.h"
 #include "clients/locket/locket_client.h"
 #include "net/testing/test_certificates.h"
-
-extern char** environ;
 
 namespace rivera::auctioneer {
 namespace {
@@ -28,65 +25,9 @@ using namespace std::chrono_literals;
 
 const std::string kBinaries = base::bin_dir() + "/";
 
-// A program running until it is ended, and its log.
-class Process {
- public:
-  Process(const std::string& name, const std::string& config_path) : name_(name) {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
-    output_.reset(ends[0]);
-    base::UniqueFd writing(ends[1]);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, writing.get(), 1);
-    std::string program = kBinaries + name, flag = "-config", path = config_path;
-    char* const argv[] = {program.data(), flag.data(), path.data(), nullptr};
-    const int failed = posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0) throw std::runtime_error("cannot run " + program);
-  }
-  ~Process() {
-    if (pid_ <= 0) return;
-    kill(pid_, SIGKILL);
-    wait();
-  }
-
-  // Reads the log until `message` comes; gives its data. Throws if the program ends before.
-  json::object wait_for(const std::string& message) {
-    for (;;) {
-      const auto line_end = log_.find('\n');
-      if (line_end == std::string::npos) {
-        read_more();
-        continue;
-      }
-      const auto line = json::parse(log_.substr(0, line_end)).as_object();
-      log_.erase(0, line_end + 1);
-      if (line.at("message").as_string() == message) return line.at("data").as_object();
-    }
-  }
-
-  void send(int signal) const { kill(pid_, signal); }
-  // Its exit status, or -signal.
-  int wait() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-
- private:
-  void read_more() {
-    char buffer[4096];
-    const auto count = read(output_.get(), buffer, sizeof buffer);
-    if (count <= 0) throw std::runtime_error(name_ + " ended");
-    log_.append(buffer, static_cast<std::size_t>(count));
-  }
-
-  std::string name_;
-  pid_t pid_ = 0;
-  base::UniqueFd output_;
-  std::string log_;
-};
+base::TestProgram start(const std::string& name, const std::string& config_path) {
+  return base::TestProgram({kBinaries + name, "-config", config_path});
+}
 
 std::string free_address() {
   base::UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -109,7 +50,7 @@ class AuctioneerProcess : public ::testing::Test {
                                  {"key_file", files.key_file},
                                  {"database_driver", "sqlite3"},
                                  {"database_connection_string", (directory_.path() / "locket.db").string()}};
-    locket_ = std::make_unique<Process>("locket", write("locket.json", config));
+    locket_ = std::make_unique<base::TestProgram>(start("locket", write("locket.json", config)));
     locket_->wait_for("locket.started");
   }
 
@@ -119,7 +60,7 @@ class AuctioneerProcess : public ::testing::Test {
     return path.string();
   }
 
-  // Every auctioneer listens on the same address, as one after the other may.
+  // All auctioneers use the same address, since only the active one listens.
   std::string config_of(const std::string& uuid, const json::object& changes = {}) {
     const auto& files = certificates_.server();
     json::object config = {{"uuid", uuid},
@@ -140,10 +81,10 @@ class AuctioneerProcess : public ::testing::Test {
     return write(uuid + ".json", config);
   }
 
-  // Whether an auctioneer takes requests in.
+  // Whether an auctioneer accepts requests.
   bool serves() {
     bool accepted = false;
-    testing::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
       clients::AuctioneerClientOptions options;
       options.url = "https://" + address_;
       options.tls = certificates_.client();
@@ -158,9 +99,9 @@ class AuctioneerProcess : public ::testing::Test {
     return accepted;
   }
 
-  // Takes the lock away from `owner`, as if it had been away for long.
+  // Takes the lock from `owner`, as if it had expired.
   void usurp_lock(const std::string& owner) {
-    testing::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
       clients::LocketClientOptions options;
       options.address = locket_address_;
       options.tls = certificates_.client();
@@ -176,14 +117,14 @@ class AuctioneerProcess : public ::testing::Test {
   net::TestCertificates certificates_;
   std::string locket_address_ = free_address();
   std::string address_ = free_address();
-  std::unique_ptr<Process> locket_;
+  std::unique_ptr<base::TestProgram> locket_;
 };
 
 TEST_F(AuctioneerProcess, StandsByWithoutListeningAndTakesOverWhenTheActiveOneEnds) {
-  Process first("auctioneer", config_of("first"));
+  base::TestProgram first = start("auctioneer", config_of("first"));
   first.wait_for("auctioneer.started");
-  EXPECT_TRUE(serves()) << "even without a BBS";
-  Process second("auctioneer", config_of("second"));
+  EXPECT_TRUE(serves()) << "does not depend on the BBS";
+  base::TestProgram second = start("auctioneer", config_of("second"));
   const auto waiting = second.wait_for("auctioneer.lock.failed-to-acquire-lock");
   EXPECT_EQ(waiting.at("lock-owner").as_string(), "first");
 
@@ -197,7 +138,7 @@ TEST_F(AuctioneerProcess, StandsByWithoutListeningAndTakesOverWhenTheActiveOneEn
 }
 
 TEST_F(AuctioneerProcess, EndsWithStatusOneWhenItLosesTheLock) {
-  Process process("auctioneer", config_of("first"));
+  base::TestProgram process = start("auctioneer", config_of("first"));
   process.wait_for("auctioneer.started");
   usurp_lock("first");
   process.wait_for("auctioneer.exited-with-failure");
@@ -206,8 +147,8 @@ TEST_F(AuctioneerProcess, EndsWithStatusOneWhenItLosesTheLock) {
 }
 
 TEST_F(AuctioneerProcess, EndsAtOnceWhileItStandsBy) {
-  usurp_lock("nobody");
-  Process process("auctioneer", config_of("first"));
+  usurp_lock("unknown");
+  base::TestProgram process = start("auctioneer", config_of("first"));
   process.wait_for("auctioneer.lock.failed-to-acquire-lock");
   EXPECT_FALSE(serves());
   process.send(SIGTERM);
@@ -216,7 +157,7 @@ TEST_F(AuctioneerProcess, EndsAtOnceWhileItStandsBy) {
 
 TEST_F(AuctioneerProcess, RefusesAKeyThatIsNotItsCertificates) {
   const auto other = certificates_.issue({});
-  Process process("auctioneer", config_of("first", {{"server_key_file", other.key_file}}));
+  base::TestProgram process = start("auctioneer", config_of("first", {{"server_key_file", other.key_file}}));
   process.wait_for("auctioneer.invalid-tls-config");
   EXPECT_NE(process.wait(), 0);
 }

@@ -1,4 +1,4 @@
-// The clock for leases: it never jumps, and goes on while the machine sleeps.
+// The clock for leases: it never jumps, and counts while the machine sleeps.
 #pragma once
 
 #include <chrono>

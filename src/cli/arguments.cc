@@ -157,6 +157,11 @@ long Arguments::integer(std::string_view name) const {
   return out;
 }
 
+std::chrono::seconds Arguments::seconds(std::string_view name) const {
+  return given(name) ? std::chrono::ceil<std::chrono::seconds>(base::parse_go_duration(text(name)))
+                     : std::chrono::seconds(0);
+}
+
 bool Arguments::boolean(std::string_view name) const { return given(name) && parse_go_boolean(text(name)); }
 
 bool Arguments::has_word(std::string_view word) const {

@@ -1,6 +1,7 @@
 // A command line as cfdot's parser reads it (docs/spec/access-and-tools.md §4.1).
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -38,6 +39,9 @@ class Arguments {
   std::string text(std::string_view name) const;
   // 0 if it was not given.
   long integer(std::string_view name) const;
+  // Of a duration: whole seconds, rounded up, so that a part of a second is not 0, which often means no limit. 0 if it
+  // was not given.
+  std::chrono::seconds seconds(std::string_view name) const;
   bool boolean(std::string_view name) const;
   // The words as typed, for rules about spelling.
   bool has_word(std::string_view word) const;

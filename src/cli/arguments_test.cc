@@ -30,6 +30,34 @@ TEST(Arguments, TakesFlagsAnywhereAndInEverySpelling) {
   EXPECT_FALSE(arguments.given("skipCertVerify"));
 }
 
+TEST(Arguments, AnEmptyValueSwallowsNothing) {
+  const auto arguments = Arguments::parse({"--domain=", "-d=", "--index=1", "word"}, kFlags);
+  EXPECT_TRUE(arguments.given("domain"));
+  EXPECT_EQ(arguments.text("domain"), "");
+  EXPECT_EQ(arguments.integer("index"), 1);
+  EXPECT_EQ(arguments.positional(), std::vector<std::string>{"word"});
+}
+
+TEST(Arguments, RoundsAPartOfASecondUp) {
+  const auto seconds = [](const char* text) { return Arguments::parse({"-t", text}, kFlags).seconds("ttl").count(); };
+  EXPECT_EQ(seconds("0.5s"), 1) << "0 would mean without end";
+  EXPECT_EQ(seconds("1500ms"), 2);
+  EXPECT_EQ(seconds("2s"), 2);
+  EXPECT_EQ(seconds("0s"), 0);
+  EXPECT_EQ(Arguments::parse({}, kFlags).seconds("ttl").count(), 0);
+}
+
+TEST(SetDomain, RefusesATtlThatTheMessageCannotHold) {
+  const Command* command = find_command("set-domain");
+  ASSERT_NE(command, nullptr);
+  const auto check = [&](const char* ttl) {
+    command->check(Arguments::parse({"cf-apps", "-t", ttl}, command->all_flags()));
+  };
+  EXPECT_NO_THROW(check("4294967295s"));
+  EXPECT_THROW(check("4294967296s"), UsageError);
+  EXPECT_THROW(check("-1s"), UsageError);
+}
+
 TEST(Arguments, EverythingAfterTwoDashesIsPositional) {
   const auto arguments = Arguments::parse({"--", "-d", "--nope"}, kFlags);
   EXPECT_EQ(arguments.positional(), (std::vector<std::string>{"-d", "--nope"}));

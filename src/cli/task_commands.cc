@@ -1,4 +1,7 @@
 // cfdot's commands about tasks and domains.
+#include <cstdint>
+#include <limits>
+
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
@@ -39,10 +42,11 @@ void check_create(const Arguments& arguments) {
 }
 
 std::chrono::seconds ttl_of(const Arguments& arguments) {
-  if (!arguments.given("ttl")) return std::chrono::seconds(0);
-  const auto ttl = base::parse_go_duration(arguments.text("ttl"));
-  if (ttl.count() < 0) throw UsageError("ttl is negative");
-  return std::chrono::duration_cast<std::chrono::seconds>(ttl);
+  const std::string text = arguments.text("ttl");
+  if (!text.empty() && base::parse_go_duration(text).count() < 0) throw UsageError("ttl is negative");
+  const std::chrono::seconds ttl = arguments.seconds("ttl");
+  if (ttl.count() > std::numeric_limits<std::uint32_t>::max()) throw UsageError("ttl is too long");
+  return ttl;
 }
 
 void check_set_domain(const Arguments& arguments) {

@@ -6,7 +6,7 @@
 #include "base/work/wait.h"
 #include "models/errors.h"
 #include "models/forms/wire.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 
 namespace rivera::clients {
 namespace {

@@ -59,44 +59,63 @@ std::string cut_to_a_line(const std::string& text) {
 }
 
 void read_address(const base::ConfigFile& file, LoggregatorOptions& options) {
-  const std::int64_t port = file.integer("loggregator_api_port");
-  if (port < 0 || port > 65535) file.fail("loggregator_api_port", "a port");
   const std::string host = file.text("loggregator_api_host");
   const bool is_ipv6 = host.find(':') != std::string::npos;
-  options.address = fmt::format("{}:{}",
-                                is_ipv6        ? "[" + host + "]"
-                                : host.empty() ? "127.0.0.1"
-                                               : host,
-                                port == 0 ? kDefaultPort : port);
+  options.address = fmt::format("{}:{}", is_ipv6 ? "[" + host + "]" : host, file.integer("loggregator_api_port"));
 }
 
 void read_batching(const base::ConfigFile& file, LoggregatorOptions& options) {
-  const std::int64_t size = file.integer("loggregator_batch_max_size");
-  if (size < 0 || size > 10'000) file.fail("loggregator_batch_max_size", "a number from 0 to 10000");
-  if (size > 0) options.batch_max_size = static_cast<std::size_t>(size);
-  const auto interval = file.duration("BatchFlushInterval", 0ns);
-  if (interval < 0ns || interval > 1h) file.fail("BatchFlushInterval", "nanoseconds, an hour at most");
-  if (interval > 0ns) options.batch_flush_interval = interval;
+  options.batch_max_size = file.count<std::size_t>("loggregator_batch_max_size");
+  options.batch_flush_interval = file.duration("BatchFlushInterval");
 }
 
 void read_identity(const base::ConfigFile& file, LoggregatorOptions& options) {
   options.origin = file.text("loggregator_job_origin");
   options.source_id = file.text("loggregator_source_id");
   options.instance_id = file.text("loggregator_instance_id");
-  for (const char* unused :
-       {"loggregator_job_deployment", "loggregator_job_name", "loggregator_job_index", "loggregator_job_ip"}) {
-    file.text(unused);  // of the right type, and no more: upstream has no use for it either
-  }
 }
 
 }  // namespace
+
+base::ConfigKeys loggregator_keys() {
+  using namespace base;
+  const LoggregatorOptions defaults;
+  const std::string no_use = "upstream has no use for it either";
+  return {section_key(
+      "loggregator",
+      {flag_key("loggregator_use_v2_api"), text_key("loggregator_api_host", "127.0.0.1").with_zero_as_default(),
+       port_key("loggregator_api_port", kDefaultPort).with_zero_as_default(), text_key("loggregator_ca_path"),
+       text_key("loggregator_cert_path"), text_key("loggregator_key_path"),
+       text_key("loggregator_job_deployment").unused(no_use), text_key("loggregator_job_name").unused(no_use),
+       text_or_number_key("loggregator_job_index").unused(no_use), text_key("loggregator_job_ip").unused(no_use),
+       text_key("loggregator_job_origin"), text_key("loggregator_source_id"), text_key("loggregator_instance_id"),
+       integer_key("loggregator_batch_max_size", static_cast<std::int64_t>(defaults.batch_max_size))
+           .between(1, 10'000)
+           .with_zero_as_default(),
+       duration_key("BatchFlushInterval", defaults.batch_flush_interval)
+           .at_least(1ns)
+           .at_most(1h)
+           .with_zero_as_default(),
+       texts_key("loggregator_app_metric_exclusion_filter").unused("only the rep sends metrics of applications")})};
+}
+
+base::ConfigKeys loggregator_keys_without_effect(const std::string& reason) {
+  base::ConfigKeys keys = loggregator_keys();
+  for (base::ConfigKey& key : keys[0].children) {
+    // What turns sending on: the switch, or, in newer configurations, a certificate.
+    const bool is_switch = key.name == "loggregator_use_v2_api" || key.name == "loggregator_cert_path";
+    key.effect = is_switch ? base::KeyEffect::kNotBuilt : base::KeyEffect::kUnused;
+    key.reason = reason;
+  }
+  return keys;
+}
 
 LoggregatorOptions read_loggregator_options(const base::ConfigFile& config) {
   const base::ConfigFile file = config.section("loggregator");
   LoggregatorOptions options;
   options.tls = {file.text("loggregator_cert_path"), file.text("loggregator_key_path"),
                  file.text("loggregator_ca_path")};
-  options.is_enabled = file.flag("loggregator_use_v2_api", !options.tls.empty());
+  options.is_enabled = file.has("loggregator_use_v2_api") ? file.flag("loggregator_use_v2_api") : !options.tls.empty();
   read_address(file, options);
   read_batching(file, options);
   read_identity(file, options);

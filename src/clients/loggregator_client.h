@@ -13,7 +13,8 @@
 
 namespace rivera::base {
 class ConfigFile;
-}
+struct ConfigKey;
+}  // namespace rivera::base
 
 namespace rivera::clients {
 
@@ -27,6 +28,12 @@ struct LoggregatorOptions {
   std::size_t batch_max_size = 100;  // envelopes
   std::chrono::nanoseconds batch_flush_interval = std::chrono::milliseconds(100);
 };
+
+// The key `loggregator` for the table of a component, and its keys.
+std::vector<base::ConfigKey> loggregator_keys();
+
+// The same for a component that sends nothing to Loggregator; `reason` says so.
+std::vector<base::ConfigKey> loggregator_keys_without_effect(const std::string& reason);
 
 // Reads the object `loggregator` of a component's configuration (docs/spec/loggregator.md §7.1). Sending is off without
 // it, with `loggregator_use_v2_api` false, and where neither that key nor a certificate is given

@@ -199,14 +199,14 @@ TEST_F(LoggregatorTest, NamesTheFileThatIsMissing) {
 }
 
 LoggregatorOptions read(const json::object& object) {
-  return read_loggregator_options(base::ConfigFile("file", {{"loggregator", object}}));
+  return read_loggregator_options(base::ConfigFile("file", {{"loggregator", object}}, loggregator_keys()));
 }
 
 const json::object kPaths = {
     {"loggregator_ca_path", "ca"}, {"loggregator_cert_path", "cert"}, {"loggregator_key_path", "key"}};
 
 TEST(LoggregatorOptions, AreOffUnlessAskedForOrCertified) {
-  EXPECT_FALSE(read_loggregator_options(base::ConfigFile("file", {})).is_enabled);
+  EXPECT_FALSE(read_loggregator_options(base::ConfigFile("file", {}, loggregator_keys())).is_enabled);
   EXPECT_FALSE(read({}).is_enabled);
   EXPECT_TRUE(read(kPaths).is_enabled) << "newer configurations have no switch";
   json::object switched_off = kPaths;

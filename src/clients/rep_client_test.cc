@@ -1,10 +1,8 @@
 #include "clients/rep_client.h"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/strand.hpp>
 #include <gtest/gtest.h>
 
+#include "base/testing/test_run.h"
 #include "base/work/wait.h"
 #include "clients/auctioneer_client.h"
 #include "net/http/http_server.h"
@@ -16,17 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-void run(std::function<asio::awaitable<void>(asio::any_io_executor)> body) {
-  asio::io_context io;
-  std::exception_ptr failure;
-  auto work = [&]() -> asio::awaitable<void> {
-    auto executor = co_await asio::this_coro::executor;
-    co_await base::within(30s, "the test", body(executor));
-  };
-  asio::co_spawn(asio::make_strand(io), work(), [&](std::exception_ptr e) { failure = e; });
-  io.run();
-  if (failure) std::rethrow_exception(failure);
-}
+using base::run;
 
 // Answers each request with the next of `answers` and keeps what it was asked.
 class ScriptedServer {

@@ -8,13 +8,13 @@
 
 #include "base/bytes.h"
 #include "base/testing/places.h"
+#include "base/testing/test_run.h"
 #include "base/work/task_group.h"
 #include "clients/auctioneer_client.h"
 #include "clients/bbs_client.h"
 #include "clients/garden/garden_client.h"
 #include "clients/rep_client.h"
 #include "net/http/http_server.h"
-#include "net/testing/test_run.h"
 
 namespace rivera::clients {
 namespace {
@@ -96,7 +96,7 @@ Recorded recorded_events() {
 TEST(UpstreamFraming, IsReadByTheBbsClient) {
   const Recorded recorded = recorded_events();
   ASSERT_GT(recorded.events.size(), 10u);
-  net::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     models::DomainsResponse domains;
     for (int i = 0; i < 100; ++i) domains.add_domains("domain-" + std::to_string(i));
     ChunkingServer server(executor, {{"/v1/domains/list", {"application/x-protobuf", domains.SerializeAsString()}},
@@ -120,7 +120,7 @@ TEST(UpstreamFraming, IsReadByTheBbsClient) {
 }
 
 TEST(UpstreamFraming, IsReadByTheClientsOfCellsAuctioneerAndGarden) {
-  net::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     ChunkingServer server(executor,
                           {{"/state", {"application/json", "{\"cell_id\":\"" + std::string(100, 'c') + "\"}"}},
                            {"/v1/lrps", {"application/json", std::string(100, ' ') + "{}", 202}},
@@ -164,7 +164,7 @@ class StoppedBbs {
 };
 
 TEST(BbsClient, NoticesThatTheServerOfAQuietEventStreamHasStopped) {
-  net::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     StoppedBbs bbs(executor);
     base::TaskGroup group(executor, base::Logger("test"));
     group.spawn("stream", bbs.begin_stream());
@@ -188,7 +188,7 @@ TEST(BbsClient, NoticesThatTheServerOfAQuietEventStreamHasStopped) {
 }
 
 TEST(BbsClient, KeepsAQuietEventStreamWhoseServerAnswers) {
-  net::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     base::Condition pinged(executor);
     int pings = 0;
     net::HttpServerOptions server_options;

@@ -60,7 +60,7 @@ void add_cgroups(std::vector<std::string>& out, const Settings& settings) {
 
 void end_processes(const Settings& settings) {
   if (const auto pid = read_pid_file(settings.supervisor_pid_file())) terminate_processes({*pid}, kSupervisorGrace);
-  // Only a supervisor that was killed leaves any.
+  // There are some only if the supervisor was killed.
   std::vector<pid_t> pids;
   for (const Component& component : components(settings)) {
     const auto file = settings.run_dir() / (component.name + ".pid");

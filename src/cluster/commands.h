@@ -23,7 +23,7 @@ int up(const std::filesystem::path& bin_dir, const std::filesystem::path& var_di
 int down(const std::filesystem::path& var_dir);
 int show_status(const std::filesystem::path& var_dir, bool as_json);
 int show_logs(const std::filesystem::path& var_dir, const std::string& name, bool follow, int lines);
-// Runs the supervisor until it is told to stop.
+// Runs the supervisor until a signal stops it.
 int supervise(const std::filesystem::path& var_dir);
 
 }  // namespace rivera::cluster

@@ -50,8 +50,9 @@ std::string read_from(int fd, off_t offset, std::size_t size) {
   return out;
 }
 
-// Where the last `lines` lines begin.
+// Where the last `lines` lines begin; `size` if there are to be none.
 off_t tail_offset(int fd, off_t size, int lines) {
+  if (lines <= 0) return size;
   int seen = 0;
   for (off_t end = size; end > 0;) {
     const off_t begin = std::max<off_t>(0, end - static_cast<off_t>(kBlock));
@@ -65,14 +66,21 @@ off_t tail_offset(int fd, off_t size, int lines) {
   return 0;
 }
 
-off_t print_rest(int fd, off_t offset) {
-  for (;;) {
-    const std::string block = read_from(fd, offset, kBlock);
-    if (block.empty()) return offset;
-    print(block);
-    offset += static_cast<off_t>(block.size());
+// Prints a log from an offset on. What goes to a terminal is plain text: applications write their own logs.
+class LogPrinter {
+ public:
+  off_t print_rest(int fd, off_t offset) {
+    for (;;) {
+      const std::string block = read_from(fd, offset, kBlock);
+      if (block.empty()) return offset;
+      print(is_terminal() ? plain_.take(block) : block);
+      offset += static_cast<off_t>(block.size());
+    }
   }
-}
+
+ private:
+  PlainText plain_;
+};
 
 }  // namespace
 
@@ -82,12 +90,13 @@ int show_logs(const fs::path& var_dir, const std::string& name, bool follow, int
   const base::UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) throw Problem("cannot read " + file.string());
   off_t offset = tail_offset(fd.get(), ::lseek(fd.get(), 0, SEEK_END), lines);
-  offset = print_rest(fd.get(), offset);
+  LogPrinter printer;
+  offset = printer.print_rest(fd.get(), offset);
   while (follow) {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     const off_t size = ::lseek(fd.get(), 0, SEEK_END);
     if (size < offset) offset = 0;  // it was rotated
-    offset = print_rest(fd.get(), offset);
+    offset = printer.print_rest(fd.get(), offset);
   }
   return 0;
 }

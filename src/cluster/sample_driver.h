@@ -7,8 +7,8 @@
 namespace rivera::cluster {
 
 // Desires the sample application unless it is there, waits until every instance runs and answers through the router,
-// runs the sample task and prints its result. Progress is printed. Throws Problem if something does not come about in
-// time.
+// runs the sample task and prints its result. Progress is printed. Throws Problem if a step takes too
+// long.
 asio::awaitable<void> bring_up_sample(Settings settings);
 
 }  // namespace rivera::cluster

@@ -5,6 +5,7 @@
 #include <boost/json/value_from.hpp>
 #include <fmt/format.h>
 
+#include "cluster/settings/terminal.h"
 #include "cluster/status.h"
 
 namespace rivera::cluster {
@@ -13,8 +14,16 @@ namespace {
 namespace json = boost::json;
 using Row = std::vector<std::string>;
 
-// Columns as wide as their widest cell, two spaces apart; the first row is the heading.
-std::string table(const std::vector<Row>& rows) {
+// Columns as wide as their widest cell, two spaces apart; the first row is the heading. Names, results and problems
+// come from applications: they are printed as plain text on one line.
+std::string table(std::vector<Row> rows) {
+  for (Row& row : rows) {
+    for (std::string& cell : row) {
+      cell = plain_text(cell);
+      std::ranges::replace_if(
+          cell, [](char c) { return c == '\n' || c == '\t'; }, ' ');
+    }
+  }
   std::vector<std::size_t> widths;
   for (const Row& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));

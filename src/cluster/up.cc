@@ -1,5 +1,6 @@
 // ./run: from nothing, or from whatever there is, to a cluster whose sample application serves.
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <unistd.h>
 
@@ -32,7 +33,8 @@ using std::chrono::seconds;
 constexpr seconds kHealthyLimit{90};
 constexpr int kRestartsThatMeanFailure = 8;
 
-// What the command line asks for on top of what the last ./run had.
+// The settings of the last ./run, changed by those of the command line. Throws base::ConfigError before anything else
+// happens if one is bad.
 Settings effective_settings(const fs::path& bin_dir, const fs::path& var_dir, const UpOptions& options) {
   Settings settings;
   settings.var_dir = var_dir;
@@ -40,10 +42,11 @@ Settings effective_settings(const fs::path& bin_dir, const fs::path& var_dir, co
   settings.bin_dir = bin_dir;
   settings.host_address = detect_host_address();
   for (const auto& [key, value] : options.overrides) apply_setting(settings, key, value);
+  check_settings(settings);
   return settings;
 }
 
-// Components whose program has been built anew since they were started.
+// Components whose program was built after they were started.
 std::set<std::string> outdated_components(const Settings& settings) {
   std::set<std::string> out;
   for (const Component& component : components(settings)) {
@@ -56,7 +59,8 @@ std::set<std::string> outdated_components(const Settings& settings) {
   return out;
 }
 
-// Directories, certificates, configuration, root filesystem. Returns the components that must take up something new.
+// Directories, certificates, configuration, root filesystem. Returns the components to restart, because a file of
+// theirs changed.
 std::set<std::string> prepare(const Settings& settings, const UpOptions& options) {
   Progress progress;
   make_directories(settings);
@@ -134,16 +138,29 @@ bool same_place(const Settings& a, const Settings& b) {
          a.port_pool_size == b.port_pool_size && a.bin_dir == b.bin_dir && a.cell_id == b.cell_id;
 }
 
-// A running cluster whose addresses are to change is stopped first.
-bool is_running(const Settings& wanted) {
-  if (!supervisor_pid(wanted)) return false;
-  if (same_place(load_settings(wanted.var_dir), wanted)) return true;
+// Stops a running cluster whose addresses are to change.
+void stop_old_cluster(const Settings& old) {
   Progress progress;
   progress.begin("old cluster");
-  const Settings old = load_settings(wanted.var_dir);
   end_processes(old);
   destroy_containers(old);  // their addresses and ports were those of the old settings
   progress.done("stopped, because its settings changed");
+}
+
+// Makes room for the cluster that is wanted. Everything that can be refused is refused before anything is stopped.
+// Returns whether the cluster runs already where it is wanted.
+bool make_room(const Settings& wanted) {
+  std::optional<Settings> old;
+  if (settings_exist(wanted.var_dir)) old = load_settings(wanted.var_dir);
+  const bool is_running = supervisor_pid(wanted).has_value();
+  if (is_running && old && same_place(*old, wanted)) return true;
+  require_free_ports(wanted, old ? old->ports.all() : std::vector<std::uint16_t>());
+  if (is_running && old) {
+    stop_old_cluster(*old);
+  } else if (old) {
+    end_processes(*old);  // what a killed supervisor left
+  }
+  require_free_ports(wanted, {});
   return false;
 }
 
@@ -154,11 +171,7 @@ int up(const fs::path& bin_dir, const fs::path& var_dir, const UpOptions& option
   const Settings settings = effective_settings(bin_dir, var_dir, options);
   require_programs(settings);
   print(fmt::format("Rivera: a cluster on this machine, state in {}\n", var_dir.string()));
-  const bool running = is_running(settings);
-  if (!running) {
-    if (settings_exist(var_dir)) end_processes(settings);  // what a killed supervisor left
-    require_free_ports(settings);
-  }
+  const bool running = make_room(settings);
   std::set<std::string> to_restart = prepare(settings, options);
   if (!running) {
     to_restart.clear();

@@ -1,4 +1,4 @@
-// How a container comes into being, and goes out of it: the part of ContainerNode that speaks with Garden.
+// Creation and destruction of a container in Garden: a part of ContainerNode.
 #include <fmt/format.h>
 
 #include "base/files.h"
@@ -17,7 +17,7 @@ using std::chrono::steady_clock;
 constexpr const char* kHealthcheckMount = "/etc/cf-assets/healthcheck";
 constexpr const char* kServiceBindingsMount = "/etc/cf-service-bindings";
 
-// The parts of a mounted file's path; throws CreationFailed for one that leads elsewhere.
+// The path relative to the mounted directory. Throws CreationFailed for one that leaves it.
 fs::path relative_path(const std::string& path) {
   fs::path clean;
   for (const auto& part : fs::path(path)) {
@@ -38,35 +38,35 @@ void write_files(const fs::path& directory, const std::vector<models::File>& fil
 
 }  // namespace
 
-asio::awaitable<void> ContainerNode::make_container() {
-  const auto begun_at = services_.clock.now();
-  if (resumed_) co_await destroy_in_garden();  // what an interrupted creation left
+asio::awaitable<void> ContainerNode::create_container() {
+  const auto begun_at = services_.runtime.clock.now();
+  if (origin_ != Origin::kNew) co_await destroy_in_garden();  // the rest of an interrupted creation
   auto mounts = co_await prepare_mounts();
   if (creation_.raised()) throw Interrupted();
 
-  say(fmt::format("Cell {} creating container for instance {}", options_.cell_id, container_.guid));
+  write_line(fmt::format("Cell {} creating container for instance {}", options_.cell_id, container_.guid));
   std::string failure;
   garden::ContainerInfo info;
   try {
     auto spec = spec_with(std::move(mounts));
     co_await create_in_garden(std::move(spec));
-    info = co_await info_of_new();
+    info = co_await info_after_creation();
   } catch (const Interrupted&) {
     throw;
   } catch (const std::exception& e) {
     if (base::is_cancellation(e)) throw;
     failure = e.what();
   }
-  const auto took = static_cast<double>((services_.clock.now() - begun_at).count());
+  const auto took = static_cast<double>((services_.runtime.clock.now() - begun_at).count());
   if (!failure.empty()) {
-    say(fmt::format("Cell {} failed to create container for instance {}: {}", options_.cell_id, container_.guid,
-                    failure),
-        true);
-    services_.metrics.set("ContainerSetupFailedDuration", took);
+    write_line(fmt::format("Cell {} failed to create container for instance {}: {}", options_.cell_id, container_.guid,
+                           failure),
+               true);
+    services_.reporting.metrics.set("ContainerSetupFailedDuration", took);
     throw CreationFailed(truncated_failure_reason("failed to create container: " + failure));
   }
-  say(fmt::format("Cell {} successfully created container for instance {}", options_.cell_id, container_.guid));
-  services_.metrics.set("GardenContainerCreationSucceededDuration", took);
+  write_line(fmt::format("Cell {} successfully created container for instance {}", options_.cell_id, container_.guid));
+  services_.reporting.metrics.set("GardenContainerCreationSucceededDuration", took);
 
   container_.external_ip = info.external_ip;
   container_.internal_ip = info.container_ip;
@@ -88,7 +88,7 @@ garden::ContainerSpec ContainerNode::spec_with(std::vector<garden::BindMount> mo
                         size == services_.rootfs_sizes.end() ? 0 : size->second);
 }
 
-// Dependencies first, for what is fetched may take long and be given up.
+// Dependencies come first: fetching them takes longest, and stop() can interrupt it.
 asio::awaitable<std::vector<garden::BindMount>> ContainerNode::prepare_mounts() {
   auto fetching = fetch_dependencies();
   auto mounts = co_await creation_.guard(std::move(fetching));
@@ -103,9 +103,9 @@ asio::awaitable<std::vector<garden::BindMount>> ContainerNode::prepare_mounts() 
   co_return mounts;
 }
 
-// Creates it once, however often Garden goes away meanwhile.
+// Creates the container once, even if Garden stops answering in between.
 asio::awaitable<void> ContainerNode::create_in_garden(garden::ContainerSpec spec) {
-  const auto give_up_at = steady_clock::now() + options_.garden_patience;
+  const auto give_up_at = steady_clock::now() + options_.create_patience;
   for (;;) {
     try {
       co_await services_.backend.create(spec);
@@ -115,13 +115,13 @@ asio::awaitable<void> ContainerNode::create_in_garden(garden::ContainerSpec spec
     }
     if (creation_.raised()) throw Interrupted();
     co_await base::sleep_for(options_.steps.retry_interval);
-    // It may be there, whole or in part.
+    // Garden may have created it, entirely or in part.
     co_await destroy_in_garden();
   }
 }
 
-asio::awaitable<garden::ContainerInfo> ContainerNode::info_of_new() {
-  const auto give_up_at = steady_clock::now() + options_.garden_patience;
+asio::awaitable<garden::ContainerInfo> ContainerNode::info_after_creation() {
+  const auto give_up_at = steady_clock::now() + options_.create_patience;
   for (;;) {
     std::exception_ptr failure;
     try {
@@ -144,7 +144,7 @@ asio::awaitable<garden::ContainerInfo> ContainerNode::info_of_new() {
 }
 
 asio::awaitable<void> ContainerNode::destroy_in_garden() {
-  const auto begun_at = services_.clock.now();
+  const auto begun_at = services_.runtime.clock.now();
   const auto give_up_at = steady_clock::now() + options_.destroy_patience;
   for (;;) {
     try {
@@ -158,8 +158,8 @@ asio::awaitable<void> ContainerNode::destroy_in_garden() {
     }
     co_await base::sleep_for(options_.steps.retry_interval);
   }
-  services_.metrics.set("GardenContainerDestructionSucceededDuration",
-                        static_cast<double>((services_.clock.now() - begun_at).count()));
+  services_.reporting.metrics.set("GardenContainerDestructionSucceededDuration",
+                                  static_cast<double>((services_.runtime.clock.now() - begun_at).count()));
 }
 
 // --- mounts ---
@@ -169,12 +169,13 @@ asio::awaitable<std::vector<garden::BindMount>> ContainerNode::fetch_dependencie
   fetched_.assign(dependencies.size(), std::nullopt);
   fetch_failure_.clear();
   fetches_running_ = dependencies.size();
-  base::TaskGroup fetches(services_.executor, logger_);
+  base::TaskGroup fetches(services_.runtime.executor, logger_);
   for (std::size_t i = 0; i < dependencies.size(); ++i) fetches.spawn("fetch-dependency", fetch_dependency(i));
   bool interrupted = false;
   try {
     while (fetches_running_ > 0 && fetch_failure_.empty()) co_await changed_.wait();
-  } catch (const boost::system::system_error&) {
+  } catch (const std::exception& e) {
+    if (!base::is_cancellation(e)) throw;
     interrupted = true;
   }
   if (interrupted) co_await asio::this_coro::reset_cancellation_state();
@@ -196,16 +197,16 @@ asio::awaitable<void> ContainerNode::fetch_dependency(std::size_t index) {
   const auto output = [this, source = dependency.log_source(),
                        named = !dependency.name().empty()](const std::string& line) {
     if (!named || !log_) return;
-    log_->say_as(source, line);
+    log_->write_line_as(source, line);
   };
   std::string failure;
   try {
-    const auto slot = co_await services_.downloads.acquire();
+    const auto slot = co_await services_.transfers.download_slots.acquire();
     output(fmt::format("Downloading {}...", dependency.name()));
     DownloadRequest request{.url = dependency.from(),
                             .cache_key = dependency.cache_key(),
                             .checksum = {dependency.checksum_algorithm(), dependency.checksum_value()}};
-    const auto fetched = co_await services_.downloader.fetch_directory(std::move(request));
+    const auto fetched = co_await services_.transfers.downloader.fetch_directory(std::move(request));
     fetched_[index] = fetched;
     output(fetched.bytes > 0 ? fmt::format("Downloaded {} ({})", dependency.name(), short_size(fetched.bytes))
                              : fmt::format("Downloaded {}", dependency.name()));
@@ -247,7 +248,7 @@ asio::awaitable<std::vector<garden::BindMount>> ContainerNode::write_mounted_fil
   std::string failure;
   try {
     auto write = [directory, files] { write_files(directory, files); };
-    co_await services_.workers.run(std::move(write));
+    co_await services_.runtime.workers.run(std::move(write));
   } catch (const std::exception& e) {
     if (base::is_cancellation(e)) throw;
     failure = e.what();

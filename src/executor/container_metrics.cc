@@ -5,12 +5,11 @@
 #include "base/units.h"
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
-#include "executor/steps/step.h"
 
 namespace rivera::executor {
 namespace {
 
-bool is_made(const Container& container) {
+bool is_created(const Container& container) {
   return container.state == ContainerState::kCreated || container.state == ContainerState::kRunning;
 }
 
@@ -25,12 +24,13 @@ ContainerMetricsReporter::ContainerMetricsReporter(ContainerBackend& backend, Ex
       logger_(logger.session("container-metrics-reporter")) {}
 
 asio::awaitable<void> ContainerMetricsReporter::run(std::chrono::nanoseconds interval) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     co_await base::sleep_for(interval);
     try {
       co_await sample_once();
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       logger_.error("failed-to-get-metrics", {{"error", e.what()}});
     }
   }
@@ -39,7 +39,7 @@ asio::awaitable<void> ContainerMetricsReporter::run(std::chrono::nanoseconds int
 asio::awaitable<void> ContainerMetricsReporter::sample_once() {
   std::vector<std::string> handles;
   executor_.visit([&handles](const Container& container) {
-    if (is_made(container)) handles.push_back(container.guid);
+    if (is_created(container)) handles.push_back(container.guid);
   });
   std::map<std::string, clients::BulkEntry<garden::ContainerMetrics>> entries;
   if (!handles.empty()) entries = co_await backend_.bulk_metrics(handles);

@@ -1,4 +1,4 @@
-// What containers use, sampled (docs/spec/cell.md §5.4).
+// Samples of what containers use (docs/spec/cell.md §5.4).
 #pragma once
 
 #include <chrono>
@@ -18,10 +18,10 @@ namespace rivera::executor {
 class ContainerMetricsReporter {
  public:
   struct Sample {
-    double cpu_percentage = 0;  // of one core, since the sample before; 0 in the first
+    double cpu_percentage = 0;  // of one core, since the previous sample; 0 in the first
     std::uint64_t memory_bytes = 0;
     std::uint64_t memory_quota_bytes = 0;
-    std::uint64_t disk_bytes = 0;  // the root filesystem's own size not counted
+    std::uint64_t disk_bytes = 0;  // without the root filesystem's own size
     std::uint64_t disk_quota_bytes = 0;
     std::optional<std::uint64_t> rx_bytes;
     std::optional<std::uint64_t> tx_bytes;
@@ -30,7 +30,7 @@ class ContainerMetricsReporter {
   ContainerMetricsReporter(ContainerBackend& backend, Executor& executor, base::Metrics& metrics, std::string cell_id,
                            base::Logger logger);
 
-  // Takes a sample of every made container each `interval`, until cancelled.
+  // Samples every created container each `interval`, until cancelled.
   asio::awaitable<void> run(std::chrono::nanoseconds interval);
   asio::awaitable<void> sample_once();
 

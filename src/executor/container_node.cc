@@ -9,6 +9,11 @@
 #include "executor/steps/step_builder.h"
 
 namespace rivera::executor {
+namespace {
+
+constexpr const char* kDetachedMessage = "the container is no longer managed by this process";
+
+}  // namespace
 
 ContainerNode::ContainerNode(NodeServices& services, const NodeOptions& options, Container container,
                              base::Logger logger)
@@ -16,13 +21,14 @@ ContainerNode::ContainerNode(NodeServices& services, const NodeOptions& options,
       options_(options),
       container_(std::move(container)),
       logger_(std::move(logger)),
-      tasks_(services.executor, logger_),
-      upkeep_(services.executor, logger_),
-      changed_(services.executor) {}
+      life_(services.runtime.executor, logger_),
+      tasks_(services.runtime.executor, logger_),
+      background_(services.runtime.executor, logger_),
+      changed_(services.runtime.executor) {}
 
 ContainerNode::~ContainerNode() = default;
 
-// --- what callers ask for ---
+// --- requests ---
 
 void ContainerNode::start(RunRequest request) {
   if (container_.state != ContainerState::kReserved) throw InvalidStateTransition();
@@ -30,7 +36,7 @@ void ContainerNode::start(RunRequest request) {
   for (auto& [name, value] : request.tags) container_.tags[name] = std::move(value);
   container_.state = ContainerState::kInitializing;
   journal_ = std::make_unique<StepJournal>(&services_.store, container_.guid, std::vector<JournalEntry>{}, logger_);
-  begin_life();
+  start_life();
 }
 
 void ContainerNode::adopt(StoredContainer stored, bool exists) {
@@ -41,14 +47,13 @@ void ContainerNode::adopt(StoredContainer stored, bool exists) {
     case ContainerState::kReserved:
     case ContainerState::kInitializing:
       container_.state = ContainerState::kInitializing;
-      resumed_ = true;
-      begin_life();
+      origin_ = Origin::kResumed;
+      start_life();
       break;
     case ContainerState::kCreated:
     case ContainerState::kRunning:
-      resumed_ = true;
-      resumed_running_ = container_.state == ContainerState::kRunning;
-      begin_life();
+      origin_ = container_.state == ContainerState::kRunning ? Origin::kResumedRunning : Origin::kResumed;
+      start_life();
       if (!exists) complete_failed("missing garden container");
       break;
     case ContainerState::kCompleted:
@@ -56,21 +61,22 @@ void ContainerNode::adopt(StoredContainer stored, bool exists) {
   }
 }
 
-void ContainerNode::begin_life() {
-  const auto on_limit = [&metrics = services_.metrics] { metrics.increment("AppInstanceExceededLogRateLimitCount"); };
+void ContainerNode::start_life() {
+  const auto on_limit = [&metrics = services_.reporting.metrics] {
+    metrics.increment("AppInstanceExceededLogRateLimitCount");
+  };
   log_ = std::make_unique<AppLog>(container_.run_info.log_config,
                                   AppLogLimits{.bytes_per_second = container_.run_info.log_rate_limit_bytes_per_second,
                                                .lines_per_second = options_.max_log_lines_per_second},
-                                  services_.log_sink, services_.clock, on_limit);
-  living_ = true;
-  upkeep_.spawn("container-life", live());
+                                  services_.reporting.log_sink, services_.runtime.clock, on_limit);
+  life_.spawn_critical("container-life", live());
 }
 
 void ContainerNode::stop() {
   const bool first = !std::exchange(container_.run_result.stopped, true);
   if (container_.state == ContainerState::kCompleted) return;
   if (steps_) {
-    if (first) say(fmt::format("Cell {} stopping instance {}", options_.cell_id, container_.guid));
+    if (first) write_line(fmt::format("Cell {} stopping instance {}", options_.cell_id, container_.guid));
     if (first) save_soon();
     steps_->interrupt();
     return;
@@ -97,8 +103,8 @@ void ContainerNode::update(const ContainerUpdate& update) {
     for (const auto& [name, value] : *update.metric_tags) info.log_config.tags[name] = value;
     if (log_) log_->merge_tags(*update.metric_tags);
     if (container_.state == ContainerState::kCreated || container_.state == ContainerState::kRunning) {
-      upkeep_.spawn("update-log-config", services_.backend.set_property(container_.guid, kLogConfigProperty,
-                                                                        log_config_property(info.log_config)));
+      background_.spawn("update-log-config", services_.backend.set_property(container_.guid, kLogConfigProperty,
+                                                                            log_config_property(info.log_config)));
     }
   }
   if (container_.state != ContainerState::kReserved) save_soon();
@@ -121,66 +127,57 @@ asio::awaitable<std::string> ContainerNode::read_file(std::string path, std::siz
 // --- life ---
 
 asio::awaitable<void> ContainerNode::live() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   RunResult failure{.failed = true};
   try {
     if (container_.state == ContainerState::kInitializing) {
       co_await save();
-      auto waiting = services_.creations.acquire();
+      auto waiting = services_.limits.creations.acquire();
       const auto slot = co_await creation_.guard(std::move(waiting));
-      co_await make_container();
+      co_await create_container();
     }
     if (container_.state != ContainerState::kCompleted) co_await run_steps();
   } catch (const Interrupted&) {
-    // stop() or complete_failed() has said what there is to say.
+    // stop() or complete_failed() has completed the container.
   } catch (const CreationFailed& e) {
     failure.failure_reason = e.what();
     failure.retryable = true;
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     failure.failure_reason = e.what();
   }
   steps_.reset();
-  living_ = false;
   if (container_.state != ContainerState::kCompleted) {
     failure.stopped = container_.run_result.stopped;
     complete(std::move(failure));
   }
-  changed_.notify_all();
 }
 
 asio::awaitable<void> ContainerNode::run_steps() {
   environment_ = std::make_unique<StepEnvironment>(StepEnvironment{
-      .executor = services_.executor,
-      .handle = container_.guid,
+      .container = {.handle = container_.guid,
+                    .origin = origin_,
+                    .network_environment = network_environment(container_),
+                    .mounts = fixed_mounts()},
       .settings = options_.steps,
+      .runtime = services_.runtime,
       .backend = services_.backend,
-      .downloader = services_.downloader,
-      .uploader = services_.uploader,
-      .downloads = services_.downloads,
-      .uploads = services_.uploads,
-      .checks = services_.checks,
+      .transfers = services_.transfers,
+      .check_slots = services_.limits.checks,
       .tasks = tasks_,
       .journal = *journal_,
-      .log = *log_,
-      .clock = services_.clock,
-      .workers = services_.workers,
-      .metrics = services_.metrics,
-      .logger = logger_,
-      .network_environment = network_environment(container_),
-      .mounts = fixed_mounts(),
-      .resumed = resumed_,
-      .resumed_running = resumed_running_,
+      .reporting = {.app_log = *log_, .metrics = services_.reporting.metrics, .logger = logger_},
   });
   steps_ = build_steps(*environment_, container_.run_info, [this](bool routable) { set_routable(routable); });
   steps_->on_ready([this] { mark_running(); });
-  if (container_.run_result.stopped) upkeep_.spawn("stop-resumed", interrupt_when_ready());
+  if (container_.run_result.stopped) background_.spawn("stop-resumed", interrupt_when_ready());
   const auto result = co_await steps_->run();
   complete_with(result);
-  // What the steps left behind still refers to them.
+  // Coroutines that the steps started still refer to them.
   co_await tasks_.stop();
 }
 
-// A container that was being stopped when we went away: its processes have to be joined before they can be signalled.
+// Continues a stop that a restart interrupted. The steps have to attach to their processes before they can signal them.
 asio::awaitable<void> ContainerNode::interrupt_when_ready() {
   constexpr auto kPatience = std::chrono::seconds(5);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
@@ -221,7 +218,7 @@ void ContainerNode::complete(RunResult result) {
   container_.state = ContainerState::kCompleted;
   container_.routable = false;
   container_.run_result = std::move(result);
-  services_.metrics.increment("ContainerCompletedCount");
+  services_.reporting.metrics.increment("ContainerCompletedCount");
   logger_.info("container-completed", {{"guid", container_.guid},
                                        {"failed", container_.run_result.failed},
                                        {"reason", container_.run_result.failure_reason},
@@ -231,10 +228,10 @@ void ContainerNode::complete(RunResult result) {
   changed_.notify_all();
 }
 
-void ContainerNode::emit(EventKind kind) { services_.on_event({.kind = kind, .guid = container_.guid}); }
+void ContainerNode::emit(EventKind kind) { services_.reporting.on_event({.kind = kind, .guid = container_.guid}); }
 
-void ContainerNode::say(const std::string& text, bool is_error) {
-  if (log_) log_->say(text, is_error);
+void ContainerNode::write_line(const std::string& text, bool is_error) {
+  if (log_) log_->write_line(text, is_error);
 }
 
 ContainerRecord ContainerNode::record() const {
@@ -242,66 +239,73 @@ ContainerRecord ContainerNode::record() const {
 }
 
 asio::awaitable<void> ContainerNode::save() {
-  if (destroying_) co_return;
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
+  if (phase_ != Phase::kActive) co_return;
   try {
     auto current = record();
     co_await services_.store.save(std::move(current));
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-save-container", {{"guid", container_.guid}, {"error", e.what()}});
   }
 }
 
-void ContainerNode::save_soon() { upkeep_.spawn("save-container", save()); }
+void ContainerNode::save_soon() { background_.spawn("save-container", save()); }
 
 // --- the end ---
 
 asio::awaitable<void> ContainerNode::destroy() {
-  while (destroying_ && !destroyed_) co_await changed_.wait();
-  if (destroyed_) co_return;
-  destroying_ = true;
+  while (phase_ == Phase::kDestroying) co_await changed_.wait();
+  if (phase_ == Phase::kDestroyed) co_return;
+  if (phase_ == Phase::kDetached) throw ExecutorError(kDetachedMessage);
+  phase_ = Phase::kDestroying;
   std::exception_ptr failure;
   try {
     co_await destroy_once();
-    destroyed_ = true;
   } catch (...) {
     failure = std::current_exception();
   }
-  destroying_ = destroyed_;
+  if (phase_ == Phase::kDestroying) phase_ = failure ? Phase::kActive : Phase::kDestroyed;
   changed_.notify_all();
   if (failure) std::rethrow_exception(failure);
 }
 
 asio::awaitable<void> ContainerNode::destroy_once() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   stop();
-  while (living_) co_await changed_.wait();
-  const auto slot = co_await services_.destructions.acquire();
-  say(fmt::format("Cell {} destroying container for instance {}", options_.cell_id, container_.guid));
+  co_await life_.join();
+  if (phase_ == Phase::kDetached) throw ExecutorError(kDetachedMessage);
+  const auto slot = co_await services_.limits.destructions.acquire();
+  write_line(fmt::format("Cell {} destroying container for instance {}", options_.cell_id, container_.guid));
   std::string failure;
   try {
     co_await destroy_in_garden();
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     failure = e.what();
   }
   if (!failure.empty()) {
-    say(fmt::format("Cell {} failed to destroy container for instance {}", options_.cell_id, container_.guid));
+    write_line(fmt::format("Cell {} failed to destroy container for instance {}", options_.cell_id, container_.guid));
     logger_.error("failed-to-destroy-container", {{"guid", container_.guid}, {"error", failure}});
     throw ExecutorError(failure);
   }
-  say(fmt::format("Cell {} successfully destroyed container for instance {}", options_.cell_id, container_.guid));
-  for (const auto& directory : cached_directories_) co_await services_.downloader.release_directory(directory);
+  write_line(
+      fmt::format("Cell {} successfully destroyed container for instance {}", options_.cell_id, container_.guid));
+  for (const auto& directory : cached_directories_)
+    co_await services_.transfers.downloader.release_directory(directory);
   cached_directories_.clear();
   if (!container_.run_info.volume_mounted_files.empty() && !options_.volume_mounted_files_path.empty()) {
     auto remove = [path = mounted_files_directory()] { std::filesystem::remove_all(path); };
-    co_await services_.workers.run(std::move(remove));
+    co_await services_.runtime.workers.run(std::move(remove));
   }
-  co_await upkeep_.join();
+  co_await background_.join();
   co_await services_.store.forget(container_.guid);
 }
 
 asio::awaitable<void> ContainerNode::detach() {
-  co_await upkeep_.stop();
+  if (phase_ != Phase::kDestroyed) phase_ = Phase::kDetached;
+  co_await life_.stop();
+  co_await background_.stop();
   co_await tasks_.stop();
 }
 

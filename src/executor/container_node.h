@@ -1,4 +1,5 @@
-// One container's life: made, run, ended, destroyed; or found again after a restart (docs/spec/cell.md §2.8 to §2.16).
+// The lifecycle of one container: created, run, completed, destroyed; or resumed after a restart (docs/spec/cell.md
+// §2.8 to §2.16).
 #pragma once
 
 #include <filesystem>
@@ -34,80 +35,99 @@ struct NodeOptions {
   ContainerSpecOptions spec;
   StepSettings steps;
   std::int64_t max_log_lines_per_second = 0;
-  std::string healthcheck_path;                  // host directory with the check program; empty: not mounted
+  std::string healthcheck_path;                  // host directory of the check program; empty: not mounted
   std::string trusted_system_certificates_path;  // host directory; empty: none
   std::string volume_mounted_files_path;         // host directory; empty: none
-  std::chrono::nanoseconds garden_patience = std::chrono::minutes(5);   // for Garden to come back during a creation
-  std::chrono::nanoseconds destroy_patience = std::chrono::minutes(2);  // the same for a destruction
+  // How long a creation or a destruction waits for a Garden that does not answer.
+  std::chrono::nanoseconds create_patience = std::chrono::minutes(5);
+  std::chrono::nanoseconds destroy_patience = std::chrono::minutes(2);
 };
 
-// What all containers share. Everything outlives them.
-struct NodeServices {
-  asio::any_io_executor executor;
-  base::WorkerPool& workers;
-  ContainerBackend& backend;
-  StateStore& store;
-  CachedDownloader& downloader;
-  Uploader& uploader;
-  AppLogSink& log_sink;
-  const base::Clock& clock;
-  base::Metrics& metrics;
+// How many containers may be in each phase at once.
+struct NodeLimits {
   Limiter& creations;
   Limiter& destructions;
-  Limiter& downloads;
-  Limiter& uploads;
   Limiter& checks;
-  const std::map<std::string, std::uint64_t>& rootfs_sizes;  // bytes, by rootfs
+};
+
+// Where containers report what happens.
+struct NodeReporting {
+  AppLogSink& log_sink;
+  base::Metrics& metrics;
   std::function<void(ContainerEvent)> on_event;
 };
 
+// What all containers share. Everything it refers to outlives them.
+struct NodeServices {
+  Runtime runtime;
+  ContainerBackend& backend;
+  StateStore& store;
+  TransferServices transfers;
+  NodeLimits limits;
+  NodeReporting reporting;
+  const std::map<std::string, std::uint64_t>& rootfs_sizes;  // bytes, by root filesystem
+};
+
 // Lives on the executor's strand, owned by the Executor. Its public functions may be called in any state.
+//
+// Container::state tells how far the container itself is. Beside it, `Origin` tells whether this process created the
+// container, and `Phase` whether its end has been requested here; the coroutine in `life_` runs it from start() or
+// adopt() until it completes.
 class ContainerNode {
  public:
-  // A reservation.
+  // Creates a reservation.
   ContainerNode(NodeServices& services, const NodeOptions& options, Container container, base::Logger logger);
   ~ContainerNode();
 
   const Container& container() const { return container_; }
 
-  // Makes and runs the container. Throws InvalidStateTransition unless it is reserved.
+  // Creates and runs the container. Throws InvalidStateTransition unless it is reserved.
   void start(RunRequest request);
-  // Goes on with a container that was made before a restart; `exists`: Garden has it. One that is missing, but was
-  // there before, has ended.
+  // Resumes a container from before a restart. `exists` tells whether Garden has it: a created container that Garden
+  // does not have completes as failed.
   void adopt(StoredContainer stored, bool exists);
 
-  // Asks for the end and returns at once. The container completes, and stays until it is destroyed.
+  // Requests the end and returns at once. The container completes, and remains until it is destroyed.
   void stop();
-  // Ends the container without its help: it has gone, or nobody claimed it. Nothing if it has completed already.
+  // Completes the container as failed at once: it is missing, or its reservation has expired. Does nothing if it has
+  // completed already.
   void complete_failed(std::string reason);
   void update(const ContainerUpdate& update);
 
-  // Ends whatever runs, waits for it, and takes the container away. Later callers wait for the first.
-  // Throws if Garden cannot destroy it: it may be tried again.
+  // Stops the container, waits until it has completed, and destroys it. Concurrent calls share one destruction. Throws
+  // ExecutorError if Garden cannot destroy it; the call may then be repeated.
   asio::awaitable<void> destroy();
 
-  // Lets go of the container, which goes on by itself.
+  // Cancels all work on the container and leaves its processes running.
   asio::awaitable<void> detach();
 
-  // A line of the cell's own in the owner's log; nothing before the container is started.
-  void say(const std::string& text, bool is_error = false);
+  // Writes a line of the cell to the container's log. Does nothing before the container is started.
+  void write_line(const std::string& text, bool is_error = false);
 
-  // The first file of `path` in the container, at most `limit` bytes. Throws std::length_error above that.
+  // The first file of `path` in the container. Throws std::length_error if it is longer than `limit` bytes.
   asio::awaitable<std::string> read_file(std::string path, std::size_t limit);
 
  private:
+  // Whether the end of the container has been requested of this process.
+  enum class Phase {
+    kActive,
+    kDestroying,  // destroy() is under way; back to kActive if it fails
+    kDestroyed,
+    kDetached,
+  };
+
   asio::awaitable<void> live();
-  asio::awaitable<void> make_container();
+  asio::awaitable<void> create_container();
   asio::awaitable<void> run_steps();
   asio::awaitable<void> create_in_garden(garden::ContainerSpec spec);
-  asio::awaitable<garden::ContainerInfo> info_of_new();
+  asio::awaitable<garden::ContainerInfo> info_after_creation();
   asio::awaitable<void> destroy_in_garden();
   asio::awaitable<void> destroy_once();
   asio::awaitable<void> interrupt_when_ready();
 
   garden::ContainerSpec spec_with(std::vector<garden::BindMount> mounts) const;
 
-  // Mounts. Each throws CreationFailed with the reason that is shown.
+  // Mounts. Each throws CreationFailed with the reason for the container's failure.
   asio::awaitable<std::vector<garden::BindMount>> prepare_mounts();
   asio::awaitable<std::vector<garden::BindMount>> fetch_dependencies();
   asio::awaitable<void> fetch_dependency(std::size_t index);
@@ -115,7 +135,7 @@ class ContainerNode {
   std::vector<garden::BindMount> fixed_mounts() const;
   std::filesystem::path mounted_files_directory() const;
 
-  void begin_life();
+  void start_life();
   void mark_running();
   void set_routable(bool routable);
   void complete(RunResult result);
@@ -131,10 +151,11 @@ class ContainerNode {
   std::vector<std::string> cached_directories_;
   base::Logger logger_;
 
-  base::TaskGroup tasks_;   // everything the steps do
-  base::TaskGroup upkeep_;  // the life itself, and saving
+  base::TaskGroup life_;        // live(), until the container completes
+  base::TaskGroup tasks_;       // the coroutines of its steps
+  base::TaskGroup background_;  // saving and updating
   base::Condition changed_;
-  Interrupt creation_;  // raised by stop() while the container is being made
+  Interrupt creation_;  // raised by stop() during the creation
   std::unique_ptr<AppLog> log_;
   std::unique_ptr<StepJournal> journal_;
   std::unique_ptr<StepEnvironment> environment_;
@@ -143,11 +164,8 @@ class ContainerNode {
   std::size_t fetches_running_ = 0;
   std::string fetch_failure_;
 
-  bool living_ = false;
-  bool resumed_ = false;
-  bool resumed_running_ = false;
-  bool destroying_ = false;
-  bool destroyed_ = false;
+  Origin origin_ = Origin::kNew;
+  Phase phase_ = Phase::kActive;
 };
 
 }  // namespace rivera::executor

@@ -6,7 +6,6 @@
 #include "base/work/wait.h"
 #include "executor/container/errors.h"
 #include "executor/garden/retry.h"
-#include "executor/steps/step.h"
 
 namespace rivera::executor {
 namespace {
@@ -18,7 +17,7 @@ CachedDownloaderOptions with_tls(CachedDownloaderOptions options, const net::Tls
   return options;
 }
 
-// A guid names a container and files: no separators, no hidden names.
+// A guid is also a file name: it has no separators and is not hidden.
 bool is_usable_guid(const std::string& guid) { return guid.find('/') == std::string::npos && !guid.starts_with('.'); }
 
 }  // namespace
@@ -45,24 +44,20 @@ Executor::Executor(asio::any_io_executor executor, base::WorkerPool& workers, Co
   downloader_ = std::make_unique<CachedDownloader>(executor, workers, clock, with_tls(options_.cache, tls), logger_);
   uploader_ = std::make_unique<Uploader>(
       executor, workers, UploaderOptions{.tls = tls, .temporary_directory = options_.work_directory / "uploads"});
-  services_ = std::make_unique<NodeServices>(NodeServices{.executor = executor,
-                                                          .workers = workers,
-                                                          .backend = backend,
-                                                          .store = store_,
-                                                          .downloader = *downloader_,
-                                                          .uploader = *uploader_,
-                                                          .log_sink = log_sink,
-                                                          .clock = clock,
-                                                          .metrics = metrics,
-                                                          .creations = creations_,
-                                                          .destructions = destructions_,
-                                                          .downloads = downloads_,
-                                                          .uploads = uploads_,
-                                                          .checks = checks_,
-                                                          .rootfs_sizes = rootfs_sizes_,
-                                                          .on_event = [this](ContainerEvent event) {
-                                                            if (listener_) listener_(std::move(event));
-                                                          }});
+  services_ = std::make_unique<NodeServices>(NodeServices{
+      .runtime = {.executor = executor, .workers = workers, .clock = clock},
+      .backend = backend,
+      .store = store_,
+      .transfers =
+          {.downloader = *downloader_, .uploader = *uploader_, .download_slots = downloads_, .upload_slots = uploads_},
+      .limits = {.creations = creations_, .destructions = destructions_, .checks = checks_},
+      .reporting = {.log_sink = log_sink,
+                    .metrics = metrics,
+                    .on_event =
+                        [this](ContainerEvent event) {
+                          if (listener_) listener_(std::move(event));
+                        }},
+      .rootfs_sizes = rootfs_sizes_});
 }
 
 Executor::~Executor() = default;
@@ -78,22 +73,22 @@ asio::awaitable<void> Executor::start() {
                                                         .max_containers = capacity.max_containers}));
   co_await recover(found);
   co_await measure_stacks();
-  loops_.spawn("prune-reservations", prune_loop());
-  loops_.spawn("reap-containers", reap_loop());
+  loops_.spawn_critical("prune-reservations", prune_loop());
+  loops_.spawn_critical("reap-containers", reap_loop());
 }
 
-// What Garden has, however often it goes away before it has told.
+// Repeats the questions until Garden has answered all of them.
 asio::awaitable<Executor::GardenContent> Executor::ask_garden() {
   const auto& owner = options_.node.spec.owner;
   const garden::PropertyFilter every{{kOwnerProperty, owner}, {"garden.state", "all"}};
-  const garden::PropertyFilter whole{{kOwnerProperty, owner}};
+  const garden::PropertyFilter complete{{kOwnerProperty, owner}};
   for (;;) {
     co_await wait_for_garden();
     try {
       GardenContent content;
       content.capacity = co_await backend_.capacity();
       content.all_handles = co_await backend_.containers(every);
-      content.whole_handles = co_await backend_.containers(whole);
+      content.complete_handles = co_await backend_.containers(complete);
       co_return content;
     } catch (const std::exception& e) {
       if (!is_no_answer(e)) throw;
@@ -102,7 +97,8 @@ asio::awaitable<Executor::GardenContent> Executor::ask_garden() {
 }
 
 asio::awaitable<void> Executor::wait_for_garden() {
-  bool told = false;
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
+  bool logged = false;
   for (;;) {
     std::string why;
     try {
@@ -111,10 +107,10 @@ asio::awaitable<void> Executor::wait_for_garden() {
     } catch (const garden::UnrecoverableError&) {
       throw;
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       why = e.what();
     }
-    if (!std::exchange(told, true)) logger_.info("waiting-for-garden", {{"error", why}});
+    if (!std::exchange(logged, true)) logger_.info("waiting-for-garden", {{"error", why}});
     co_await base::sleep_for(options_.ping_interval);
   }
 }
@@ -134,7 +130,7 @@ asio::awaitable<void> Executor::recover(const GardenContent& found) {
   }
   co_await downloader_->recover(std::move(mounted));
 
-  const std::set<std::string> exists(found.whole_handles.begin(), found.whole_handles.end());
+  const std::set<std::string> exists(found.complete_handles.begin(), found.complete_handles.end());
   for (auto& container : stored) {
     const auto guid = container.record.container.guid;
     logger_.info("readopting-container", {{"guid", guid}, {"state", name_of(container.record.container.state)}});
@@ -149,7 +145,7 @@ asio::awaitable<void> Executor::recover(const GardenContent& found) {
     if (!claimed.contains(handle)) unclaimed.push_back(handle);
   }
   if (options_.readopt_containers) {
-    // Those that run shall not wait for what may take long.
+    // Running containers need not wait for this.
     loops_.spawn("destroy-unclaimed", destroy_unclaimed(std::move(unclaimed)));
   } else {
     co_await destroy_unclaimed(std::move(unclaimed));
@@ -158,18 +154,19 @@ asio::awaitable<void> Executor::recover(const GardenContent& found) {
 
 asio::awaitable<void> Executor::destroy_unclaimed(std::vector<std::string> handles) {
   base::TaskGroup destructions(executor_, logger_);
-  for (auto& handle : handles) destructions.spawn("destroy-unclaimed", destroy_quietly(std::move(handle)));
+  for (auto& handle : handles) destructions.spawn("destroy-unclaimed", destroy_and_log(std::move(handle)));
   co_await destructions.join();
 }
 
-asio::awaitable<void> Executor::destroy_quietly(std::string handle) {
+asio::awaitable<void> Executor::destroy_and_log(std::string handle) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   const auto slot = co_await destructions_.acquire();
   try {
     logger_.info("destroying-unclaimed-container", {{"handle", handle}});
     co_await backend_.destroy(handle);
   } catch (const garden::ContainerNotFoundError&) {
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-destroy-unclaimed-container", {{"handle", handle}, {"error", e.what()}});
   }
 }
@@ -179,7 +176,7 @@ asio::awaitable<void> Executor::detach() {
   for (const auto& [guid, each] : nodes_) co_await each->detach();
 }
 
-// --- what callers ask for ---
+// --- requests ---
 
 std::vector<AllocationFailure> Executor::allocate(std::vector<AllocationRequest> requests) {
   std::vector<AllocationFailure> failures;
@@ -200,14 +197,14 @@ std::vector<AllocationFailure> Executor::allocate(std::vector<AllocationRequest>
       container.allocated_at = base::to_unix_nanos(clock_.now());
       nodes_.emplace(request.guid,
                      std::make_shared<ContainerNode>(*services_, options_.node, std::move(container), logger_));
-      services_->on_event({.kind = EventKind::kReserved, .guid = request.guid});
+      services_->reporting.on_event({.kind = EventKind::kReserved, .guid = request.guid});
     }
   }
   return failures;
 }
 
-void Executor::visit(const std::function<void(const Container&)>& look) const {
-  for (const auto& [guid, each] : nodes_) look(each->container());
+void Executor::visit(const std::function<void(const Container&)>& visitor) const {
+  for (const auto& [guid, each] : nodes_) visitor(each->container());
 }
 
 std::optional<Container> Executor::get(const std::string& guid) const {
@@ -231,7 +228,7 @@ void Executor::stop(const std::string& guid) { node(guid)->stop(); }
 
 void Executor::update(const std::string& guid, const ContainerUpdate& update) { node(guid)->update(update); }
 
-void Executor::say(const std::string& guid, const std::string& line) { node(guid)->say(line); }
+void Executor::write_log_line(const std::string& guid, const std::string& line) { node(guid)->write_line(line); }
 
 asio::awaitable<void> Executor::destroy(std::string guid) {
   const auto each = node(guid);

@@ -29,8 +29,8 @@ struct ExecutorOptions {
   CachedDownloaderOptions cache;
   AssetTlsOptions asset_tls;
   std::filesystem::path work_directory;   // emptied at start
-  std::filesystem::path state_directory;  // kept from one start to the next
-  // False: every container of before is destroyed at start, as upstream does.
+  std::filesystem::path state_directory;  // kept across restarts
+  // False: start() destroys every existing container, as upstream does.
   bool readopt_containers = true;
   std::size_t create_slots = 32;
   std::size_t delete_slots = 32;
@@ -39,33 +39,34 @@ struct ExecutorOptions {
   std::chrono::nanoseconds reserved_expiration = std::chrono::minutes(1);
   std::chrono::nanoseconds reap_interval = std::chrono::minutes(1);
   std::chrono::nanoseconds ping_interval = std::chrono::seconds(1);
-  std::map<std::string, std::string> stacks;  // name to root filesystem, to be measured
+  std::map<std::string, std::string> stacks;  // root filesystems to measure, by name
 };
 
-// Reserves, makes, runs, ends and destroys containers, and tells its owner what becomes of them
-// (docs/spec/cell.md §2). Containers outlive it: a later Executor with the same state directory finds them and goes on.
+// Allocates, creates, runs, stops and destroys containers, and reports their events (docs/spec/cell.md §2). Containers
+// outlive it: a later Executor with the same state directory resumes them.
 //
-// Lives on one strand. Call start() once, detach() before it goes.
+// Lives on one strand. Call start() once, and detach() before its destruction.
 class Executor {
  public:
   Executor(asio::any_io_executor executor, base::WorkerPool& workers, ContainerBackend& backend, AppLogSink& log_sink,
            const base::Clock& clock, base::Metrics& metrics, ExecutorOptions options, base::Logger logger);
   ~Executor();
 
-  // Waits for Garden as long as it takes, measures the capacity, finds the containers of before, destroys those that
-  // nobody knows, and begins to look after them all. Throws std::invalid_argument for an impossible capacity.
+  // Waits for Garden without a limit, determines the capacity, resumes the containers of the state directory, destroys
+  // Garden's other containers of this owner, and starts the periodic work. Throws std::invalid_argument for an
+  // impossible capacity.
   asio::awaitable<void> start();
-  // Lets go of everything; no container is touched.
+  // Cancels all work. Containers keep running.
   asio::awaitable<void> detach();
 
-  // Told of every event, on the strand. One listener; set it before start().
+  // Sets the listener that is called for every event, on the strand. There is one; set it before start().
   void on_event(std::function<void(ContainerEvent)> listener) { listener_ = std::move(listener); }
 
-  // Reserves what can be reserved; the others are returned.
+  // Reserves resources for each request. Returns those that failed.
   std::vector<AllocationFailure> allocate(std::vector<AllocationRequest> requests);
 
-  // Calls `look` for every container; it must not change any.
-  void visit(const std::function<void(const Container&)>& look) const;
+  // Calls `visitor` for every container. The visitor must not add or remove any.
+  void visit(const std::function<void(const Container&)>& visitor) const;
   std::optional<Container> get(const std::string& guid) const;
   bool contains(const std::string& guid) const { return nodes_.contains(guid); }
   std::size_t size() const { return nodes_.size(); }
@@ -74,13 +75,13 @@ class Executor {
   void run(RunRequest request);  // throws InvalidStateTransition unless it is reserved
   void stop(const std::string& guid);
   void update(const std::string& guid, const ContainerUpdate& update);
-  // Stops, waits, destroys. Throws if Garden cannot.
+  // Stops the container, waits until it has completed, and destroys it. Throws ExecutorError if Garden cannot.
   asio::awaitable<void> destroy(std::string guid);
   asio::awaitable<std::string> read_file(std::string guid, std::string path, std::size_t limit);
-  // A line in the log of the container's owner.
-  void say(const std::string& guid, const std::string& line);
+  // Writes a line to the container's log.
+  void write_log_line(const std::string& guid, const std::string& line);
 
-  // What a root filesystem itself takes of a container's disk, in bytes; 0 if it was not measured.
+  // The size of a root filesystem in bytes; 0 if it was not measured.
   std::uint64_t rootfs_size(const std::string& rootfs) const {
     const auto found = rootfs_sizes_.find(rootfs);
     return found == rootfs_sizes_.end() ? 0 : found->second;
@@ -92,22 +93,22 @@ class Executor {
  private:
   std::shared_ptr<ContainerNode> node(const std::string& guid) const;
   asio::awaitable<void> wait_for_garden();
-  // What Garden says at the start.
+  // Garden's content at the start.
   struct GardenContent {
     garden::Capacity capacity;
-    std::vector<std::string> all_handles;  // of ours, half-made ones too
-    std::vector<std::string> whole_handles;
+    std::vector<std::string> all_handles;  // of this owner, incomplete ones included
+    std::vector<std::string> complete_handles;
   };
   asio::awaitable<GardenContent> ask_garden();
   asio::awaitable<void> recover(const GardenContent& found);
   asio::awaitable<void> destroy_unclaimed(std::vector<std::string> handles);
-  asio::awaitable<void> destroy_quietly(std::string handle);
+  asio::awaitable<void> destroy_and_log(std::string handle);
   asio::awaitable<void> measure_stacks();
   asio::awaitable<void> measure(std::string name, std::string path);
   asio::awaitable<void> prune_loop();
   asio::awaitable<void> reap_loop();
   asio::awaitable<void> reap();
-  asio::awaitable<bool> has_gone(std::string handle);
+  asio::awaitable<bool> is_missing(std::string handle);
 
   asio::any_io_executor executor_;
   base::WorkerPool& workers_;
@@ -124,7 +125,7 @@ class Executor {
   std::function<void(ContainerEvent)> listener_;
   std::unique_ptr<NodeServices> services_;
   ResourceLedger ledger_;
-  // Shared with operations under way, so that a container may leave the map while one ends.
+  // Shared with operations in progress, so that a container can leave the map during one.
   std::map<std::string, std::shared_ptr<ContainerNode>> nodes_;
   base::TaskGroup loops_;
 };

@@ -1,4 +1,5 @@
-// What the executor does by itself: measuring, expiring reservations, reaping (docs/spec/cell.md §2.4, §2.14).
+// Periodic work of the executor: measurement of root filesystems, expiry of reservations, reaping (docs/spec/cell.md
+// §2.4, §2.14).
 #include <algorithm>
 #include <set>
 
@@ -13,13 +14,12 @@
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "executor/executor.h"
-#include "executor/steps/step.h"
 
 namespace rivera::executor {
 
 namespace {
 
-// What tells one version of a root filesystem from another; "" if it is no file of this machine.
+// Identifies a version of a root filesystem; "" if it is not a local file.
 std::string version_of(const std::string& path) {
   std::error_code ec;
   const auto changed = std::filesystem::last_write_time(path, ec);
@@ -31,14 +31,14 @@ std::map<std::string, std::uint64_t> read_sizes(const std::filesystem::path& fil
   try {
     return boost::json::value_to<std::map<std::string, std::uint64_t>>(boost::json::parse(base::read_file(file)));
   } catch (const std::exception&) {
-    return {};  // they are measured again
+    return {};  // the sizes are measured again
   }
 }
 
 }  // namespace
 
-// A root filesystem counts towards a container's disk limit, so the limit has to grow by its size. Sizes are kept for
-// the next start. What cannot be measured counts as nothing.
+// A root filesystem counts towards a container's disk limit, so that its size is added to the limit. Sizes are kept for
+// the next start. A root filesystem that cannot be measured counts as 0.
 asio::awaitable<void> Executor::measure_stacks() {
   const auto file = options_.state_directory / "rootfs-sizes.json";
   auto read = [file] { return read_sizes(file); };
@@ -62,6 +62,7 @@ asio::awaitable<void> Executor::measure_stacks() {
 }
 
 asio::awaitable<void> Executor::measure(std::string name, std::string path) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   const auto handle = "rootfs-c-" + base::new_guid();
   try {
     garden::ContainerSpec spec;
@@ -77,10 +78,10 @@ asio::awaitable<void> Executor::measure(std::string name, std::string path) {
       rootfs_sizes_[path] = disk.total_bytes_used - std::min(disk.total_bytes_used, disk.exclusive_bytes_used);
     }
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-measure-rootfs", {{"stack", name}, {"error", e.what()}});
   }
-  co_await destroy_quietly(handle);
+  co_await destroy_and_log(handle);
 }
 
 asio::awaitable<void> Executor::prune_loop() {
@@ -98,19 +99,20 @@ asio::awaitable<void> Executor::prune_loop() {
 }
 
 asio::awaitable<void> Executor::reap_loop() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     co_await base::sleep_for(options_.reap_interval);
     try {
       co_await reap();
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       logger_.error("failed-to-reap", {{"error", e.what()}});
     }
   }
 }
 
-// Asks again for one: a list that was incomplete for a moment must not end applications.
-asio::awaitable<bool> Executor::has_gone(std::string handle) {
+// Asks for one container again, so that an incomplete list does not end applications.
+asio::awaitable<bool> Executor::is_missing(std::string handle) {
   try {
     co_await backend_.info(handle);
   } catch (const garden::ContainerNotFoundError&) {
@@ -120,22 +122,22 @@ asio::awaitable<bool> Executor::has_gone(std::string handle) {
 }
 
 asio::awaitable<void> Executor::reap() {
-  // Only what was there before Garden is asked can be missing from its answer.
-  std::set<std::string> made;
+  // A container created after the question may be absent from the answer.
+  std::set<std::string> created;
   for (const auto& [guid, each] : nodes_) {
     const auto state = each->container().state;
-    if (state == ContainerState::kCreated || state == ContainerState::kRunning) made.insert(guid);
+    if (state == ContainerState::kCreated || state == ContainerState::kRunning) created.insert(guid);
   }
   const garden::PropertyFilter ours{{kOwnerProperty, options_.node.spec.owner}};
   const auto handles = co_await backend_.containers(ours);
   const std::set<std::string> existing(handles.begin(), handles.end());
 
-  for (const auto& guid : made) {
+  for (const auto& guid : created) {
     if (existing.contains(guid)) continue;
-    const bool gone = co_await has_gone(guid);
+    const bool missing = co_await is_missing(guid);
     const auto found = nodes_.find(guid);
-    if (!gone || found == nodes_.end()) continue;
-    logger_.error("container-has-gone", {{"guid", guid}});
+    if (!missing || found == nodes_.end()) continue;
+    logger_.error("container-missing", {{"guid", guid}});
     found->second->complete_failed("missing garden container");
   }
   std::vector<std::string> extra;

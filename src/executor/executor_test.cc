@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// An executor over the fake server, which may be taken away and started anew over the same directories.
+// An executor with a fake server, which can be restarted with the same directories.
 class ExecutorTest : public ::testing::Test {
  protected:
   ExecutorTest() { begin(); }
@@ -41,7 +41,7 @@ class ExecutorTest : public ::testing::Test {
     executor->on_event([this](ContainerEvent event) { events.push_back(event); });
     loop.run(executor->start());
   }
-  // As if the process ended.
+  // The process ends.
   void end() {
     if (executor) loop.run(executor->detach());
     executor.reset();
@@ -98,7 +98,7 @@ class ExecutorTest : public ::testing::Test {
   std::unique_ptr<Executor> executor;
 };
 
-TEST_F(ExecutorTest, TakesAsMuchAsItHas) {
+TEST_F(ExecutorTest, AllocatesUpToItsCapacity) {
   EXPECT_EQ(executor->total(), (Resources{1000, 2000, 10}));
   const auto failures =
       executor->allocate({request("a", 600), request("b", 600), request("a", 1), request(""), request("../x")});
@@ -111,7 +111,7 @@ TEST_F(ExecutorTest, TakesAsMuchAsItHas) {
   EXPECT_EQ(count(EventKind::kReserved), 1);
 }
 
-TEST_F(ExecutorTest, RunsAContainerUpToItsEnd) {
+TEST_F(ExecutorTest, RunsAContainerToItsEnd) {
   run("a");
   await_state("a", ContainerState::kRunning);
   const auto container = *executor->get("a");
@@ -140,7 +140,7 @@ TEST_F(ExecutorTest, RunsAContainerUpToItsEnd) {
   EXPECT_TRUE(log.has("APP OUT Cell cell-1 successfully destroyed container for instance a"));
 }
 
-TEST_F(ExecutorTest, CompletesWellWhenTheProcessDoes) {
+TEST_F(ExecutorTest, SucceedsWhenTheProcessSucceeds) {
   backend.on_run = [](FakeProcess& process) { process.exit(0); };
   run("a");
   await_state("a", ContainerState::kCompleted);
@@ -168,7 +168,7 @@ TEST_F(ExecutorTest, CompletesAStoppedReservation) {
   EXPECT_THROW(executor->stop("unknown"), ContainerNotFound);
 }
 
-TEST_F(ExecutorTest, SaysWhyAContainerCouldNotBeMadeAndThatAnotherCellMayTry) {
+TEST_F(ExecutorTest, ReportsAFailedCreationAsRetryable) {
   backend.create_error = "no image";
   run("a");
   await_state("a", ContainerState::kCompleted);
@@ -194,7 +194,7 @@ TEST_F(ExecutorTest, FailsRetryablyWithoutItsCachedDependencies) {
   EXPECT_EQ(backend.creations, 0);
 }
 
-TEST_F(ExecutorTest, MakesAContainerOnceGardenIsBack) {
+TEST_F(ExecutorTest, CreatesAContainerWhenGardenAnswersAgain) {
   executor->allocate({request("a")});
   backend.down();
   executor->run(run_of("a"));
@@ -204,7 +204,7 @@ TEST_F(ExecutorTest, MakesAContainerOnceGardenIsBack) {
   await_state("a", ContainerState::kRunning);
 }
 
-TEST_F(ExecutorTest, CompletesAContainerThatGardenHasLost) {
+TEST_F(ExecutorTest, CompletesAContainerThatIsMissingInGarden) {
   run("a");
   await_state("a", ContainerState::kRunning);
   backend.lose("a");
@@ -212,7 +212,7 @@ TEST_F(ExecutorTest, CompletesAContainerThatGardenHasLost) {
   EXPECT_EQ(executor->get("a")->run_result.failure_reason, "missing garden container");
 }
 
-TEST_F(ExecutorTest, ReapsContainersThatNobodyKnows) {
+TEST_F(ExecutorTest, ReapsUnknownContainers) {
   garden::ContainerSpec stranger;
   stranger.handle = "stranger";
   stranger.properties = {{"executor:owner", "us"}};
@@ -225,7 +225,7 @@ TEST_F(ExecutorTest, ReapsContainersThatNobodyKnows) {
   EXPECT_TRUE(backend.containers_made.contains("anothers"));
 }
 
-TEST_F(ExecutorTest, ExpiresReservationsThatNobodyUses) {
+TEST_F(ExecutorTest, ExpiresUnusedReservations) {
   end();
   reserved_expiration = std::chrono::milliseconds(30);
   begin();
@@ -248,6 +248,15 @@ TEST_F(ExecutorTest, SecondDestroyWaitsForTheFirst) {
   loop.until([&] { return group.size() == 0; });
   EXPECT_FALSE(executor->contains("a"));
   EXPECT_THAT(backend.destroyed, ElementsAre("a"));
+}
+
+TEST_F(ExecutorTest, DoesNotDestroyAContainerAfterDetaching) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  loop.run(executor->detach());
+  EXPECT_THROW(loop.run(executor->destroy("a")), ExecutorError);
+  EXPECT_TRUE(executor->contains("a"));
+  EXPECT_THAT(backend.destroyed, ElementsAre());
 }
 
 TEST_F(ExecutorTest, UpdatesTagsAndRoutesWhileItRuns) {
@@ -298,7 +307,7 @@ TEST_F(ExecutorTest, AddsTheSizeOfTheRootFilesystemToTheDiskLimit) {
 
 // --- restarts of our own ---
 
-TEST_F(ExecutorTest, FindsRunningContainersAgainAfterARestart) {
+TEST_F(ExecutorTest, ResumesRunningContainersAfterARestart) {
   run("a");
   await_state("a", ContainerState::kRunning);
   loop.settle();
@@ -318,7 +327,7 @@ TEST_F(ExecutorTest, FindsRunningContainersAgainAfterARestart) {
   EXPECT_EQ(executor->get("a")->run_result.failure_reason, "APP: Exited with status 8");
 }
 
-TEST_F(ExecutorTest, LearnsOfAnExitThatHappenedWhileItWasAway) {
+TEST_F(ExecutorTest, NoticesAnExitThatHappenedDuringARestart) {
   run("a");
   await_state("a", ContainerState::kRunning);
   loop.settle();
@@ -331,7 +340,7 @@ TEST_F(ExecutorTest, LearnsOfAnExitThatHappenedWhileItWasAway) {
   EXPECT_EQ(count(EventKind::kComplete), 1);
 }
 
-TEST_F(ExecutorTest, KnowsAContainerThatWentWhileItWasAway) {
+TEST_F(ExecutorTest, NoticesAContainerThatDisappearedDuringARestart) {
   run("a");
   await_state("a", ContainerState::kRunning);
   loop.settle();
@@ -342,7 +351,7 @@ TEST_F(ExecutorTest, KnowsAContainerThatWentWhileItWasAway) {
   EXPECT_EQ(executor->get("a")->run_result.failure_reason, "missing garden container");
 }
 
-TEST_F(ExecutorTest, DoesNotRepeatStepsThatWereDoneBeforeARestart) {
+TEST_F(ExecutorTest, DoesNotRepeatFinishedStepsAfterARestart) {
   auto wanted = run_of("a");
   models::SerialAction both;
   for (const auto* path : {"/bin/first", "/bin/second"}) {
@@ -377,7 +386,7 @@ TEST_F(ExecutorTest, NeverStartsAProcessTwice) {
   EXPECT_TRUE(backend.processes.empty());
 }
 
-TEST_F(ExecutorTest, MakesAContainerAnewWhoseCreationWasCutShort) {
+TEST_F(ExecutorTest, RepeatsAnInterruptedCreation) {
   executor->allocate({request("a")});
   backend.down();
   executor->run(run_of("a"));
@@ -394,7 +403,7 @@ TEST_F(ExecutorTest, MakesAContainerAnewWhoseCreationWasCutShort) {
   EXPECT_THAT(backend.destroyed, Contains("a"));
 }
 
-TEST_F(ExecutorTest, RemembersAnEndThatWasNotReportedYet) {
+TEST_F(ExecutorTest, ReportsACompletionThatARestartInterrupted) {
   run("a");
   await_state("a", ContainerState::kRunning);
   backend.process_of("/bin/app")->exit(1);
@@ -410,7 +419,7 @@ TEST_F(ExecutorTest, RemembersAnEndThatWasNotReportedYet) {
   EXPECT_TRUE(std::filesystem::is_empty(directory.path() / "state/containers"));
 }
 
-TEST_F(ExecutorTest, GoesOnStoppingAContainerThatWasBeingStopped) {
+TEST_F(ExecutorTest, ContinuesAStopThatARestartInterrupted) {
   run("a");
   await_state("a", ContainerState::kRunning);
   const auto process = backend.process_of("/bin/app");
@@ -429,7 +438,7 @@ TEST_F(ExecutorTest, GoesOnStoppingAContainerThatWasBeingStopped) {
   EXPECT_TRUE(executor->get("a")->run_result.stopped);
 }
 
-TEST_F(ExecutorTest, DestroysAllContainersOfBeforeIfItIsToldTo) {
+TEST_F(ExecutorTest, DestroysAllContainersAtStartIfConfigured) {
   run("a");
   await_state("a", ContainerState::kRunning);
   loop.settle();

@@ -1,28 +1,26 @@
 #include "file_server/config.h"
 
-#include "base/config/config.h"
+#include "clients/loggregator_client.h"
 
 namespace rivera::file_server {
 namespace {
 
-void read_logging(const base::ConfigFile& file, Config& config) {
-  const std::string level = file.text("log_level");
-  try {
-    config.log_level = base::parse_log_level(level.empty() ? "info" : level);
-  } catch (const std::invalid_argument&) {
-    file.fail("log_level", "debug, info, error or fatal");
-  }
-  const std::string format = file.text("time_format");
-  if (format == "rfc3339") {
-    config.log_time_format = base::LogTimeFormat::kRfc3339;
-  } else if (!format.empty() && format != "unix-epoch") {
-    file.fail("time_format", "unix-epoch or rfc3339");
-  }
+base::ConfigKeys own_keys() {
+  using namespace base;
+  return {
+      text_key("server_address", "0.0.0.0:8080").with_zero_as_default(),
+      text_key("static_directory"),
+      flag_key("https_server_enabled"),
+      text_key("https_listen_addr"),
+      text_key("cert_file"),
+      text_key("key_file"),
+      text_key("debug_address"),
+  };
 }
 
 base::ConfigFile load(const std::string& path) {
   try {
-    return base::ConfigFile::load(path);
+    return base::ConfigFile::load(path, config_keys());
   } catch (const base::ConfigError& e) {
     throw base::ConfigError(std::string("failed-to-parse-config: ") + e.what());
   }
@@ -30,10 +28,17 @@ base::ConfigFile load(const std::string& path) {
 
 }  // namespace
 
+const base::ConfigKeys& config_keys() {
+  static const base::ConfigKeys keys =
+      base::joined_keys({own_keys(), base::log_keys(),
+                         clients::loggregator_keys_without_effect("the file server sends no metrics to Loggregator")});
+  return keys;
+}
+
 Config load_config(const std::string& path) {
   const auto file = load(path);
   Config config;
-  if (const auto address = file.text("server_address"); !address.empty()) config.server_address = address;
+  config.server_address = file.text("server_address");
   config.static_directory = file.text("static_directory");
   if (config.static_directory.empty()) {
     throw base::ConfigError("static-directory-missing: " + path + ": static_directory: expected a directory");
@@ -46,7 +51,8 @@ Config load_config(const std::string& path) {
     throw base::ConfigError("invalid-https-configuration: " + path + ": https_listen_addr: expected host:port");
   }
   config.debug_address = file.text("debug_address");
-  read_logging(file, config);
+  config.log = base::read_log_settings(file);
+  config.notices = file.notices();
   return config;
 }
 

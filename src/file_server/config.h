@@ -3,7 +3,8 @@
 
 #include <string>
 
-#include "base/log/log.h"
+#include "base/config/config.h"
+#include "base/log/log_settings.h"
 
 namespace rivera::file_server {
 
@@ -15,9 +16,12 @@ struct Config {
   std::string cert_file;
   std::string key_file;
   std::string debug_address;  // "" = none
-  base::LogLevel log_level = base::LogLevel::kInfo;
-  base::LogTimeFormat log_time_format = base::LogTimeFormat::kUnixEpoch;
+  base::LogSettings log;
+  base::ConfigNotices notices;  // to be logged at start
 };
+
+// Every key that upstream knows, and ours.
+const base::ConfigKeys& config_keys();
 
 // Throws base::ConfigError; its text begins with upstream's name for what is wrong ("static-directory-missing").
 Config load_config(const std::string& path);

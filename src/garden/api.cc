@@ -136,8 +136,10 @@ asio::awaitable<void> Api::answer(net::HttpExchange& exchange, const Parameters&
 
 void Api::add_container_routes() {
   add("GET", "/ping", false, [](Api&, const auto&, const auto&, json::value) -> Answer { co_return empty_object(); });
-  add("GET", "/capacity", false,
-      [](Api& a, const auto&, const auto&, json::value) -> Answer { co_return api::to_json(a.gardener_.capacity()); });
+  add("GET", "/capacity", false, [](Api& a, const auto&, const auto&, json::value) -> Answer {
+    const auto capacity = co_await a.gardener_.capacity();
+    co_return api::to_json(capacity);
+  });
   add("GET", "/containers", false, [](Api& a, const net::RequestHead& request, const auto&, json::value) -> Answer {
     const auto handles = a.gardener_.list(query_of(request));
     json::array list(handles.begin(), handles.end());
@@ -262,19 +264,19 @@ void Api::add_property_routes() {
         const auto* value = api::find_member(body, "value");
         if (value != nullptr && !value->is_string())
           throw api::GardenError("json: cannot unmarshal value: expected a string");
-        a.gardener_.set_property(p.at("handle"), p.at("key"),
-                                 value == nullptr ? std::string() : std::string(value->get_string()));
+        std::string text = value == nullptr ? std::string() : std::string(value->get_string());
+        co_await a.gardener_.set_property(p.at("handle"), p.at("key"), std::move(text));
         co_return empty_object();
       });
   add("DELETE", "/containers/:handle/properties/:key", false,
       [](Api& a, const auto&, const Parameters& p, json::value) -> Answer {
-        a.gardener_.remove_property(p.at("handle"), p.at("key"));
+        co_await a.gardener_.remove_property(p.at("handle"), p.at("key"));
         co_return empty_object();
       });
   add("PUT", "/containers/:handle/grace_time", true,
       [](Api& a, const auto&, const Parameters& p, json::value body) -> Answer {
         if (!body.is_int64()) throw api::GardenError("json: cannot unmarshal grace time: expected an integer");
-        a.gardener_.set_grace_time(p.at("handle"), body.get_int64());
+        co_await a.gardener_.set_grace_time(p.at("handle"), body.get_int64());
         co_return empty_object();
       });
 }
@@ -336,14 +338,14 @@ asio::awaitable<void> Api::attach(net::HttpExchange& exchange, const Parameters&
 
 asio::awaitable<void> Api::stream_in(net::HttpExchange& exchange, const Parameters& parameters) {
   const auto use = gardener_.use(parameters.at("handle"));
-  auto executor = co_await asio::this_coro::executor;
   std::exception_ptr failure;
   std::string error;
   try {
     const auto query = query_of(exchange.request());
     const auto value = [&](const char* name) { return query.contains(name) ? query.at(name) : std::string(); };
-    const auto child =
-        gardener_.start_transfer(executor, parameters.at("handle"), "stream-in", value("user"), value("destination"));
+    std::string user = value("user"), destination = value("destination");
+    const auto child = co_await gardener_.start_transfer(parameters.at("handle"), "stream-in", std::move(user),
+                                                         std::move(destination));
     std::string buffer(64 * 1024, '\0');
     bool is_read = true;
     for (;;) {
@@ -367,7 +369,6 @@ asio::awaitable<void> Api::stream_in(net::HttpExchange& exchange, const Paramete
 
 asio::awaitable<void> Api::stream_out(net::HttpExchange& exchange, const Parameters& parameters) {
   const auto use = gardener_.use(parameters.at("handle"));
-  auto executor = co_await asio::this_coro::executor;
   std::unique_ptr<Child> child;
   std::exception_ptr failure;
   std::string buffer(64 * 1024, '\0');
@@ -376,7 +377,9 @@ asio::awaitable<void> Api::stream_out(net::HttpExchange& exchange, const Paramet
   try {
     const auto query = query_of(exchange.request());
     const auto value = [&](const char* name) { return query.contains(name) ? query.at(name) : std::string(); };
-    child = gardener_.start_transfer(executor, parameters.at("handle"), "stream-out", value("user"), value("source"));
+    std::string user = value("user"), source = value("source");
+    child =
+        co_await gardener_.start_transfer(parameters.at("handle"), "stream-out", std::move(user), std::move(source));
     child->close_input();
     n = co_await child->read_output(buffer);
     if (n == 0) {

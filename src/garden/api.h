@@ -14,7 +14,7 @@ class Api {
   Api(asio::any_io_executor executor, Gardener& gardener, base::Logger logger);
 
   net::HttpHandler handler() const { return router_.handler(); }
-  // Ends the streams of processes, for a stop.
+  // Ends the streams of processes, when the server stops.
   void close_streams() { streams_.close_all(); }
 
  private:

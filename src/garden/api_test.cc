@@ -88,7 +88,7 @@ TEST_F(GardenApi, AnswersAndErrorsHaveUpstreamsForm) {
   EXPECT_NE(method.find("Allow: GET"), std::string::npos);
 }
 
-TEST_F(GardenApi, MalformedRequestsGetAnErrorAndHarmNobody) {
+TEST_F(GardenApi, MalformedRequestsGetAnErrorAndChangeNothing) {
   for (const std::string body :
        {"", "{", "[1,2", "{\"handle\":5}", "nonsense", "{\"limits\":{\"memory_limits\":{\"limit_in_bytes\":-1}}}"}) {
     const std::string answer = ask("POST /containers", body);

@@ -6,6 +6,8 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
 
+#include "base/work/cancellation.h"
+
 namespace rivera::garden {
 
 namespace api = clients::garden;
@@ -21,7 +23,8 @@ net::ResponseHead stream_head(int status, bool is_json) {
   net::ResponseHead head;
   head.status = status;
   if (is_json) head.headers.add("Content-Type", "application/json");
-  // Upstream's server says so of every connection it gives away, and its client needs it; what follows is not chunked.
+  // Upstream's server sends this on every connection it hands to a stream, and its client needs it; what follows is not
+  // chunked.
   head.headers.add("Transfer-Encoding", "chunked");
   return head;
 }
@@ -50,7 +53,7 @@ void OutputBuffer::end() {
 asio::awaitable<std::string> OutputBuffer::pop() {
   while (chunks_.empty() && !has_ended_) co_await changed_.wait();
   std::string bytes;
-  // Small pieces together: one write is dearer than one copy.
+  // Small pieces are joined: a write costs more than a copy.
   while (!chunks_.empty() && bytes.size() < 64 * 1024) {
     bytes += chunks_.front();
     chunks_.pop_front();
@@ -59,10 +62,10 @@ asio::awaitable<std::string> OutputBuffer::pop() {
   co_return bytes;
 }
 
-// --- conversations ---
+// --- sessions ---
 
-// One client's talk about one process.
-struct ProcessStreams::Conversation {
+// One client's connection to one process.
+struct ProcessStreams::Session {
   MainStream main;
   std::unique_ptr<ShimConnection> shim;
   std::shared_ptr<ProcessOutput> output;
@@ -76,8 +79,8 @@ struct ProcessStreams::Conversation {
     main->close();
   }
 
-  // Does what one payload from the client asks for. False: it asks for nothing that is known.
-  asio::awaitable<bool> obey(const json::value& payload) {
+  // Does what one payload from the client asks for. False if it asks for nothing known.
+  asio::awaitable<bool> apply(const json::value& payload) {
     if (const auto* tty = api::find_member(payload, "tty")) {
       const api::WindowSize size = api::tty_spec_from_json(*tty).window_size.value_or(api::WindowSize{});
       std::string frame = shim::PayloadWriter().put(std::uint32_t{size.columns}).put(std::uint32_t{size.rows}).take();
@@ -123,74 +126,75 @@ void ProcessStreams::forget_old() {
   });
 }
 
-asio::awaitable<void> ProcessStreams::serve(net::HttpExchange& exchange, ProcessSession session, int status) {
+asio::awaitable<void> ProcessStreams::serve(net::HttpExchange& exchange, ProcessSession process, int status) {
   const std::string stream_id = std::to_string(next_id_++);
-  const auto conversation = std::make_shared<Conversation>();
-  conversation->output = begin(stream_id);
-  conversation->shim = std::move(session.shim);
-  conversation->container = session.container;
-  conversation->process_id = session.id;
+  const auto session = std::make_shared<Session>();
+  session->shim = std::move(process.shim);
+  session->container = process.container;
+  session->process_id = process.id;
   auto head = stream_head(status, true);
   auto stream = co_await exchange.take_over(std::move(head));
-  conversation->main = std::move(stream);
-  conversations_.insert(conversation.get());
-  if (is_closed_) conversation->close();
+  session->main = std::move(stream);
+  session->output = begin(stream_id);
+  sessions_.insert(session.get());
+  if (is_closed_) session->close();
 
   auto executor = co_await asio::this_coro::executor;
   base::TaskGroup input(executor, logger_);
   std::exception_ptr failure;
   try {
-    const std::string ids = line_of({{"process_id", session.id}, {"stream_id", stream_id}});
-    co_await conversation->main->write(ids);
-    if (conversation->shim) {
-      input.spawn("process-input", read_client(conversation));
-      co_await converse(*conversation);
+    const std::string ids = line_of({{"process_id", process.id}, {"stream_id", stream_id}});
+    co_await session->main->write(ids);
+    if (session->shim) {
+      input.spawn("process-input", read_client(session));
+      co_await forward_output(*session);
     } else {
-      const std::string exit = line_of({{"process_id", session.id}, {"exit_status", session.exit_status}});
-      co_await conversation->main->write(exit);
+      const std::string exit = line_of({{"process_id", process.id}, {"exit_status", process.exit_status}});
+      co_await session->main->write(exit);
     }
   } catch (const boost::system::system_error&) {
-    // The client's connection broke: the process goes on without it.
+    // The client's connection broke: the process keeps running.
   } catch (...) {
     failure = std::current_exception();
   }
-  conversations_.erase(conversation.get());
-  conversation->output->output.end();
-  conversation->output->error.end();
-  conversation->output->ended_at = std::chrono::steady_clock::now();
-  conversation->close();
+  sessions_.erase(session.get());
+  session->output->output.end();
+  session->output->error.end();
+  session->output->ended_at = std::chrono::steady_clock::now();
+  session->close();
   co_await input.stop();
   if (failure) std::rethrow_exception(failure);
 }
 
-// From the shim to the buffers, until the exit, which is the last word to the client.
-asio::awaitable<void> ProcessStreams::converse(Conversation& conversation) {
-  std::string lost = "the container's shim is gone";
+// From the shim to the buffers, until the exit, which is the last message to the client.
+asio::awaitable<void> ProcessStreams::forward_output(Session& session) {
+  std::string lost = "the container's shim has exited";
   try {
     for (;;) {
-      auto frame = co_await conversation.shim->receive();
+      auto frame = co_await session.shim->receive();
       if (!frame) break;
-      if (frame->type == shim::FrameType::kOutput) conversation.output->output.push(std::move(frame->payload));
-      if (frame->type == shim::FrameType::kError) conversation.output->error.push(std::move(frame->payload));
+      if (frame->type == shim::FrameType::kOutput) session.output->output.push(std::move(frame->payload));
+      if (frame->type == shim::FrameType::kError) session.output->error.push(std::move(frame->payload));
       if (frame->type != shim::FrameType::kExit) continue;
       const auto status = static_cast<int>(shim::PayloadReader(frame->payload).number());
-      gardener_.note_exit(*conversation.container, conversation.process_id);
-      conversation.output->output.end();
-      conversation.output->error.end();
-      const std::string exit = line_of({{"process_id", conversation.process_id}, {"exit_status", status}});
-      co_await conversation.main->write(exit);
+      co_await gardener_.process_ended(session.container, session.process_id);
+      session.output->output.end();
+      session.output->error.end();
+      const std::string exit = line_of({{"process_id", session.process_id}, {"exit_status", status}});
+      co_await session.main->write(exit);
       co_return;
     }
   } catch (const ShimGone& e) {
     lost = e.what();
   }
-  if (conversation.client_has_left) co_return;
-  const std::string error = line_of({{"process_id", conversation.process_id}, {"error", lost}});
-  co_await conversation.main->write(error);
+  if (session.client_has_left) co_return;
+  const std::string error = line_of({{"process_id", session.process_id}, {"error", lost}});
+  co_await session.main->write(error);
 }
 
-// From the client to the shim. The end of the client's stream is the end of the conversation.
-asio::awaitable<void> ProcessStreams::read_client(std::shared_ptr<Conversation> conversation) {
+// From the client to the shim. The end of the client's stream ends the session.
+asio::awaitable<void> ProcessStreams::read_client(std::shared_ptr<Session> session) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   json::parse_options options;
   options.allow_invalid_utf8 = true;
   json::stream_parser parser({}, options);
@@ -198,7 +202,7 @@ asio::awaitable<void> ProcessStreams::read_client(std::shared_ptr<Conversation> 
   std::string buffer(32 * 1024, '\0');
   try {
     for (;;) {
-      const std::size_t n = co_await conversation->main->read_some(buffer);
+      const std::size_t n = co_await session->main->read_some(buffer);
       if (n == 0) break;
       std::string_view bytes(buffer.data(), n);
       while (!bytes.empty()) {
@@ -215,16 +219,15 @@ asio::awaitable<void> ProcessStreams::read_client(std::shared_ptr<Conversation> 
         const json::value payload = parser.release();
         parser.reset();
         value_size = 0;
-        const bool is_known = co_await conversation->obey(payload);
-        if (!is_known) co_await conversation->shim->send(shim::FrameType::kInputEnd, "");
+        const bool is_known = co_await session->apply(payload);
+        if (!is_known) co_await session->shim->send(shim::FrameType::kInputEnd, "");
       }
     }
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
   } catch (const std::exception&) {
-    // Malformed, or the shim has gone: either way nothing more can come of it.
+    if (base::is_cancelled(cancellation)) throw;
+    // Malformed, or the shim has exited: in both cases reading ends.
   }
-  conversation->close();
+  session->close();
 }
 
 asio::awaitable<void> ProcessStreams::serve_output(net::HttpExchange& exchange, const std::string& stream_id,
@@ -246,7 +249,7 @@ asio::awaitable<void> ProcessStreams::serve_output(net::HttpExchange& exchange, 
 
 void ProcessStreams::close_all() {
   is_closed_ = true;
-  for (auto* conversation : conversations_) conversation->close();
+  for (auto* session : sessions_) session->close();
 }
 
 }  // namespace rivera::garden

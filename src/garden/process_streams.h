@@ -16,17 +16,17 @@
 
 namespace rivera::garden {
 
-// One stream's bytes between a process and a client. Bounded: what comes while it is full is dropped, so that a client
-// that does not read never holds up the process.
+// One stream's bytes between a process and a client. Bounded: bytes that come while it is full are dropped, so that a
+// client that does not read never delays the process.
 class OutputBuffer {
  public:
   static constexpr std::size_t kCapacity = 8u << 20;
 
   explicit OutputBuffer(asio::any_io_executor executor) : changed_(executor) {}
   void push(std::string bytes);
-  // Nothing more will come.
+  // No more bytes will come.
   void end();
-  // "" once it has ended and all is taken.
+  // Waits for bytes; "" once the stream has ended and all bytes are taken.
   asio::awaitable<std::string> pop();
   std::uint64_t dropped() const { return dropped_; }
 
@@ -49,18 +49,18 @@ class ProcessStreams {
  public:
   ProcessStreams(asio::any_io_executor executor, Gardener& gardener, base::Logger logger);
 
-  // Answers with `status` and goes on as a process stream until the process ends or the client leaves.
+  // Answers with `status`, then is a process stream until the process ends or the client leaves.
   asio::awaitable<void> serve(net::HttpExchange& exchange, ProcessSession session, int status);
   // Answers with the stream's bytes. An unknown stream ends at once.
   asio::awaitable<void> serve_output(net::HttpExchange& exchange, const std::string& stream_id, bool is_error);
-  // Ends every stream: clients see the end of the connection, processes go on.
+  // Ends every stream: clients see the end of the connection, processes continue.
   void close_all();
 
  private:
   using MainStream = std::shared_ptr<net::Stream>;
-  struct Conversation;
-  asio::awaitable<void> converse(Conversation& conversation);
-  static asio::awaitable<void> read_client(std::shared_ptr<Conversation> conversation);
+  struct Session;
+  asio::awaitable<void> forward_output(Session& session);
+  static asio::awaitable<void> read_client(std::shared_ptr<Session> session);
   std::shared_ptr<ProcessOutput> begin(const std::string& id);
   void forget_old();
 
@@ -69,7 +69,7 @@ class ProcessStreams {
   base::Logger logger_;
   std::uint64_t next_id_ = 1;
   std::map<std::string, std::shared_ptr<ProcessOutput>> outputs_;
-  std::set<Conversation*> conversations_;
+  std::set<Session*> sessions_;
   bool is_closed_ = false;
 };
 

@@ -12,7 +12,7 @@ namespace rivera::garden {
 
 namespace {
 
-// Some sockets and pipes a process, some hundred containers: more than the usual soft limit.
+// Some sockets and pipes for each process of some hundred containers are more than the usual soft limit.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -23,8 +23,9 @@ void raise_descriptor_limit() {
 net::HttpServerOptions server_options(const Options& options) {
   net::HttpServerOptions server;
   server.address = options.listen_address();
+  server.unix_mode = options.bind_socket_mode;
   if (options.read_header_timeout.count() > 0) server.header_timeout = options.read_header_timeout;
-  // A transfer may pause as long as whatever feeds it does.
+  // A transfer may pause as long as its other end does.
   server.body_timeout = std::chrono::minutes(30);
   server.write_timeout = std::chrono::minutes(30);
   return server;
@@ -46,7 +47,6 @@ asio::awaitable<void> emit_metrics(const Gardener& gardener, base::Metrics& metr
 asio::awaitable<void> serve(base::Program& program, Options options) {
   raise_descriptor_limit();
   const base::Logger& logger = program.logger();
-  for (const auto& flag : options.ignored) logger.info("flag-ignored", {{"flag", flag}});
   Gardener gardener(program.executor(), program.workers(), options, logger);
   Api api(program.executor(), gardener, logger);
   net::HttpServer server(program.executor(), server_options(options), api.handler(), logger);

@@ -6,11 +6,11 @@
 
 namespace rivera::garden {
 
-// Serves until told to stop; containers stay. The socket exists before the containers are found, requests are answered
-// after that (docs/spec/garden.md §1.1).
+// Serves until a stop is requested; containers stay. The socket exists before the containers are found, requests are
+// answered after that (docs/spec/garden.md §1.1).
 asio::awaitable<void> serve(base::Program& program, Options options);
 
-// Destroys every container of the depot and whatever else was made for them on this host.
+// Destroys every container of the depot and removes all that was made for them on this host.
 asio::awaitable<void> clean_up(base::Program& program, Options options);
 
 }  // namespace rivera::garden

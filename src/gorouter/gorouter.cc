@@ -5,7 +5,8 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "gorouter/proxy/front.h"
+#include "base/work/cancellation.h"
+#include "gorouter/proxy/frontend.h"
 
 namespace rivera::gorouter {
 namespace {
@@ -27,7 +28,7 @@ Gorouter::Gorouter(asio::any_io_executor executor, base::WorkerPool& workers, Co
       access_log_(executor, workers, config_, logger),
       plane_{executor, config_, registry_, backends_, access_log_, probe_, logger, local_address()},
       bus_(executor, config_, registry_, backends_, metrics_, logger, [this] { on_end_(1); }),
-      front_(std::make_unique<Front>(plane_)),
+      frontend_(std::make_unique<Frontend>(plane_)),
       drain_ended_(executor),
       tasks_(executor, logger),
       drain_task_(executor, logger) {
@@ -39,22 +40,21 @@ Gorouter::Gorouter(asio::any_io_executor executor, base::WorkerPool& workers, Co
 
 Gorouter::~Gorouter() = default;
 
-std::string Gorouter::http_address() const { return front_->http_address(); }
-std::string Gorouter::https_address() const { return front_->https_address(); }
+std::string Gorouter::http_address() const { return frontend_->http_address(); }
+std::string Gorouter::https_address() const { return frontend_->https_address(); }
 std::string Gorouter::health_address() const { return status_->health_address(); }
 std::string Gorouter::routes_address() const { return status_->routes_address(); }
 
-void Gorouter::start() { tasks_.spawn("run", run()); }
+void Gorouter::start() { tasks_.spawn_critical("run", run()); }
 
 asio::awaitable<void> Gorouter::run() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   std::string failure;
   try {
     co_await begin();
     co_return;
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
-    failure = e.what();
   } catch (const std::exception& e) {
+    if (base::is_cancelled(cancellation)) throw;
     failure = e.what();
   }
   logger_.fatal("exited-with-failure", {{"error", failure}});
@@ -65,21 +65,21 @@ asio::awaitable<void> Gorouter::begin() {
   logger_.info("starting");
   if (!config_.pid_file.empty()) base::write_file_atomically(config_.pid_file, std::to_string(::getpid()) + "\n");
   co_await bus_.connect();
-  tasks_.spawn("publish-metrics", publish_metrics());
+  tasks_.spawn_critical("publish-metrics", publish_metrics());
   co_await bus_.start();
-  tasks_.spawn("watch-bus", bus_.watch());
-  tasks_.spawn("prune", prune());
-  // The table fills before anybody can ask: an early 404 would be a lie.
+  tasks_.spawn_critical("watch-bus", bus_.watch());
+  tasks_.spawn_critical("prune", prune());
+  // A 404 before the table is filled would be wrong.
   logger_.info("waiting-for-route-registration",
                {{"seconds", std::chrono::duration<double>(config_.start_response_delay).count()}});
   co_await base::sleep_for(config_.start_response_delay);
   if (draining_) co_return;
-  front_->open();
+  frontend_->open();
   plane_.health = Health::kHealthy;
   logger_.info("started", {{"http", http_address()}, {"https", https_address()}, {"routes", registry_.route_count()}});
 }
 
-// Ages the table; not while there is no bus to hear from, if so configured (docs/spec/routing.md §3.7).
+// Removes stale routes; not while the bus is disconnected, if so configured (docs/spec/routing.md §3.7).
 asio::awaitable<void> Gorouter::prune() {
   for (;;) {
     co_await base::sleep_for(config_.prune_interval);
@@ -95,7 +95,7 @@ asio::awaitable<void> Gorouter::prune() {
     for (const auto& pruned : registry_.prune(now)) {
       endpoints += pruned.endpoints.size();
       for (const auto& endpoint : pruned.endpoints) {
-        backends_.forget(endpoint->address);
+        backends_.close_idle(endpoint->address);
         logger_.info("pruned-route", {{"uri", pruned.route}, {"endpoint", endpoint->address}});
       }
     }
@@ -148,14 +148,14 @@ void Gorouter::begin_drain() {
     return;
   }
   draining_ = true;
-  drain_task_.spawn("drain", drain());
+  drain_task_.spawn_critical("drain", drain());
 }
 
 asio::awaitable<void> Gorouter::drain() {
   logger_.info("draining");
   plane_.health = Health::kDegraded;
   co_await base::sleep_for(config_.drain_wait);
-  const bool done = co_await front_->drain(config_.drain_timeout);
+  const bool done = co_await frontend_->drain(config_.drain_timeout);
   if (!done) logger_.error("router.drain.timed-out");
   drained_ = true;
   drain_ended_.notify_all();
@@ -169,7 +169,7 @@ asio::awaitable<void> Gorouter::stop() {
   plane_.health = Health::kDegraded;
   co_await drain_task_.stop();
   co_await tasks_.stop();
-  co_await front_->stop();
+  co_await frontend_->stop();
   co_await status_->stop();
   co_await bus_.close();
   co_await access_log_.stop();

@@ -20,26 +20,27 @@
 
 namespace rivera::gorouter {
 
-class Front;
+class Frontend;
 
-// The whole component. Lives on `executor` (a strand or a single-threaded context); co_await stop() before it goes.
+// The whole component. Lives on `executor` (a strand or a single-threaded context); co_await stop() before it is
+// destroyed.
 class Gorouter {
  public:
-  // `on_end` is called with the process's exit status when the router is through: after a drain, or when it cannot
-  // begin, or when the bus has shut it out. Throws std::runtime_error for certificates, files and addresses that cannot
-  // be used.
+  // `on_end` is called with the process's exit status after a drain, when the router cannot start, or when the
+  // connection to the bus is closed permanently. Throws std::runtime_error for certificates, files and addresses that
+  // cannot be used.
   Gorouter(asio::any_io_executor executor, base::WorkerPool& workers, Config config, base::Logger logger,
            std::function<void(int)> on_end);
   ~Gorouter();
 
-  // Connects to the bus, lets the table fill, opens the listeners. Returns at once.
+  // Connects to the bus, waits until the table is filled, then opens the listeners. Returns at once.
   void start();
-  // Serves what is open, takes nothing new, ends. Returns at once; the second call does nothing.
+  // Closes the listeners, finishes the open requests, then calls `on_end`. Returns at once; further calls do nothing.
   void begin_drain();
-  // If a drain runs, waits for its end; otherwise cuts off whatever is open.
+  // Waits for a running drain to end; without one, closes all connections.
   asio::awaitable<void> stop();
 
-  // Addresses once the router listens: "127.0.0.1:8081"; "" before and where not configured.
+  // Addresses such as "127.0.0.1:8081"; "" before the router listens, and for listeners that are not configured.
   std::string http_address() const;
   std::string https_address() const;
   std::string health_address() const;
@@ -65,7 +66,7 @@ class Gorouter {
   RouterProbe probe_;
   DataPlane plane_;
   Bus bus_;
-  std::unique_ptr<Front> front_;
+  std::unique_ptr<Frontend> frontend_;
   std::unique_ptr<StatusServers> status_;
   std::unique_ptr<net::DebugServer> debug_server_;
   bool draining_ = false;

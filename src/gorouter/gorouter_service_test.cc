@@ -1,4 +1,4 @@
-// The bus, limits, drain, and what operators see.
+// The bus, limits, drain, and status documents.
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
@@ -33,7 +33,7 @@ TEST_F(GorouterHarness, AnnouncesItselfAndAnswersGreetings) {
   });
 }
 
-TEST_F(GorouterHarness, IgnoresNonsenseOnTheBus) {
+TEST_F(GorouterHarness, IgnoresMalformedMessages) {
   with_router([&]() -> asio::awaitable<void> {
     TestApp app(executor_, "a");
     for (const char* bad : {"", "{", "[]", R"({"host":1})", R"({"uris":["x"],"port":99999})"})
@@ -45,7 +45,7 @@ TEST_F(GorouterHarness, IgnoresNonsenseOnTheBus) {
   });
 }
 
-TEST_F(GorouterHarness, PrunesWhatIsNotRegisteredAgainUnlessTheBusIsAway) {
+TEST_F(GorouterHarness, PrunesWhatIsNotRegisteredAgainUnlessTheBusIsDisconnected) {
   for (const bool suspend : {false, true}) {
     config_.suspend_pruning_if_nats_unavailable = suspend;
     config_.prune_interval = 50ms;
@@ -143,7 +143,7 @@ TEST_F(GorouterHarness, EndsADrainThatTakesTooLong) {
   });
 }
 
-TEST_F(GorouterHarness, TellsOperatorsAboutRoutesBehindAPassword) {
+TEST_F(GorouterHarness, ServesStatusDocumentsBehindAPassword) {
   with_router([&]() -> asio::awaitable<void> {
     TestApp app(executor_, "a");
     co_await register_app(app, "b.example.com");

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/work/wait.h"
 #include "gorouter/testing/gorouter_harness.h"
+#include "gorouter/testing/raw_backend.h"
 
 namespace rivera::gorouter {
 namespace {
@@ -15,7 +16,7 @@ using namespace std::chrono_literals;
 
 bool contains_text(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
-TEST_F(GorouterHarness, SaysThatAnUnknownHostDoesNotExist) {
+TEST_F(GorouterHarness, RespondsWithNotFoundToAnUnknownHost) {
   with_router([&]() -> asio::awaitable<void> {
     const std::string answer =
         co_await exchange_bytes("GET /x HTTP/1.1\r\nHost: nope.example.com\r\nConnection: close\r\n\r\n");
@@ -28,7 +29,7 @@ TEST_F(GorouterHarness, SaysThatAnUnknownHostDoesNotExist) {
   });
 }
 
-TEST_F(GorouterHarness, SendsRequestsToWhoeverIsRegisteredInTurn) {
+TEST_F(GorouterHarness, BalancesRequestsOverRegisteredEndpoints) {
   with_router([&]() -> asio::awaitable<void> {
     TestApp a(executor_, "a"), b(executor_, "b");
     co_await register_app(a, "app.example.com");
@@ -51,7 +52,7 @@ TEST_F(GorouterHarness, SendsRequestsToWhoeverIsRegisteredInTurn) {
   });
 }
 
-TEST_F(GorouterHarness, TellsTheBackendWhoAsksAndWhereItWent) {
+TEST_F(GorouterHarness, SetsForwardingHeadersForTheBackend) {
   with_router([&]() -> asio::awaitable<void> {
     TestApp app(executor_, "a");
     co_await register_app(app, "app.example.com");
@@ -156,7 +157,7 @@ TEST_F(GorouterHarness, ServesPipelinedRequestsInOrder) {
   });
 }
 
-TEST_F(GorouterHarness, RefusesMalformedRequestsAndGoesOn) {
+TEST_F(GorouterHarness, RefusesMalformedRequestsAndKeepsServing) {
   with_router([&]() -> asio::awaitable<void> {
     TestApp app(executor_, "a");
     co_await register_app(app, "app");
@@ -255,7 +256,7 @@ TEST_F(GorouterHarness, TriesAnotherEndpointWhenOneDoesNotAnswer) {
   });
 }
 
-TEST_F(GorouterHarness, TellsTheClientWhenAnAnswerBreaksOff) {
+TEST_F(GorouterHarness, ClosesTheClientConnectionWhenAResponseIsIncomplete) {
   with_router([&]() -> asio::awaitable<void> {
     TestApp app(executor_, "a", [](net::HttpExchange& exchange) -> asio::awaitable<void> {
       net::ResponseHead head;
@@ -294,7 +295,7 @@ TEST_F(GorouterHarness, StreamsAnswersAsTheyCome) {
   });
 }
 
-TEST_F(GorouterHarness, GivesUpOnABackendThatTakesTooLong) {
+TEST_F(GorouterHarness, EndsARequestAtTheEndpointTimeout) {
   config_.endpoint_timeout = 200ms;
   with_router([&]() -> asio::awaitable<void> {
     TestApp app(executor_, "a", [](net::HttpExchange& exchange) { return exchange.client_gone(); });
@@ -305,7 +306,7 @@ TEST_F(GorouterHarness, GivesUpOnABackendThatTakesTooLong) {
   });
 }
 
-TEST_F(GorouterHarness, LetsTheBackendGoWhenTheClientIsGone) {
+TEST_F(GorouterHarness, ClosesTheBackendConnectionWhenTheClientDisconnects) {
   with_router([&]() -> asio::awaitable<void> {
     bool asked = false, gone = false;
     TestApp app(executor_, "a", [&](net::HttpExchange& exchange) -> asio::awaitable<void> {
@@ -350,6 +351,54 @@ TEST_F(GorouterHarness, PassesUpgradedConnectionsOn) {
     EXPECT_EQ(router_->plane().probe.websocket_upgrades, 1u);
     stream.reset();
     co_await until([&] { return router_->plane().probe.client_connections == 0; });
+  });
+}
+
+// The rest of the body and the bytes of the new protocol would be read by two coroutines at a time.
+TEST_F(GorouterHarness, RefusesToSwitchProtocolsInTheMiddleOfARequest) {
+  with_router([&]() -> asio::awaitable<void> {
+    TestApp app(executor_, "a", [](net::HttpExchange& exchange) -> asio::awaitable<void> {
+      net::ResponseHead head;
+      head.status = 101;
+      head.headers.set("Upgrade", "websocket");
+      head.headers.set("Connection", "Upgrade");
+      auto stream = co_await exchange.take_over(std::move(head));
+      co_await stream->write("switched");
+    });
+    co_await register_app(app, "app");
+    const std::string answer = co_await exchange_bytes(
+        "POST / HTTP/1.1\r\nHost: app\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 100\r\n\r\npart");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n")) << answer;
+    EXPECT_FALSE(contains_text(answer, "switched")) << answer;
+    EXPECT_EQ(router_->plane().probe.websocket_upgrades, 0u);
+  });
+}
+
+TEST_F(GorouterHarness, TimesTheConnectionThatReplacesAClosedIdleOne) {
+  config_.endpoint_timeout = 300ms;
+  with_router([&]() -> asio::awaitable<void> {
+    RawBackend backend(executor_);
+    routing::RegistryMessage message;
+    message.host = "127.0.0.1";
+    message.port = backend.port();
+    message.uris.push_back("app");
+    std::string payload = to_json(message);
+    co_await publish("router.register", std::move(payload));
+    auto client = co_await connect();
+    const std::string request = "GET / HTTP/1.1\r\nHost: app\r\n\r\n";
+    co_await client->write(request);
+    auto idle = co_await backend.accept();
+    co_await read_until(*idle, "\r\n\r\n");
+    co_await idle->write("HTTP/1.1 204 No Content\r\n\r\n");
+    co_await read_until(*client, "\r\n\r\n");
+    co_await client->write(request);
+    co_await read_until(*idle, "\r\n\r\n");
+    idle->close();
+    auto replacement = co_await backend.accept();
+    co_await read_until(*replacement, "\r\n\r\n");
+    const std::string answer = co_await read_until(*client, "\r\n\r\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n")) << answer;
+    EXPECT_TRUE(contains_text(answer, "endpoint_failure (context deadline exceeded)")) << answer;
   });
 }
 
@@ -427,7 +476,7 @@ TEST_F(GorouterHarness, VerifiesInstancesByTheirCertificates) {
     EXPECT_EQ(response.status, 503);
     EXPECT_EQ(response.body, "503 Service Unavailable\n");
     response = co_await get("wrong");
-    EXPECT_EQ(response.status, 404) << "an instance that is somebody else is taken out";
+    EXPECT_EQ(response.status, 404) << "an instance with another identity is removed";
     response = co_await get("plain");
     EXPECT_EQ(response.status, 525);
     EXPECT_EQ(wrong.requests() + plain.requests(), 0);

@@ -44,7 +44,8 @@ net::HttpResponse health_answer(bool healthy) {
   return response;
 }
 
-// As long as `a` is, whatever `b` holds: the time taken tells nothing.
+// Takes time proportional to the length of `a`, independent of the content of `b`: the duration reveals nothing about
+// the secret.
 bool same_secret(std::string_view a, std::string_view b) {
   unsigned difference = a.size() == b.size() ? 0 : 1;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -123,7 +124,7 @@ void StatusServers::add_health_routes() {
 }
 
 void StatusServers::add_guarded_routes() {
-  // The document is made on the worker's strand, which owns the table.
+  // The worker's strand owns the table, so the document is built there.
   const auto add = [this](const char* path, bool varz) {
     const auto answer = [this, varz](net::HttpRequest request, const net::PathParameters&) {
       return asio::co_spawn(plane_.executor, guarded(std::move(request), varz), asio::use_awaitable);

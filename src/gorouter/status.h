@@ -1,4 +1,4 @@
-// What the router tells about itself over HTTP (docs/spec/routing.md §3.22).
+// The router's health checks and status documents over HTTP (docs/spec/routing.md §3.22).
 #pragma once
 
 #include <chrono>
@@ -12,10 +12,10 @@
 
 namespace rivera::gorouter {
 
-// The document of /routes: route key -> endpoints, sorted. Pure.
+// The document of /routes: endpoints by route key, sorted. Pure.
 std::string routes_document(const routing::RouteRegistry& registry);
 
-// True for "Basic base64(user:pass)" of these. The password may hold colons.
+// True for "Basic base64(user:pass)" with these credentials. The password may contain colons.
 bool is_authorized(std::string_view authorization, const std::string& user, const std::string& pass);
 
 // /health for load balancers, /routes and /varz for operators behind a password. Lives on its worker's strand.

@@ -1,31 +1,37 @@
 #include "locket/config.h"
 
-#include "base/config/config.h"
-
 namespace rivera::locket {
 namespace {
 
-// A duration where zero, or nothing, means the default.
-std::chrono::nanoseconds read_duration(const base::ConfigFile& file, std::string_view key,
-                                       std::chrono::nanoseconds fallback) {
-  const auto value = file.duration(key, std::chrono::nanoseconds(0));
-  if (value.count() < 0) file.fail(key, "a duration above zero");
-  return value.count() == 0 ? fallback : value;
-}
+using std::chrono::minutes;
+using std::chrono::seconds;
 
-void read_health_check(const base::ConfigFile& file, Config& config) {
-  config.enable_db_health_check = file.flag("enable_db_health_check");
-  config.health_check_interval = read_duration(file, "health_check_interval", config.health_check_interval);
-  config.health_check_timeout = read_duration(file, "health_check_timeout", config.health_check_timeout);
-  const auto threshold = file.integer("health_check_failure_threshold", 0);
-  if (threshold < 0 || threshold > 1000) file.fail("health_check_failure_threshold", "a number from 0 to 1000");
-  if (threshold > 0) config.health_check_failure_threshold = static_cast<int>(threshold);
+base::ConfigKeys own_keys() {
+  using namespace base;
+  return {
+      text_key("listen_address"),
+      text_key("ca_file"),
+      text_key("cert_file"),
+      text_key("key_file"),
+      text_key("debug_address"),
+      duration_key("report_interval", minutes(1)).positive().with_zero_as_default(),
+      flag_key("enable_db_health_check"),
+      duration_key("health_check_interval", seconds(10)).positive().with_zero_as_default(),
+      duration_key("health_check_timeout", seconds(5)).positive().with_zero_as_default(),
+      integer_key("health_check_failure_threshold", 3).between(1, 1000).with_zero_as_default(),
+  };
 }
 
 }  // namespace
 
+const base::ConfigKeys& config_keys() {
+  static const base::ConfigKeys keys =
+      base::joined_keys({own_keys(), sql::database_keys(), clients::loggregator_keys(), base::log_keys()});
+  return keys;
+}
+
 Config load_config(const std::string& path) {
-  const auto file = base::ConfigFile::load(path);
+  const auto file = base::ConfigFile::load(path, config_keys());
   Config config;
   config.listen_address = file.required_text("listen_address");
   config.tls.ca_file = file.required_text("ca_file");
@@ -33,10 +39,14 @@ Config load_config(const std::string& path) {
   config.tls.key_file = file.required_text("key_file");
   config.database = sql::read_database_config(file);
   config.debug_address = file.text("debug_address");
-  config.report_interval = read_duration(file, "report_interval", config.report_interval);
+  config.report_interval = file.duration("report_interval");
   config.log = base::read_log_settings(file);
   config.loggregator = clients::read_loggregator_options(file);
-  read_health_check(file, config);
+  config.enable_db_health_check = file.flag("enable_db_health_check");
+  config.health_check_interval = file.duration("health_check_interval");
+  config.health_check_timeout = file.duration("health_check_timeout");
+  config.health_check_failure_threshold = file.count<int>("health_check_failure_threshold");
+  config.notices = file.notices();
   return config;
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string>
 
+#include "base/config/config.h"
 #include "base/log/log_settings.h"
 #include "clients/loggregator_client.h"
 #include "net/stream/tls.h"
@@ -24,7 +25,11 @@ struct Config {
   std::chrono::nanoseconds health_check_interval = std::chrono::seconds(10);
   std::chrono::nanoseconds health_check_timeout = std::chrono::seconds(5);
   int health_check_failure_threshold = 3;
+  base::ConfigNotices notices;  // to be logged at start
 };
+
+// Every key that upstream knows, and ours.
+const base::ConfigKeys& config_keys();
 
 // Throws base::ConfigError.
 Config load_config(const std::string& path);

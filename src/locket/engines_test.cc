@@ -1,5 +1,5 @@
-// What must hold on every engine alike: the recorded conversation, limits, expiry, several nodes on one database. Each
-// engine is one test, since starting a server takes longer than all that is asked of it.
+// Tests that must pass on every engine: the recorded conversation, limits, expiry, several nodes on one database. Each
+// engine is one test, since starting a server takes longer than the test itself.
 #include "base/testing/places.h"
 #include "locket/testing/locket_rpc_harness.h"
 #include "sql/database.h"
@@ -18,7 +18,7 @@ class LocketOnEngine : public LocketServer, public testing::WithParamInterface<s
     stop();
     server_ = std::make_unique<sql::TestServer>(GetParam());
     config_.database = server_->config();
-    // What upstream's Locket left, where there is a recording of it.
+    // The rows that upstream's Locket left, if they were recorded.
     if (GetParam() == sql::Engine::kPostgres) {
       server_->load(base::source_dir() + "/tests/golden/upstream-locket-postgres.sql");
     }
@@ -54,7 +54,7 @@ class LocketOnEngine : public LocketServer, public testing::WithParamInterface<s
   }
 
   void values_have_limits();
-  void one_bad_value_hurts_nobody_else();
+  void one_bad_value_fails_alone();
   void two_nodes_are_one_locket();
   void a_node_expires_what_another_left();
   void a_hung_database_is_answered_for();
@@ -73,11 +73,11 @@ void LocketOnEngine::values_have_limits() {
     EXPECT_EQ(status.error_message(), "sql-bad-request");
   }
   EXPECT_TRUE(lock("umlaut \u00e4", "o", 1, std::string(1024, 'v') + "\u00e4").ok());
-  EXPECT_TRUE(lock("for ever", "o", std::numeric_limits<std::int64_t>::max()).ok());
+  EXPECT_TRUE(lock("unlimited", "o", std::numeric_limits<std::int64_t>::max()).ok());
 }
 
-// A NUL or such is no text for some engines; whatever they say, the neighbours in the same transaction do not suffer.
-void LocketOnEngine::one_bad_value_hurts_nobody_else() {
+// Some engines refuse a NUL or invalid text. Other writes in the same transaction must succeed nevertheless.
+void LocketOnEngine::one_bad_value_fails_alone() {
   SCOPED_TRACE("neighbours");
   constexpr int kCalls = 12;
   std::vector<std::future<grpc::Status>> calls;
@@ -98,7 +98,7 @@ void LocketOnEngine::two_nodes_are_one_locket() {
   SCOPED_TRACE("two nodes");
   ASSERT_TRUE(lock("shared", "o", 2).ok());
   EXPECT_EQ(lock(*second_stub_, "shared", "other", 2).error_message(), "lock-collision");
-  // Kept alive through one node only, for longer than its time to live: the other must not take it for expired.
+  // Kept alive through one node only, for longer than its time to live: the other node must not expire it.
   const auto end = std::chrono::steady_clock::now() + seconds(4);
   while (std::chrono::steady_clock::now() < end) {
     ASSERT_TRUE(lock(*second_stub_, "shared", "o", 2).ok());
@@ -136,7 +136,7 @@ void LocketOnEngine::a_node_expires_what_another_left() {
 
 void LocketOnEngine::a_hung_database_is_answered_for() {
   SCOPED_TRACE("hung database");
-  if (GetParam() == sql::Engine::kSqlite) return;  // its readers wait for nobody
+  if (GetParam() == sql::Engine::kSqlite) return;  // its readers never wait
   config_.database.operation_timeout = std::chrono::milliseconds(500);
   client_.reset();
   stop();
@@ -175,7 +175,7 @@ TEST_P(LocketOnEngine, DoesWhatTheSpecificationSays) {
   }
   replay_recording();
   values_have_limits();
-  one_bad_value_hurts_nobody_else();
+  one_bad_value_fails_alone();
   start_second();
   two_nodes_are_one_locket();
   a_node_expires_what_another_left();

@@ -36,8 +36,8 @@ std::shared_ptr<grpc::ServerCredentials> make_credentials(const net::TlsFiles& t
   return grpc::SslServerCredentials(options);
 }
 
-// Idle clients ping every 10 s; that must never cost them their connection. Clients that are gone without a word are
-// found by pings of our own.
+// Idle clients ping every 10 s; the server must not close their connections for that. The server's own pings detect
+// clients that vanished without closing their connection.
 void set_pings(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
@@ -105,7 +105,7 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
       return reactor;
     }
     CallInfo call{request_uuid(*context)};
-    // Made here and run on the strand: g++ 12 miscompiles calls through a pointer to member within a coroutine.
+    // Created here and run on the strand: g++ 12 miscompiles calls through a pointer to member within a coroutine.
     auto work = (service_.*operation)(call, *request, *response);
     asio::co_spawn(executor_, handle(type, context, reactor, std::move(call), std::move(work)), asio::detached);
     return reactor;
@@ -118,6 +118,9 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
       co_await std::move(work);
     } catch (const RpcError& e) {
       status = to_status(e);
+    } catch (const std::exception& e) {  // every call is answered, or its client waits for its deadline
+      logger_.error("request-failed", {{"request-type", std::string(to_string(type))}, {"error", e.what()}});
+      status = {grpc::StatusCode::INTERNAL, "internal error"};
     }
     if (context->IsCancelled()) note_cancelled(type, *context, call);
     --running_;

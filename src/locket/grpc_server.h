@@ -16,19 +16,19 @@
 namespace rivera::locket {
 
 // Serves the service `models.Locket` under mutual TLS (docs/spec/locket-and-auction.md §1.1, §1.11). gRPC's threads
-// only take requests in; each is handled on `executor`, the service's strand. A bounded number is handled at once;
-// others get ResourceExhausted.
+// only accept requests; each is handled on `executor`, the service's strand. The number of concurrent requests is
+// limited; further ones get ResourceExhausted.
 class GrpcServer {
  public:
   GrpcServer(asio::any_io_executor executor, LockService& service, LocketProbe& probe, base::Logger logger);
-  // stop() comes before.
+  // Call stop() first.
   ~GrpcServer();
 
   // Binds and serves. Throws std::runtime_error naming the address, or the certificate file that is bad.
   void start(const std::string& address, const net::TlsFiles& tls);
   // "127.0.0.1:41234": with the real port.
   std::string address() const;
-  // Takes no more requests, lets the running ones finish within `grace`, then cancels them.
+  // Accepts no more requests, waits up to `grace` for the running ones, then cancels them.
   asio::awaitable<void> stop(base::WorkerPool& workers, std::chrono::nanoseconds grace);
 
  private:
@@ -36,7 +36,8 @@ class GrpcServer {
   std::unique_ptr<Impl> impl_;
 };
 
-// Reads the files and checks that the pair is one and has not expired. Throws std::runtime_error naming the file.
+// Reads the files and checks that certificate and key match and that the certificate has not expired. Throws
+// std::runtime_error naming the file.
 void check_tls_files(const net::TlsFiles& tls);
 
 }  // namespace rivera::locket

@@ -10,7 +10,7 @@
 namespace rivera::locket {
 namespace {
 
-// Gives false if what was read is not what was written.
+// False if the value read is not the value written.
 bool write_and_read(sql::Connection& connection) {
   const auto now = base::to_unix_nanos(base::SystemClock().now());
   if (connection.execute("UPDATE locket_health_check SET time = ? WHERE id = ?", {now, 1}) == 0) {
@@ -22,7 +22,7 @@ bool write_and_read(sql::Connection& connection) {
   return read == now;
 }
 
-// "" if it went well.
+// The error's text; "" for success.
 asio::awaitable<std::string> check_once(LockJournal& journal, std::chrono::nanoseconds limit) {
   std::string failure;
   try {

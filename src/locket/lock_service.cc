@@ -52,7 +52,7 @@ asio::awaitable<void> LockService::measured(RequestType type, const base::Logger
   try {
     co_await std::move(operation);
   } catch (...) {
-    failure = explain(logger);
+    failure = to_rpc_error(logger);
   }
   const bool succeeded = !failure || failure->code() == RpcCode::kAlreadyExists;
   parts_.probe.request_ended(type, succeeded, std::chrono::steady_clock::now() - start);
@@ -116,13 +116,13 @@ asio::awaitable<void> LockService::do_fetch_all(const locket_api::FetchAllReques
 }
 
 // Called while an exception is being handled.
-RpcError LockService::explain(const base::Logger& logger) {
+RpcError LockService::to_rpc_error(const base::Logger& logger) {
   try {
     throw;
   } catch (const RpcError& e) {
     return e;
   } catch (const sql::Error& e) {
-    return explain(e, logger);
+    return to_rpc_error(e, logger);
   } catch (const base::DeadlineExceeded& e) {
     logger.error("deadline-exceeded", {{"error", e.what()}});
     return RpcError(RpcCode::kDeadlineExceeded, "context deadline exceeded");
@@ -132,7 +132,7 @@ RpcError LockService::explain(const base::Logger& logger) {
   }
 }
 
-RpcError LockService::explain(const sql::Error& error, const base::Logger& logger) {
+RpcError LockService::to_rpc_error(const sql::Error& error, const base::Logger& logger) {
   logger.error("sql-failed", {{"error", error.what()}, {"class", sql::to_string(error.error_class())}});
   switch (error.error_class()) {
     case sql::ErrorClass::kDuplicateKey:

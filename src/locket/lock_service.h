@@ -16,14 +16,14 @@
 
 namespace rivera::locket {
 
-// One call: its id in the logs, from the metadata "uuid"; may be empty.
+// The id of a call in the logs, from the metadata "uuid"; may be empty.
 struct CallInfo {
   std::string request_uuid;
 };
 
-// Turns requests into writes and reads. Answers only what is durable. Every operation throws RpcError and nothing else.
+// Turns requests into writes and reads. Acknowledges durable writes only. Operations throw only RpcError.
 //
-// Lives on one strand. A request and its response stay in place until the operation has ended.
+// Lives on one strand. A request and its response must live until the operation has ended.
 class LockService {
  public:
   struct Parts {
@@ -35,7 +35,7 @@ class LockService {
     LocketProbe& probe;
   };
 
-  // `unrecoverable` is called when the table is gone: nothing will work until somebody looks at it.
+  // `unrecoverable` is called when the table is missing: an operator must act.
   LockService(Parts parts, std::chrono::nanoseconds operation_timeout, base::Logger logger,
               std::function<void()> unrecoverable);
 
@@ -44,15 +44,15 @@ class LockService {
                                 locket_api::ReleaseResponse& response);
   asio::awaitable<void> fetch(CallInfo call, const locket_api::FetchRequest& request,
                               locket_api::FetchResponse& response);
-  // Every resource of the type, or an error: never a part.
+  // All resources of the type, or an error: never some of them.
   asio::awaitable<void> fetch_all(CallInfo call, const locket_api::FetchAllRequest& request,
                                   locket_api::FetchAllResponse& response);
 
  private:
-  // Runs one operation with its metrics; turns every failure into an RpcError.
+  // Runs one operation with its metrics; converts every failure to an RpcError.
   asio::awaitable<void> measured(RequestType type, const base::Logger& logger, asio::awaitable<void> operation);
-  RpcError explain(const base::Logger& logger);
-  RpcError explain(const sql::Error& error, const base::Logger& logger);
+  RpcError to_rpc_error(const base::Logger& logger);
+  RpcError to_rpc_error(const sql::Error& error, const base::Logger& logger);
 
   asio::awaitable<void> do_lock(const base::Logger& logger, const locket_api::LockRequest& request);
   asio::awaitable<void> do_release(const base::Logger& logger, const locket_api::Resource& resource);

@@ -21,7 +21,7 @@ constexpr auto kStopGrace = std::chrono::seconds(10);
 constexpr auto kRuntimeInterval = std::chrono::seconds(10);
 constexpr auto kExpiryInterval = std::chrono::seconds(60);
 
-// What needs a database to exist.
+// The parts that need a database.
 struct Engine {
   Engine(asio::any_io_executor executor, base::WorkerPool& workers, std::unique_ptr<sql::Database> opened,
          const Config& config, LocketProbe& probe, const base::Logger& logger, std::function<void()> unrecoverable)
@@ -73,9 +73,10 @@ class Locket::Impl {
     tasks_.spawn("expiry-metrics", base::repeat_every(kExpiryInterval, [this] { probe_.report_expired(); }));
     tasks_.spawn("runtime-metrics", base::repeat_every(kRuntimeInterval, [this] { probe_.report_runtime(); }));
     if (config_.enable_db_health_check) {
-      tasks_.spawn("health-check", run_health_checks(engine_->journal, config_, logger_, [this] { stop_(1); }));
+      tasks_.spawn_critical("health-check",
+                            run_health_checks(engine_->journal, config_, logger_, [this] { stop_(1); }));
     }
-    // Last: from here on requests come in.
+    // Last: requests arrive from here on.
     engine_->server.start(config_.listen_address, config_.tls);
     logger_.info("started", {{"listen_address", engine_->server.address()}});
   }

@@ -44,7 +44,7 @@ TEST_F(LocketServer, RefusesAnAddressThatIsInUse) {
   run(second.stop());
 }
 
-// grpc-go pings an idle connection every 10 s; a server that minds says GOAWAY after the third.
+// grpc-go pings an idle connection every 10 s; a server with default settings sends GOAWAY after the third.
 TEST_F(LocketServer, KeepsAnIdleConnectionThatPings) {
   grpc::ChannelArguments pings;
   pings.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20);
@@ -53,7 +53,7 @@ TEST_F(LocketServer, KeepsAnIdleConnectionThatPings) {
   pings.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   pings.SetInt("grpc.http2.min_time_between_pings_ms", 10);
   const auto channel = make_channel(certificates_.client(), pings);
-  ASSERT_TRUE(channel->WaitForConnected(std::chrono::system_clock::now() + kPatience));
+  ASSERT_TRUE(channel->WaitForConnected(std::chrono::system_clock::now() + kTestLimit));
   const auto until = std::chrono::system_clock::now() + std::chrono::milliseconds(1500);
   EXPECT_FALSE(channel->WaitForStateChange(GRPC_CHANNEL_READY, until)) << "the server has ended the connection";
 }
@@ -69,7 +69,7 @@ TEST_F(LocketServer, TreatsARequestWithoutResourceAsAnEmptyOne) {
   EXPECT_TRUE(stub_->Release(&release_context, locket_api::ReleaseRequest(), &release_response).ok());
 }
 
-TEST_F(LocketServer, SurvivesWhatIsTooLargeOrNoProtobuf) {
+TEST_F(LocketServer, SurvivesMessagesThatAreTooLargeOrNotProtobuf) {
   EXPECT_EQ(lock("k", "o", 10, std::string(1 << 20, 'x')).error_code(), grpc::RESOURCE_EXHAUSTED);
   const auto too_long = lock("k", "o", 10, std::string(4097, 'x'));
   EXPECT_EQ(too_long.error_code(), grpc::UNKNOWN);
@@ -78,7 +78,7 @@ TEST_F(LocketServer, SurvivesWhatIsTooLargeOrNoProtobuf) {
   EXPECT_TRUE(lock("k", "o", 10, std::string(4096, 'x')).ok());
 }
 
-TEST_F(LocketServer, LetsAWriteThatCannotBeStoredNotHurtItsNeighbours) {
+TEST_F(LocketServer, FailsOnlyTheWriteThatCannotBeStored) {
   constexpr int kCalls = 20;
   std::vector<std::future<grpc::Status>> calls;
   for (int i = 0; i < kCalls; ++i) {
@@ -109,7 +109,7 @@ TEST_F(LocketServer, GivesALockToOneOfManyWhoAskAtOnce) {
 TEST_F(LocketServer, ExpiresWhatIsNotRefreshedAndKeepsWhatIs) {
   ASSERT_TRUE(lock("dropped", "o", 1).ok());
   ASSERT_TRUE(lock("kept", "o", 1).ok());
-  const auto end = std::chrono::steady_clock::now() + kPatience;
+  const auto end = std::chrono::steady_clock::now() + kTestLimit;
   while (is_held("dropped") && std::chrono::steady_clock::now() < end) ASSERT_TRUE(lock("kept", "o", 1).ok());
   EXPECT_FALSE(is_held("dropped"));
   EXPECT_TRUE(is_held("kept"));
@@ -158,7 +158,7 @@ TEST_F(LocketServer, AnswersAnErrorAndEndsWhenItsTableIsGone) {
   EXPECT_EQ(status.error_code(), grpc::UNKNOWN);
   EXPECT_EQ(status.error_message(), "sql-unrecoverable");
   auto stopped = stopped_.get_future();
-  ASSERT_EQ(stopped.wait_for(kPatience), std::future_status::ready);
+  ASSERT_EQ(stopped.wait_for(kTestLimit), std::future_status::ready);
   EXPECT_EQ(stopped.get(), 0);
 }
 

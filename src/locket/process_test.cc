@@ -1,4 +1,4 @@
-// The program itself: its command line, and what a kill -9 leaves.
+// The program itself: its command line, and its state after kill -9.
 #include <signal.h>
 
 #include <boost/json.hpp>
@@ -16,7 +16,7 @@ using std::chrono::seconds;
 
 const std::string kProgram = base::bin_dir() + "/locket";
 
-// The harness' own Locket only gives the port, the loop and the client.
+// Uses only the port, the event loop and the client of the harness.
 class LocketProcess : public LocketHarness {
  protected:
   LocketProcess() { stop(); }

@@ -1,8 +1,8 @@
-// A lock's holder between whom and Locket the network is slow, deaf or broken: it never believes that it has what it
-// has not, and keeps what it can.
+// The holder of a lock behind a network that is slow, silent or broken: it never assumes a lock that it has lost, and
+// keeps its lock where that is possible.
+#include "base/testing/test_relay.h"
 #include "clients/locket/lock_keeper.h"
 #include "locket/testing/locket_harness.h"
-#include "net/testing/test_relay.h"
 #include "sql/database.h"
 
 namespace rivera::locket {
@@ -39,7 +39,7 @@ class SlowNetwork : public LocketHarness {
   // Returns once `holds()`, which is asked on the test's thread.
   template <typename Condition>
   static void wait_for(Condition holds) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
+    const auto end = std::chrono::steady_clock::now() + kTestLimit;
     while (!holds()) {
       ASSERT_LT(std::chrono::steady_clock::now(), end);
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -56,7 +56,7 @@ class SlowNetwork : public LocketHarness {
     }
   }
 
-  net::TestRelay relay_{config_.listen_address};
+  base::TestRelay relay_{config_.listen_address};
   std::unique_ptr<sql::Database> database_ = sql::Database::open(config_.database);
   std::unique_ptr<clients::LocketClient> holder_client_;
   std::unique_ptr<LockKeeper> keeper_;
@@ -67,7 +67,7 @@ TEST_F(SlowNetwork, ALockCountsFromTheStartOfTheCallAndNotFromItsAnswer) {
   LockKeeper& keeper = keep(seconds(40));
   relay_.hold_answers();
   const auto refreshed_before = refreshes();
-  wait_for([&] { return refreshes() > refreshed_before; });  // Locket has done it, and its answer is on the way
+  wait_for([&] { return refreshes() > refreshed_before; });  // Locket has refreshed it; the response is delayed
   const auto known = BootClock::now();
   const auto before = keeper.valid_until();
   relay_.release();
@@ -90,7 +90,7 @@ TEST_F(SlowNetwork, ALockIsLostBeforeAnotherCanHaveIt) {
   }
   EXPECT_FALSE(keeper.is_held());
   run(keeper.lost());
-  relay_.release();  // what was on the way all that time arrives now
+  relay_.release();  // the delayed messages arrive now
   EXPECT_THROW(run(client().lock({.key = "bbs", .owner = "third"}, seconds(60))), clients::LocketError);
   EXPECT_EQ(run(client().fetch("bbs"))->owner, "rival");
   EXPECT_FALSE(keeper.is_held());

@@ -1,4 +1,4 @@
-// What Locket tells of itself, as an agent of Loggregator gets it.
+// Locket's metrics, as a Loggregator agent receives them.
 #include <boost/json.hpp>
 
 #include "base/config/config.h"
@@ -20,7 +20,8 @@ class Telemetry : public LocketHarness {
     stop();
     ingress_.start();
     const json::object object = json::parse(ingress_.config_for("locket", certificates_.client())).as_object();
-    config_.loggregator = clients::read_loggregator_options(base::ConfigFile("locket.json", {{"loggregator", object}}));
+    config_.loggregator = clients::read_loggregator_options(
+        base::ConfigFile("locket.json", {{"loggregator", object}}, clients::loggregator_keys()));
     config_.report_interval = 50ms;
     start();
   }
@@ -61,7 +62,7 @@ TEST_F(Telemetry, CountsRequestsByTheirTypeAsGauges) {
   } catch (const clients::LocketError&) {
     // the collision counts as a success
   }
-  run(client().fetch("nobody"));
+  run(client().fetch("unknown"));
   const auto started = wait_for("RequestsStarted", "Lock", 2);
   EXPECT_EQ(started.kind, Kind::kGauge);
   EXPECT_EQ(started.unit, "Metric");
@@ -74,7 +75,7 @@ TEST_F(Telemetry, CountsRequestsByTheirTypeAsGauges) {
   EXPECT_EQ(wait_for("RequestLatencyMax", "Lock", 1).unit, "nanos");
 }
 
-TEST_F(Telemetry, TellsOfItsDatabase) {
+TEST_F(Telemetry, ReportsItsDatabase) {
   EXPECT_GE(ingress_.wait_for("DBOpenConnections").value, 1);
   EXPECT_GT(ingress_.wait_for("DBQueriesTotal").value, 0);
   EXPECT_GT(ingress_.wait_for("DBQueriesSucceeded").value, 0);
@@ -83,7 +84,7 @@ TEST_F(Telemetry, TellsOfItsDatabase) {
   EXPECT_EQ(ingress_.wait_for("DBQueryDurationMax").unit, "nanos");
 }
 
-TEST_F(Telemetry, GoesOnWhenTheAgentGoesAway) {
+TEST_F(Telemetry, KeepsRunningWithoutTheAgent) {
   ingress_.wait_for("ActiveLocks");
   ingress_.stop();
   lock("bbs", clients::LocketType::kLock);

@@ -1,4 +1,4 @@
-// The BBS's errors as C++ sees them (docs/spec/bbs.md §1.6).
+// The BBS's errors as C++ exceptions (docs/spec/bbs.md §1.6).
 //
 // models::Error is the message on the wire; ModelError is the same thing thrown. Clients compare type and text, so
 // the fixed texts are made here and nowhere else.
@@ -44,7 +44,7 @@ ModelError deadlock_error();
 ModelError guid_generation_error();
 ModelError failed_to_open_envelope();
 
-// Errors whose text says more.
+// Errors with a variable text.
 ModelError invalid_request(std::string findings);  // the joined findings of a validation
 ModelError invalid_state_transition(std::string_view from, std::string_view to);
 // `expected` is the caller's cell.

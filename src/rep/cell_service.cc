@@ -84,12 +84,12 @@ net::HttpResponse CellService::work(const net::HttpRequest& request, const net::
   if (!offered.cell_id.empty() && offered.cell_id != config_.cell_id) {
     throw std::runtime_error("workload cell ID does not match this cell");
   }
-  const auto intake = take_in(offered,
-                              {.remaining_memory_mb = parts_.executor.remaining().memory_mb,
-                               .proxy_memory_mb = proxy_memory_mb(config_),
-                               .evacuating = parts_.evacuation.evacuating,
-                               .stacks = config_.stacks},
-                              base::new_guid);
+  const auto intake = accept_work(offered,
+                                  {.remaining_memory_mb = parts_.executor.remaining().memory_mb,
+                                   .proxy_memory_mb = proxy_memory_mb(config_),
+                                   .evacuating = parts_.evacuation.evacuating,
+                                   .stacks = config_.stacks},
+                                  base::new_guid);
   std::vector<executor::AllocationRequest> requests;
   for (const auto& [lrp, allocation] : intake.lrps) requests.push_back(allocation);
   for (const auto& [task, allocation] : intake.tasks) requests.push_back(allocation);

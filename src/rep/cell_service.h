@@ -16,15 +16,15 @@
 
 namespace rivera::rep {
 
-// What the network may ask of a cell. Requests only read, reserve and signal: none waits for a container or the BBS.
+// The network API. Requests only read, reserve and signal: none waits for a container or the BBS.
 //
-// Lives on the rep's strand; routes refer to it.
+// Lives on the rep's strand. Must outlive the routes that it adds.
 class CellService {
  public:
   struct Parts {
     executor::Executor& executor;
     const EvacuationState& evacuation;
-    base::TaskGroup& background;  // what goes on after an answer
+    base::TaskGroup& background;  // work that continues after the response
     base::Metrics& metrics;
     std::function<models::ContainerMetricsCollection()> container_metrics;
     std::function<bool()> is_healthy;

@@ -1,4 +1,4 @@
-// The network API over a real HTTP server.
+// The network API, with a real HTTP server.
 #include "rep/cell_service.h"
 
 #include <fstream>
@@ -73,8 +73,8 @@ class CellServiceTest : public CellTest {
   net::HttpClient client{loop.executor()};
 };
 
-// What upstream's auctioneer and BBS said to upstream's rep, and what it answered.
-TEST_F(CellServiceTest, AnswersRecordedRequestsAsUpstreamDid) {
+// Recorded requests of upstream's auctioneer and BBS to upstream's rep, with its answers.
+TEST_F(CellServiceTest, AnswersRecordedRequestsLikeUpstream) {
   config.stacks = {{"cflinuxfs4", "/rootfs"}};
   std::ifstream recorded(base::source_dir() + "/tests/golden/conversations.jsonl");
   int replayed = 0;
@@ -98,8 +98,8 @@ TEST_F(CellServiceTest, AnswersRecordedRequestsAsUpstreamDid) {
   EXPECT_GE(replayed, 9);
 }
 
-// The recorded state of an idle cell, but for what it has.
-TEST_F(CellServiceTest, ShowsAnIdleCellAsUpstreamDoes) {
+// The recorded state of an idle cell, except for its resources.
+TEST_F(CellServiceTest, ReportsAnIdleCellLikeUpstream) {
   config.stacks = {{"cflinuxfs4", "/rootfs"}};
   config.supported_providers = {"docker"};
   config.advertise_domain = "cell.service.cf.internal";
@@ -116,7 +116,7 @@ TEST_F(CellServiceTest, ShowsAnIdleCellAsUpstreamDoes) {
       "\n");
 }
 
-TEST_F(CellServiceTest, ReservesOfferedWorkAndShowsIt) {
+TEST_F(CellServiceTest, ReservesOfferedWorkAndReportsIt) {
   const auto answer = ask("POST", "/work", work_of("[" + lrp + "]", "[" + task + "]"));
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, "{\"LRPs\":null,\"Tasks\":null}\n");
@@ -134,7 +134,7 @@ TEST_F(CellServiceTest, ReservesOfferedWorkAndShowsIt) {
   EXPECT_EQ(shown.available.memory_mb, 899);
 }
 
-TEST_F(CellServiceTest, ReturnsWorkItCannotTake) {
+TEST_F(CellServiceTest, ReturnsRefusedWork) {
   ask("POST", "/work", work_of("null", "[" + task + "]"));
   const auto again = models::parse_work(ask("POST", "/work", work_of("null", "[" + task + "]")).body);
   ASSERT_EQ(again.tasks.size(), 1u);
@@ -144,7 +144,7 @@ TEST_F(CellServiceTest, ReturnsWorkItCannotTake) {
   EXPECT_TRUE(state().evacuating);
 }
 
-TEST_F(CellServiceTest, RefusesWorkForAnotherCellAndNonsense) {
+TEST_F(CellServiceTest, RefusesWorkForAnotherCellAndInvalidBodies) {
   EXPECT_EQ(ask("POST", "/work", work_of("null", "null", "cell-2")).status, 500);
   EXPECT_EQ(ask("POST", "/work", "{").status, 400);
   EXPECT_EQ(ask("GET", "/nothing").status, 404);
@@ -181,11 +181,11 @@ TEST_F(CellServiceTest, CancelsATaskAfterItsAnswer) {
   EXPECT_EQ(ask("POST", "/v1/tasks/unknown/cancel").status, 202);
 }
 
-TEST_F(CellServiceTest, GivesContainerMetrics) {
+TEST_F(CellServiceTest, ReturnsContainerMetrics) {
   EXPECT_EQ(ask("GET", "/container_metrics").body, "{\"cell_id\":\"cell-1\",\"lrps\":[],\"tasks\":[]}\n");
 }
 
-TEST_F(CellServiceTest, HasAnAdminApiOfItsOwn) {
+TEST_F(CellServiceTest, HasASeparateAdminApi) {
   EXPECT_EQ(ask(admin, "GET", "/ping").status, 200);
   EXPECT_EQ(ask(admin, "GET", "/ping").body, "");
   const auto answer = ask(admin, "POST", "/evacuate");

@@ -15,7 +15,6 @@
 #include "executor/container_metrics.h"
 #include "executor/garden/garden_backend.h"
 #include "executor/logs/file_log_sink.h"
-#include "executor/steps/step.h"
 #include "net/crypto/certificate_authority.h"
 #include "net/http/debug_server.h"
 #include "net/http/http_server.h"
@@ -30,7 +29,7 @@ namespace {
 
 constexpr auto kServerGrace = std::chrono::seconds(2);
 
-// Both servers are for this machine too: the certificate has to say so.
+// Clients on this machine connect to 127.0.0.1, which the certificate has to name.
 void check_certificate(const net::TlsFiles& files) {
   const auto names = net::certificate_names(base::read_file(files.certificate_file));
   if (std::find(names.begin(), names.end(), "127.0.0.1") == names.end()) {
@@ -39,7 +38,7 @@ void check_certificate(const net::TlsFiles& files) {
   }
 }
 
-// The same owner after a restart: the presence is ours at once, and never lapses.
+// The owner is the same after a restart, so that the presence is taken over at once and never expires.
 std::string presence_owner(const std::filesystem::path& state_directory) {
   std::filesystem::create_directories(state_directory);
   const auto path = state_directory / "presence-owner";
@@ -119,19 +118,20 @@ class Rep::Impl {
   }
 
   asio::awaitable<void> run() {
-    tasks_.spawn("start", start());
+    tasks_.spawn_critical("start", start());
     co_await program_.stop_requested();
     co_await stop();
   }
 
  private:
-  // Brings everything up; a failure ends the process.
+  // Starts all parts. A failure ends the process.
   asio::awaitable<void> start() {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
     std::string failure;
     try {
       co_await bring_up();
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     if (failure.empty()) co_return;
@@ -167,9 +167,9 @@ class Rep::Impl {
     network_->start();
 
     evacuator_.on_begin([this] { bulk_.wake(); });
-    tasks_.spawn("bulker", bulk_.run());
-    tasks_.spawn("evacuator", evacuate());
-    tasks_.spawn("garden-health", garden_health_.run());
+    tasks_.spawn_critical("bulker", bulk_.run());
+    tasks_.spawn_critical("evacuator", evacuate());
+    tasks_.spawn_critical("garden-health", garden_health_.run());
     tasks_.spawn("container-metrics", container_metrics_.run(config_.container_metrics_interval));
     tasks_.spawn("capacity-metrics", report_capacity(executor_, metrics_, config_.zone));
     logger_.info("started", {{"cell-id", config_.cell_id}});
@@ -204,6 +204,7 @@ class Rep::Impl {
     try {
       co_await destroy_all_containers(config_, executor_, bbs_, metrics_, logger_);
     } catch (const std::exception& e) {
+      if (base::is_cancellation(e)) throw;
       cleanup_failure_ = e.what();
     }
   }

@@ -1,4 +1,4 @@
-// The rep: a cell's agent.
+// The rep, the agent of a cell.
 #pragma once
 
 #include <memory>
@@ -8,19 +8,19 @@
 
 namespace rivera::rep {
 
-// Wires the parts of a cell and runs them until the program is asked to stop.
+// Creates the parts of a cell and runs them until the program is requested to stop.
 //
-// Order (docs/spec/cell.md §1.1, §1.3): the executor finds its containers; the presence is established; only then do
-// the two servers listen, and reconciliation begins. At the end servers close first. Containers are left running,
-// unless the cell was evacuated or is configured to destroy them; the presence is given up only then, so that a cell
-// whose software is restarted keeps its instances.
+// Order of the start (docs/spec/cell.md §1.1, §1.3): the executor resumes its containers; the presence is established;
+// then the two servers listen and reconciliation starts. At the end the servers close. Containers keep running and the
+// presence is kept, so that a restart of the software loses no instance, unless the cell was evacuated or is configured
+// to destroy its containers.
 class Rep {
  public:
-  // Throws std::runtime_error naming what is wrong with the TLS files.
+  // Throws std::runtime_error if the TLS files are unusable.
   Rep(base::Program& program, Config config);
   ~Rep();
 
-  // Returns when everything has ended.
+  // Returns when all parts have stopped.
   asio::awaitable<void> run();
 
  private:

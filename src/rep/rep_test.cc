@@ -1,4 +1,4 @@
-// The rep's pure parts.
+// Tests of the rep's pure functions.
 #include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ const models::StackPathMap kStacks = {{"cflinuxfs4", "/rootfs.tar"}};
 
 // --- root filesystems ---
 
-TEST(RootFs, IsResolvedAndNamedBack) {
+TEST(RootFs, IsResolvedAndConvertedBack) {
   EXPECT_EQ(resolve_root_fs("preloaded:cflinuxfs4", kStacks), "/rootfs.tar");
   EXPECT_EQ(resolve_root_fs("preloaded+layer:cflinuxfs4?layer=x", kStacks), "preloaded+layer:/rootfs.tar?layer=x");
   EXPECT_EQ(resolve_root_fs("docker:///busybox", kStacks), "docker:///busybox");
@@ -64,10 +64,10 @@ std::vector<std::string> names(const std::vector<models::CellLRP>& lrps) {
   return out;
 }
 
-TEST(WorkIntake, TakesTheLargestFirstAndSmallerOnesThatStillFit) {
+TEST(WorkIntake, AcceptsTheLargestFirstAndSmallerOnesThatStillFit) {
   models::Work work;
   work.lrps = std::vector<models::CellLRP>{an_lrp("small", 10), an_lrp("huge", 200), an_lrp("big", 80)};
-  const auto intake = take_in(work, {.remaining_memory_mb = 100, .stacks = kStacks}, fixed_guid);
+  const auto intake = accept_work(work, {.remaining_memory_mb = 100, .stacks = kStacks}, fixed_guid);
   ASSERT_EQ(intake.lrps.size(), 2u);
   EXPECT_EQ(intake.lrps[0].lrp.process_guid, "big");
   EXPECT_EQ(intake.lrps[1].lrp.process_guid, "small");
@@ -75,10 +75,11 @@ TEST(WorkIntake, TakesTheLargestFirstAndSmallerOnesThatStillFit) {
   EXPECT_EQ(intake.refused.rejection_reasons.at("huge.0"), "insufficient resources: memory");
 }
 
-TEST(WorkIntake, AsksForAContainerNamedAfterTheInstance) {
+TEST(WorkIntake, NamesTheContainerAfterTheInstance) {
   models::Work work;
   work.lrps = std::vector<models::CellLRP>{an_lrp("p", 10)};
-  const auto intake = take_in(work, {.remaining_memory_mb = 100, .proxy_memory_mb = 32, .stacks = kStacks}, fixed_guid);
+  const auto intake =
+      accept_work(work, {.remaining_memory_mb = 100, .proxy_memory_mb = 32, .stacks = kStacks}, fixed_guid);
   ASSERT_EQ(intake.lrps.size(), 1u);
   const auto& request = intake.lrps[0].request;
   EXPECT_EQ(request.guid, "01234567-89ab-cdef-0123-4567");
@@ -90,12 +91,13 @@ TEST(WorkIntake, AsksForAContainerNamedAfterTheInstance) {
   EXPECT_EQ(request.tags.at("placement-tags"), "null");
 }
 
-TEST(WorkIntake, CountsTheProxyEvenForAnLRPWithoutMemoryButDoesNotGiveItToIt) {
+TEST(WorkIntake, CountsTheProxyMemoryForAnLRPWithoutALimitButDoesNotAddIt) {
   models::Work work;
   work.lrps = std::vector<models::CellLRP>{an_lrp("p", 0)};
-  EXPECT_TRUE(
-      take_in(work, {.remaining_memory_mb = 31, .proxy_memory_mb = 32, .stacks = kStacks}, fixed_guid).lrps.empty());
-  const auto intake = take_in(work, {.remaining_memory_mb = 32, .proxy_memory_mb = 32, .stacks = kStacks}, fixed_guid);
+  EXPECT_TRUE(accept_work(work, {.remaining_memory_mb = 31, .proxy_memory_mb = 32, .stacks = kStacks}, fixed_guid)
+                  .lrps.empty());
+  const auto intake =
+      accept_work(work, {.remaining_memory_mb = 32, .proxy_memory_mb = 32, .stacks = kStacks}, fixed_guid);
   EXPECT_EQ(intake.lrps.at(0).request.resource.memory_mb, 0);
 }
 
@@ -103,7 +105,7 @@ TEST(WorkIntake, RefusesUnknownStacksAndDoesNotFilterTasksByMemory) {
   models::Work work;
   work.lrps = std::vector<models::CellLRP>{an_lrp("p", 1, "preloaded:windows")};
   work.tasks = std::vector<models::CellTask>{a_cell_task("t", 1000)};
-  const auto intake = take_in(work, {.remaining_memory_mb = 100, .stacks = kStacks}, fixed_guid);
+  const auto intake = accept_work(work, {.remaining_memory_mb = 100, .stacks = kStacks}, fixed_guid);
   EXPECT_THAT(names(intake.refused.lrps), ElementsAre("p"));
   ASSERT_EQ(intake.tasks.size(), 1u);
   EXPECT_EQ(intake.tasks[0].request.guid, "t");
@@ -114,16 +116,17 @@ TEST(WorkIntake, RefusesEverythingWhileEvacuating) {
   models::Work work;
   work.lrps = std::vector<models::CellLRP>{an_lrp("p", 1)};
   work.tasks = std::vector<models::CellTask>{a_cell_task("t", 1)};
-  const auto intake = take_in(work, {.remaining_memory_mb = 100, .evacuating = true, .stacks = kStacks}, fixed_guid);
+  const auto intake =
+      accept_work(work, {.remaining_memory_mb = 100, .evacuating = true, .stacks = kStacks}, fixed_guid);
   EXPECT_EQ(intake.refused, work);
   EXPECT_TRUE(intake.lrps.empty());
 }
 
-TEST(WorkIntake, ReturnsWhatTheExecutorCouldNotReserve) {
+TEST(WorkIntake, RefusesFailedAllocations) {
   models::Work work;
   work.lrps = std::vector<models::CellLRP>{an_lrp("p", 1)};
   work.tasks = std::vector<models::CellTask>{a_cell_task("t", 1)};
-  const auto intake = take_in(work, {.remaining_memory_mb = 100, .stacks = kStacks}, fixed_guid);
+  const auto intake = accept_work(work, {.remaining_memory_mb = 100, .stacks = kStacks}, fixed_guid);
   auto refused = intake.refused;
   refuse_failed(refused, intake, {{.guid = "t", .reason = "container guid not available"}});
   EXPECT_TRUE(refused.lrps.empty());
@@ -133,7 +136,7 @@ TEST(WorkIntake, ReturnsWhatTheExecutorCouldNotReserve) {
 
 // --- the batch table ---
 
-TEST(BatchPlan, HasAnOperationForEachGuidAndAContainerAlwaysWins) {
+TEST(BatchPlan, HasOneOperationForEachGuidAndPrefersContainers) {
   const auto instance = [](const std::string& guid) { return an_actual_lrp("p-" + guid, 0).running_on("cell", guid); };
   const std::vector<models::ActualLRP> instances = {
       instance("with-container").build(),
@@ -211,7 +214,7 @@ LRPIdentity an_identity() {
           .instance = models::actual_lrp_instance_key("instance-guid", "cell-1")};
 }
 
-TEST(RunRequest, OfAnLRPHasWhatItsInstanceNeeds) {
+TEST(RunRequest, OfAnLRPHasTheValuesOfItsInstance) {
   auto lrp = a_desired_lrp().with_root_fs("preloaded:cflinuxfs4").with_port(8080).with_metric_tag("app", "x").build();
   lrp.set_log_guid("log-guid");
   lrp.set_log_source("APP");
@@ -270,7 +273,7 @@ TEST(RunRequest, TurnsLayersIntoDependenciesAndDownloads) {
   EXPECT_EQ(models::kind_of(*folded.setup), models::ActionKind::kRun);
 }
 
-TEST(RunRequest, RefusesWhatCannotBeRunHere) {
+TEST(RunRequest, RefusesDefinitionsThatCannotRunHere) {
   EXPECT_THROW(
       run_request_of(a_desired_lrp().with_root_fs("preloaded:windows").build(), an_identity(), {.stacks = kStacks}),
       RootFsNotFound);
@@ -319,7 +322,7 @@ executor::Container lrp_container(ContainerState state, bool failed = false) {
   return container;
 }
 
-TEST(CellReport, SaysWhatTheCellHasAndRuns) {
+TEST(CellReport, HasTheResourcesAndTheWork) {
   const auto config = a_config();
   CellStateBuilder builder(config, {1000, 2000, 10}, {872, 1936, 9}, true);
   builder.add(lrp_container(ContainerState::kRunning));
@@ -350,7 +353,7 @@ TEST(CellReport, SaysWhatTheCellHasAndRuns) {
   EXPECT_EQ(models::parse_cell_state(models::to_json(state)), state);
 }
 
-TEST(CellReport, IsPresentAsUpstreamsCellsAre) {
+TEST(CellReport, HasUpstreamsFormOfPresence) {
   const auto json = boost::json::parse(presence_json(a_config(), {1000, 2000, 10}, "10.0.0.5"));
   EXPECT_EQ(json.at("cell_id"), "cell_1");
   EXPECT_EQ(json.at("rep_address"), "http://10.0.0.5:1800");

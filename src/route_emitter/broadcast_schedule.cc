@@ -34,14 +34,14 @@ BroadcastSchedule::BroadcastSchedule(asio::any_io_executor executor, net::NatsCl
       logger_(logger.session("scheduler", {{"consumer", consumer_}})),
       changed_(std::move(executor)) {}
 
-void BroadcastSchedule::heard(const net::NatsMessage& message) {
+void BroadcastSchedule::on_router_message(const net::NatsMessage& message) {
   const bool first = !answered_;
   answered_ = true;
   if (const auto interval = parse_router_interval(message.payload)) {
     interval_ = *interval;
     logger_.info("received-external-service-registry-interval", {{"seconds", interval_.count()}});
   } else {
-    // Zero is what a router with a start delay below a second sends: it asks for nothing in particular.
+    // A router with a start delay below a second sends zero: it has no preference.
     logger_.info("no-registry-interval-received", {{"kept-seconds", interval_.count()}});
   }
   if (!first) due_ = true;
@@ -56,7 +56,7 @@ void BroadcastSchedule::broadcast_soon() {
 asio::awaitable<void> BroadcastSchedule::greet() {
   const std::string inbox = base::new_guid();
   const auto answers = nats_.subscribe(
-      inbox, [this](const net::NatsMessage& m) { heard(m); }, 1);
+      inbox, [this](const net::NatsMessage& m) { on_router_message(m); }, 1);
   while (!answered_) {
     logger_.info("greeting-external-service");
     try {
@@ -79,7 +79,8 @@ std::chrono::nanoseconds BroadcastSchedule::jitter() const {
 }
 
 asio::awaitable<void> BroadcastSchedule::run() {
-  const auto starts = nats_.subscribe(consumer_ + ".start", [this](const net::NatsMessage& m) { heard(m); });
+  const auto starts =
+      nats_.subscribe(consumer_ + ".start", [this](const net::NatsMessage& m) { on_router_message(m); });
   co_await greet();
   for (;;) {
     const auto deadline = std::chrono::steady_clock::now() + interval_;

@@ -1,4 +1,5 @@
-// When to say every route again: what routers ask for, and at once when one starts (docs/spec/routing.md §2.11).
+// When to publish all routes again: at the interval that routers ask for, and when a router starts
+// (docs/spec/routing.md §2.11).
 #pragma once
 
 #include <chrono>
@@ -12,27 +13,27 @@
 
 namespace rivera::route_emitter {
 
-// The interval a router's start or greeting answer asks for; nullopt if the text is not one. An interval that is not
-// positive is nullopt too.
+// The interval that a router.start message or the reply to a greeting asks for; nullopt for malformed messages and
+// intervals that are not positive.
 std::optional<std::chrono::seconds> parse_router_interval(std::string_view json);
 
-// Greets the routers of one kind until one answers, then calls `broadcast` as often as they ask. Unlike upstream it
-// never gives up greeting. Lives on the strand of `nats`.
+// Greets the routers of one kind until one replies, then calls `broadcast` at the interval they ask for. Unlike
+// upstream it greets without a limit of attempts. Lives on the strand of `nats`.
 class BroadcastSchedule {
  public:
-  // `consumer`: "router" or "service-discovery". `jitter_factor` 0..1: the part of the interval that a broadcast for a
-  // router that starts may wait at random, so that emitters do not all speak at once.
+  // `consumer`: "router" or "service-discovery". `jitter_factor` 0..1: the largest random delay, as a part of the
+  // interval, before the broadcast for a router that starts, so that emitters do not all publish at once.
   BroadcastSchedule(asio::any_io_executor executor, net::NatsClient& nats, std::string consumer, double jitter_factor,
                     std::function<void()> broadcast, base::Logger logger);
 
   // Runs until cancelled.
   asio::awaitable<void> run();
-  // The bus was away: routers may have missed something.
+  // Broadcasts without waiting for the interval: for the time after the bus was disconnected.
   void broadcast_soon();
 
  private:
   asio::awaitable<void> greet();
-  void heard(const net::NatsMessage& message);
+  void on_router_message(const net::NatsMessage& message);
   std::chrono::nanoseconds jitter() const;
 
   net::NatsClient& nats_;

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "base/log/log.h"
+#include "base/config/config.h"
+#include "base/log/log_settings.h"
 #include "clients/bbs_client.h"
 #include "clients/locket/locket_client.h"
 #include "net/stream/tls.h"
@@ -14,15 +15,15 @@
 namespace rivera::route_emitter {
 
 struct Config {
-  std::string name = "route-emitter";  // locket_session_name: what log messages begin with
-  std::string cell_id;                 // set: local mode, only this cell's instances
+  std::string name = "route-emitter";  // locket_session_name: the prefix of log messages
+  std::string cell_id;                 // if set, local mode: only this cell's instances
   std::string uuid;                    // the lock's owner in global mode
   clients::BbsClientOptions bbs;
   bool register_direct_instance_routes = false;
   bool enable_internal_emitter = false;
   std::string healthcheck_address;  // "" = none
   std::string debug_address;        // "" = none
-  double jitter_factor = 0.2;       // part of the broadcast interval that a router's start may have to wait
+  double jitter_factor = 0.2;       // largest delay of the broadcast for a starting router, as a part of the interval
 
   std::vector<std::string> nats_addresses;  // "host:port"
   std::string nats_username;
@@ -36,11 +37,14 @@ struct Config {
 
   std::optional<clients::LocketClientOptions> locket;  // present in global mode
 
-  base::LogLevel log_level = base::LogLevel::kInfo;
-  base::LogTimeFormat log_time_format = base::LogTimeFormat::kUnixEpoch;
+  base::LogSettings log;
+  base::ConfigNotices notices;  // to be logged at start
 
   bool is_local() const { return !cell_id.empty(); }
 };
+
+// Every key that upstream knows, and ours.
+const base::ConfigKeys& config_keys();
 
 // Throws base::ConfigError. Global mode without a uuid is an error.
 Config load_config(const std::string& path);

@@ -9,7 +9,7 @@ using routing::Route;
 using routing::RouteMessage;
 
 constexpr std::size_t kShortQueue = 10'000;
-constexpr std::size_t kMostWithdrawn = 500'000;
+constexpr std::size_t kMaxRepeatedUnregistrations = 500'000;
 constexpr auto kWaitForBus = std::chrono::milliseconds(100);
 
 const char* register_subject(const RouteMessage& message) {
@@ -20,8 +20,8 @@ const char* unregister_subject(const RouteMessage& message) {
   return message.kind == Route::Kind::kInternal ? "service-discovery.unregister" : "router.unregister";
 }
 
-// What makes a registration answer a withdrawal (docs/spec/routing.md §2.12).
-std::string withdrawal_key(const RouteMessage& message) {
+// A registration with the same key cancels the repetition of an unregistration (docs/spec/routing.md §2.12).
+std::string unregistration_key(const RouteMessage& message) {
   const auto& body = message.body;
   std::string key =
       fmt::format("{} {}:{} {} {}", static_cast<int>(message.kind), body.host, body.port, body.tls_port, body.protocol);
@@ -40,20 +40,21 @@ bool Emitter::wanted(const RouteMessage& message) const {
 }
 
 void Emitter::emit(const routing::RouteChanges& changes) {
-  std::size_t withdrawn = 0, registered = 0;
+  std::size_t unregistered = 0, registered = 0;
   for (const auto& message : changes.unregistrations) {
     if (!wanted(message)) continue;
     std::string payload = to_json(message.body);
-    if (options_.unregistration_send_count > 0 && withdrawn_.size() < kMostWithdrawn) {
-      withdrawn_.insert_or_assign(withdrawal_key(message),
-                                  Withdrawn{unregister_subject(message), payload, options_.unregistration_send_count});
+    if (options_.unregistration_send_count > 0 && repeated_.size() < kMaxRepeatedUnregistrations) {
+      repeated_.insert_or_assign(
+          unregistration_key(message),
+          RepeatedUnregistration{unregister_subject(message), payload, options_.unregistration_send_count});
     }
     enqueue({unregister_subject(message), std::move(payload), false});
-    ++withdrawn;
+    ++unregistered;
   }
   for (const auto& message : changes.registrations) {
     if (!wanted(message)) continue;
-    withdrawn_.erase(withdrawal_key(message));
+    repeated_.erase(unregistration_key(message));
     enqueue({register_subject(message), to_json(message.body), true});
     ++registered;
   }
@@ -61,11 +62,11 @@ void Emitter::emit(const routing::RouteChanges& changes) {
     logger_.info("collision-detected-with-endpoint", {{"address", address}});
     metrics_.increment("AddressCollisions");
   }
-  if (withdrawn + registered == 0) return;
-  metrics_.increment("RoutesUnregistered", static_cast<double>(withdrawn));
+  if (unregistered + registered == 0) return;
+  metrics_.increment("RoutesUnregistered", static_cast<double>(unregistered));
   metrics_.increment("RoutesRegistered", static_cast<double>(registered));
-  metrics_.increment("HTTPRouteNATSMessagesEmitted", static_cast<double>(withdrawn + registered));
-  logger_.debug("emitting-routes", {{"registrations", registered}, {"unregistrations", withdrawn}});
+  metrics_.increment("HTTPRouteNATSMessagesEmitted", static_cast<double>(unregistered + registered));
+  logger_.debug("emitting-routes", {{"registrations", registered}, {"unregistrations", unregistered}});
 }
 
 void Emitter::broadcast(const RouteMessage& message) {
@@ -88,7 +89,7 @@ asio::awaitable<void> Emitter::ready_for_more() {
 asio::awaitable<void> Emitter::run() {
   auto executor = co_await asio::this_coro::executor;
   base::TaskGroup repeater(executor, logger_);
-  repeater.spawn("repeat-withdrawals", repeat_withdrawals());
+  repeater.spawn_critical("repeat-unregistrations", repeat_unregistrations());
   co_await send_queue();
 }
 
@@ -118,12 +119,12 @@ asio::awaitable<void> Emitter::send_queue() {
   }
 }
 
-asio::awaitable<void> Emitter::repeat_withdrawals() {
+asio::awaitable<void> Emitter::repeat_unregistrations() {
   for (;;) {
     co_await base::sleep_for(options_.unregistration_interval);
-    for (auto it = withdrawn_.begin(); it != withdrawn_.end();) {
+    for (auto it = repeated_.begin(); it != repeated_.end();) {
       enqueue({it->second.subject, it->second.payload, false});
-      it = --it->second.times_left == 0 ? withdrawn_.erase(it) : std::next(it);
+      it = --it->second.times_left == 0 ? repeated_.erase(it) : std::next(it);
     }
   }
 }

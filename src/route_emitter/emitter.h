@@ -1,4 +1,5 @@
-// Says route changes on the message bus, in order, and repeats withdrawals (docs/spec/routing.md §2.10, §2.12).
+// Publishes route changes on the message bus, in order, and repeats unregistrations (docs/spec/routing.md §2.10,
+// §2.12).
 #pragma once
 
 #include <chrono>
@@ -18,31 +19,31 @@
 namespace rivera::route_emitter {
 
 struct EmitterOptions {
-  bool internal_routes = false;  // otherwise internal routes are not said
+  bool internal_routes = false;  // publish internal routes
   std::chrono::nanoseconds unregistration_interval = std::chrono::seconds(30);
-  int unregistration_send_count = 20;   // how often a withdrawal is repeated
+  int unregistration_send_count = 20;   // how often an unregistration is repeated
   std::size_t queue_limit = 1'000'000;  // messages; beyond it registrations are dropped: the broadcast repeats them
 };
 
-// Messages leave in the order they were given, whatever the state of the bus: what is said while NATS is away is kept.
+// Publishes messages in the order given; queues them while the bus is disconnected.
 //
-// Lives on the strand of `nats`. Every withdrawal is repeated until it has been said often enough or its address is
-// registered again; upstream repeats only some of them, and a lost one leaves a dead TLS route in every router.
+// Lives on the strand of `nats`. Repeats every unregistration `unregistration_send_count` times, or until its address
+// is registered again. Upstream repeats only some of them, and a lost one leaves a dead TLS route in every router.
 class Emitter {
  public:
   Emitter(asio::any_io_executor executor, net::NatsClient& nats, EmitterOptions options, base::Metrics& metrics,
           base::Logger logger);
 
-  // Withdrawals first, then registrations.
+  // Unregistrations first, then registrations.
   void emit(const routing::RouteChanges& changes);
-  // One registration of a broadcast. Nothing but sending happens: it is known already.
+  // Publishes one registration of a broadcast.
   void broadcast(const routing::RouteMessage& message);
-  // Returns when the queue is short: for those who have a lot to say.
+  // Returns when the queue is short: for callers with many messages.
   asio::awaitable<void> ready_for_more();
 
-  // Messages waiting, and withdrawals that are still repeated.
+  // Messages in the queue, and unregistrations that are still repeated.
   std::size_t queued() const { return queue_.size(); }
-  std::size_t repeated_withdrawals() const { return withdrawn_.size(); }
+  std::size_t repeated_unregistrations() const { return repeated_.size(); }
 
   // Runs until cancelled.
   asio::awaitable<void> run();
@@ -53,7 +54,7 @@ class Emitter {
     std::string payload;
     bool is_registration;
   };
-  struct Withdrawn {
+  struct RepeatedUnregistration {
     const char* subject;
     std::string payload;
     int times_left;
@@ -61,7 +62,7 @@ class Emitter {
   bool wanted(const routing::RouteMessage& message) const;
   void enqueue(Outgoing message);
   asio::awaitable<void> send_queue();
-  asio::awaitable<void> repeat_withdrawals();
+  asio::awaitable<void> repeat_unregistrations();
 
   net::NatsClient& nats_;
   EmitterOptions options_;
@@ -69,7 +70,7 @@ class Emitter {
   base::Logger logger_;
   base::Condition changed_;
   std::deque<Outgoing> queue_;
-  std::map<std::string, Withdrawn> withdrawn_;
+  std::map<std::string, RepeatedUnregistration> repeated_;
   std::uint64_t dropped_ = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "route_emitter/route_emitter.h"
 
+#include "base/work/cancellation.h"
+
 namespace rivera::route_emitter {
 namespace {
 
@@ -49,14 +51,14 @@ RouteEmitter::RouteEmitter(asio::any_io_executor executor, Config config, base::
       router_schedule_(
           executor, nats_, "router", config_.jitter_factor,
           [this] {
-            routers_want_ = true;
+            router_broadcast_due_ = true;
             broadcast_changed_.notify_all();
           },
           logger),
       discovery_schedule_(
           executor, nats_, "service-discovery", config_.jitter_factor,
           [this] {
-            discovery_wants_ = true;
+            discovery_broadcast_due_ = true;
             broadcast_changed_.notify_all();
           },
           logger),
@@ -77,18 +79,17 @@ RouteEmitter::~RouteEmitter() = default;
 
 std::string RouteEmitter::health_address() const { return health_server_ ? health_server_->address() : ""; }
 
-void RouteEmitter::start() { tasks_.spawn("run", run()); }
+void RouteEmitter::start() { tasks_.spawn_critical("run", run()); }
 
-// Ends only by a failure or by cancellation.
+// Ends by a failure or by cancellation only.
 asio::awaitable<void> RouteEmitter::run() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   std::string failure;
   try {
     co_await work();
     failure = "the lock was lost";
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
-    failure = e.what();
   } catch (const std::exception& e) {
+    if (base::is_cancelled(cancellation)) throw;
     failure = e.what();
   }
   logger_.error("finished-with-failure", {{"error", failure}});
@@ -107,11 +108,11 @@ asio::awaitable<void> RouteEmitter::work() {
   logger_.info("nats-runner.connecting-to-nats-succeeeded", {{"server", nats_.server()}});
   listen();
   if (lock_) co_await lock_->acquire();
-  tasks_.spawn("emit", emitter_.run());
-  tasks_.spawn("watch", watcher_.run());
-  tasks_.spawn("broadcast", broadcast_when_wanted());
-  tasks_.spawn("schedule", router_schedule_.run());
-  if (config_.enable_internal_emitter) tasks_.spawn("schedule", discovery_schedule_.run());
+  tasks_.spawn_critical("emit", emitter_.run());
+  tasks_.spawn_critical("watch", watcher_.run());
+  tasks_.spawn_critical("broadcast", broadcast_when_due());
+  tasks_.spawn_critical("schedule", router_schedule_.run());
+  if (config_.enable_internal_emitter) tasks_.spawn_critical("schedule", discovery_schedule_.run());
   logger_.info("started");
   co_await hold_lock();
 }
@@ -152,12 +153,12 @@ void RouteEmitter::on_bus_event(net::NatsEvent event, const std::string& server)
   }
 }
 
-// Says everything there is, in portions, so that changes get between.
-asio::awaitable<void> RouteEmitter::broadcast_when_wanted() {
+// Publishes all registrations in portions, so that changes are published in between.
+asio::awaitable<void> RouteEmitter::broadcast_when_due() {
   for (;;) {
-    while (!routers_want_ && !discovery_wants_) co_await broadcast_changed_.wait();
-    const bool to_routers = std::exchange(routers_want_, false);
-    const bool to_discovery = std::exchange(discovery_wants_, false);
+    while (!router_broadcast_due_ && !discovery_broadcast_due_) co_await broadcast_changed_.wait();
+    const bool to_routers = std::exchange(router_broadcast_due_, false);
+    const bool to_discovery = std::exchange(discovery_broadcast_due_, false);
     std::size_t said = 0;
     const auto say = [&](const routing::RouteMessage& message) {
       const bool internal = message.kind == routing::Route::Kind::kInternal;

@@ -1,4 +1,4 @@
-// The route emitter: tells routers which instances serve which routes (docs/spec/routing.md §2).
+// The route emitter: publishes to routers which instances serve which routes (docs/spec/routing.md §2).
 #pragma once
 
 #include <functional>
@@ -23,28 +23,29 @@
 
 namespace rivera::route_emitter {
 
-// The whole component. Starts in upstream's order: bus, health check, lock (in global mode), then the watching. Lives
-// on `executor` (a strand or a single-threaded context); co_await stop() before it goes.
+// The whole component. Starts in upstream's order: bus, health check, lock (in global mode), watcher. Lives on
+// `executor` (a strand or a single-threaded context); co_await stop() before it is destroyed.
 class RouteEmitter {
  public:
-  // `on_end` is called with the process's exit status when the component cannot go on: no bus at the start, the lock
-  // lost, the bus closed for good. Throws std::runtime_error if a TLS file is bad or an address cannot be listened on.
+  // `on_end` is called with the process's exit status when the component cannot continue: no bus at the start, the lock
+  // lost, the connection to the bus closed permanently. Throws std::runtime_error if a TLS file is bad or an address
+  // cannot be listened on.
   RouteEmitter(asio::any_io_executor executor, Config config, base::Logger logger, std::function<void(int)> on_end);
   ~RouteEmitter();
 
   // Returns at once.
   void start();
-  // No route is withdrawn: instances go on running, and another emitter or the next start tells of them.
+  // Unregisters no route: the instances keep running, and another emitter or the next start publishes them.
   asio::awaitable<void> stop();
 
-  // Where the health check answers; "" without one.
+  // The address of the health check; "" without one.
   std::string health_address() const;
 
  private:
   asio::awaitable<void> run();
   asio::awaitable<void> work();
   asio::awaitable<void> hold_lock();
-  asio::awaitable<void> broadcast_when_wanted();
+  asio::awaitable<void> broadcast_when_due();
   void on_bus_event(net::NatsEvent event, const std::string& server);
   void listen();
 
@@ -54,8 +55,8 @@ class RouteEmitter {
   std::function<void(int)> on_end_;
   base::Metrics metrics_;
   base::Condition broadcast_changed_;
-  bool routers_want_ = false;
-  bool discovery_wants_ = false;
+  bool router_broadcast_due_ = false;
+  bool discovery_broadcast_due_ = false;
 
   net::NatsClient nats_;
   clients::BbsClient bbs_;

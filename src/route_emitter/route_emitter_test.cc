@@ -10,7 +10,7 @@
 #include "base/work/wait.h"
 #include "models/nouns/actual_lrp.h"
 #include "net/http/http_router.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 #include "net/testing/nats_test_server.h"
 #include "routing/registry_message.h"
 
@@ -120,7 +120,7 @@ TEST(ParseRouterInterval, TakesPositiveSecondsOnly) {
   }
 }
 
-// What an emitter needs of a BBS: three lists and a stream. What goes wrong with it is for the test to say.
+// The part of a BBS that an emitter uses: three lists and a stream. Tests choose how it fails.
 class StandInBbs {
  public:
   StandInBbs(asio::any_io_executor executor, std::string address) {
@@ -261,7 +261,7 @@ class RouteEmitterTest : public ::testing::Test {
     if (failure) std::rethrow_exception(failure);
   }
 
-  // Notes "register 10.0.0.1:61001 host", and answers greetings as a router does.
+  // Records "register 10.0.0.1:61001 host", and replies to greetings as a router does.
   void listen() {
     subscriptions_.push_back(bus_->subscribe("router.*", [this](const net::NatsMessage& m) {
       if (m.subject == "router.greet") {
@@ -312,7 +312,8 @@ TEST_F(RouteEmitterTest, RegistersWhatItFindsAtTheStart) {
 TEST_F(RouteEmitterTest, FollowsEvents) {
   with_emitter([&]() -> asio::awaitable<void> {
     co_await until([&] { return bbs_->subscribers == 1 && bbs_->syncs > 0; });
-    // The process was desired long ago and on other cells: its routes are looked up when an instance comes here.
+    // The process was desired earlier and runs on other cells: its routes are looked up when an instance is added on
+    // this cell.
     bbs_->desired = {desired("p", kRoutes)};
     auto up = running("p", 0, 61001);
     auto before = up;
@@ -333,7 +334,7 @@ TEST_F(RouteEmitterTest, FollowsEvents) {
   });
 }
 
-TEST_F(RouteEmitterTest, TakesNoInterestInProcessesOfOtherCells) {
+TEST_F(RouteEmitterTest, IgnoresProcessesOfOtherCells) {
   with_emitter([&]() -> asio::awaitable<void> {
     co_await until([&] { return bbs_->subscribers == 1 && bbs_->syncs > 0; });
     models::DesiredLRPCreatedEvent created;
@@ -349,7 +350,7 @@ TEST_F(RouteEmitterTest, TakesNoInterestInProcessesOfOtherCells) {
   });
 }
 
-TEST_F(RouteEmitterTest, RepeatsAWithdrawalUntilItIsRegisteredAgain) {
+TEST_F(RouteEmitterTest, RepeatsAnUnregistrationUntilTheRouteIsRegisteredAgain) {
   with_emitter(
       [&]() -> asio::awaitable<void> {
         co_await until([&] { return count(kRegister1) == 1 && bbs_->subscribers == 1; });
@@ -381,7 +382,7 @@ TEST_F(RouteEmitterTest, RepeatsAWithdrawalUntilItIsRegisteredAgain) {
       });
 }
 
-TEST_F(RouteEmitterTest, SaysEverythingAgainAsOftenAsRoutersAskAndWhenOneStarts) {
+TEST_F(RouteEmitterTest, BroadcastsAtTheRequestedIntervalAndWhenARouterStarts) {
   start_message_ = R"({"minimumRegisterIntervalInSeconds":1})";
   with_emitter(
       [&]() -> asio::awaitable<void> {
@@ -398,7 +399,7 @@ TEST_F(RouteEmitterTest, SaysEverythingAgainAsOftenAsRoutersAskAndWhenOneStarts)
       });
 }
 
-TEST_F(RouteEmitterTest, CatchesUpAfterTheBbsWasAway) {
+TEST_F(RouteEmitterTest, RecoversAfterTheBbsWasUnavailable) {
   with_emitter(
       [&]() -> asio::awaitable<void> {
         co_await until([&] { return count(kRegister1) == 1 && bbs_->subscribers == 1; });
@@ -416,7 +417,7 @@ TEST_F(RouteEmitterTest, CatchesUpAfterTheBbsWasAway) {
       });
 }
 
-TEST_F(RouteEmitterTest, CatchesUpAfterTheBusWasAway) {
+TEST_F(RouteEmitterTest, RecoversAfterTheBusWasDisconnected) {
   with_emitter(
       [&]() -> asio::awaitable<void> {
         co_await until([&] { return count(kRegister1) == 1 && bbs_->subscribers == 1 && greetings_ == 1; });
@@ -427,7 +428,7 @@ TEST_F(RouteEmitterTest, CatchesUpAfterTheBusWasAway) {
         co_await base::sleep_for(50ms);
         nats_.start();
         co_await until([&] { return bus_->is_connected(); });
-        // A router says that it is back; whatever was said before it listened again is said once more.
+        // A router.start after the reconnection makes the emitter publish everything again.
         bus_->publish("router.start", start_message_);
         co_await until([&] { return count("register 10.0.0.1:61002 app.example.com") >= 1; });
         EXPECT_EQ(exit_status_, -1);

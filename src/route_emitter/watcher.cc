@@ -2,6 +2,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include "base/work/cancellation.h"
 #include "base/work/task_group.h"
 #include "models/errors.h"
 #include "models/nouns/actual_lrp.h"
@@ -12,14 +13,14 @@ namespace {
 using models::ActualLRP;
 
 constexpr auto kResubscribeAfter = std::chrono::milliseconds(500);
-constexpr auto kSyncAgainAfter = std::chrono::seconds(1);  // when a fetch has failed
-constexpr std::size_t kMostMeanwhile = 200'000;            // changes kept during one fetch
+constexpr auto kSyncAgainAfter = std::chrono::seconds(1);  // after a failed fetch
+constexpr std::size_t kMaxChangesDuringFetch = 200'000;    // changes kept during one fetch
 constexpr std::size_t kGuidsPerFetch = 500;
 constexpr int kCatchUpRounds = 3;
 
 bool is_running(const ActualLRP& lrp) { return lrp.state() == models::kRunning; }
 
-// Unset counts as routable: the cell that reported it does not know of the field.
+// Unset counts as routable: the cell that reported it is older than the field.
 bool is_routable(const ActualLRP& lrp) {
   return lrp.optional_routable_case() != ActualLRP::kRoutable || lrp.routable();
 }
@@ -81,19 +82,18 @@ void Watcher::request_sync() {
 
 asio::awaitable<void> Watcher::run() {
   base::TaskGroup syncing(executor_, logger_);
-  syncing.spawn("sync", sync_when_due());
+  syncing.spawn_critical("sync", sync_when_due());
   co_await watch_events();
 }
 
 asio::awaitable<void> Watcher::watch_events() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     std::string failure;
     try {
       co_await follow_stream();
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     logger_.info("event-stream-ended", {{"error", failure}});
@@ -122,7 +122,7 @@ asio::awaitable<void> Watcher::handle(clients::BbsEvent event) {
   }
   for (TableChange& change : changes) {
     const auto* added = std::get_if<AddInstance>(&change);
-    // An instance may come to a cell whose emitter never heard of its process: ask before it is added.
+    // The table of a local emitter may not have the process of a new instance: look it up before the instance is added.
     if (added != nullptr && !table_.knows_routes_of(added->lrp.actual_lrp_key().process_guid())) {
       std::vector<std::string> unknown{added->lrp.actual_lrp_key().process_guid()};
       auto infos = co_await fetch_routing_infos(std::move(unknown));
@@ -144,12 +144,13 @@ routing::DesiredRoutes Watcher::read_routes(const models::DesiredLRP& lrp) const
 void Watcher::apply(TableChange change) {
   emit_(apply_to(table_, change));
   if (!syncing_) return;
-  meanwhile_.push_back(std::move(change));
+  changes_during_fetch_.push_back(std::move(change));
 }
 
 routing::RouteChanges Watcher::apply_to(routing::RouteTable& table, const TableChange& change) {
   if (const auto* set = std::get_if<SetRoutes>(&change)) {
-    // A local emitter hears of every process there is: those without an instance here are looked up when one comes.
+    // A local emitter receives events of all processes. It ignores those without an instance on this cell, and looks
+    // them up when one is added.
     const std::string& guid = set->lrp.process_guid();
     const bool concerns_us = options_.cell_id.empty() || set->fetched || table.has_instances_of(guid);
     return concerns_us ? table.set_routes(read_routes(set->lrp)) : routing::RouteChanges{};
@@ -162,6 +163,7 @@ routing::RouteChanges Watcher::apply_to(routing::RouteTable& table, const TableC
 }
 
 asio::awaitable<void> Watcher::sync_when_due() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   auto next = std::chrono::steady_clock::now();
   for (;;) {
     while (!sync_wanted_ && std::chrono::steady_clock::now() < next) {
@@ -172,15 +174,13 @@ asio::awaitable<void> Watcher::sync_when_due() {
     syncing_ = true;
     try {
       co_await sync();
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     syncing_ = false;
-    meanwhile_.clear();
-    meanwhile_.shrink_to_fit();
+    changes_during_fetch_.clear();
+    changes_during_fetch_.shrink_to_fit();
     const auto wait = failure.empty() ? options_.sync_interval : std::chrono::nanoseconds(kSyncAgainAfter);
     next = std::chrono::steady_clock::now() + wait;
     if (!failure.empty()) logger_.error("sync.failed", {{"error", failure}});
@@ -205,16 +205,18 @@ asio::awaitable<void> Watcher::sync() {
   logger_.info("sync.complete");
 }
 
-// Teaches the fetched table what happened while it was fetched, and the routes of instances that came meanwhile.
+// Applies the changes made during the fetch to the fetched table, and looks up the routes of instances added in that
+// time.
 asio::awaitable<void> Watcher::catch_up(routing::RouteTable& next) {
   std::size_t learned = 0;
   std::set<std::string> asked;
   for (int round = 0; round < kCatchUpRounds; ++round) {
-    if (meanwhile_.size() > kMostMeanwhile) throw std::runtime_error("too many events during one fetch");
+    if (changes_during_fetch_.size() > kMaxChangesDuringFetch)
+      throw std::runtime_error("too many events during one fetch");
     std::vector<std::string> unknown;
-    for (; learned < meanwhile_.size(); ++learned) {
-      apply_to(next, meanwhile_[learned]);
-      const auto* added = std::get_if<AddInstance>(&meanwhile_[learned]);
+    for (; learned < changes_during_fetch_.size(); ++learned) {
+      apply_to(next, changes_during_fetch_[learned]);
+      const auto* added = std::get_if<AddInstance>(&changes_during_fetch_[learned]);
       if (added == nullptr) continue;
       const std::string& guid = added->lrp.actual_lrp_key().process_guid();
       if (!next.knows_routes_of(guid) && asked.insert(guid).second) unknown.push_back(guid);
@@ -223,7 +225,7 @@ asio::awaitable<void> Watcher::catch_up(routing::RouteTable& next) {
     auto infos = co_await fetch_routing_infos(std::move(unknown));
     for (const auto& lrp : infos) next.set_routes(read_routes(lrp));
   }
-  for (; learned < meanwhile_.size(); ++learned) apply_to(next, meanwhile_[learned]);
+  for (; learned < changes_during_fetch_.size(); ++learned) apply_to(next, changes_during_fetch_[learned]);
 }
 
 asio::awaitable<Watcher::Fetched> Watcher::fetch() {

@@ -1,5 +1,5 @@
-// Keeps the route table true to the BBS: events as they come, and a whole fetch now and then (docs/spec/routing.md
-// §2.3, §2.4, §2.7).
+// Keeps the route table in agreement with the BBS: by events, and by a complete fetch at intervals
+// (docs/spec/routing.md §2.3, §2.4, §2.7).
 #pragma once
 
 #include <chrono>
@@ -18,15 +18,15 @@
 namespace rivera::route_emitter {
 
 struct WatcherOptions {
-  std::string cell_id;  // set: only instances of this cell
+  std::string cell_id;  // if set, only instances of this cell
   bool register_direct_instance_routes = false;
   std::chrono::nanoseconds sync_interval = std::chrono::seconds(60);
 };
 
-// One change of the table, as events and fetches give it.
+// One change of the table, from an event or a fetch.
 struct SetRoutes {
   models::DesiredLRP lrp;
-  bool fetched = false;  // asked for because of an instance of ours
+  bool fetched = false;  // looked up for an instance of this cell
 };
 struct RemoveRoutes {
   models::DesiredLRP lrp;
@@ -39,14 +39,14 @@ struct RemoveInstance {
 };
 using TableChange = std::variant<SetRoutes, RemoveRoutes, AddInstance, RemoveInstance>;
 
-// What an event of an instance stream means for the table, in order (§2.7). Pure. Throws std::runtime_error if the
-// event's payload cannot be decoded. Unknown events mean nothing.
+// The changes that an event of an instance stream makes, in order (§2.7). Pure. Throws std::runtime_error if the
+// event's payload cannot be decoded. Unknown events make none.
 std::vector<TableChange> changes_of(const clients::BbsEvent& event);
 
-// Owns the table. Changes go to `emit` as soon as they are known. Unlike upstream, events are taken in while a fetch
-// runs too, and a fetch follows every (re)subscription, since the gap may have hidden something.
+// Owns the table. Passes each change to `emit` at once. Unlike upstream, applies events during a fetch too, and fetches
+// after every (re)subscription, since events may have been missed in between.
 //
-// Lives on its executor; run() must have ended before it goes.
+// Lives on its executor; run() must have ended before it is destroyed.
 class Watcher {
  public:
   using Emit = std::function<void(const routing::RouteChanges&)>;
@@ -87,7 +87,7 @@ class Watcher {
   routing::RouteTable table_;
   bool sync_wanted_ = true;
   bool syncing_ = false;
-  std::vector<TableChange> meanwhile_;  // applied while a fetch runs; its result must learn them too
+  std::vector<TableChange> changes_during_fetch_;  // applied to the table during a fetch; its result needs them too
 };
 
 }  // namespace rivera::route_emitter

@@ -47,7 +47,7 @@ Endpoint endpoint_from(const RegistryMessage& m, std::chrono::milliseconds most_
   e.load_balancing = load_balancing_option(m.options);
   e.tags = m.tags;
   e.updated_at_ns = m.endpoint_updated_at_ns;
-  // Compared as numbers: an absurd one must not overflow.
+  // Compared as numbers of seconds: converting a huge value would overflow.
   const auto most = std::chrono::duration_cast<std::chrono::seconds>(most_stale).count();
   const bool shorter = m.stale_threshold_in_seconds > 0 && m.stale_threshold_in_seconds <= most;
   e.stale_threshold = shorter ? std::chrono::seconds(m.stale_threshold_in_seconds) : most_stale;

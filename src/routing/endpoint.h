@@ -11,7 +11,7 @@
 
 namespace rivera::routing {
 
-// Moments of the router's tables: passed in, never asked for.
+// The time of the router's tables. Passed in by callers; no clock is read here.
 using Instant = std::chrono::steady_clock::time_point;
 
 enum class LoadBalancing { kRoundRobin, kLeastConnection };
@@ -20,9 +20,9 @@ enum class LoadBalancing { kRoundRobin, kLeastConnection };
 bool parse_load_balancing(std::string_view text, LoadBalancing& into);
 std::string_view name_of(LoadBalancing algorithm);
 
-// What one registration said. A value: it is replaced, not changed.
+// The content of one registration. An immutable value: a new registration replaces it.
 struct Endpoint {
-  std::string address;  // "10.0.0.1:61001": host and the port that is used
+  std::string address;  // "10.0.0.1:61001": host, and the TLS port if there is one
   std::string host;
   std::uint16_t port = 0;
   bool tls = false;
@@ -34,14 +34,14 @@ struct Endpoint {
   std::string isolation_segment;
   std::string route_service_url;
   std::string availability_zone;
-  std::string load_balancing;  // as registered; may be unknown
+  std::string load_balancing;  // as registered; may name no known algorithm
   std::map<std::string, std::string> tags;
   std::chrono::milliseconds stale_threshold{120'000};
   std::int64_t updated_at_ns = 0;
 
   bool operator==(const Endpoint&) const = default;
 
-  // The id that sticky sessions use: the instance's, or the address of one that has none.
+  // The id for sticky sessions: the instance's; the address if it has none.
   const std::string& id() const { return instance_id.empty() ? address : instance_id; }
   std::string_view component() const;
 };

@@ -43,7 +43,7 @@ std::vector<std::string> texts(std::string_view member, const json::value& value
   if (!value.is_array()) wrong(member, "a list of texts");
   std::vector<std::string> out;
   for (const auto& item : value.get_array()) {
-    // Go reads null as the empty text.
+    // As in Go, null is the empty string.
     out.push_back(item.is_null() ? std::string() : text(member, item));
   }
   return out;

@@ -1,4 +1,4 @@
-// What travels on router.register, router.unregister and their service-discovery twins (docs/spec/routing.md §2.10,
+// The messages router.register, router.unregister and their service-discovery counterparts (docs/spec/routing.md §2.10,
 // §3.4). Both the emitter and the router use it.
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace rivera::routing {
 
-// One endpoint under some URIs. Members that are empty or 0 are left out of the JSON, but for host, port and uris.
+// One endpoint and its URIs. Members that are empty or 0 are omitted from the JSON, except host, port and uris.
 struct RegistryMessage {
   std::string host;
   std::uint16_t port = 0;
@@ -38,7 +38,7 @@ std::string to_json(const RegistryMessage& message);
 // type or range is wrong, or saying that the text is not a JSON object. The route service URL must be empty or https.
 RegistryMessage parse_registry_message(std::string_view json);
 
-// The load-balancing algorithm that `options` asks for, "" if none. Throws std::invalid_argument if it is not a text.
+// The load-balancing algorithm that `options` asks for, "" if none. Throws std::invalid_argument if it is not a string.
 std::string load_balancing_option(std::string_view options);
 
 }  // namespace rivera::routing

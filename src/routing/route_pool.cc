@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace rivera::routing {
 
 RoutePool::RoutePool(std::string host, std::string context_path, std::chrono::nanoseconds retry_after_failure,
@@ -20,7 +22,8 @@ std::optional<std::size_t> RoutePool::position(std::string_view address) const {
 }
 
 RoutePool::Put RoutePool::put(std::shared_ptr<const Endpoint> endpoint, Instant now) {
-  // The last one to speak decides for the whole route.
+  RIVERA_CHECK(endpoint != nullptr && !endpoint->address.empty(), "an endpoint has an address");
+  // The latest registration decides for the whole route.
   route_service_url_ = endpoint->route_service_url;
   parse_load_balancing(endpoint->load_balancing, algorithm_);
   const auto known = position(endpoint->address);
@@ -110,7 +113,7 @@ std::optional<PoolElement> EndpointChooser::next(Instant now) {
   ++attempts_;
   if (!options_.sticky_id.empty()) {
     auto found = sticky();
-    // A client that must stay where it is gets no other endpoint; one that would like to, the first time only.
+    // With must_stick no other endpoint is chosen; otherwise the sticky one is tried first only.
     if (found || options_.must_stick) return found;
     options_.sticky_id.clear();
   }
@@ -129,7 +132,7 @@ bool EndpointChooser::is_overloaded(const PoolElement& element) const {
   return options_.max_connections > 0 && *element.connections >= options_.max_connections;
 }
 
-// Forgets a failure that is long past.
+// Clears a failure after the retry interval.
 bool EndpointChooser::is_failed(PoolElement& element, Instant now) const {
   if (element.failed && now - *element.failed > pool_->retry_after_failure_) element.failed.reset();
   return element.failed.has_value();
@@ -149,7 +152,7 @@ std::optional<PoolElement> EndpointChooser::by_round(Instant now) {
       if (pass_over && (elsewhere || is_failed(element, now))) continue;
       return element;
     }
-    // All that have room have failed or are elsewhere: start afresh with everyone.
+    // Every endpoint with room has failed or is in another zone: clear the failures and consider all zones.
     for (PoolElement& element : elements) element.failed.reset();
   }
   return std::nullopt;
@@ -161,7 +164,7 @@ std::optional<PoolElement> EndpointChooser::by_connections(Instant now) {
   for (const bool pass_over : {true, false}) {
     PoolElement* best = nullptr;
     for (std::size_t i = 0; i < elements.size(); ++i) {
-      // From a random place, so that equals share the load.
+      // From a random position, so that endpoints with equal counts share the load.
       PoolElement& element = elements[(random_ + static_cast<std::uint32_t>(attempts_) + i) % elements.size()];
       if (is_overloaded(element)) continue;
       const bool elsewhere = in_zone_only && element.endpoint->availability_zone != options_.zone;

@@ -11,27 +11,27 @@
 
 namespace rivera::routing {
 
-// An endpoint as one route knows it. Shared by the pool and by the requests that are on their way to it.
+// An endpoint of one route. Shared by the pool and the requests in progress.
 struct PoolElement {
   std::shared_ptr<const Endpoint> endpoint;
-  Instant refreshed;                                            // the last registration
-  std::optional<Instant> failed;                                // when it was last found not to answer
-  std::shared_ptr<int> connections = std::make_shared<int>(0);  // requests that wait for its response's head
+  Instant refreshed;                                            // when it was last registered
+  std::optional<Instant> failed;                                // when an attempt last failed
+  std::shared_ptr<int> connections = std::make_shared<int>(0);  // requests that wait for its response head
 };
 
 // Passive; used on its router's strand. Endpoints keep the order of their registration.
 class RoutePool {
  public:
-  // `retry_after_failure`: how long a failed endpoint is avoided. `first_index` seeds the round.
+  // `retry_after_failure`: how long a failed endpoint is avoided. `first_index` is where round-robin begins.
   RoutePool(std::string host, std::string context_path, std::chrono::nanoseconds retry_after_failure,
             LoadBalancing default_algorithm, std::uint32_t first_index);
 
   enum class Put { kAdded, kUpdated };
-  // An algorithm that the endpoint names but nobody knows is not taken.
+  // An unknown load-balancing algorithm is ignored.
   Put put(std::shared_ptr<const Endpoint> endpoint, Instant now);
   // By address. False if there is none.
   bool remove(std::string_view address);
-  // Removes what is stale at `now`; TLS endpoints never are. Returns them.
+  // Removes and returns the endpoints that are stale at `now`; TLS endpoints never are.
   std::vector<std::shared_ptr<const Endpoint>> prune(Instant now);
   void refresh_all(Instant now);
 
@@ -44,13 +44,13 @@ class RoutePool {
   Instant emptied_at() const { return emptied_at_; }
   void mark_emptied(Instant now) { emptied_at_ = now; }
 
-  // Each at its limit of open requests (0: none).
+  // True if every endpoint is at the limit of open requests (0: no limit).
   bool is_overloaded(int max_connections) const;
   const PoolElement* find(std::string_view address_or_instance_id) const;
   void mark_failed(std::string_view address, Instant now);
 
-  // A pool of the one endpoint that has this application id and index, or process id (tag process_id) and index; of all
-  // of that process if `index` is empty. nullptr: there is none.
+  // A pool of the one endpoint with this application id and index, or this process id (tag process_id) and index; with
+  // an empty `index`, of all endpoints of the process. nullptr if there is none.
   std::shared_ptr<RoutePool> restricted_to_app(std::string_view app, std::string_view index) const;
   std::shared_ptr<RoutePool> restricted_to_process(std::string_view process_id, std::string_view index) const;
 
@@ -73,8 +73,8 @@ struct ChooserOptions {
   int max_connections = 0;  // of one endpoint; 0: no limit
   bool prefer_zone = false;
   std::string zone;
-  std::string sticky_id;    // an instance id or an address; "": none
-  bool must_stick = false;  // no other endpoint will do
+  std::string sticky_id;    // an instance id or an address; "" for none
+  bool must_stick = false;  // no other endpoint may be chosen
 };
 
 // The sequence of endpoints that one request tries.
@@ -82,8 +82,8 @@ class EndpointChooser {
  public:
   EndpointChooser(std::shared_ptr<RoutePool> pool, ChooserOptions options, std::uint32_t random);
 
-  // The endpoint for the next attempt; empty if there is none that may be used. The element's counter is what the
-  // caller raises while it waits.
+  // The endpoint for the next attempt; nullopt if none may be used. The caller increments the element's counter while
+  // it waits.
   std::optional<PoolElement> next(Instant now);
   void mark_failed(const Endpoint& endpoint, Instant now) { pool_->mark_failed(endpoint.address, now); }
   RoutePool& pool() { return *pool_; }

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <random>
 
+#include "base/check.h"
 #include "routing/route_key.h"
 
 namespace rivera::routing {
 namespace {
 
 constexpr std::string_view kWildcard = "*.";
-constexpr int kMostLabels = 128;  // a host name has no more; what follows in a path is not worth a search
+constexpr int kMostLabels = 128;  // no valid host name has more
 
 std::size_t segments(std::string_view path) {
   return static_cast<std::size_t>(std::count(path.begin(), path.end(), '/'));
@@ -27,7 +28,7 @@ std::string_view shortened(std::string_view path, std::size_t most) {
 
 RouteRegistry::RouteRegistry(RegistryOptions options) : options_(std::move(options)), random_(std::random_device{}()) {}
 
-bool RouteRegistry::is_ours(const RegistryMessage& message) const {
+bool RouteRegistry::is_in_our_segments(const RegistryMessage& message) const {
   switch (options_.sharding) {
     case Sharding::kAll:
       return true;
@@ -39,7 +40,7 @@ bool RouteRegistry::is_ours(const RegistryMessage& message) const {
   return false;
 }
 
-// The table in which a key belongs; the key loses its "*.".
+// The table that a key belongs to. Strips the leading "*." of a wildcard key.
 RouteRegistry::Hosts& RouteRegistry::hosts_for(std::string_view& key) {
   if (!key.starts_with(kWildcard)) return hosts_;
   key.remove_prefix(kWildcard.size());
@@ -65,7 +66,7 @@ RoutePool& RouteRegistry::pool_for(const std::string& uri) {
 
 RegisterResult RouteRegistry::register_endpoint(const RegistryMessage& message, Instant now) {
   RegisterResult result;
-  if (!is_ours(message) || message.uris.empty()) return result;
+  if (!is_in_our_segments(message) || message.uris.empty()) return result;
   const auto endpoint = std::make_shared<const Endpoint>(endpoint_from(message, options_.stale_threshold));
   for (const std::string& uri : message.uris) {
     const auto put = pool_for(uri).put(endpoint, now);
@@ -76,7 +77,7 @@ RegisterResult RouteRegistry::register_endpoint(const RegistryMessage& message, 
 }
 
 int RouteRegistry::unregister_endpoint(const RegistryMessage& message, Instant now) {
-  if (!is_ours(message)) return 0;
+  if (!is_in_our_segments(message)) return 0;
   int removed = 0;
   const Endpoint endpoint = endpoint_from(message, options_.stale_threshold);
   for (const std::string& uri : message.uris) {
@@ -91,14 +92,14 @@ int RouteRegistry::unregister_endpoint(const RegistryMessage& message, Instant n
     if (pool->second->remove(endpoint.address)) ++removed;
     if (!pool->second->is_empty()) continue;
     if (!was_empty) pool->second->mark_emptied(now);
-    if (may_go(*pool->second, now)) erase_pool(whole_key);
+    if (is_removable(*pool->second, now)) erase_pool(whole_key);
   }
   if (removed > 0) last_update_ = now;
   return removed;
 }
 
-// An empty pool answers 503 for a while where that is configured, instead of 404.
-bool RouteRegistry::may_go(const RoutePool& pool, Instant now) const {
+// If so configured, an empty pool stays for a while, for 503 instead of 404.
+bool RouteRegistry::is_removable(const RoutePool& pool, Instant now) const {
   if (!pool.is_empty()) return false;
   const bool stays = options_.empty_pool_503 && options_.empty_pool_timeout.count() > 0;
   return !stays || now - pool.emptied_at() > options_.empty_pool_timeout;
@@ -112,11 +113,12 @@ void RouteRegistry::erase_pool(const std::string& whole_key) {
   const auto pool = host->second.paths.find(path_of(key));
   if (pool == host->second.paths.end()) return;
   host->second.paths.erase(pool);
+  RIVERA_CHECK(routes_ > 0, "no more routes go than were counted");
   --routes_;
   if (host->second.paths.empty()) hosts.erase(host);
 }
 
-// The longest registered prefix that has endpoints; else the longest there is.
+// The longest registered prefix with endpoints; without one, the longest registered prefix.
 std::shared_ptr<RoutePool> RouteRegistry::lookup_in(const Hosts& hosts, std::string_view key) {
   const auto host = hosts.find(host_of(key));
   if (host == hosts.end()) return nullptr;
@@ -170,7 +172,7 @@ std::vector<RouteRegistry::Pruned> RouteRegistry::prune(Instant now) {
         const std::string key = std::string(prefix) + host + path;
         if (!stale.empty()) pruned.push_back({key, std::move(stale)});
         if (pool->is_empty() && !was_empty) pool->mark_emptied(now);
-        if (may_go(*pool, now)) gone.push_back(key);
+        if (is_removable(*pool, now)) gone.push_back(key);
       }
     }
   }

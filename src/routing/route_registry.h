@@ -1,4 +1,4 @@
-// Every route a router knows (docs/spec/routing.md §3.4-3.8).
+// All routes of a router (docs/spec/routing.md §3.4-3.8).
 #pragma once
 
 #include <chrono>
@@ -30,18 +30,18 @@ struct RegistryOptions {
 };
 
 struct RegisterResult {
-  int added = 0;  // URIs under which the endpoint is new
+  int added = 0;  // URIs for which the endpoint is new
   int updated = 0;
 };
 
-// Passive: applies messages, answers lookups. The moment is passed in. Used on its router's strand; a lookup costs one
-// hash probe for each path segment that any route of that host has, and one for each label where wildcards exist,
-// whatever the request holds.
+// Passive: applies messages, answers lookups. The time is passed in. Used on its router's strand. A lookup costs at
+// most one hash probe for each path segment of the host's longest route, and, if wildcard routes exist, for each label
+// of the host.
 class RouteRegistry {
  public:
   explicit RouteRegistry(RegistryOptions options);
 
-  // Nothing happens for segments of others. Throws std::invalid_argument for bad options in the message.
+  // Ignores messages for other isolation segments. Throws std::invalid_argument for bad options in the message.
   RegisterResult register_endpoint(const RegistryMessage& message, Instant now);
   // The number of URIs from which the address was removed.
   int unregister_endpoint(const RegistryMessage& message, Instant now);
@@ -50,17 +50,17 @@ class RouteRegistry {
   // empty.
   std::shared_ptr<RoutePool> lookup(std::string_view host, std::string_view path) const;
 
-  // An endpoint that cannot be reached or is somebody else: removed from this pool only. The pool stays, empty, until
-  // the next prune().
+  // Removes an endpoint that cannot be reached, or whose identity is wrong, from this pool only. An empty pool stays
+  // until the next prune().
   void remove_failed(RoutePool& pool, const Endpoint& endpoint, Instant now);
 
   struct Pruned {
     std::string route;
     std::vector<std::shared_ptr<const Endpoint>> endpoints;
   };
-  // Takes out what has not been registered again in time.
+  // Removes endpoints that were not registered again in time.
   std::vector<Pruned> prune(Instant now);
-  // Nothing is stale at `now`: for when there was no bus to hear from.
+  // Counts every endpoint as registered at `now`: for the time after the bus was disconnected.
   void refresh_all(Instant now);
 
   std::size_t route_count() const { return routes_; }
@@ -76,20 +76,20 @@ class RouteRegistry {
   struct Host {
     // By path without host: "" or "/a/b".
     std::unordered_map<std::string, std::shared_ptr<RoutePool>, Hash, std::equal_to<>> paths;
-    std::size_t most_segments = 0;  // of any path since the host is known: no longer prefix is looked for
+    std::size_t most_segments = 0;  // the most that any path of this host has had: the limit for prefixes in a lookup
   };
   using Hosts = std::unordered_map<std::string, Host, Hash, std::equal_to<>>;
 
-  bool is_ours(const RegistryMessage& message) const;
+  bool is_in_our_segments(const RegistryMessage& message) const;
   RoutePool& pool_for(const std::string& uri);
   static std::shared_ptr<RoutePool> lookup_in(const Hosts& hosts, std::string_view key);
   Hosts& hosts_for(std::string_view& key);
-  bool may_go(const RoutePool& pool, Instant now) const;
+  bool is_removable(const RoutePool& pool, Instant now) const;
   void erase_pool(const std::string& key);
 
   RegistryOptions options_;
   Hosts hosts_;
-  Hosts wildcards_;  // by what follows "*."
+  Hosts wildcards_;  // by the part after "*."
   std::size_t routes_ = 0;
   std::optional<Instant> last_update_;
   std::uint32_t random_;

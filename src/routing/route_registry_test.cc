@@ -63,7 +63,7 @@ TEST(RouteRegistry, FindsTheLongestPathThenWildcards) {
   EXPECT_EQ(find("localhost", "/a.example.com"), "h:3") << "the first dot may be in the path, as upstream";
 }
 
-TEST(RouteRegistry, IsNotSlowedDownByStrangePaths) {
+TEST(RouteRegistry, BoundsTheCostOfLongPaths) {
   RouteRegistry registry({});
   registry.register_endpoint(message("h", 1, {"a.com/x/y"}), kStart);
   registry.register_endpoint(message("h", 2, {"*.b.com"}), kStart);
@@ -190,7 +190,7 @@ class ChooserTest : public ::testing::Test {
   }
 };
 
-TEST_F(ChooserTest, GoesRound) {
+TEST_F(ChooserTest, GoesThroughAllEndpointsInTurn) {
   const auto p = pool(3);
   std::map<std::string, int> seen;
   for (int i = 0; i < 30; ++i) ++seen[pick(p)];
@@ -207,7 +207,7 @@ TEST_F(ChooserTest, TriesEveryEndpointOnceBeforeTheFirstAgain) {
     chooser.mark_failed(*element->endpoint, kStart);
   }
   EXPECT_EQ(seen.size(), 3u);
-  EXPECT_NE(pick(chooser), "none") << "all have failed: start afresh";
+  EXPECT_NE(pick(chooser), "none") << "all have failed: the failure marks are cleared";
 }
 
 TEST_F(ChooserTest, AvoidsAFailedEndpointForAWhile) {
@@ -247,7 +247,7 @@ TEST_F(ChooserTest, TakesTheOneWithTheFewestConnections) {
   for (int i = 0; i < 5; ++i) EXPECT_EQ(pick(p), "h:1");
 }
 
-TEST_F(ChooserTest, SticksWhereItWantsTo) {
+TEST_F(ChooserTest, PrefersTheStickyEndpoint) {
   const auto p = pool(3);
   ChooserOptions wish;
   wish.sticky_id = "i2";
@@ -298,7 +298,7 @@ TEST_F(ChooserTest, KeepsTheConnectionsOfAnEndpointThatIsRegisteredUnchanged) {
   EXPECT_EQ(*p->elements()[0].connections, 0);
 }
 
-// The slow obvious registry: a list of (key, address, refreshed), searched from end to end.
+// A simple model of the registry: a list of (key, address, refreshed), searched from end to end.
 struct Model {
   struct Entry {
     std::string key, address;
@@ -347,7 +347,7 @@ struct Model {
   }
 };
 
-TEST(RouteRegistry, AgreesWithASlowObviousModel) {
+TEST(RouteRegistry, AgreesWithASimpleModel) {
   const std::vector<std::string> uris = {"a.com",     "b.a.com", "*.a.com",   "*.com",      "a.com/x",
                                          "a.com/x/y", "A.com/Z", "*.a.com/x", "b.a.com/x/", "c"};
   const std::vector<std::string> hosts = {"a.com", "b.a.com", "z.b.a.com", "q.com", "c", "*.a.com"};

@@ -9,7 +9,7 @@
 namespace rivera::routing {
 namespace {
 
-// §2.6: anything is newer than nothing, another epoch always is.
+// §2.6: every tag is newer than an empty one; a tag of another epoch is always newer.
 bool supersedes(const models::ModificationTag& candidate, const models::ModificationTag& current) {
   if (candidate.epoch().empty() || current.epoch().empty()) return true;
   return candidate.epoch() != current.epoch() || current.index() < candidate.index();
@@ -62,7 +62,7 @@ RouteTable::Instance RouteTable::instance_from(const models::ActualLRP& lrp) con
   return instance;
 }
 
-// What one instance guid serves; its ordinary and its evacuating record count as one.
+// The registrations of one instance guid; its ordinary and its evacuating record count as one.
 RouteTable::Messages RouteTable::messages_of(const Process& process, const std::string& instance_guid) const {
   Messages out;
   if (!process.desired) return out;
@@ -118,7 +118,7 @@ RouteTable::Messages RouteTable::messages_of(const Process& process) const {
   return out;
 }
 
-// `new_since` other than 0: the endpoint itself is new, and this is since when.
+// `new_since` other than 0: the endpoint is new since that time.
 void RouteTable::compare(const Messages& before, const Messages& after, std::int64_t new_since,
                          RouteChanges& changes) const {
   for (const auto& [key, message] : before) {
@@ -132,8 +132,9 @@ void RouteTable::compare(const Messages& before, const Messages& after, std::int
   }
 }
 
-// Takes out withdrawals of what another instance serves at the same address, and registers that one instead.
-void RouteTable::keep_what_others_serve(RouteChanges& changes) const {
+// Removes unregistrations of routes that another instance serves at the same address, and registers that instance
+// instead.
+void RouteTable::keep_routes_of_other_instances(RouteChanges& changes) const {
   std::set<MessageKey> registered;
   for (const auto& message : changes.registrations) registered.insert(key_of(message));
   std::vector<RouteMessage> kept;
@@ -187,7 +188,7 @@ void RouteTable::own(const Process& process, const std::string& process_guid, co
   });
 }
 
-// The other record of the same guid may still own the address: it owns it again.
+// The other record of the same guid may have the same address: it is added again.
 void RouteTable::disown(const Process& process, const std::string& process_guid, const InstanceKey& key) {
   const Owner me{process_guid, key.first};
   for_each_address(process.instances.at(key), [&](const std::string& address) {
@@ -226,7 +227,7 @@ RouteChanges RouteTable::set_routes(DesiredRoutes desired) {
   process.desired = std::move(desired);
   if (fewer || instances > 0) drop_instances_from(process, guid, instances);
   compare(before, messages_of(process), 0, changes);
-  keep_what_others_serve(changes);
+  keep_routes_of_other_instances(changes);
   return changes;
 }
 
@@ -237,11 +238,11 @@ RouteChanges RouteTable::remove_routes(const std::string& process_guid, const mo
   Process& process = found->second;
   if (!supersedes_or_is(tag, process.desired->modification_tag)) return changes;
   const Messages before = messages_of(process);
-  // The tag stays as long as there are instances: late news of the removed process must not bring its routes back.
+  // The tag is kept while there are instances: late events of the removed process must not restore its routes.
   process.desired->routes.clear();
   process.desired->modification_tag = tag;
   compare(before, {}, 0, changes);
-  keep_what_others_serve(changes);
+  keep_routes_of_other_instances(changes);
   forget_if_empty(process_guid);
   return changes;
 }
@@ -265,7 +266,7 @@ RouteChanges RouteTable::add_instance(const models::ActualLRP& lrp) {
   process.instances[key] = instance_from(lrp);
   own(process, process_guid, key, &changes.collisions);
   compare(before, messages_of(process, key.first), is_new ? lrp.since() : 0, changes);
-  keep_what_others_serve(changes);
+  keep_routes_of_other_instances(changes);
   return changes;
 }
 
@@ -282,7 +283,7 @@ RouteChanges RouteTable::remove_instance(const models::ActualLRP& lrp) {
   disown(process, process_guid, key);
   process.instances.erase(known);
   compare(before, messages_of(process, key.first), 0, changes);
-  keep_what_others_serve(changes);
+  keep_routes_of_other_instances(changes);
   forget_if_empty(process_guid);
   return changes;
 }
@@ -302,7 +303,7 @@ RouteChanges RouteTable::replace_with(RouteTable next, const std::set<std::strin
     const Process& old = found == before.processes_.end() ? kNone : found->second;
     for (const auto& [key, instance] : process.instances) {
       const bool was_known = old.instances.contains({key.first, true}) || old.instances.contains({key.first, false});
-      if (key.second && process.instances.contains({key.first, false})) continue;  // compared with its twin
+      if (key.second && process.instances.contains({key.first, false})) continue;  // compared with its ordinary record
       const bool is_new = !was_known && old.desired.has_value();
       compare(before.messages_of(old, key.first), messages_of(process, key.first), is_new ? instance.since : 0,
               changes);
@@ -316,7 +317,7 @@ RouteChanges RouteTable::replace_with(RouteTable next, const std::set<std::strin
       if (!stays) compare(before.messages_of(old, key.first), {}, 0, changes);
     }
   }
-  keep_what_others_serve(changes);
+  keep_routes_of_other_instances(changes);
   return changes;
 }
 

@@ -1,4 +1,4 @@
-// Which instances serve which routes, as the BBS last told: the emitter's picture (docs/spec/routing.md §2.5-2.9).
+// The emitter's table of instances and their routes, by what the BBS last reported (docs/spec/routing.md §2.5-2.9).
 #pragma once
 
 #include <cstdint>
@@ -16,28 +16,28 @@
 
 namespace rivera::routing {
 
-// A registration or its withdrawal; it has exactly one URI or, if internal, the two of §2.10.
+// A registration or an unregistration. Has exactly one URI; for internal routes, the two of §2.10.
 struct RouteMessage {
   Route::Kind kind = Route::Kind::kHttp;
   RegistryMessage body;
 };
 
-// What to say after a change. Nothing is both withdrawn and registered; withdrawals are to be said first.
+// The messages to publish after a change, unregistrations first. No endpoint is in both lists.
 struct RouteChanges {
   std::vector<RouteMessage> unregistrations;
   std::vector<RouteMessage> registrations;
-  // Addresses that an added instance shares with one that is still known: "10.0.0.1:61001".
+  // Addresses that an added instance shares with another instance in the table: "10.0.0.1:61001".
   std::vector<std::string> collisions;
 
   bool empty() const { return unregistrations.empty() && registrations.empty(); }
 };
 
-// Passive: each operation takes in one change and returns what brings routers up to date; saying the same twice changes
-// nothing the second time, and older news than known (by modification tag, §2.6) are ignored. No I/O, no time.
+// Passive: each operation applies one change and returns the messages that bring routers up to date. A repeated change
+// has no effect; a change that is older than the table (by modification tag, §2.6) is ignored. No I/O, no clock.
 //
-// Where upstream says "unregister" and "register" for the same address and URI in one batch, only the registration is
-// returned: a router replaces what it knows, and nothing can arrive in the wrong order. For the same reason an instance
-// that goes does not take away the route of another at the same address.
+// Where upstream publishes "unregister" and "register" for the same address and URI in one batch, only the registration
+// is returned: it replaces the router's entry, and the order of the two does not matter. For the same reason the
+// removal of an instance does not unregister a route of another instance at the same address.
 class RouteTable {
  public:
   // With `direct_by_default`, instances without a preferred address are registered by their container's address.
@@ -45,22 +45,23 @@ class RouteTable {
 
   RouteChanges set_routes(DesiredRoutes desired);
   RouteChanges remove_routes(const std::string& process_guid, const models::ModificationTag& tag);
-  // Takes the record as it is: whether its state and `routable` make it one to route to is the caller's question.
+  // Does not check the record's state and `routable`: the caller does.
   RouteChanges add_instance(const models::ActualLRP& lrp);
-  // The record's presence says which of the two, ordinary (or suspect) and evacuating, goes.
+  // The record's presence says which record of the instance is removed: the ordinary (or suspect) one, or the
+  // evacuating one.
   RouteChanges remove_instance(const models::ActualLRP& lrp);
-  // Becomes `next`, a table filled from a whole fetch (§2.9). Routes of instances in domains that are not fresh are
-  // kept where `next` has none.
+  // Replaces the content with `next`, a table filled by a complete fetch (§2.9). Keeps the routes of instances in
+  // domains that are not fresh if `next` has none.
   RouteChanges replace_with(RouteTable next, const std::set<std::string>& fresh_domains);
 
-  // Every registration there is. O(routes × instances).
+  // Visits every registration. O(routes × instances).
   void for_each_registration(const std::function<void(const RouteMessage&)>& visit) const;
-  // The same in portions, for those who cannot say everything in one go.
+  // The same for one process at a time, for callers that publish in portions.
   std::vector<std::string> process_guids() const;
   void for_each_registration_of(const std::string& process_guid,
                                 const std::function<void(const RouteMessage&)>& visit) const;
 
-  // True if the routing part of that process is known, even if it has no routes.
+  // True if the routing info of the process is in the table, even without routes.
   bool knows_routes_of(const std::string& process_guid) const;
   bool has_instances_of(const std::string& process_guid) const;
   // Pairs of route and endpoint of that kind.
@@ -88,7 +89,7 @@ class RouteTable {
     std::optional<DesiredRoutes> desired;
     std::map<InstanceKey, Instance> instances;
   };
-  // What a router tells registrations apart by: kind, address, first URI.
+  // What identifies a registration in a router: kind, address, first URI.
   using MessageKey = std::string;
   using Messages = std::map<MessageKey, RouteMessage>;
   struct Owner {
@@ -101,7 +102,7 @@ class RouteTable {
   Messages messages_of(const Process& process, const std::string& instance_guid) const;
   Messages messages_of(const Process& process) const;
   void compare(const Messages& before, const Messages& after, std::int64_t new_since, RouteChanges& changes) const;
-  void keep_what_others_serve(RouteChanges& changes) const;
+  void keep_routes_of_other_instances(RouteChanges& changes) const;
   void own(const Process& process, const std::string& process_guid, const InstanceKey& key,
            std::vector<std::string>* collisions);
   void disown(const Process& process, const std::string& process_guid, const InstanceKey& key);

@@ -84,7 +84,7 @@ TEST(RouteTable, LeavesTheTimeOutWhereOnlyTheRouteIsNew) {
   table.for_each_registration([](const RouteMessage& m) { EXPECT_EQ(m.body.endpoint_updated_at_ns, 0); });
 }
 
-TEST(RouteTable, SaysNothingTheSecondTime) {
+TEST(RouteTable, ReturnsNothingForARepeatedChange) {
   RouteTable table(false);
   table.set_routes(desired({"a"}));
   table.add_instance(instance(0, "i0", 61001));
@@ -94,7 +94,7 @@ TEST(RouteTable, SaysNothingTheSecondTime) {
   EXPECT_TRUE(table.remove_instance(instance(0, "i0", 61001)).empty());
 }
 
-TEST(RouteTable, IgnoresOlderNews) {
+TEST(RouteTable, IgnoresOlderChanges) {
   RouteTable table(false);
   table.set_routes(desired({"a"}, 5));
   table.add_instance(instance(0, "i0", 61001, 5));
@@ -107,7 +107,7 @@ TEST(RouteTable, IgnoresOlderNews) {
   EXPECT_FALSE(table.set_routes(reborn).empty());
 }
 
-TEST(RouteTable, UnregistersRoutesThatAreTakenAway) {
+TEST(RouteTable, UnregistersRemovedRoutes) {
   RouteTable table(false);
   table.set_routes(desired({"a", "b"}));
   table.add_instance(instance(0, "i0", 61001));
@@ -115,10 +115,10 @@ TEST(RouteTable, UnregistersRoutesThatAreTakenAway) {
   EXPECT_EQ(text(changes.unregistrations), Texts{"10.0.0.1:61001 a"});
   EXPECT_EQ(text(changes.registrations), Texts{"10.0.0.1:61001 c"});
   EXPECT_EQ(text(table.remove_routes("p", tag(2)).unregistrations), (Texts{"10.0.0.1:61001 b", "10.0.0.1:61001 c"}));
-  EXPECT_TRUE(table.set_routes(desired({"a"}, 2)).empty()) << "late news of a removed process";
+  EXPECT_TRUE(table.set_routes(desired({"a"}, 2)).empty()) << "a late change of a removed process";
 }
 
-TEST(RouteTable, UnregistersAtOnceWhatAScaleDownTakesAway) {
+TEST(RouteTable, UnregistersInstancesAtOnceOnScaleDown) {
   RouteTable table(false);
   table.set_routes(desired({"a"}, 1, 3));
   for (int i = 0; i < 3; ++i)
@@ -129,7 +129,7 @@ TEST(RouteTable, UnregistersAtOnceWhatAScaleDownTakesAway) {
   EXPECT_EQ(text(table.set_routes(desired({"a"}, 3, 0)).unregistrations), Texts{"10.0.0.1:61000 a"});
 }
 
-TEST(RouteTable, SaysNothingWhenAnInstanceBeginsToEvacuate) {
+TEST(RouteTable, ReturnsNothingWhenAnInstanceStartsToEvacuate) {
   RouteTable table(false);
   table.set_routes(desired({"a"}));
   const auto ordinary = instance(0, "i0", 61001);
@@ -142,7 +142,7 @@ TEST(RouteTable, SaysNothingWhenAnInstanceBeginsToEvacuate) {
   EXPECT_EQ(text(table.remove_instance(evacuating).unregistrations), Texts{"10.0.0.1:61001 a"});
 }
 
-TEST(RouteTable, ReplacesAnEndpointAtTheSameAddressWithoutWithdrawingIt) {
+TEST(RouteTable, ReplacesAnEndpointAtTheSameAddressWithoutUnregisteringIt) {
   RouteTable table(false);
   table.set_routes(desired({"a"}));
   table.add_instance(instance(0, "i0", 61001));
@@ -157,7 +157,7 @@ TEST(RouteTable, ReplacesAnEndpointAtTheSameAddressWithoutWithdrawingIt) {
   EXPECT_EQ(text(elsewhere.registrations), Texts{"10.0.0.1:61007 a"});
 }
 
-TEST(RouteTable, LeavesAnAddressToTheInstanceThatTookItOver) {
+TEST(RouteTable, KeepsAnAddressForTheInstanceThatReusesIt) {
   RouteTable table(false);
   table.set_routes(desired({"a"}));
   table.add_instance(instance(0, "old", 61001));
@@ -242,7 +242,7 @@ TEST(RouteTable, SwapsToAFetchAndKeepsRoutesOfDomainsThatAreNotFresh) {
   }
 }
 
-// A router that does what it is told, in order.
+// A router that applies all messages in order.
 struct ObedientRouter {
   std::set<std::string> routes;
   void take(const RouteChanges& changes) {

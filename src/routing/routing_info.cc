@@ -13,7 +13,7 @@ namespace {
 
 namespace json = boost::json;
 
-// Malformed documents have one consequence, whatever is wrong with them.
+// The handling does not depend on what is malformed.
 class Malformed : public std::runtime_error {
  public:
   Malformed() : std::runtime_error("malformed route document") {}

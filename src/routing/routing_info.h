@@ -1,4 +1,4 @@
-// What the `routes` of a desired LRP say (docs/spec/routing.md §1).
+// The `routes` of a desired LRP (docs/spec/routing.md §1).
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ inline constexpr char kInternalRouterKey[] = "internal-router";
 struct Route {
   enum class Kind { kHttp, kTcp, kInternal };
   Kind kind = Kind::kHttp;
-  std::uint32_t container_port = 0;  // 0 for internal routes: they lead to an instance, not to a port of it
-  std::string hostname;              // may hold a leading "*." and a context path: http, internal
+  std::uint32_t container_port = 0;  // 0 for internal routes, which have no port
+  std::string hostname;              // may have a leading "*." and a context path: http, internal
   std::string route_service_url;     // http, as are the next three
   std::string isolation_segment;
   std::string protocol;
@@ -40,7 +40,7 @@ struct DesiredRoutes {
   google::protobuf::Map<std::string, models::MetricTagValue> metric_tags;
 };
 
-// Reads the three router documents; others (diego-ssh holds secrets) are not looked at. A malformed document counts as
+// Reads the three router documents and ignores others (diego-ssh contains secrets). A malformed document counts as
 // absent; its key is then added to `malformed` (may be null).
 DesiredRoutes desired_routes_of(const models::DesiredLRP& lrp, std::vector<std::string>* malformed = nullptr);
 

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/config/command_line.h"
 #include "base/duration.h"
 #include "base/files.h"
 #include "simulation/real/real_command.h"
@@ -17,7 +18,7 @@
 namespace rivera::simulation {
 namespace {
 
-struct Wishes {
+struct CommandOptions {
   std::vector<std::string> names;
   bool list = false;
   bool rolling = false;
@@ -57,55 +58,55 @@ std::size_t cells_in_flight(const std::string& text, std::size_t cells) {
   return std::clamp<std::size_t>(static_cast<std::size_t>(number), 1, std::max<std::size_t>(cells, 1));
 }
 
-void add_options(CLI::App& app, Wishes& wishes) {
-  app.add_option("scenario", wishes.names, "what to simulate, by name or beginning of it (default: all)");
-  app.add_flag("--list", wishes.list, "print the names and exit");
-  app.add_flag("--rolling", wishes.rolling, "the rolling upgrade alone, with the starting limit and without");
-  app.add_option("--cells", wishes.scale.cells)->capture_default_str()->check(CLI::Range(1, 100'000));
-  app.add_option("--zones", wishes.scale.zones)->capture_default_str()->check(CLI::Range(1, 1'000));
-  app.add_option("--instances", wishes.scale.instances, "on a full cluster (--real: desired; 100000)")
+void add_options(CLI::App& app, CommandOptions& options) {
+  app.add_option("scenario", options.names, "what to simulate, by name or beginning of it (default: all)");
+  app.add_flag("--list", options.list, "print the names and exit");
+  app.add_flag("--rolling", options.rolling, "the rolling upgrade alone, with the starting limit and without");
+  app.add_option("--cells", options.scale.cells)->capture_default_str()->check(CLI::Range(1, 100'000));
+  app.add_option("--zones", options.scale.zones)->capture_default_str()->check(CLI::Range(1, 1'000));
+  app.add_option("--instances", options.scale.instances, "on a full cluster (--real: desired; 100000)")
       ->capture_default_str()
       ->check(CLI::Range(1, 10'000'000));
-  app.add_option("--cell-memory", wishes.scale.cell_memory, "MB")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--seed", wishes.timeline.seed, "of everything that is drawn at random")->capture_default_str();
-  auto& placement = wishes.timeline.placement;
+  app.add_option("--cell-memory", options.scale.cell_memory, "MB")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--seed", options.timeline.seed, "of everything that is drawn at random")->capture_default_str();
+  auto& placement = options.timeline.placement;
   app.add_option("--starting-limit", placement.starting_container_count_maximum,
                  "containers starting at once; 0: no limit")
       ->capture_default_str();
   app.add_option("--starting-weight", placement.starting_container_weight)->capture_default_str();
   app.add_option("--bin-pack-weight", placement.bin_pack_first_fit_weight)->capture_default_str();
-  app.add_option("--start-time", wishes.start_time, "of a container (--real: 0s)")->capture_default_str();
-  app.add_option("--parallel-starts", wishes.timeline.parallel_starts, "containers a cell starts at full speed")
+  app.add_option("--start-time", options.start_time, "of a container (--real: 0s)")->capture_default_str();
+  app.add_option("--parallel-starts", options.timeline.parallel_starts, "containers a cell starts at full speed")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app.add_option("--max-in-flight", wishes.max_in_flight, "cells evacuating or being replaced")->capture_default_str();
-  app.add_option("--evacuation-timeout", wishes.evacuation_timeout, "of one cell")->capture_default_str();
-  app.add_option("--replacement-time", wishes.replacement_time, "from a cell's end to its successor")
+  app.add_option("--max-in-flight", options.max_in_flight, "cells evacuating or being replaced")->capture_default_str();
+  app.add_option("--evacuation-timeout", options.evacuation_timeout, "of one cell")->capture_default_str();
+  app.add_option("--replacement-time", options.replacement_time, "from a cell's end to its successor")
       ->capture_default_str();
-  app.add_option("--html", wishes.html, "where the report goes; \"\" for none")->capture_default_str();
-  app.add_flag("--real", wishes.real, "real locket, bbs and auctioneer, with cells that speak the rep's API");
-  add_real_options(app, wishes.real_options);
+  app.add_option("--html", options.html, "where the report goes; \"\" for none")->capture_default_str();
+  app.add_flag("--real", options.real, "real locket, bbs and auctioneer, with cells that speak the rep's API");
+  add_real_options(app, options.real_options);
 }
 
-std::vector<ScenarioSource> all_sources(const Wishes& wishes) {
+std::vector<ScenarioSource> all_sources(const CommandOptions& options) {
   std::vector<ScenarioSource> all;
-  if (!wishes.rolling) {
-    for (auto& scenario : upstream_scenarios(wishes.timeline.seed)) {
+  if (!options.rolling) {
+    for (auto& scenario : upstream_scenarios(options.timeline.seed)) {
       all.push_back({scenario.name, [scenario] { return scenario; }});
     }
-    for (auto& source : own_scenarios(wishes.scale, wishes.timeline)) all.push_back(std::move(source));
+    for (auto& source : own_scenarios(options.scale, options.timeline)) all.push_back(std::move(source));
   }
   RollingOptions rolling;
-  rolling.max_in_flight = cells_in_flight(wishes.max_in_flight, wishes.scale.cells);
-  rolling.evacuation_timeout = time_of("--evacuation-timeout", wishes.evacuation_timeout);
-  rolling.replacement_time = time_of("--replacement-time", wishes.replacement_time);
-  TimelineOptions unlimited = wishes.timeline;
+  rolling.max_in_flight = cells_in_flight(options.max_in_flight, options.scale.cells);
+  rolling.evacuation_timeout = time_of("--evacuation-timeout", options.evacuation_timeout);
+  rolling.replacement_time = time_of("--replacement-time", options.replacement_time);
+  TimelineOptions unlimited = options.timeline;
   unlimited.placement.starting_container_count_maximum = 0;
   all.push_back(
-      {"rolling-unlimited", [=, scale = wishes.scale] { return rolling_upgrade(scale, unlimited, rolling); }});
-  if (wishes.timeline.placement.starting_container_count_maximum > 0) {
-    const auto limited = wishes.timeline;
-    all.push_back({"rolling", [=, scale = wishes.scale] { return rolling_upgrade(scale, limited, rolling); }});
+      {"rolling-unlimited", [=, scale = options.scale] { return rolling_upgrade(scale, unlimited, rolling); }});
+  if (options.timeline.placement.starting_container_count_maximum > 0) {
+    const auto limited = options.timeline;
+    all.push_back({"rolling", [=, scale = options.scale] { return rolling_upgrade(scale, limited, rolling); }});
   }
   return all;
 }
@@ -115,50 +116,54 @@ bool is_wanted(const ScenarioSource& source, const std::vector<std::string>& nam
                                       [&source](const std::string& name) { return source.name.starts_with(name); });
 }
 
-int simulate(const Wishes& wishes) {
-  std::vector<Outcome> outcomes;
-  for (const auto& source : all_sources(wishes)) {
-    if (!is_wanted(source, wishes.names)) continue;
-    if (wishes.list) {
+int simulate(const CommandOptions& options) {
+  std::vector<ScenarioResult> results;
+  for (const auto& source : all_sources(options)) {
+    if (!is_wanted(source, options.names)) continue;
+    if (options.list) {
       fmt::print("{}\n", source.name);
       continue;
     }
-    outcomes.push_back(run(source.make()));
+    results.push_back(run(source.make()));
   }
-  if (wishes.list) return 0;
-  if (outcomes.empty()) throw std::invalid_argument("no scenario has such a name: see --list");
-  fmt::print("{}", table_of(outcomes));
-  if (!wishes.html.empty()) {
-    base::write_file_atomically(wishes.html, page_of(outcomes));
-    fmt::print("\nreport: {}\n", std::filesystem::absolute(wishes.html).string());
+  if (options.list) return 0;
+  if (results.empty()) throw std::invalid_argument("no scenario has such a name: see --list");
+  fmt::print("{}", table_of(results));
+  if (!options.html.empty()) {
+    base::write_file_atomically(options.html, page_of(results));
+    fmt::print("\nreport: {}\n", std::filesystem::absolute(options.html).string());
   }
-  const auto failed = [](const Outcome& outcome) { return !outcome.verdict.empty(); };
-  return std::any_of(outcomes.begin(), outcomes.end(), failed) ? 1 : 0;
+  const auto failed = [](const ScenarioResult& result) { return !result.verdict.empty(); };
+  return std::any_of(results.begin(), results.end(), failed) ? 1 : 0;
 }
 
 }  // namespace
 
 int run_command(int argc, char** argv) {
-  Wishes wishes;
-  wishes.timeline.placement.starting_container_count_maximum = 200;
-  wishes.timeline.placement.starting_container_weight = 0.25;
+  CommandOptions options;
+  options.timeline.placement.starting_container_count_maximum = 200;
+  options.timeline.placement.starting_container_weight = 0.25;
   CLI::App app{"Simulates placement: upstream's scenarios, our own, at any scale; or with real components"};
   app.name("rivera-sim");
-  add_options(app, wishes);
-  CLI11_PARSE(app, argc, argv);
+  add_options(app, options);
   try {
-    if (wishes.real) {
-      if (app.count("--start-time") > 0) wishes.real_options.start_time = time_of("--start-time", wishes.start_time);
-      wishes.real_options.cells = wishes.scale.cells;
-      wishes.real_options.zones = wishes.scale.zones;
-      if (app.count("--instances") > 0) wishes.real_options.instances = wishes.scale.instances;
+    app.parse(base::arguments_for_cli11(argc, argv));
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e);
+  }
+  try {
+    if (options.real) {
+      if (app.count("--start-time") > 0) options.real_options.start_time = time_of("--start-time", options.start_time);
+      options.real_options.cells = options.scale.cells;
+      options.real_options.zones = options.scale.zones;
+      if (app.count("--instances") > 0) options.real_options.instances = options.scale.instances;
       if (app.count("--starting-limit") > 0) {
-        wishes.real_options.starting_limit = wishes.timeline.placement.starting_container_count_maximum;
+        options.real_options.starting_limit = options.timeline.placement.starting_container_count_maximum;
       }
-      return run_real_command(wishes.real_options);
+      return run_real_command(options.real_options);
     }
-    wishes.timeline.start_time = time_of("--start-time", wishes.start_time);
-    return simulate(wishes);
+    options.timeline.start_time = time_of("--start-time", options.start_time);
+    return simulate(options);
   } catch (const std::invalid_argument& e) {
     fmt::print(stderr, "rivera-sim: {}\n", e.what());
     return 2;

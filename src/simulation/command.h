@@ -3,8 +3,8 @@
 
 namespace rivera::simulation {
 
-// Runs what is asked for and prints it. The exit status: 0, or 1 if a scenario did not end as it should, 2 for a
-// command line that makes no sense.
+// Runs the chosen scenarios and prints the results. Returns the exit status: 0, 1 if a scenario's check failed, 2 for
+// an invalid command line.
 int run_command(int argc, char** argv);
 
 }  // namespace rivera::simulation

@@ -3,10 +3,12 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 namespace rivera::base {
 class ConfigFile;
-}
+struct ConfigKey;
+}  // namespace rivera::base
 
 namespace rivera::sql {
 
@@ -24,7 +26,7 @@ struct DatabaseConfig {
   bool verify_identity = false;                         // and its host name too
   std::size_t max_open_connections = 8;                 // at least 1
   std::size_t max_idle_connections = 8;                 // more are closed when they are given back
-  std::chrono::nanoseconds max_connection_lifetime{0};  // 0 = for ever
+  std::chrono::nanoseconds max_connection_lifetime{0};  // 0 = no limit
   std::chrono::nanoseconds connection_timeout = std::chrono::seconds(10);
   // How long a server may be silent while an answer is awaited, or while it takes what it is sent; then kConnection or
   // kTimeout. PostgreSQL's server watches the first itself (statement_timeout), its client the second. Not for SQLite.
@@ -37,6 +39,9 @@ struct DatabaseConfig {
   // only; at least a second.
   std::chrono::nanoseconds idle_transaction_timeout = std::chrono::seconds(5);
 };
+
+// The keys of the next function, for the tables of the components that have a database.
+std::vector<base::ConfigKey> database_keys();
 
 // Reads `database_driver`, `database_connection_string`, `max_open_database_connections`,
 // `max_idle_database_connections`, `max_database_connection_lifetime`, `sql_ca_cert_file`, `sql_require_ssl`,

@@ -293,7 +293,7 @@ TEST(Dialect, WritesUpsertsInEachLanguage) {
 }
 
 base::ConfigFile config_of(const char* json) {
-  return base::ConfigFile("test.json", boost::json::parse(json).as_object());
+  return base::ConfigFile("test.json", boost::json::parse(json).as_object(), database_keys());
 }
 
 TEST(DatabaseConfig, ReadsUpstreamsKeys) {

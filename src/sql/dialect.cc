@@ -79,6 +79,8 @@ std::string Dialect::varchar(std::string_view column, int length) const {
 
 std::string_view Dialect::long_text() const { return engine_ == Engine::kMysql ? "LONGTEXT" : "TEXT"; }
 
+std::string_view Dialect::medium_text() const { return engine_ == Engine::kMysql ? "MEDIUMTEXT" : "TEXT"; }
+
 std::string_view Dialect::blob() const {
   switch (engine_) {
     case Engine::kSqlite:

@@ -29,6 +29,7 @@ class Dialect {
   std::string varchar(std::string_view column, int length) const;
   // Column types, as upstream's schemas use them (docs/spec/bbs.md §6).
   std::string_view long_text() const;       // LONGTEXT, or TEXT
+  std::string_view medium_text() const;     // MEDIUMTEXT, or TEXT
   std::string_view blob() const;            // binary: BLOB, BYTEA, LONGBLOB
   std::string_view boolean() const;         // "BOOL"
   std::string_view auto_increment() const;  // an integer primary key that counts by itself

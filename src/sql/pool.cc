@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "base/duration.h"
 
 namespace rivera::sql {
@@ -57,18 +58,26 @@ bool Pool::is_too_old(const Session& session) const {
          std::chrono::steady_clock::now() - session.opened_at > config.max_connection_lifetime;
 }
 
-// Called with the mutex held.
-std::unique_ptr<Session> Pool::take_idle() {
+// Called with the mutex held. Closing a session may take as long as its server does: those to be closed go to
+// `dropped`, which the caller destroys without the mutex.
+std::unique_ptr<Session> Pool::take_idle(Sessions& dropped) {
   while (!idle_.empty()) {
     auto session = std::move(idle_.back());
     idle_.pop_back();
     if (!is_too_old(*session)) return session;
-    --open_;
+    dropped.push_back(std::move(session));
+    close_one();
   }
   return nullptr;
 }
 
+void Pool::close_one() {
+  RIVERA_CHECK(open_ > 0, "no more sessions are closed than were opened");
+  --open_;
+}
+
 std::unique_ptr<Session> Pool::take() {
+  Sessions dropped;  // before the lock: destroyed after it
   std::unique_lock lock(mutex_);
   const auto start = std::chrono::steady_clock::now();
   if (idle_.empty() && open_ >= limit_) {
@@ -82,36 +91,42 @@ std::unique_ptr<Session> Pool::take() {
           fmt::format("no free database connection within {}", base::format_go_duration(config.operation_timeout)));
     }
   }
-  if (auto session = take_idle()) return session;
+  if (auto session = take_idle(dropped)) return session;
+  if (dropped.size() > 1) freed_.notify_all();
   ++open_;
+  RIVERA_CHECK(open_ <= limit_, "no more sessions are open than allowed");
   lock.unlock();
   try {
     return driver_->connect();
   } catch (...) {
     lock.lock();
-    --open_;
+    close_one();
     freed_.notify_one();
     throw;
   }
 }
 
 void Pool::give_back(std::unique_ptr<Session> session) {
-  std::unique_ptr<Session> dropped;  // closed without the mutex
+  RIVERA_CHECK(session != nullptr, "what was lent is given back once");
+  Sessions dropped;  // closed without the mutex
   {
     const std::lock_guard lock(mutex_);
+    RIVERA_CHECK(!in_flight_.contains(session.get()), "a session is given back when its statements have ended");
+    RIVERA_CHECK(idle_.size() < open_, "no more is given back than was lent");
     if (session->is_usable() && !is_too_old(*session) && idle_.size() < config.max_idle_connections) {
       idle_.push_back(std::move(session));
     } else {
-      dropped = std::move(session);
-      --open_;
       // The others were most likely cut by the same event: try none of them.
-      if (!dropped->is_usable()) {
-        open_ -= idle_.size();
-        idle_.clear();
-      }
+      if (!session->is_usable()) dropped.swap(idle_);
+      dropped.push_back(std::move(session));
+      open_ -= dropped.size();
     }
   }
-  freed_.notify_one();
+  if (dropped.size() > 1) {
+    freed_.notify_all();
+  } else {
+    freed_.notify_one();
+  }
 }
 
 void Pool::begin_query(Session& session) {

@@ -18,7 +18,7 @@ class QueryStatistics {
   using Instant = std::chrono::steady_clock::time_point;
   Instant begin();
   void end(Instant start, bool succeeded);
-  // Adds them to `taken`, and begins the maxima anew.
+  // Adds them to `taken`, and resets the maxima.
   void take(DatabaseStatistics& taken);
 
  private:
@@ -78,13 +78,15 @@ struct Pool {
   void begin_query(Session& session);
   void end_query(Session& session);
   bool is_too_old(const Session& session) const;
-  std::unique_ptr<Session> take_idle();
+  using Sessions = std::vector<std::unique_ptr<Session>>;
+  std::unique_ptr<Session> take_idle(Sessions& dropped);
+  void close_one();
 
   std::unique_ptr<Driver> driver_;
   const std::size_t limit_;
   std::mutex mutex_;  // this folder's calls block by contract, and come from several workers
   std::condition_variable freed_;
-  std::vector<std::unique_ptr<Session>> idle_;
+  Sessions idle_;
   std::size_t open_ = 0;    // idle and lent
   std::int64_t waits_ = 0;  // for a session
   std::chrono::nanoseconds waited_{0};

@@ -266,7 +266,7 @@ class PostgresSession final : public Session {
     const auto milliseconds = [](std::chrono::nanoseconds duration) {
       return std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(duration).count());
     };
-    // Statements are prepared once and run a thousand times: planning them anew for each set of values costs more.
+    // Statements are prepared once and run a thousand times: planning them again for each set of values costs more.
     simple(
         fmt::format("SET lock_timeout = {}; SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}; "
                     "SET plan_cache_mode = force_generic_plan; "

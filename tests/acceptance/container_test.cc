@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/process/subprocess.h"
 #include "harness/app.h"
+#include "harness/cluster_under_test.h"
 #include "models/nouns/actions.h"
 
 namespace rivera::harness {
@@ -110,7 +111,7 @@ TEST_F(Container, RootInsideIsNobodySpecialOutside) {
   EXPECT_THAT(done.result(), HasSubstr("no mount"));
 }
 
-TEST_F(Container, ReachesTheWorldButNotTheHostsServices) {
+TEST_F(Container, DoesNotReachTheHostsServices) {
   const std::string host = cluster_.settings().host_address;
   const std::string result = result_of(
       fmt::format("nc -w 2 {} {} < /dev/null > /dev/null 2>&1 && echo bbs reached || echo bbs refused; route -n", host,
@@ -119,13 +120,28 @@ TEST_F(Container, ReachesTheWorldButNotTheHostsServices) {
   EXPECT_THAT(result, HasSubstr("0.0.0.0"));  // a default route
 }
 
-TEST_F(Container, OneReachesAnotherThroughItsHostPort) {
+TEST_F(Container, OneReachesAnotherThroughItsHostPortIfItsRulesOpenIt) {
   const RunningApp app(cluster_, a_web_app(cluster_, unique_guid("target"), 1));
   ASSERT_TRUE(eventually([&] { return app.serves(1); }));
   const models::ActualLRPNetInfo net = app.instance(0).actual_lrp_net_info();
-  const std::string result =
-      result_of(fmt::format("timeout 5 wget -q -O - http://{}:{}/", net.address(), net.ports(0).host_port()));
-  EXPECT_THAT(result, HasSubstr(app.instance(0).actual_lrp_instance_key().instance_guid()));
+  const std::string fetch = fmt::format("timeout 5 wget -q -O /tmp/result http://{}:{}/ || echo refused > /tmp/result",
+                                        net.address(), net.ports(0).host_port());
+  const std::string closed = unique_guid("closed");
+  EXPECT_THAT(run_task(cluster_, closed, a_task(cluster_, closed, fetch)).result(), HasSubstr("refused"));
+  models::TaskDefinition task = a_task(cluster_, guid_, fetch);
+  auto* rule = task.add_egress_rules();
+  rule->set_protocol("tcp");
+  rule->add_destinations(cluster_.settings().network_pool);
+  rule->add_ports(8080);
+  EXPECT_THAT(run_task(cluster_, guid_, task).result(),
+              HasSubstr(app.instance(0).actual_lrp_instance_key().instance_guid()));
+}
+
+TEST_F(Container, IsNotPrivilegedUnlessTheClusterAllowsIt) {
+  models::TaskDefinition task = a_task(cluster_, guid_, "true");
+  task.set_privileged(true);
+  const models::Task done = run_task(cluster_, guid_, task);
+  EXPECT_TRUE(done.failed());
 }
 
 TEST_F(Container, MayHaveOnlySoManyProcesses) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/app.h"
+#include "harness/cluster_under_test.h"
 
 namespace rivera::harness {
 namespace {

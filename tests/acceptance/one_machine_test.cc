@@ -11,6 +11,7 @@
 #include "base/process/subprocess.h"
 #include "base/testing/places.h"
 #include "harness/app.h"
+#include "harness/cluster_under_test.h"
 
 namespace rivera::harness {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "base/testing/places.h"
 #include "harness/app.h"
+#include "harness/cluster_under_test.h"
 #include "models/forms/json.h"
 
 namespace rivera::harness {

@@ -6,6 +6,7 @@
 #include "base/work/wait.h"
 #include "cluster/prepare/certificates.h"
 #include "harness/app.h"
+#include "harness/cluster_under_test.h"
 #include "models/forms/json.h"
 #include "net/http/http_client.h"
 

@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "base/process/subprocess.h"
 #include "harness/app.h"
+#include "harness/cluster_under_test.h"
 
 namespace rivera::harness {
 namespace {

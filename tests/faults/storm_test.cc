@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "harness/app.h"
+#include "harness/cluster_under_test.h"
 
 namespace rivera::harness {
 namespace {

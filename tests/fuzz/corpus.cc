@@ -1,6 +1,7 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <stdexcept>
 
 #include <boost/json.hpp>
 
@@ -107,16 +108,9 @@ std::vector<std::string> corpus_of(std::string_view target) {
                                                                                       {"json_documents", of_json},
                                                                                       {"columns", of_columns},
                                                                                       {"streams", of_streams}};
-  return kCorpora.at(target)();
-}
-
-const std::vector<NamedTarget>& targets() {
-  static const std::vector<NamedTarget> kTargets = {{"bbs_requests", bbs_requests},
-                                                    {"locket_requests", locket_requests},
-                                                    {"json_documents", json_documents},
-                                                    {"columns", columns},
-                                                    {"streams", streams}};
-  return kTargets;
+  const auto corpus = kCorpora.find(target);
+  if (corpus == kCorpora.end()) throw std::invalid_argument("there is no such target");
+  return corpus->second();
 }
 
 }  // namespace rivera::fuzz

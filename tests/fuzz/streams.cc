@@ -2,9 +2,9 @@
 #include <array>
 #include <optional>
 
-#include "net/http/sse.h"
 #include "net/http1/http1_body.h"
 #include "net/nats/nats_protocol.h"
+#include "net/sse/sse.h"
 #include "targets.h"
 
 namespace rivera::fuzz {

@@ -24,16 +24,11 @@ void columns(std::string_view bytes);
 // result.
 void streams(std::string_view bytes);
 
-struct NamedTarget {
-  const char* name;
-  Target run;
-};
-const std::vector<NamedTarget>& targets();
-
-// What mutation starts from: everything recorded in tests/golden that is of use to the target.
+// What mutation starts from: everything recorded in tests/golden that is of use to the target. Throws
+// std::invalid_argument if there is no target of that name.
 std::vector<std::string> corpus_of(std::string_view target);
 
-// Says what broke and aborts, so that the sanitizer's report and the input are kept.
+// Says what broke and aborts: libFuzzer then keeps the input.
 [[noreturn]] void broken(std::string_view promise);
 
 }  // namespace rivera::fuzz

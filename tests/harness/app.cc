@@ -37,7 +37,7 @@ exec httpd -f -p 8080 -h /tmp/www
 )";
 
 template <typename Call>
-auto call_bbs(const ClusterUnderTest& cluster, Call call) {
+auto call_bbs(const ClusterClient& cluster, Call call) {
   return cluster.with_bbs(std::move(call));
 }
 
@@ -45,7 +45,7 @@ auto call_bbs(const ClusterUnderTest& cluster, Call call) {
 
 std::string unique_guid(const std::string& prefix) { return prefix + "-" + base::new_guid().substr(0, 8); }
 
-models::DesiredLRP a_process(const ClusterUnderTest& cluster, const std::string& guid, const std::string& script) {
+models::DesiredLRP a_process(const ClusterClient& cluster, const std::string& guid, const std::string& script) {
   models::DesiredLRP lrp;
   lrp.set_process_guid(guid);
   lrp.set_domain(kDomain);
@@ -64,7 +64,7 @@ models::DesiredLRP a_process(const ClusterUnderTest& cluster, const std::string&
   return lrp;
 }
 
-models::DesiredLRP a_web_app(const ClusterUnderTest& cluster, const std::string& guid, int instances) {
+models::DesiredLRP a_web_app(const ClusterClient& cluster, const std::string& guid, int instances) {
   models::DesiredLRP lrp = a_process(cluster, guid, kWebScript);
   lrp.set_instances(instances);
   lrp.add_ports(kAppPort);
@@ -74,7 +74,7 @@ models::DesiredLRP a_web_app(const ClusterUnderTest& cluster, const std::string&
   return lrp;
 }
 
-models::TaskDefinition a_task(const ClusterUnderTest& cluster, const std::string& guid, const std::string& script) {
+models::TaskDefinition a_task(const ClusterClient& cluster, const std::string& guid, const std::string& script) {
   models::TaskDefinition task;
   task.set_root_fs("preloaded:" + cluster.settings().stack);
   task.set_memory_mb(32);
@@ -88,7 +88,7 @@ models::TaskDefinition a_task(const ClusterUnderTest& cluster, const std::string
   return task;
 }
 
-RunningApp::RunningApp(const ClusterUnderTest& cluster, models::DesiredLRP lrp)
+RunningApp::RunningApp(const ClusterClient& cluster, models::DesiredLRP lrp)
     : cluster_(cluster), guid_(lrp.process_guid()) {
   call_bbs(cluster_, [&](clients::BbsClient& bbs) -> asio::awaitable<bool> {
     const std::string domain = kDomain;
@@ -148,9 +148,9 @@ void RunningApp::remove() {
   removed_ = true;
 }
 
-std::set<std::string> RunningApp::answers() const {
+std::set<std::string> RunningApp::answers(int requests) const {
   std::set<std::string> out;
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < requests; ++i) {
     const net::HttpResponse response = cluster_.get(hostname());
     out.insert(response.status == 200 ? response.body : fmt::format("{} {}", response.status, response.body));
   }
@@ -165,10 +165,10 @@ bool RunningApp::serves(int count) const {
     expected.insert(
         fmt::format("{} {}\n", lrp.actual_lrp_key().index(), lrp.actual_lrp_instance_key().instance_guid()));
   }
-  return static_cast<int>(expected.size()) == count && answers() == expected;
+  return static_cast<int>(expected.size()) == count && answers(std::max(8, 4 * count)) == expected;
 }
 
-models::Task run_task(const ClusterUnderTest& cluster, const std::string& guid, models::TaskDefinition definition) {
+models::Task run_task(const ClusterClient& cluster, const std::string& guid, models::TaskDefinition definition) {
   call_bbs(cluster, [&](clients::BbsClient& bbs) -> asio::awaitable<bool> {
     const std::string domain = kDomain;
     co_await bbs.desire_task(guid, domain, definition);

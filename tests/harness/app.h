@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/cluster_under_test.h"
+#include "harness/cluster_client.h"
 #include "models/models.h"
 
 namespace rivera::harness {
@@ -18,19 +18,19 @@ inline constexpr unsigned kAppPort = 8080;
 std::string unique_guid(const std::string& prefix);
 
 // A process that runs `script` with /bin/sh as vcap, in the root filesystem of the cluster. No ports, no routes.
-models::DesiredLRP a_process(const ClusterUnderTest& cluster, const std::string& guid, const std::string& script);
+models::DesiredLRP a_process(const ClusterClient& cluster, const std::string& guid, const std::string& script);
 
 // A web server under the host name "<guid>.localhost": "/" gives "<index> <instance guid>", "/cgi-bin/env" the
 // environment. Monitored.
-models::DesiredLRP a_web_app(const ClusterUnderTest& cluster, const std::string& guid, int instances);
+models::DesiredLRP a_web_app(const ClusterClient& cluster, const std::string& guid, int instances);
 
 // Runs `script` with /bin/sh as vcap; its result file is /tmp/result.
-models::TaskDefinition a_task(const ClusterUnderTest& cluster, const std::string& guid, const std::string& script);
+models::TaskDefinition a_task(const ClusterClient& cluster, const std::string& guid, const std::string& script);
 
 // An application that is there as long as the object: the destructor removes it and waits for its containers to go.
 class RunningApp {
  public:
-  RunningApp(const ClusterUnderTest& cluster, models::DesiredLRP lrp);
+  RunningApp(const ClusterClient& cluster, models::DesiredLRP lrp);
   ~RunningApp();
   RunningApp(const RunningApp&) = delete;
 
@@ -44,19 +44,19 @@ class RunningApp {
   void scale(int instances);
   void remove();
 
-  // The bodies that the router gives for "/" now, of as many requests as it takes to see each instance likely.
-  std::set<std::string> answers() const;
+  // The different bodies that the router gives for "/" in so many requests.
+  std::set<std::string> answers(int requests = 8) const;
   // True once `count` instances are RUNNING and exactly those indices answer through the router.
   bool serves(int count) const;
 
  private:
-  const ClusterUnderTest& cluster_;
+  const ClusterClient& cluster_;
   std::string guid_;
   bool removed_ = false;
 };
 
 // Desires a task and waits for its end.
-models::Task run_task(const ClusterUnderTest& cluster, const std::string& guid, models::TaskDefinition definition);
+models::Task run_task(const ClusterClient& cluster, const std::string& guid, models::TaskDefinition definition);
 
 // The process with id 1 in a container, as the host numbers it; 0 if there is none.
 pid_t init_pid(const std::string& container_handle);

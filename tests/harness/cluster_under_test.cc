@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <random>
 #include <stdexcept>
-#include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -13,7 +12,6 @@
 #include "cluster/prepare/preflight.h"
 #include "cluster/status.h"
 #include "cluster/supervision/supervisor_client.h"
-#include "net/http/http_client.h"
 
 namespace rivera::harness {
 namespace {
@@ -90,7 +88,7 @@ void must_succeed(const base::CommandResult& result, const std::string& what) {
 
 }  // namespace
 
-ClusterUnderTest::ClusterUnderTest(fs::path directory) : settings_(cluster::load_settings(directory)) {}
+ClusterUnderTest::ClusterUnderTest(fs::path directory) : ClusterClient(cluster::load_settings(directory)) {}
 
 ClusterUnderTest ClusterUnderTest::start(const fs::path& directory, bool with_sample) {
   std::vector<std::string> arguments{"up", "--var", directory.string()};
@@ -142,34 +140,6 @@ clients::BbsClientOptions ClusterUnderTest::bbs_options() const { return cluster
 
 namespace {
 
-asio::awaitable<net::HttpResponse> get_once(std::string url, net::HttpRequest request) {
-  const auto executor = co_await asio::this_coro::executor;
-  net::HttpClient client(executor);
-  net::HttpResponse response;
-  try {
-    const auto endpoint = net::Endpoint::parse(url);
-    response = co_await client.send(endpoint, std::move(request), std::chrono::seconds(10));
-  } catch (const std::exception& e) {
-    response.status = 0;
-    response.body = e.what();
-  }
-  co_return response;
-}
-
-}  // namespace
-
-net::HttpResponse ClusterUnderTest::get(const std::string& hostname, const std::string& path,
-                                        const net::Headers& headers) const {
-  net::HttpRequest request;
-  request.method = "GET";
-  request.target = path;
-  request.headers = headers;
-  request.headers.set("Host", hostname);
-  return cluster::run_coroutine(get_once(settings_.router_url(), std::move(request)));
-}
-
-namespace {
-
 std::optional<cluster::ComponentStatus> status_of(const cluster::Settings& settings, const std::string& component) {
   const auto status = cluster::run_coroutine(cluster::fetch_status(settings));
   for (const auto& candidate : status.components) {
@@ -188,19 +158,6 @@ pid_t ClusterUnderTest::pid_of(const std::string& component) const {
 bool ClusterUnderTest::is_healthy(const std::string& component) const {
   const auto status = status_of(settings_, component);
   return status && status->healthy;
-}
-
-bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit) {
-  const auto deadline = std::chrono::steady_clock::now() + limit;
-  for (;;) {
-    try {
-      if (condition()) return true;
-    } catch (const std::exception&) {
-      // Not yet.
-    }
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
 }
 
 }  // namespace rivera::harness

@@ -2,22 +2,18 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/process/subprocess.h"
-#include "clients/bbs_client.h"
-#include "cluster/run_coroutine.h"
-#include "cluster/settings/settings.h"
-#include "net/http/http.h"
+#include "harness/cluster_client.h"
 
 namespace rivera::harness {
 
-// Everything blocks: a test reads from top to bottom. Calls to components throw as the clients do.
-class ClusterUnderTest {
+// A cluster on one machine, as `./run` makes it. Everything blocks.
+class ClusterUnderTest : public ClusterClient {
  public:
   // The cluster that runs in `directory`, started by start() of this or another process.
   explicit ClusterUnderTest(std::filesystem::path directory);
@@ -30,40 +26,18 @@ class ClusterUnderTest {
   // The one tests share: that of the environment variable RIVERA_TEST_CLUSTER (a directory).
   static ClusterUnderTest& shared();
 
-  const cluster::Settings& settings() const { return settings_; }
-
   // Runs the tool of ./run on this cluster: run_tool({"status", "--json"}).
   base::CommandResult run_tool(std::vector<std::string> arguments) const;
   // Runs cfdot with this cluster's connection.
   base::CommandResult cfdot(std::vector<std::string> arguments) const;
 
-  // Runs `call(bbs)`, a coroutine, to its end.
-  template <typename Call>
-  auto with_bbs(Call call) const {
-    return cluster::run_coroutine(connected(std::move(call)));
-  }
-
-  // GET through the router; every host name leads to it. A status of 0: no answer (the text says why).
-  net::HttpResponse get(const std::string& hostname, const std::string& path = "/",
-                        const net::Headers& headers = {}) const;
-
   // The supervisor's view.
   pid_t pid_of(const std::string& component) const;  // 0: does not run
   bool is_healthy(const std::string& component) const;
 
- private:
-  template <typename Call>
-  asio::awaitable<typename std::invoke_result_t<Call, clients::BbsClient&>::value_type> connected(Call call) const {
-    const auto executor = co_await asio::this_coro::executor;
-    clients::BbsClient bbs(executor, bbs_options());
-    co_return co_await call(bbs);
-  }
-  clients::BbsClientOptions bbs_options() const;
-
-  cluster::Settings settings_;
+ protected:
+  clients::BbsClientOptions bbs_options() const override;
+  std::string router_url() const override { return settings_.router_url(); }
 };
-
-// Calls `condition` until it holds or `limit` has passed; exceptions count as "not yet". Returns whether it held.
-bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit = std::chrono::seconds(60));
 
 }  // namespace rivera::harness

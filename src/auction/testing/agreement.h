@@ -111,7 +111,7 @@ inline Scenario random_scenario(std::uint64_t seed) {
   return scenario;
 }
 
-// The production search and the reference, asked for the same items one after the other.
+// The production search and the reference place the same items, one after another.
 class Lockstep {
  public:
   explicit Lockstep(const Scenario& scenario, Method method = Method::kTrees)
@@ -119,7 +119,7 @@ class Lockstep {
         search_(make_pool_search(scenario.cells, scenario.lrps, scenario.tasks, scenario.options, method)),
         reference_(scenario.cells, scenario.lrps, scenario.tasks, scenario.options) {}
 
-  // Places the whole batch. Says where they first disagree; nullopt if nowhere.
+  // Places the whole batch. Describes the first disagreement; nullopt if there is none.
   std::optional<std::string> run() {
     for (const auto& item : order_of_work(scenario_.lrps, scenario_.tasks)) {
       if (const auto difference = step(item)) return "item " + std::to_string(items_) + ": " + *difference;
@@ -153,7 +153,7 @@ class Lockstep {
     return std::nullopt;
   }
 
-  // In everything a score depends on.
+  // Whether everything that a score depends on is equal.
   bool are_alike(std::size_t a, std::size_t b) const {
     const auto facts = [this](std::size_t i) {
       const CellSnapshot& cell = reference_.cell(i);

@@ -45,7 +45,7 @@ TEST_P(Agreement, OnRandomWork) {
     by_rounding += lockstep.by_rounding();
   }
   RecordProperty("items", static_cast<int>(items));
-  // Scores that differ by rounding only are rare: else the comparison would say little.
+  // Scores that differ by rounding only must be rare: otherwise the comparison would prove little.
   EXPECT_LT(by_rounding * 100, items);
 }
 

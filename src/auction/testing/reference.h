@@ -1,6 +1,6 @@
-// For tests: placement read straight from docs/spec/locket-and-auction.md §4.4 to §4.6. Every cell is filtered and
-// scored for every item, from the snapshots themselves; nothing is shared with the production search but the parsing of
-// root file system URLs, so that an error in one shows as a difference.
+// For tests: a direct implementation of docs/spec/locket-and-auction.md §4.4 to §4.6. Every cell is filtered and scored
+// for every item, from the snapshots themselves; nothing is shared with the production search but the parsing of root
+// file system URLs, so that an error in one shows as a difference.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace rivera::auction::testing {
 
 class Reference final : public CellChooser {
  public:
-  // Everything given must outlive it, but the cells and the options.
+  // All arguments except the cells and the options must outlive it.
   Reference(std::span<const CellSnapshot> cells, const std::vector<LRPAuction>& lrps,
             const std::vector<TaskAuction>& tasks, const PlacementOptions& options)
       : options_(options), lrps_(lrps), tasks_(tasks) {
@@ -74,7 +74,7 @@ class Reference final : public CellChooser {
     return item.is_task ? score(i, tasks_[item.position].task) : score(i, lrps_[item.position].lrp);
   }
 
-  // §4.5. NaN for a cell that cannot win: it lacks something, or has none of a resource at all.
+  // §4.5. NaN for a cell that cannot win: it lacks a resource, or has none of it at all.
   double score(std::size_t i, const models::CellLRP& lrp) const {
     const auto& cell = cells_[i];
     if (lacks(cell, lrp).any() || !has_totals(cell)) return kNoScore;
@@ -93,7 +93,7 @@ class Reference final : public CellChooser {
     return result;
   }
 
-  // The cell as all reservations have left it; and the index its score uses.
+  // The cell after all reservations, and the index in its score.
   const CellSnapshot& cell(std::size_t i) const { return cells_[i].now; }
   double index(std::size_t i) const { return cells_[i].index; }
 
@@ -207,7 +207,7 @@ class Reference final : public CellChooser {
     return best;
   }
 
-  // §4.6: what every compatible cell that fails the resource check lacks.
+  // §4.6: the resources that every compatible cell without room lacks.
   template <typename Item>
   std::string shortage(const std::vector<std::size_t>& compatible, const Item& item) const {
     Lacks all{.containers = true, .disk = true, .memory = true};

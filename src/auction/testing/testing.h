@@ -41,12 +41,12 @@ class CellBuilder {
   CellBuilder& with_providers(models::RootFsProviders providers) {
     return set(cell_.root_fs_providers, std::move(providers));
   }
-  // Counts them; takes no room. Call with guids in ascending order.
+  // Adds to the count without using resources. Call with guids in ascending order.
   CellBuilder& holding(std::string process_guid, std::uint32_t count = 1) {
     cell_.processes.push_back({std::move(process_guid), count});
     return *this;
   }
-  // The same and takes `memory` and `disk` for each.
+  // The same, and uses `memory` and `disk` for each.
   CellBuilder& running(std::string process_guid, std::int64_t memory, std::int64_t disk, std::uint32_t count = 1) {
     cell_.free_memory -= memory * count;
     cell_.free_disk -= disk * count;

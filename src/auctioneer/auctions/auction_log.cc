@@ -3,7 +3,7 @@
 namespace rivera::auctioneer {
 namespace {
 
-// Items beyond the limit of starting containers have a message of their own.
+// Items beyond the limit of starting containers are logged under a different message.
 std::string_view message_for(const auction::FailedItem& failed, std::string_view usual) {
   return failed.error == auction::kStartLimitReached ? "exceeded-max-inflight-container-creation" : usual;
 }
@@ -39,7 +39,7 @@ void log_plan(const auction::Plan& plan, const auction::Batch& batch, const Cell
   }
 }
 
-void log_rejections(const Failures& rejected, const auction::Batch& batch, const base::Logger& logger) {
+void log_rejections(const BatchFailures& rejected, const auction::Batch& batch, const base::Logger& logger) {
   for (const auto& failed : rejected.lrps) {
     const auto& lrp = batch.lrps()[failed.item].lrp;
     logger.info("lrp-failed-to-be-placed",

@@ -6,6 +6,7 @@
 #include "auctioneer/auctions/commit.h"
 #include "auctioneer/auctions/failure_report.h"
 #include "base/log/trace.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::auctioneer {
 namespace {
@@ -66,7 +67,7 @@ asio::awaitable<void> AuctionLoop::run_batch(std::string trace) {
   const CellStates states =
       co_await fetch_cell_states(cells, options_.workers, options_.longest_state_fetch, probe_, logger);
 
-  // Only now, so that what came while the cells were asked is placed too.
+  // Only now, so that requests that arrived during the fetch are placed too.
   logger.info("fetching-auctions");
   const auction::Batch batch = pending_.drain();
   has_work_ = false;
@@ -80,13 +81,14 @@ asio::awaitable<void> AuctionLoop::run_batch(std::string trace) {
   logger.info("scheduling");
   auction::Plan plan = co_await place(states, batch);
   log_plan(plan, batch, states, logger);
-  Failures rejected = co_await commit(plan, batch, states, cells, options_.workers, logger);
-  const Failures failures = finish(plan, std::move(rejected), batch, states, logger);
+  BatchFailures rejected = co_await commit(plan, batch, states, cells, options_.workers, logger);
+  const BatchFailures failures = finish(plan, std::move(rejected), batch, states, logger);
   co_await report_failures(failures, batch, bbs_, logger);
 }
 
 asio::awaitable<std::vector<RegisteredCell>> AuctionLoop::list_cells(const std::string& trace,
                                                                      const base::Logger& logger) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   logger.info("fetching-cell-reps");
   bbs_.set_trace_id(trace);
   std::vector<models::CellPresence> presences;
@@ -96,10 +98,8 @@ asio::awaitable<std::vector<RegisteredCell>> AuctionLoop::list_cells(const std::
       auto answer = co_await bbs_.cells();
       presences = std::move(answer);
       break;
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     logger.error("failed-to-fetch-reps", {{"error", failure}});
@@ -118,7 +118,7 @@ asio::awaitable<std::vector<RegisteredCell>> AuctionLoop::list_cells(const std::
   co_return cells;
 }
 
-// On another thread: at a quarter of a million items this takes a while, in which requests shall be taken in.
+// On a worker thread: placing 250,000 items takes long enough to delay the acceptance of requests.
 asio::awaitable<auction::Plan> AuctionLoop::place(const CellStates& states, const auction::Batch& batch) {
   const auto started = std::chrono::steady_clock::now();
   auto work = [&states, &batch, options = options_.placement] {
@@ -129,8 +129,8 @@ asio::awaitable<auction::Plan> AuctionLoop::place(const CellStates& states, cons
   co_return plan;
 }
 
-Failures AuctionLoop::finish(auction::Plan& plan, Failures rejected, const auction::Batch& batch,
-                             const CellStates& states, const base::Logger& logger) {
+BatchFailures AuctionLoop::finish(auction::Plan& plan, BatchFailures rejected, const auction::Batch& batch,
+                                  const CellStates& states, const base::Logger& logger) {
   log_rejections(rejected, batch, logger);
   append(rejected.lrps, plan.failed_lrps);
   append(rejected.tasks, plan.failed_tasks);

@@ -1,12 +1,12 @@
-// The auctions, one batch after the other.
+// Runs auctions, one batch after another.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "auction/batch.h"
+#include "auctioneer/auctions/batch_failures.h"
 #include "auctioneer/auctions/cell_states.h"
-#include "auctioneer/auctions/outcome.h"
 #include "base/asio.h"
 #include "base/clock.h"
 #include "base/log/log.h"
@@ -19,17 +19,17 @@ namespace rivera::auctioneer {
 
 struct AuctionOptions {
   auction::PlacementOptions placement;
-  std::size_t workers = 1000;  // requests to cells at the same time
-  // For asking all cells, however many there are, how slow and how often: whoever has not answered by then is left out.
+  std::size_t workers = 1000;  // concurrent requests to cells
+  // The time to fetch the states of all cells, retries included. A cell that has not responded by then is left out.
   std::chrono::nanoseconds longest_state_fetch = std::chrono::seconds(60);
 };
 
-// Gathers start requests and, whenever there are any, runs an auction (docs/spec/locket-and-auction.md §4.1): lists the
-// cells, asks each for its state, only then takes what has gathered, places it, sends it to the cells, tells the BBS
-// what failed. While one batch is in work the next gathers. What waits is in memory only: convergence asks again for
-// what a restart loses.
+// Collects start requests and, while there are any, runs auctions (docs/spec/locket-and-auction.md §4.1): lists the
+// cells, fetches their states, only then takes the collected requests, places them, sends the work to the cells, and
+// reports failures to the BBS. Requests that arrive during a batch are collected for the next one. They are in memory
+// only: convergence requests again what a restart loses.
 //
-// Lives on `executor` (a strand or a single-threaded context); submit() may be awaited from anywhere. Everything given
+// Lives on `executor` (a strand or a single-threaded context); submit() may be awaited on any executor. All arguments
 // must outlive it.
 class AuctionLoop {
  public:
@@ -37,12 +37,12 @@ class AuctionLoop {
               const clients::RepClientFactory& reps, base::WorkerPool& workers, const base::Clock& clock,
               AuctioneerProbe& probe, base::Logger logger);
 
-  // Adds requests, valid ones, to the next batch. Even an empty list makes one. `trace` is the text of the request's
-  // trace header; a batch runs under that of the first request since the last one.
+  // Adds valid requests to the next batch. Even an empty list causes a batch. `trace` is the request's trace header; a
+  // batch runs under the trace of its first request.
   asio::awaitable<void> submit(std::vector<models::LRPStartRequest> requests, std::string trace);
   asio::awaitable<void> submit(std::vector<models::TaskStartRequest> requests, std::string trace);
 
-  // Never returns by itself. To be run once.
+  // Runs until cancelled. Call once.
   asio::awaitable<void> run();
 
  private:
@@ -51,8 +51,8 @@ class AuctionLoop {
   asio::awaitable<void> run_batch(std::string trace);
   asio::awaitable<std::vector<RegisteredCell>> list_cells(const std::string& trace, const base::Logger& logger);
   asio::awaitable<auction::Plan> place(const CellStates& states, const auction::Batch& batch);
-  Failures finish(auction::Plan& plan, Failures rejected, const auction::Batch& batch, const CellStates& states,
-                  const base::Logger& logger);
+  BatchFailures finish(auction::Plan& plan, BatchFailures rejected, const auction::Batch& batch,
+                       const CellStates& states, const base::Logger& logger);
 
   asio::any_io_executor executor_;
   AuctionOptions options_;
@@ -65,7 +65,7 @@ class AuctionLoop {
 
   auction::Batch pending_;
   bool has_work_ = false;
-  std::string trace_;  // of the request that brought the first work
+  std::string trace_;  // of the batch's first request
   base::Condition work_arrived_;
 };
 

@@ -1,4 +1,4 @@
-// Whole auctions over real HTTP, with cells and a BBS that do as they are told.
+// Whole auctions over real HTTP, with cells and a BBS that the test controls.
 #include "auctioneer/auctions/auction_loop.h"
 
 #include <fcntl.h>
@@ -57,7 +57,7 @@ TEST(AuctionLoop, SendsTasks) {
   });
 }
 
-TEST(AuctionLoop, TellsTheBbsWhatCouldNotBePlacedAndWhy) {
+TEST(AuctionLoop, ReportsPlacementErrorsToTheBbs) {
   with_bench([](Bench& bench) -> asio::awaitable<void> {
     bench.add_cell("cell-a");
     co_await bench.start(start_lrp("huge", indices(3), 5000));
@@ -75,7 +75,7 @@ TEST(AuctionLoop, TellsTheBbsWhatCouldNotBePlacedAndWhy) {
   });
 }
 
-TEST(AuctionLoop, ReportsWhatACellDidNotAccept) {
+TEST(AuctionLoop, ReportsWorkThatACellRejects) {
   with_bench([](Bench& bench) -> asio::awaitable<void> {
     auto& cell = bench.add_cell("cell-a");
     cell.rejects = [](const models::Work& work) {
@@ -120,7 +120,9 @@ TEST(AuctionLoop, LeavesOutCellsThatCannotTakePart) {
   const base::TemporaryDirectory directory("auction-loop-");
   const auto log_file = directory.path() / "log";
   const base::UniqueFd log(open(log_file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-  const auto is_logged = [&log_file](const std::string& message, const std::string& cell) {
+  const base::Logger logger("auctioneer", base::LogLevel::kInfo, base::LogTimeFormat::kRfc3339, log.get());
+  const auto is_logged = [&log_file, &logger](const std::string& message, const std::string& cell) {
+    EXPECT_TRUE(logger.flush());
     std::ifstream lines(log_file);
     std::string line;
     while (std::getline(lines, line)) {
@@ -159,7 +161,7 @@ TEST(AuctionLoop, LeavesOutCellsThatCannotTakePart) {
         EXPECT_TRUE(is_logged("ignored-evacuating-cell", "evacuating"));
         slow.hold_state(false);
       },
-      {}, 2s, base::Logger("auctioneer", base::LogLevel::kInfo, base::LogTimeFormat::kRfc3339, log.get()));
+      {}, 2s, logger);
 }
 
 TEST(AuctionLoop, WaitsForTheStatesOfAllCellsTogetherNoLongerThanItsLimit) {

@@ -8,25 +8,25 @@
 
 namespace rivera::auctioneer {
 
-// Sends each as it happens, except where a report says otherwise. Thread-safe.
+// Sends each metric when it is recorded, unless noted otherwise. Thread-safe.
 class AuctioneerProbe {
  public:
   explicit AuctioneerProbe(base::Metrics& metrics);
 
-  // Asking all cells of a batch for their state, repetitions included.
+  // The time to fetch the states of all cells for a batch, retries included.
   void states_fetched(std::chrono::nanoseconds took);
   void state_request_failed();
-  // What became of a batch. Work whose fate on the cell is unknown counts as started.
+  // The results of a batch. Work counts as started if the cell's response is unknown.
   void batch_done(std::size_t lrps_started, std::size_t tasks_started, std::size_t lrps_failed,
                   std::size_t tasks_failed);
-  // Ours alone, for Prometheus.
+  // Not a metric of upstream; for Prometheus only.
   void placed(std::chrono::nanoseconds took);
   void request_served(std::chrono::nanoseconds took);
   void lock_held(bool is_held);
 
-  // Every report_interval.
+  // Called every report_interval.
   void report_lock() { lock_held_.send(); }
-  // Every 10 s.
+  // Called every 10 s.
   void report_runtime() { process_.report_runtime(); }
 
  private:

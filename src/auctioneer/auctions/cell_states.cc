@@ -3,7 +3,8 @@
 #include <map>
 #include <optional>
 
-#include "auctioneer/auctions/at_once.h"
+#include "auctioneer/auctions/concurrency.h"
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 
 namespace rivera::auctioneer {
@@ -11,13 +12,13 @@ namespace {
 
 constexpr int kRounds = 4;
 
-// The cell's state, if it takes part.
+// The cell's state; nullopt if the cell does not take part.
 asio::awaitable<std::optional<models::CellState>> ask(const RegisteredCell& cell, AuctioneerProbe& probe,
                                                       const base::Logger& logger) {
   std::string failure;
   try {
     auto state = co_await cell.rep.state();
-    // An address that now belongs to another cell, or a stale name: its state says nothing about the cell we mean.
+    // The address now belongs to another cell, or the presence is stale: the state is not that of the registered cell.
     if (!state.cell_id.empty() && state.cell_id != cell.cell_id) {
       logger.error("cell-id-mismatch", {{"cell-guid", cell.cell_id}, {"cell-state-guid", state.cell_id}});
       co_return std::nullopt;
@@ -27,10 +28,8 @@ asio::awaitable<std::optional<models::CellState>> ask(const RegisteredCell& cell
       co_return std::nullopt;
     }
     co_return state;
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
-    failure = e.what();
   } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
     failure = e.what();
   }
   probe.state_request_failed();
@@ -38,9 +37,9 @@ asio::awaitable<std::optional<models::CellState>> ask(const RegisteredCell& cell
   co_return std::nullopt;
 }
 
-// What is known of one cell in a round.
+// The response of one cell in a round.
 struct Answer {
-  bool came = false;  // some answer, or the failure to get one
+  bool has_responded = false;  // a response or a failure
   std::optional<auction::CellSnapshot> snapshot;
 };
 
@@ -48,15 +47,15 @@ asio::awaitable<CellStates> ask_all(const std::vector<RegisteredCell>& cells, st
                                     std::chrono::nanoseconds limit, AuctioneerProbe& probe,
                                     const base::Logger& logger) {
   std::vector<Answer> answers(cells.size());
-  // A coroutine's lambda must live as long as the coroutine: it does, in for_each_at_once.
+  // A coroutine's lambda must live as long as the coroutine; for_each_concurrently keeps it.
   std::function<asio::awaitable<void>(std::size_t)> ask_one = [&](std::size_t i) -> asio::awaitable<void> {
     auto state = co_await ask(cells[i], probe, logger);
-    answers[i].came = true;
+    answers[i].has_responded = true;
     if (!state) co_return;
     answers[i].snapshot = auction::snapshot_of(std::move(*state));
-    answers[i].snapshot->cell_id = cells[i].cell_id;  // a cell may leave it out
+    answers[i].snapshot->cell_id = cells[i].cell_id;  // cells may omit it
   };
-  auto asking = for_each_at_once(cells.size(), workers, std::move(ask_one), logger);
+  auto asking = for_each_concurrently(cells.size(), workers, std::move(ask_one), logger);
   std::string late;
   try {
     co_await base::within(limit, "asking the cells", std::move(asking));
@@ -66,7 +65,7 @@ asio::awaitable<CellStates> ask_all(const std::vector<RegisteredCell>& cells, st
 
   CellStates states;
   for (std::size_t i = 0; i < answers.size(); ++i) {
-    if (!answers[i].came) {
+    if (!answers[i].has_responded) {
       probe.state_request_failed();
       logger.error("failed-to-get-state", {{"cell-guid", cells[i].cell_id}, {"error", late}});
     }

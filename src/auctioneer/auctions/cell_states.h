@@ -1,4 +1,4 @@
-// Asking all cells for their state.
+// Fetches the states of all cells.
 #pragma once
 
 #include <chrono>
@@ -13,22 +13,22 @@
 
 namespace rivera::auctioneer {
 
-// A cell that is registered, and how to speak to it.
+// A registered cell and its client.
 struct RegisteredCell {
   std::string cell_id;
   clients::RepClient rep;
 };
 
-// The cells that take part in an auction: those that answered in time, are not evacuating, and are who they should be.
+// The cells that take part in an auction: those that responded in time, are not evacuating, and have the registered id.
 struct CellStates {
   std::vector<auction::CellSnapshot> snapshots;
   std::vector<std::size_t> registered;  // for each snapshot, the position of its RegisteredCell
   std::size_t excluded = 0;             // registered cells that do not take part
 };
 
-// Asks every cell at once (at most `workers` at a time). Cells left out are named in the log. Only if none is left at
-// all the whole round is repeated, three times at most (docs/spec/locket-and-auction.md §4.2). After `limit` it goes on
-// with those that have answered. `cells` must outlive the call.
+// Fetches the states of all cells concurrently, at most `workers` at a time. Logs the cells that are left out. If none
+// is left, repeats the round up to three times (docs/spec/locket-and-auction.md §4.2). After `limit` returns the states
+// received so far. `cells` must outlive the call.
 asio::awaitable<CellStates> fetch_cell_states(const std::vector<RegisteredCell>& cells, std::size_t workers,
                                               std::chrono::nanoseconds limit, AuctioneerProbe& probe,
                                               base::Logger logger);

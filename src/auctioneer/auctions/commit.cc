@@ -3,7 +3,8 @@
 #include <optional>
 #include <unordered_map>
 
-#include "auctioneer/auctions/at_once.h"
+#include "auctioneer/auctions/concurrency.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::auctioneer {
 namespace {
@@ -16,31 +17,30 @@ models::Work work_for(const auction::CellAssignment& assignment, const auction::
   return work;
 }
 
-// nullopt if it is unknown what the cell did.
+// The rejected work; nullopt if the call failed and the result is unknown.
 asio::awaitable<std::optional<models::Work>> send(const RegisteredCell& cell, models::Work work,
                                                   const base::Logger& logger) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   std::string failure;
   try {
     auto rejected = co_await cell.rep.perform_work(std::move(work));
     co_return rejected;
-  } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
-    failure = e.what();
   } catch (const std::exception& e) {
+    if (base::is_cancelled(cancellation)) throw;
     failure = e.what();
   }
   logger.error("failed-to-commit", {{"cell-guid", cell.cell_id}, {"error", failure}});
   co_return std::nullopt;
 }
 
-// Upstream gives no text here, which the BBS then refuses; ours names the cell, or the reason the cell gave.
+// Upstream sends no text here, which the BBS then refuses. This text is the cell's reason, or names the cell.
 std::string reason_for(const models::Work& rejected, const std::string& item, const std::string& cell_id) {
   const auto found = rejected.rejection_reasons.find(item);
   if (found != rejected.rejection_reasons.end() && !found->second.empty()) return found->second;
   return "rejected by cell " + cell_id;
 }
 
-// Positions of the rejected items among those sent, each once.
+// Finds the positions of rejected items among the sent ones, each once.
 class SentItems {
  public:
   void add(std::string identifier, std::size_t position) { positions_.emplace(std::move(identifier), position); }
@@ -57,7 +57,7 @@ class SentItems {
 };
 
 void collect(const models::Work& rejected, const auction::CellAssignment& assignment, const auction::Batch& batch,
-             const std::string& cell_id, Failures& failures) {
+             const std::string& cell_id, BatchFailures& failures) {
   if (rejected.empty()) return;
   SentItems lrps;
   for (const auto position : assignment.lrps) lrps.add(batch.lrps()[position].lrp.identifier(), position);
@@ -74,9 +74,10 @@ void collect(const models::Work& rejected, const auction::CellAssignment& assign
 
 }  // namespace
 
-asio::awaitable<Failures> commit(const auction::Plan& plan, const auction::Batch& batch, const CellStates& states,
-                                 const std::vector<RegisteredCell>& cells, std::size_t workers, base::Logger logger) {
-  Failures failures;
+asio::awaitable<BatchFailures> commit(const auction::Plan& plan, const auction::Batch& batch, const CellStates& states,
+                                      const std::vector<RegisteredCell>& cells, std::size_t workers,
+                                      base::Logger logger) {
+  BatchFailures failures;
   std::function<asio::awaitable<void>(std::size_t)> send_one = [&](std::size_t i) -> asio::awaitable<void> {
     const auto& assignment = plan.cells[i];
     const RegisteredCell& cell = cells[states.registered[assignment.cell]];
@@ -84,7 +85,7 @@ asio::awaitable<Failures> commit(const auction::Plan& plan, const auction::Batch
     const auto rejected = co_await send(cell, std::move(work), logger);
     if (rejected) collect(*rejected, assignment, batch, cell.cell_id, failures);
   };
-  co_await for_each_at_once(plan.cells.size(), workers, std::move(send_one), logger);
+  co_await for_each_concurrently(plan.cells.size(), workers, std::move(send_one), logger);
   co_return failures;
 }
 

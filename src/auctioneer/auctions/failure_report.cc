@@ -1,12 +1,13 @@
 #include "auctioneer/auctions/failure_report.h"
 
-#include "auctioneer/auctions/at_once.h"
+#include "auctioneer/auctions/concurrency.h"
+#include "base/work/cancellation.h"
 #include "models/errors.h"
 
 namespace rivera::auctioneer {
 namespace {
 
-constexpr std::size_t kReportsAtOnce = 64;
+constexpr std::size_t kMaxConcurrentReports = 64;
 
 class Reporter {
  public:
@@ -35,19 +36,18 @@ class Reporter {
   bool gave_up() const { return gave_up_; }
 
  private:
-  // The error's text, "" for success.
+  // The error's text; "" for success.
   asio::awaitable<std::string> attempt(asio::awaitable<void> call) {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
     std::string failure;
     try {
       co_await std::move(call);
       co_return failure;
     } catch (const models::ModelError& e) {
-      failure = e.what();  // the BBS answered: it has other reasons not to take this one
+      failure = e.what();  // the BBS responded: it refuses this one only
       co_return failure;
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     gave_up_ = true;
@@ -62,8 +62,8 @@ class Reporter {
 
 }  // namespace
 
-asio::awaitable<void> report_failures(const Failures& failures, const auction::Batch& batch, clients::BbsClient& bbs,
-                                      base::Logger logger) {
+asio::awaitable<void> report_failures(const BatchFailures& failures, const auction::Batch& batch,
+                                      clients::BbsClient& bbs, base::Logger logger) {
   Reporter reporter(batch, bbs, logger);
   std::size_t dropped = 0;
   std::function<asio::awaitable<void>(std::size_t)> report_task = [&](std::size_t i) -> asio::awaitable<void> {
@@ -80,8 +80,8 @@ asio::awaitable<void> report_failures(const Failures& failures, const auction::B
     }
     co_await reporter.report_lrp(failures.lrps[i]);
   };
-  co_await for_each_at_once(failures.tasks.size(), kReportsAtOnce, std::move(report_task), logger);
-  co_await for_each_at_once(failures.lrps.size(), kReportsAtOnce, std::move(report_lrp), logger);
+  co_await for_each_concurrently(failures.tasks.size(), kMaxConcurrentReports, std::move(report_task), logger);
+  co_await for_each_concurrently(failures.lrps.size(), kMaxConcurrentReports, std::move(report_lrp), logger);
   if (dropped > 0) logger.error("dropped-failure-reports", {{"count", dropped}});
 }
 

@@ -30,7 +30,7 @@ struct Bench {
     tasks.spawn("auctions", loop.run());
   }
 
-  // A new cell, present in the BBS.
+  // Adds a cell that is present in the BBS.
   FakeCell& add_cell(std::string id) {
     cells.push_back(std::make_unique<FakeCell>(executor, std::move(id)));
     bbs.cells.push_back(cells.back()->presence());

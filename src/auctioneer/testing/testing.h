@@ -1,4 +1,4 @@
-// For tests: cells and a BBS that speak the real APIs over HTTP, and do what they are told.
+// For tests: cells and a BBS with the real APIs over HTTP, controlled by the test.
 #pragma once
 
 #include <functional>
@@ -6,10 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/strand.hpp>
-
+#include "base/testing/test_run.h"
 #include "base/work/wait.h"
 #include "models/models.h"
 #include "models/placement/auction_json.h"
@@ -19,27 +16,8 @@
 
 namespace rivera::auctioneer::testing {
 
-// Runs a coroutine on a fresh strand and rethrows what it threw.
-inline void run(std::function<asio::awaitable<void>(asio::any_io_executor)> body) {
-  asio::io_context io;
-  std::exception_ptr failure;
-  auto work = [&]() -> asio::awaitable<void> {
-    auto executor = co_await asio::this_coro::executor;
-    co_await base::within(std::chrono::seconds(60), "the test", body(executor));
-  };
-  asio::co_spawn(asio::make_strand(io), work(), [&](std::exception_ptr e) { failure = e; });
-  io.run();
-  if (failure) std::rethrow_exception(failure);
-}
-
-// Returns once `holds`; throws DeadlineExceeded if that takes too long.
-inline asio::awaitable<void> eventually(std::string what, std::function<bool()> holds) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > deadline) throw base::DeadlineExceeded("never: " + what);
-    co_await base::sleep_for(std::chrono::milliseconds(2));
-  }
-}
+using base::eventually;
+using base::run;
 
 class FakeServer {
  public:
@@ -65,7 +43,7 @@ class FakeServer {
   std::unique_ptr<net::HttpServer> server_;
 };
 
-// A rep's auction API. Empty, 1000 MB of memory and disk, 100 containers, unless told otherwise.
+// A rep's auction API. Empty, 1000 MB of memory and disk, 100 containers, unless changed.
 class FakeCell : public FakeServer {
  public:
   FakeCell(asio::any_io_executor executor, std::string id, std::optional<net::TlsContext> tls = std::nullopt)
@@ -89,7 +67,7 @@ class FakeCell : public FakeServer {
     return presence;
   }
 
-  // While closed, requests of that kind get no answer.
+  // While closed, requests of that kind get no response.
   void hold_state(bool held) { set(state_held_, held); }
   void hold_work(bool held) { set(work_held_, held); }
 
@@ -145,7 +123,7 @@ class FakeBbs : public FakeServer {
   }
 
   std::vector<models::CellPresence> cells;
-  int refusals = 0;  // how many requests get no proper answer first
+  int refusals = 0;  // how many requests fail first
 
   std::vector<models::FailActualLRPRequest> failed_lrps;
   std::vector<models::RejectTaskRequest> rejected_tasks;

@@ -3,7 +3,6 @@
 #include <array>
 #include <chrono>
 #include <ctime>
-#include <mutex>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "base/log/log_scrubber.h"
+#include "base/log/log_writer.h"
 
 namespace rivera::base {
 namespace {
@@ -30,25 +30,48 @@ std::string unix_epoch_now() {
   return fmt::format("{}.{:09}", nanos / 1'000'000'000, nanos % 1'000'000'000);
 }
 
+constexpr auto kPatienceOfFatal = std::chrono::seconds(1);
+
+struct LineStyle {
+  std::string source;
+  LogTimeFormat format;
+};
+
+std::string make_line(const LineStyle& style, LogLevel level, std::string message, boost::json::object data) {
+  boost::json::object line;
+  if (style.format == LogTimeFormat::kRfc3339) {
+    line["timestamp"] = rfc3339_now();
+    line["level"] = kLevelNames[static_cast<std::size_t>(level)];
+  } else {
+    line["timestamp"] = unix_epoch_now();
+    line["log_level"] = static_cast<int>(level);
+  }
+  line["source"] = style.source;
+  line["message"] = std::move(message);
+  line["data"] = std::move(data);
+  return boost::json::serialize(line) + "\n";
+}
+
+std::shared_ptr<LogWriter> writer_to(int fd) {
+  if (fd < 0) return nullptr;
+  return fd == STDOUT_FILENO ? LogWriter::of_standard_output() : std::make_shared<LogWriter>(fd);
+}
+
 }  // namespace
 
 struct Logger::Sink {
-  std::string source;
-  std::atomic<LogLevel> least;
-  LogTimeFormat format;
-  int fd;
-  std::mutex mutex;
+  Sink(LineStyle given, LogLevel threshold, int fd)
+      : style(std::move(given)),
+        least(threshold),
+        writer(writer_to(fd)),
+        lost_line(std::make_shared<const LostLine>([style = style](std::uint64_t lost) {
+          return make_line(style, LogLevel::kError, style.source + ".log.lines-lost", {{"lines", lost}});
+        })) {}
 
-  void write_line(const std::string& line) {
-    if (fd < 0) return;
-    const std::lock_guard lock(mutex);
-    std::string_view rest = line;
-    while (!rest.empty()) {
-      const ssize_t n = ::write(fd, rest.data(), rest.size());
-      if (n <= 0) return;  // nobody reads our log: going on matters more
-      rest.remove_prefix(static_cast<std::size_t>(n));
-    }
-  }
+  const LineStyle style;
+  std::atomic<LogLevel> least;
+  const std::shared_ptr<LogWriter> writer;  // null: nothing is written
+  const std::shared_ptr<const LostLine> lost_line;
 };
 
 LogLevel parse_log_level(std::string_view text) {
@@ -59,7 +82,7 @@ LogLevel parse_log_level(std::string_view text) {
 }
 
 Logger::Logger(std::string component, LogLevel least, LogTimeFormat format, int fd)
-    : sink_(new Sink{component, least, format, fd, {}}),
+    : sink_(std::make_shared<Sink>(LineStyle{component, format}, least, fd)),
       prefix_(std::move(component)),
       children_(std::make_shared<std::atomic<int>>(0)) {}
 
@@ -86,27 +109,21 @@ void Logger::set_level(LogLevel least) const { sink_->least = least; }
 void Logger::debug(std::string_view message, LogFields fields) const { write(LogLevel::kDebug, message, fields); }
 void Logger::info(std::string_view message, LogFields fields) const { write(LogLevel::kInfo, message, fields); }
 void Logger::error(std::string_view message, LogFields fields) const { write(LogLevel::kError, message, fields); }
-void Logger::fatal(std::string_view message, LogFields fields) const { write(LogLevel::kFatal, message, fields); }
+void Logger::fatal(std::string_view message, LogFields fields) const {
+  write(LogLevel::kFatal, message, fields);
+  flush(kPatienceOfFatal);
+}
+
+bool Logger::flush(std::chrono::nanoseconds limit) const { return !sink_->writer || sink_->writer->flush(limit); }
 
 void Logger::write(LogLevel level, std::string_view message, LogFields fields) const {
-  if (!enabled(level)) return;
+  if (!enabled(level) || !sink_->writer) return;
   boost::json::object data = data_;
   if (!session_path_.empty()) data["session"] = session_path_;
   for (const LogField& field : fields) data[field.name] = field.value;
   scrub_log_data(data);
-
-  boost::json::object line;
-  if (sink_->format == LogTimeFormat::kRfc3339) {
-    line["timestamp"] = rfc3339_now();
-    line["level"] = kLevelNames[static_cast<std::size_t>(level)];
-  } else {
-    line["timestamp"] = unix_epoch_now();
-    line["log_level"] = static_cast<int>(level);
-  }
-  line["source"] = sink_->source;
-  line["message"] = fmt::format("{}.{}", prefix_, message);
-  line["data"] = std::move(data);
-  sink_->write_line(boost::json::serialize(line) + "\n");
+  sink_->writer->push(make_line(sink_->style, level, fmt::format("{}.{}", prefix_, message), std::move(data)),
+                      sink_->lost_line);
 }
 
 }  // namespace rivera::base

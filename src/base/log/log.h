@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -39,7 +40,8 @@ struct LogField {
 using LogFields = std::initializer_list<LogField>;
 
 // Writes `{"timestamp":..,"level":..,"source":"bbs","message":"bbs.session.action","data":{..}}` to standard output or
-// a file descriptor. Cheap to copy; thread-safe; a line is written whole. Never give it a secret.
+// a file descriptor. Cheap to copy; thread-safe; a line is written whole, or lost and counted, and never waited for
+// (LogWriter). Never give it a secret.
 class Logger {
  public:
   // `component` is both the source and the first part of every message.
@@ -54,7 +56,9 @@ class Logger {
   void debug(std::string_view message, LogFields fields = {}) const;
   void info(std::string_view message, LogFields fields = {}) const;
   void error(std::string_view message, LogFields fields = {}) const;
-  void fatal(std::string_view message, LogFields fields = {}) const;  // logs only; does not exit
+  void fatal(std::string_view message, LogFields fields = {}) const;  // flushes; does not exit
+  // Waits until all lines so far are written, at most `limit`. False: not in time.
+  bool flush(std::chrono::nanoseconds limit = std::chrono::seconds(1)) const;
 
   bool enabled(LogLevel level) const;
   void set_level(LogLevel least) const;

@@ -64,7 +64,7 @@ TEST_F(LogScrubbingTest, LogsNoMoreOfATextThanItHasSearched) {
   EXPECT_EQ(data.at("a").as_string().find("secret"), json::string::npos);
 }
 
-ConfigFile file_with(json::object values) { return ConfigFile("file", std::move(values)); }
+ConfigFile file_with(json::object values) { return ConfigFile("file", std::move(values), log_keys()); }
 
 TEST(LogSettings, HaveUpstreamsDefaults) {
   const LogSettings settings = read_log_settings(file_with({}));

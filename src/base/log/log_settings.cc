@@ -2,24 +2,18 @@
 
 namespace rivera::base {
 
+ConfigKeys log_keys() {
+  return {text_key("log_level", "info").one_of({"debug", "info", "error", "fatal"}).with_zero_as_default(),
+          text_key("time_format", "unix-epoch").one_of({"unix-epoch", "rfc3339"}).with_zero_as_default(),
+          integer_key("max_data_string_length", 640).between(0, 1 << 30), flag_key("redact_secrets"),
+          texts_key("redact_patterns")};
+}
+
 LogSettings read_log_settings(const ConfigFile& file) {
   LogSettings settings;
-  try {
-    const std::string level = file.text("log_level");
-    if (!level.empty()) settings.level = parse_log_level(level);
-  } catch (const std::invalid_argument&) {
-    file.fail("log_level", "debug, info, error or fatal");
-  }
-  const std::string format = file.text("time_format");
-  if (format == "rfc3339") {
-    settings.time_format = LogTimeFormat::kRfc3339;
-  } else if (!format.empty() && format != "unix-epoch") {
-    file.fail("time_format", "unix-epoch or rfc3339");
-  }
-  const std::int64_t longest =
-      file.integer("max_data_string_length", static_cast<std::int64_t>(settings.scrubbing.longest_text));
-  if (longest < 0 || longest > (1 << 30)) file.fail("max_data_string_length", "a number of bytes, 0 for no limit");
-  settings.scrubbing.longest_text = static_cast<std::size_t>(longest);
+  settings.level = parse_log_level(file.text("log_level"));
+  settings.time_format = file.text("time_format") == "rfc3339" ? LogTimeFormat::kRfc3339 : LogTimeFormat::kUnixEpoch;
+  settings.scrubbing.longest_text = file.count<std::size_t>("max_data_string_length");
   settings.scrubbing.redacts_secrets = file.flag("redact_secrets");
   settings.scrubbing.redact_patterns = file.texts("redact_patterns");
   try {

@@ -13,8 +13,11 @@ struct LogSettings {
   LogScrubbing scrubbing{640, false, {}};
 };
 
-// Reads log_level, time_format, max_data_string_length (0 = no limit), redact_secrets, redact_patterns
-// (docs/spec/bbs.md §7.1). Throws ConfigError.
+// log_level, time_format, max_data_string_length (0 = no limit), redact_secrets, redact_patterns (docs/spec/bbs.md
+// §7.1).
+ConfigKeys log_keys();
+
+// Reads them from a file whose table holds them. Throws ConfigError.
 LogSettings read_log_settings(const ConfigFile& file);
 
 }  // namespace rivera::base

@@ -120,7 +120,7 @@ class Latency final : public Metric {
   ~Latency() override;
 
   void observe(std::chrono::nanoseconds took);
-  // The maximum since the last time, which begins anew.
+  // The maximum since the last time, which starts again.
   std::chrono::nanoseconds take_max();
   // As a gauge in nanoseconds: take_max().
   void send_max();

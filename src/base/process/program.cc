@@ -14,6 +14,8 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/strand.hpp>
 
+#include "base/failure.h"
+#include "base/log/end_process.h"
 #include "base/work/wait.h"
 
 namespace rivera::base {
@@ -23,6 +25,8 @@ namespace {
 // Ends the process if it has not ended by itself in time.
 class Watchdog {
  public:
+  explicit Watchdog(Logger logger) : logger_(std::move(logger)) {}
+
   // The first call counts. Any thread.
   void start(int exit_status, std::chrono::nanoseconds limit) {
     const std::lock_guard lock(mutex_);
@@ -30,11 +34,14 @@ class Watchdog {
     thread_ = std::jthread([this, exit_status, limit](const std::stop_token& ended) {
       std::unique_lock waiting(mutex_);
       never_.wait_for(waiting, ended, limit, [] { return false; });
-      if (!ended.stop_requested()) std::_Exit(exit_status);
+      if (ended.stop_requested()) return;
+      logger_.flush();
+      std::_Exit(exit_status);
     });
   }
 
  private:
+  const Logger logger_;
   std::mutex mutex_;
   std::condition_variable_any never_;
   std::jthread thread_;  // last: stopped and joined first
@@ -45,18 +52,19 @@ class Watchdog {
 struct Program::State {
   explicit State(ProgramOptions given)
       : options(std::move(given)),
+        logger(options.name, options.log_level, options.log_time_format),
+        watchdog(logger),
         io(static_cast<int>(options.io_threads)),
         workers(options.worker_threads),
-        logger(options.name, options.log_level, options.log_time_format),
         home(asio::make_strand(io)),
         signals(home, SIGINT, SIGTERM),
         stop_changed(home) {}
 
   ProgramOptions options;
+  Logger logger;
   Watchdog watchdog;  // outlives what may hang
   asio::io_context io;
   WorkerPool workers;
-  Logger logger;
   asio::strand<asio::io_context::executor_type> home;  // the body and what follows belong to it
   asio::signal_set signals;
   Condition stop_changed;
@@ -71,10 +79,22 @@ struct Program::State {
     stop_changed.notify_all();
   }
 
+  // What leaves a handler belongs to no coroutine that could have caught it: an unknown part of the work is undone.
+  void run_events() {
+    try {
+      io.run();
+    } catch (...) {
+      end_process(logger, "event-loop.failed", describe_failure(std::current_exception()));
+    }
+  }
+
   void watch_signals() {
     signals.async_wait([this](error_code ec, int) {
       if (ec) return;
-      if (++signals_seen > 1) std::_Exit(1);
+      if (++signals_seen > 1) {
+        logger.flush();
+        std::_Exit(1);
+      }
       stop(0);
       watch_signals();
     });
@@ -109,21 +129,18 @@ int Program::run(std::function<asio::awaitable<void>(Program&)> body) {
   state_->watch_signals();
   asio::co_spawn(state_->home, body(*this), [this](std::exception_ptr failure) {
     if (failure) {
-      try {
-        std::rethrow_exception(failure);
-      } catch (const std::exception& e) {
-        state_->logger.fatal("exited-with-failure", {{"error", e.what()}});
-      }
+      state_->logger.fatal("exited-with-failure", {{"error", describe_failure(failure)}});
       state_->status = 1;
     }
     state_->io.stop();
   });
   std::vector<std::thread> threads;
   for (std::size_t i = 1; i < state_->options.io_threads; ++i) {
-    threads.emplace_back([this] { state_->io.run(); });
+    threads.emplace_back([this] { state_->run_events(); });
   }
-  state_->io.run();
+  state_->run_events();
   for (auto& thread : threads) thread.join();
+  state_->logger.flush();
   return state_->status;
 }
 

@@ -36,15 +36,16 @@ class Program {
   // Returns at the first SIGINT or SIGTERM, or after request_stop(). A second signal ends the process at once with
   // status 1.
   asio::awaitable<void> stop_requested();
-  // Ends stop_requested() from inside, with the exit status the process shall have (for example 1 for a lost lock).
-  // May be called from any thread; the first call counts.
+  // Ends stop_requested() from inside, with the exit status that the process is to have (for example 1 for a lost
+  // lock). May be called from any thread; the first call counts.
   void request_stop(int exit_status);
   // The same; and if the program has not ended within `limit`, whatever it waits for, it is ended with that status.
   void request_stop(int exit_status, std::chrono::nanoseconds limit);
   int exit_status() const;
 
   // Runs `body` to its end and gives the exit status: 0, that of request_stop(), or 1 if `body` throws (logged as
-  // "<name>.exited-with-failure").
+  // "<name>.exited-with-failure"). An exception that leaves a handler of the event loop, and so belongs to no
+  // coroutine, ends the process as end_process() does.
   int run(std::function<asio::awaitable<void>(Program&)> body);
 
  private:

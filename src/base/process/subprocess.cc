@@ -1,145 +1,158 @@
 #include "base/process/subprocess.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdexcept>
-#include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
-#include "base/files.h"
-
-extern char** environ;
+#include "base/process/child_process.h"
 
 namespace rivera::base {
 namespace {
 
-struct Pipe {
-  UniqueFd read_end;
-  UniqueFd write_end;
-  Pipe() {
-    int fds[2];
-    if (::pipe2(fds, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
-    read_end.reset(fds[0]);
-    write_end.reset(fds[1]);
+void make_non_blocking(const UniqueFd& fd) {
+  if (::fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot set up a pipe");
   }
+}
+
+// While it lives, a write to a pipe that is not read gives EPIPE and no signal.
+class NoPipeSignal {
+ public:
+  NoPipeSignal() {
+    ::sigemptyset(&pipe_);
+    ::sigaddset(&pipe_, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~NoPipeSignal() {
+    const timespec none{};
+    if (!::sigismember(&before_, SIGPIPE)) ::sigtimedwait(&pipe_, nullptr, &none);
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoPipeSignal(const NoPipeSignal&) = delete;
+  NoPipeSignal& operator=(const NoPipeSignal&) = delete;
+
+ private:
+  sigset_t pipe_, before_;
 };
 
-std::vector<std::string> environment_with(const std::map<std::string, std::string>& added) {
-  std::vector<std::string> out;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    if (!added.contains(std::string(text.substr(0, text.find('='))))) out.emplace_back(text);
+// A program's streams, fed and emptied without blocking, and its end.
+class Conversation {
+ public:
+  Conversation(const std::vector<std::string>& argv, const CommandOptions& options, CommandResult& result)
+      : options_(options), result_(result), input_(options.input), child_(start(argv)) {
+    in_.read_end.reset();
+    out_.write_end.reset();
+    err_.write_end.reset();
+    if (input_.empty()) in_.write_end.reset();
   }
-  for (const auto& [name, value] : added) out.push_back(name + "=" + value);
-  return out;
-}
 
-std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
-  std::vector<char*> out;
-  for (const std::string& text : texts) out.push_back(const_cast<char*>(text.c_str()));
-  out.push_back(nullptr);
-  return out;
-}
+  void hold() {
+    const auto deadline = std::chrono::steady_clock::now() + options_.timeout;
+    for (;;) {
+      // First, so that the last look at the streams comes after the end.
+      if (const auto status = child_.try_wait()) return finish(*status);
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+      if (left <= 0) break;
+      exchange(static_cast<int>(std::min<long>(left, 60'000)));
+    }
+    result_.timed_out = true;
+    child_.kill();
+    result_.exit_status = 128 + SIGKILL;
+    empty(out_.read_end, result_.output);
+    empty(err_.read_end, result_.error);
+  }
 
-// Starts the program in a process group of its own, so that a timeout ends its children too.
-pid_t spawn(const std::vector<std::string>& argv, const CommandOptions& options, int in, int out, int err) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, in, 0);
-  posix_spawn_file_actions_adddup2(&actions, out, 1);
-  posix_spawn_file_actions_adddup2(&actions, err, 2);
-  if (!options.directory.empty()) posix_spawn_file_actions_addchdir_np(&actions, options.directory.c_str());
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigset_t defaults;
-  sigemptyset(&none);
-  sigemptyset(&defaults);
-  sigaddset(&defaults, SIGPIPE);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &defaults);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+ private:
+  ChildProcess start(const std::vector<std::string>& argv) {
+    make_non_blocking(in_.write_end);
+    make_non_blocking(out_.read_end);
+    make_non_blocking(err_.read_end);
+    ChildOptions how;
+    how.input = in_.read_end.get();
+    how.output = out_.write_end.get();
+    how.error = err_.write_end.get();
+    how.variables = options_.variables;
+    how.directory = options_.directory;
+    how.group = ProcessGroup::kOwn;  // so that the timeout ends its children too
+    return ChildProcess(argv, how);
+  }
 
-  const auto variables = environment_with(options.variables);
-  pid_t pid = -1;
-  const int rc = ::posix_spawnp(&pid, argv.at(0).c_str(), &actions, &attributes, pointers_to(argv).data(),
-                                pointers_to(variables).data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (rc != 0) throw std::system_error(rc, std::generic_category(), "cannot start " + argv.at(0));
-  return pid;
-}
+  void exchange(int milliseconds) {
+    pollfd fds[4] = {{child_.pidfd(), POLLIN, 0},
+                     {out_.read_end.get(), POLLIN, 0},
+                     {err_.read_end.get(), POLLIN, 0},
+                     {in_.write_end.get(), POLLOUT, 0}};
+    if (::poll(fds, 4, milliseconds) <= 0) return;
+    if (fds[1].revents != 0 && !read_some(out_.read_end, result_.output)) out_.read_end.reset();
+    if (fds[2].revents != 0 && !read_some(err_.read_end, result_.error)) err_.read_end.reset();
+    if (fds[3].revents != 0) feed();
+  }
 
-// Moves what is readable into `sink`; false at the end of the stream.
-bool drain(int fd, std::string& sink, std::size_t limit) {
-  char buffer[65536];
-  const ssize_t n = ::read(fd, buffer, sizeof buffer);
-  if (n < 0) return errno == EINTR || errno == EAGAIN;
-  if (n == 0) return false;
-  sink.append(buffer, std::min(static_cast<std::size_t>(n), limit - std::min(limit, sink.size())));
-  return true;
-}
+  void feed() {
+    const ssize_t n = ::write(in_.write_end.get(), input_.data(), input_.size());
+    if (n > 0) input_.remove_prefix(static_cast<std::size_t>(n));
+    if (input_.empty() || (n < 0 && errno != EAGAIN && errno != EINTR)) in_.write_end.reset();
+  }
 
-// Feeds input and collects output until both outputs end or the deadline passes. False: the deadline passed.
-bool converse(Pipe& in, Pipe& out, Pipe& err, const CommandOptions& options, CommandResult& result) {
-  using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + options.timeout;
-  std::string_view input = options.input;
-  ::fcntl(in.write_end.get(), F_SETFL, O_NONBLOCK);
-  if (input.empty()) in.write_end.reset();
-  while (out.read_end || err.read_end) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) return false;
-    pollfd fds[3] = {
-        {out.read_end.get(), POLLIN, 0}, {err.read_end.get(), POLLIN, 0}, {in.write_end.get(), POLLOUT, 0}};
-    if (::poll(fds, 3, static_cast<int>(std::min<long>(left, 1000))) < 0 && errno != EINTR) return false;
-    if (fds[0].revents != 0 && !drain(out.read_end.get(), result.output, options.output_limit)) out.read_end.reset();
-    if (fds[1].revents != 0 && !drain(err.read_end.get(), result.error, options.output_limit)) err.read_end.reset();
-    if (fds[2].revents != 0) {
-      const ssize_t n = ::write(in.write_end.get(), input.data(), input.size());
-      if (n > 0) input.remove_prefix(static_cast<std::size_t>(n));
-      if (input.empty() || (n < 0 && errno != EAGAIN && errno != EINTR)) in.write_end.reset();
+  void finish(int status) {
+    result_.exit_status = exit_status_of(status);
+    empty(out_.read_end, result_.output);
+    empty(err_.read_end, result_.error);
+  }
+
+  // Takes what is in the pipe; more may come from programs that were left behind, of which a pipe's content is enough.
+  void empty(const UniqueFd& fd, std::string& sink) const {
+    constexpr std::size_t kPipeCapacity = 1u << 20;
+    for (std::size_t taken = 0; fd && taken < kPipeCapacity;) {
+      const auto n = take(fd, sink);
+      if (n <= 0) return;
+      taken += static_cast<std::size_t>(n);
     }
   }
-  return true;
-}
 
-int exit_status_of(pid_t pid) {
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0) {
-    if (errno != EINTR) return -1;
+  // False at the end of the stream.
+  bool read_some(const UniqueFd& fd, std::string& sink) const {
+    const auto n = take(fd, sink);
+    return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
   }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
+
+  ssize_t take(const UniqueFd& fd, std::string& sink) const {
+    char buffer[65536];
+    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    const std::size_t room = options_.output_limit - std::min(options_.output_limit, sink.size());
+    if (n > 0) sink.append(buffer, std::min(static_cast<std::size_t>(n), room));
+    return n;
+  }
+
+  const CommandOptions& options_;
+  CommandResult& result_;
+  std::string_view input_;
+  const NoPipeSignal no_pipe_signal_;
+  Pipe in_, out_, err_;
+  ChildProcess child_;
+};
 
 }  // namespace
 
 CommandResult run_command(const std::vector<std::string>& argv, const CommandOptions& options) {
-  if (argv.empty()) throw std::invalid_argument("run_command: no program given");
-  Pipe in;
-  Pipe out;
-  Pipe err;
-  const pid_t pid = spawn(argv, options, in.read_end.get(), out.write_end.get(), err.write_end.get());
-  in.read_end.reset();
-  out.write_end.reset();
-  err.write_end.reset();
   CommandResult result;
-  result.timed_out = !converse(in, out, err, options, result);
-  if (result.timed_out) ::kill(-pid, SIGKILL);
-  result.exit_status = exit_status_of(pid);
+  Conversation(argv, options, result).hold();
   return result;
 }
 
 std::string must_run(const std::vector<std::string>& argv, const CommandOptions& options) {
   CommandResult result = run_command(argv, options);
-  if (result.timed_out)
+  if (result.timed_out) {
     throw std::runtime_error(fmt::format("{}: killed after {} ms", argv[0], options.timeout.count()));
+  }
   if (!result.ok()) {
     throw std::runtime_error(fmt::format("{}: exit status {}: {}", argv[0], result.exit_status, result.error));
   }

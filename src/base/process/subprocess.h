@@ -1,11 +1,9 @@
-// Running other programs.
+// Running another program to its end.
 #pragma once
 
 #include <chrono>
 #include <map>
-#include <optional>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace rivera::base {
@@ -14,7 +12,7 @@ struct CommandOptions {
   std::string input;                             // given on standard input
   std::map<std::string, std::string> variables;  // added to our environment
   std::string directory;                         // "" = ours
-  std::chrono::milliseconds timeout{30'000};     // killed after that
+  std::chrono::milliseconds timeout{30'000};     // killed after that, with its process group
   std::size_t output_limit = 4u << 20;           // bytes kept of each of output and error
 };
 
@@ -26,8 +24,9 @@ struct CommandResult {
   bool ok() const { return exit_status == 0 && !timed_out; }
 };
 
-// Runs a program (found in PATH; no shell) to its end. Blocks: call it on a WorkerPool.
-// Throws std::system_error if it cannot be started.
+// Runs a program (found in PATH; no shell) to its end. Blocks, for no longer than the timeout and a second: call it on
+// a WorkerPool. What programs that it leaves behind write later is not waited for. Throws std::system_error if it
+// cannot be started.
 CommandResult run_command(const std::vector<std::string>& argv, const CommandOptions& options = {});
 
 // The same, and throws std::runtime_error with the command's name, status and error output unless it exits with 0.

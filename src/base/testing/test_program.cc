@@ -3,10 +3,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <deque>
-#include <fcntl.h>
 #include <mutex>
-#include <signal.h>
-#include <spawn.h>
 #include <stdexcept>
 #include <sys/wait.h>
 #include <thread>
@@ -14,51 +11,38 @@
 
 #include <boost/json.hpp>
 
-#include "base/files.h"
-
-extern char** environ;
+#include "base/process/child_process.h"
 
 namespace rivera::base {
 namespace {
 
 constexpr std::size_t kLinesKept = 20;  // of those waited past, for errors
 
-UniqueFd spawn_with_pipe(std::vector<std::string>& command, pid_t& pid) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2 failed");
-  UniqueFd reading(ends[0]);
-  const UniqueFd writing(ends[1]);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, writing.get(), STDOUT_FILENO);
-  std::vector<char*> argv;
-  for (auto& argument : command) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  const int failed = posix_spawn(&pid, argv.front(), &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) throw std::runtime_error("cannot run " + command.front());
-  return reading;
-}
-
 }  // namespace
 
 struct TestProgram::State {
-  explicit State(std::vector<std::string> command)
-      : name(command.front()), output(spawn_with_pipe(command, pid)), reader([this] { read_lines(); }) {}
+  explicit State(const std::vector<std::string>& command)
+      : name(command.front()), child(start(command)), reader([this] { read_lines(); }) {}
 
   ~State() {
-    if (pid > 0) {
-      kill(pid, SIGKILL);
-      waitpid(pid, nullptr, 0);
-    }
+    child.kill();
     reader.join();
+  }
+
+  ChildProcess start(const std::vector<std::string>& command) {
+    ChildOptions options;
+    options.output = output.write_end.get();
+    options.error = STDERR_FILENO;
+    ChildProcess started(command, options);
+    output.write_end.reset();
+    return started;
   }
 
   void read_lines() {
     std::string unread;
     char buffer[4096];
     ssize_t count = 0;
-    while ((count = read(output.get(), buffer, sizeof buffer)) > 0 || (count < 0 && errno == EINTR)) {
+    while ((count = read(output.read_end.get(), buffer, sizeof buffer)) > 0 || (count < 0 && errno == EINTR)) {
       if (count > 0) unread.append(buffer, static_cast<std::size_t>(count));
       for (auto end = unread.find('\n'); end != std::string::npos; end = unread.find('\n')) {
         add(unread.substr(0, end));
@@ -93,8 +77,8 @@ struct TestProgram::State {
   }
 
   const std::string name;
-  pid_t pid = 0;
-  UniqueFd output;
+  Pipe output;
+  ChildProcess child;
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<std::string> lines;
@@ -103,7 +87,7 @@ struct TestProgram::State {
   std::thread reader;  // last: it uses the others
 };
 
-TestProgram::TestProgram(std::vector<std::string> command) : state_(std::make_unique<State>(std::move(command))) {}
+TestProgram::TestProgram(const std::vector<std::string>& command) : state_(std::make_unique<State>(command)) {}
 TestProgram::~TestProgram() = default;
 TestProgram::TestProgram(TestProgram&&) noexcept = default;
 TestProgram& TestProgram::operator=(TestProgram&&) noexcept = default;
@@ -116,19 +100,12 @@ boost::json::object TestProgram::wait_for(const std::string& message) {
   }
 }
 
-void TestProgram::send(int signal) const {
-  if (state_->pid > 0) kill(state_->pid, signal);
-}
+void TestProgram::send(int signal) const { state_->child.signal(signal); }
 
 int TestProgram::wait(std::chrono::nanoseconds limit) {
-  const auto until = std::chrono::steady_clock::now() + limit;
-  int status = 0;
-  while (waitpid(state_->pid, &status, WNOHANG) == 0) {
-    if (std::chrono::steady_clock::now() > until) throw std::runtime_error(state_->name + " does not end");
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  state_->pid = 0;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  const auto status = state_->child.wait_for(limit);
+  if (!status) throw std::runtime_error(state_->name + " does not end");
+  return WIFEXITED(*status) ? WEXITSTATUS(*status) : -WTERMSIG(*status);
 }
 
 }  // namespace rivera::base

@@ -16,8 +16,8 @@ class TestProgram {
  public:
   static constexpr std::chrono::seconds kPatience{60};
 
-  // Throws std::runtime_error if it cannot be started.
-  explicit TestProgram(std::vector<std::string> command);
+  // Throws std::system_error if it cannot be started.
+  explicit TestProgram(const std::vector<std::string>& command);
   ~TestProgram();
   TestProgram(TestProgram&&) noexcept;
   TestProgram& operator=(TestProgram&&) noexcept;

@@ -1,4 +1,4 @@
-// What is to be sent by somebody slower than those who have it to say.
+// A queue from threads that must not wait to a slower one that sends.
 #pragma once
 
 #include <chrono>

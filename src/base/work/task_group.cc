@@ -8,12 +8,21 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 
+#include "base/failure.h"
+#include "base/log/end_process.h"
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 
 namespace rivera::base {
 
 struct TaskGroup::State {
   State(asio::any_io_executor ex, Logger log) : executor(ex), logger(std::move(log)), ended(ex) {}
+
+  void report(const std::string& name, bool is_critical, const std::exception_ptr& failure) const {
+    if (cancelled && is_cancellation(failure)) return;
+    if (is_critical && !cancelled) end_process(logger, name + ".failed", describe_failure(failure));
+    logger.error(name + ".failed", {{"error", describe_failure(failure)}});
+  }
 
   asio::any_io_executor executor;
   Logger logger;
@@ -29,21 +38,19 @@ TaskGroup::~TaskGroup() { cancel(); }
 
 std::size_t TaskGroup::size() const { return state_->running.size(); }
 
-void TaskGroup::spawn(std::string name, asio::awaitable<void> work) {
+void TaskGroup::spawn(std::string name, asio::awaitable<void> work) { start(std::move(name), std::move(work), false); }
+
+void TaskGroup::spawn_critical(std::string name, asio::awaitable<void> work) {
+  start(std::move(name), std::move(work), true);
+}
+
+void TaskGroup::start(std::string name, asio::awaitable<void> work, bool is_critical) {
   if (state_->cancelled) return;
   auto entry = state_->running.emplace(state_->running.end());
-  auto on_end = [state = state_, entry, name = std::move(name)](std::exception_ptr failure) {
+  auto on_end = [state = state_, entry, name = std::move(name), is_critical](std::exception_ptr failure) {
     state->running.erase(entry);
     state->ended.notify_all();
-    if (!failure) return;
-    try {
-      std::rethrow_exception(failure);
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) return;
-      state->logger.error(name + ".failed", {{"error", e.what()}});
-    } catch (const std::exception& e) {
-      state->logger.error(name + ".failed", {{"error", e.what()}});
-    }
+    if (failure) state->report(name, is_critical, failure);
   };
   asio::co_spawn(state_->executor, std::move(work), asio::bind_cancellation_slot(entry->slot(), std::move(on_end)));
 }
@@ -58,7 +65,7 @@ void TaskGroup::cancel() {
 }
 
 asio::awaitable<void> TaskGroup::join() {
-  const auto state = state_;  // `this` may go while we wait
+  const auto state = state_;  // `this` may be destroyed while we wait
   while (!state->running.empty()) co_await state->ended.wait();
 }
 

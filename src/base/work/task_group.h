@@ -1,4 +1,4 @@
-// Background coroutines with an owner: nothing runs that nobody waits for.
+// Background coroutines with an owner: each one is awaited before its owner ends.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +10,11 @@
 
 namespace rivera::base {
 
-// A set of coroutines that are cancelled and awaited together. An exception that leaves one of them is logged as an
-// error under its name and ends that coroutine only; cancellation is not logged.
+// A set of coroutines that are cancelled and awaited together.
 //
 // Used on `executor` alone, which must run one thing at a time (a strand or a single-threaded context). The owner calls
-// `co_await stop()` before it goes away; the destructor cancels what is left, and the coroutines must then not outlive
-// what they refer to.
+// `co_await stop()` before it is destroyed; the destructor cancels what is left, and the coroutines must then not
+// outlive what they refer to.
 class TaskGroup {
  public:
   TaskGroup(asio::any_io_executor executor, Logger logger);
@@ -23,7 +22,14 @@ class TaskGroup {
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
 
+  // Starts a coroutine; after cancel() nothing happens. An exception that leaves it is logged as an error
+  // ("<name>.failed") and ends this coroutine only. The cancellation of the group is not logged.
   void spawn(std::string name, asio::awaitable<void> work);
+
+  // The same for a coroutine without which the process is of no use: a loop that accepts, writes, converges or
+  // synchronises. An exception that leaves it ends the process as end_process() does, unless the group has been
+  // cancelled; so does operation_aborted from elsewhere. It may return.
+  void spawn_critical(std::string name, asio::awaitable<void> work);
 
   // Cancels every coroutine (each sees operation_aborted at its next await). Returns at once.
   void cancel();
@@ -35,6 +41,7 @@ class TaskGroup {
 
  private:
   struct State;
+  void start(std::string name, asio::awaitable<void> work, bool is_critical);
   std::shared_ptr<State> state_;
 };
 

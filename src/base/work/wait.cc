@@ -19,10 +19,8 @@ Condition::Condition(asio::any_io_executor executor) : timer_(std::move(executor
 asio::awaitable<void> Condition::wait() {
   error_code ec;  // notify_all() ends the wait with operation_aborted
   co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-  const auto state = co_await asio::this_coro::cancellation_state;
-  if (state.cancelled() != asio::cancellation_type::none) {
-    throw boost::system::system_error(asio::error::operation_aborted);
-  }
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
+  if (is_cancelled(cancellation)) throw_cancellation();
 }
 
 asio::awaitable<bool> Condition::wait_for(std::chrono::nanoseconds timeout) {

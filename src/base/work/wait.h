@@ -16,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/asio.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::base {
 
@@ -120,7 +121,7 @@ asio::awaitable<T> within(std::chrono::nanoseconds limit, std::string what, asio
     }
   } catch (const boost::system::system_error& e) {
     parent.slot().clear();
-    if (guard->expired && e.code() == asio::error::operation_aborted) {
+    if (guard->expired && is_cancellation(e)) {
       throw DeadlineExceeded(deadline_message(what, limit));
     }
     throw;

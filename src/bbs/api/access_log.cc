@@ -34,7 +34,7 @@ AccessLog::AccessLog(std::string path, const std::string& source, base::LogTimeF
 
 void AccessLog::reopen() {
   const base::UniqueFd fresh = open_for_appending(path_);
-  // In one step, so that no line is lost between the two files.
+  // Atomic, so that no line is lost between the two files.
   if (dup3(fresh.get(), file_.get(), O_CLOEXEC) < 0) {
     throw std::system_error(errno, std::generic_category(), "cannot go on in the access log " + path_);
   }
@@ -47,7 +47,7 @@ asio::awaitable<void> AccessLog::serve(const net::HttpHandler& handler, net::Htt
                                   {"request", request.target},
                                   {"remote_addr", exchange.stream().peer_address()},
                                   {"peer_certificate", certificate_names(exchange.stream().peer_identity())}});
-  // Said on every way out, failures and cancellation included.
+  // Written on every exit, including failures and cancellation.
   struct Ending {
     const base::Logger& logger;
     std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();

@@ -1,4 +1,4 @@
-// Who asked for what: two lines for each request, in a file of their own (docs/spec/bbs.md §7.1, access_log_path).
+// The access log: two lines for each request, in a separate file (docs/spec/bbs.md §7.1, access_log_path).
 #pragma once
 
 #include <string>
@@ -18,10 +18,10 @@ class AccessLog {
   // Throws std::system_error naming the path if it cannot be opened.
   AccessLog(std::string path, const std::string& source, base::LogTimeFormat time_format);
 
-  // Opens the path again and goes on there. Throws as the constructor does; the old file stays in use then.
+  // Opens the path again and continues there. Throws as the constructor does; the old file then stays in use.
   void reopen();
 
-  // Serves the exchange by `handler`, with a line before and one after. Neither may go before the return.
+  // Serves the exchange with `handler`, with a line before and a line after. Both must outlive the call.
   asio::awaitable<void> serve(const net::HttpHandler& handler, net::HttpExchange& exchange) const;
 
  private:

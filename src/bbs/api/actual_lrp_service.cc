@@ -1,7 +1,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "bbs/api/services.h"
-#include "bbs/records/walk.h"
+#include "bbs/records/prefetch.h"
 
 namespace rivera::bbs {
 namespace {
@@ -35,7 +35,7 @@ void add_process(const Process& process, const models::ActualLRPsRequest& reques
   }
 }
 
-// By the narrowest index. A domain alone is searched for among all: nearly all are in it.
+// Uses the most selective index. A domain alone selects nearly all records, so they are scanned.
 FoundLRPs select(const Records& records, const models::ActualLRPsRequest& request) {
   FoundLRPs found;
   if (!request.process_guid().empty()) {
@@ -63,7 +63,7 @@ std::string encoded_group(const Group& group) {
   return bytes;
 }
 
-// Folds what was selected, so that a filter may leave one slot of two (§4.9).
+// Groups the selected records; a filter may leave one slot of two (§4.9).
 std::string body_of_groups(const LRPs& lrps) {
   std::unordered_map<std::string, std::map<std::int32_t, LRPSet>> sets;
   for (const ActualLRPPtr& lrp : lrps) sets[process_guid(*lrp)][instance_index(*lrp)][lrp->lrp.presence()] = lrp;
@@ -182,8 +182,8 @@ asio::awaitable<std::string> ActualLRPService::start(models::StartActualLRPReque
   return change([r = std::move(request)](Board& board, base::Timestamp now) { return board.start(r, now); });
 }
 
-// What a cell runs is stopped by its rep, and its record goes when the rep says so. If the cell is not there any more,
-// the record goes at once (§4.5).
+// The rep of its cell stops an instance, and removes its record when it has stopped. If the cell is missing, the record
+// is removed at once (§4.5).
 asio::awaitable<std::string> ActualLRPService::retire(models::ActualLRPKey key, std::string trace_id) {
   std::optional<models::ModelError> error;
   for (int attempt = 0; attempt < kRetireAttempts; ++attempt) {
@@ -195,7 +195,7 @@ asio::awaitable<std::string> ActualLRPService::retire(models::ActualLRPKey key, 
         const bool stopping = co_await stop_on_its_cell(lrp, trace_id);
         if (stopping) co_return std::string();
       } catch (const boost::system::system_error&) {
-        throw;  // the connection is gone
+        throw;  // the connection is closed
       } catch (const std::exception& e) {
         error = models::unknown_error(e.what());
         continue;

@@ -4,14 +4,14 @@
 #include <optional>
 
 #include "base/log/trace.h"
-#include "bbs/records/walk.h"
+#include "bbs/records/prefetch.h"
 
 namespace rivera::bbs {
 namespace {
 
 constexpr std::string_view kField2True("\x10\x01", 2);
 
-// What is written of a list at a time.
+// Bytes of a list that are written at a time.
 constexpr std::size_t kPiece = 128 * 1024;
 
 }  // namespace
@@ -42,7 +42,7 @@ asio::awaitable<void> Api::serve(Route& route, net::HttpExchange& exchange) {
     made = co_await answer(route, std::move(body), std::move(call));
   }
   route.meter.served(std::chrono::steady_clock::now() - started);
-  // Asked again: the lock may have been lost while the answer was made.
+  // Checked again: the lock may have been lost while the answer was made.
   if (may_begin && options_.may_answer()) {
     co_await respond(exchange, std::move(made));
   } else {
@@ -68,7 +68,7 @@ asio::awaitable<Api::Answer> Api::answer(const Route& route, std::string body, C
   } catch (const models::ModelError& e) {
     error = e;
   } catch (const boost::system::system_error&) {
-    throw;  // the connection is gone
+    throw;  // the connection is closed
   } catch (const std::exception& e) {
     traced(trace_id).error("failed", {{"route", route.name}, {"error", e.what()}});
     error = models::unknown_error(e.what());
@@ -80,8 +80,8 @@ asio::awaitable<Api::Answer> Api::answer(const Route& route, std::string body, C
   co_return made;
 }
 
-// A list goes out in pieces that stay in the processor's cache: nobody keeps a second copy of a hundred megabytes, also
-// not for a client that reads slowly.
+// Sends a list in pieces that fit the processor's cache, so that there is never a second copy of a hundred megabytes,
+// not even for a client that reads slowly.
 asio::awaitable<void> Api::respond(net::HttpExchange& exchange, Answer answer) {
   if (answer.records.empty()) {
     net::HttpResponse response;
@@ -93,7 +93,7 @@ asio::awaitable<void> Api::respond(net::HttpExchange& exchange, Answer answer) {
   EncodedRecords& records = answer.records;
   std::size_t size = 0;
   for (std::size_t i = 0; i < records.size(); ++i) {
-    if (i + kAhead < records.size()) ask_for(records[i + kAhead].get());
+    if (i + kPrefetchDistance < records.size()) prefetch(records[i + kPrefetchDistance].get());
     size += models::field_size(2, records[i]->size());
   }
   net::ResponseHead head;
@@ -102,8 +102,8 @@ asio::awaitable<void> Api::respond(net::HttpExchange& exchange, Answer answer) {
   std::string piece;
   piece.reserve(kPiece + kPiece / 4);
   for (std::size_t i = 0; i < records.size(); ++i) {
-    if (i + 2 * kAhead < records.size()) ask_for(records[i + 2 * kAhead].get());
-    if (i + kAhead < records.size()) ask_for_text(*records[i + kAhead]);
+    if (i + 2 * kPrefetchDistance < records.size()) prefetch(records[i + 2 * kPrefetchDistance].get());
+    if (i + kPrefetchDistance < records.size()) prefetch_text(*records[i + kPrefetchDistance]);
     models::append_field(piece, 2, *records[i]);
     records[i].reset();
     if (piece.size() < kPiece) continue;

@@ -20,35 +20,35 @@
 
 namespace rivera::bbs {
 
-// What a handler knows of its call besides the message.
+// The context of a call besides its message.
 struct Call {
   std::string trace_id;  // X-Vcap-Request-Id, "" if there is none
 };
 
-// For routes that do not look at their request.
+// For routes that ignore their request.
 struct Ignored {};
 
-// Records' encoded forms, each keeping its record: what a list answers, without a copy of it in memory.
+// The encoded forms of records, each sharing ownership of its record: the content of a list, without a copy.
 using EncodedRecords = std::vector<std::shared_ptr<const std::string>>;
 
-// Puts routes into a router; owns what they need. Made once; the router and all it refers to must outlive serving.
+// Adds routes to a router and owns what they need. The router and everything passed in must outlive serving.
 class Api {
  public:
   struct Options {
-    // Whether this BBS may answer now: it holds the lock (§9.5). Any thread.
+    // True if this BBS may answer now, because it holds the lock (§9.5). Any thread.
     std::function<bool()> may_answer;
     std::size_t body_limit = 64u << 20;
   };
 
   Api(net::HttpRouter& router, Options options, BbsProbe& probe, base::Logger logger);
 
-  // Told of a request that was decoded and found invalid.
+  // Called with a request that was decoded and found invalid.
   template <typename Request>
   using OnInvalid = std::function<void(const Request&, const models::ModelError&)>;
 
-  // A POST route under upstream's name. `handle(Request, Call)` gives an awaitable of the encoded response; it may
-  // throw models::ModelError, which becomes the response's field `error`, followed by `error_suffix`. The request has
-  // been validated.
+  // Adds a POST route under upstream's name. `handle(Request, Call)` returns an awaitable of the encoded response; the
+  // request is valid. A models::ModelError that it throws becomes the field `error` of the response, followed by
+  // `error_suffix`.
   template <typename Request, typename Handle>
   void post(std::string name, std::string path, Handle handle, std::string error_suffix = "",
             OnInvalid<Request> on_invalid = nullptr) {
@@ -64,7 +64,7 @@ class Api {
     add(std::move(path), std::move(route));
   }
 
-  // The same for a route whose response repeats records in field 2: `handle(Request)` gives an awaitable of
+  // The same for a route whose response repeats records in field 2: `handle(Request)` returns an awaitable of
   // EncodedRecords.
   template <typename Request, typename Handle>
   void post_list(std::string name, std::string path, Handle handle) {
@@ -76,7 +76,7 @@ class Api {
   }
 
   bool may_answer() const { return options_.may_answer(); }
-  // For routes that have a form of their own.
+  // For routes with a different form.
   RequestMeter meter_of(const std::string& name) { return probe_.meter_of(name); }
 
  private:
@@ -110,7 +110,7 @@ class Api {
   asio::awaitable<void> serve(Route& route, net::HttpExchange& exchange);
   asio::awaitable<Answer> answer(const Route& route, std::string body, Call call);
   asio::awaitable<void> respond(net::HttpExchange& exchange, Answer answer);
-  // For the lines of one request; made only where one is written.
+  // The logger of one request; made only if a line is written.
   base::Logger traced(const std::string& trace_id) const;
 
   net::HttpRouter& router_;
@@ -120,7 +120,7 @@ class Api {
   std::deque<Route> routes_;
 };
 
-// A response that is only an error.
+// A response with only an error.
 std::string error_body(const models::ModelError& error);
 // A response without content, or the outcome's error.
 std::string body_of(const Outcome& outcome);

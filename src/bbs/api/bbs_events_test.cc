@@ -1,4 +1,4 @@
-// Events of the whole BBS, over mutual TLS: what requests cause is told, and nothing before it can be.
+// Events of the whole BBS, over mutual TLS: requests cause their events, and none is sent before it is durable.
 #include <future>
 
 #include <boost/asio/post.hpp>
@@ -19,7 +19,7 @@ class BbsEvents : public BbsHarness {
     co_return;
   }
 
-  // Lives at home.
+  // Lives on the home strand.
   using Stream = std::shared_ptr<net::SseReader>;
   Stream subscribe(const std::string& path, const std::string& last_event_id = "") {
     net::HttpRequest request;

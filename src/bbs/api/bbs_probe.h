@@ -19,7 +19,7 @@ struct AdvancedMetrics {
   std::vector<std::string> request_latency;
 };
 
-// Where the requests of one route are counted. A value; made once for each route.
+// The counters of one route. A value, made once for each route.
 class RequestMeter {
  public:
   void served(std::chrono::nanoseconds took);
@@ -32,8 +32,8 @@ class RequestMeter {
 
   base::Counter* count_;
   base::Latency* latency_;
-  base::Counter* own_count_ = nullptr;    // null: not asked for
-  base::Latency* own_latency_ = nullptr;  // null: not asked for
+  base::Counter* own_count_ = nullptr;    // null: not configured
+  base::Latency* own_latency_ = nullptr;  // null: not configured
 };
 
 // Recording is thread-safe; each report...() is called by one caller, as often as its comment says.
@@ -50,7 +50,7 @@ class BbsProbe {
   void task_ended(const std::string& cell_id, bool has_failed);
   void envelopes_lost(std::uint64_t so_far);
 
-  // Once each, sent at once.
+  // Each called once; sent immediately.
   void elected();
   void migrated(std::chrono::nanoseconds took);
   void encrypted(std::chrono::nanoseconds took);
@@ -60,7 +60,7 @@ class BbsProbe {
   void report_requests();
   // Every 10 s.
   void report_runtime() { process_.report_runtime(); }
-  // Every 15 s: what the last convergence saw.
+  // Every 15 s: the findings of the last convergence.
   void report_statistics();
   // Every 60 s.
   void report_database(const sql::DatabaseStatistics& statistics) { database_.report(statistics); }
@@ -92,7 +92,7 @@ class BbsProbe {
   base::DurationGauge& task_duration_;
   base::Counter& tasks_pruned_;
   base::Counter& tasks_kicked_;
-  std::vector<std::string> fresh_domains_;  // of the last run; with it on the home strand
+  std::vector<std::string> fresh_domains_;  // of the last run; used on the home strand
 };
 
 }  // namespace rivera::bbs

@@ -5,14 +5,14 @@
 #include <fmt/format.h>
 
 #include "bbs/api/services.h"
-#include "bbs/records/walk.h"
+#include "bbs/records/prefetch.h"
 
 namespace rivera::bbs {
 namespace {
 
 using FoundDesiredLRPs = Found<DesiredLRPRecord>;
 
-constexpr char kLogSourceType[] = "DIEGO-API";  // how the BBS calls itself in applications' logs
+constexpr char kLogSourceType[] = "DIEGO-API";  // the BBS's name in the logs of applications
 
 bool matches(const models::DesiredLRP& lrp, const models::DesiredLRPsRequest& request) {
   if (!request.domain().empty() && lrp.domain() != request.domain()) return false;
@@ -169,7 +169,7 @@ asio::awaitable<std::string> DesiredLRPService::get(std::string process_guid, mo
 }
 
 asio::awaitable<EncodedRecords> DesiredLRPService::scheduling_infos(models::DesiredLRPsRequest request) {
-  request.clear_app_guids();  // not looked at here (§4.9)
+  request.clear_app_guids();  // ignored here (§4.9)
   co_return co_await encoded_list(std::move(request), &DesiredLRPRecord::scheduling_info);
 }
 
@@ -181,7 +181,7 @@ asio::awaitable<std::string> DesiredLRPService::scheduling_info(std::string proc
 }
 
 asio::awaitable<EncodedRecords> DesiredLRPService::routing_infos(models::DesiredLRPsRequest request) {
-  request.clear_app_guids();  // neither this nor the domain is looked at here (§4.9)
+  request.clear_app_guids();  // ignored here, as is the domain (§4.9)
   request.clear_domain();
   co_return co_await encoded_list(std::move(request), &DesiredLRPRecord::routing_info);
 }

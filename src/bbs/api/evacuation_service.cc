@@ -3,7 +3,7 @@
 namespace rivera::bbs {
 namespace {
 
-// Field 2, keep_container, of an answer to a request that could not be understood: what may run is kept (§1.6).
+// Field 2, keep_container, of the answer to a request that could not be decoded: the container is kept (§1.6).
 const std::string kKeep("\x10\x01", 2);
 
 }  // namespace

@@ -33,7 +33,7 @@ asio::awaitable<std::optional<std::string>> read_filter(net::HttpExchange& excha
   co_return request.cell_id();
 }
 
-// Sends what the source gives until it is over, or this BBS may not answer any more.
+// Sends the events of the source until it ends, or until this BBS may no longer answer.
 asio::awaitable<void> pump(EventSource& source, net::SseResponse& response, const Api& api) {
   for (;;) {
     const std::vector<EncodedEvent> events = co_await source.next();
@@ -66,7 +66,7 @@ void EventService::add(net::HttpRouter& router, const char* name, const char* me
 }
 
 asio::awaitable<void> EventService::serve_counted(RequestMeter meter, Stream stream, net::HttpExchange& exchange) {
-  // A stream counts when it ends, however it ends.
+  // A stream is counted when it ends, however it ends.
   struct Count {
     RequestMeter& meter;
     ~Count() { meter.served(); }
@@ -83,7 +83,7 @@ asio::awaitable<void> EventService::serve(Stream stream, net::HttpExchange& exch
     co_await exchange.respond(std::move(refusal));
     co_return;
   }
-  // Subscribed before the head is sent: what happens after a client has seen it is on the stream.
+  // Subscribes before sending the head, so that everything that happens after a client received it is on the stream.
   const auto executor = co_await asio::this_coro::executor;
   const std::string last_event_id(exchange.request().headers.get("Last-Event-ID"));
   const auto source = hub_.subscribe(executor, {stream.hubs, *cell, stream.form}, last_event_id);

@@ -9,14 +9,14 @@
 #include "bbs/api/api.h"
 #include "bbs/events/event_hub.h"
 #include "net/http/http_router.h"
-#include "net/http/sse_response.h"
+#include "net/sse/sse_response.h"
 
 namespace rivera::bbs {
 
-// Adds its routes when it is made.
+// The constructor adds the routes.
 class EventService {
  public:
-  // A client that takes nothing for `write_limit` is cut off.
+  // A client that reads nothing for `write_limit` is disconnected.
   EventService(net::HttpRouter& router, Api& api, EventHub& hub,
                std::chrono::nanoseconds write_limit = std::chrono::minutes(1));
 

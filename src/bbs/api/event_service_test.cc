@@ -1,5 +1,5 @@
-// Event streams over a real server: how they begin, go on, break, are taken up again and end (docs/spec/bbs.md §3.3,
-// §3.4, §9.4).
+// Event streams over a real server: how they begin, continue, break, resume and end (docs/spec/bbs.md §3.3, §3.4,
+// §9.4).
 #include "bbs/api/event_service.h"
 
 #include <atomic>

@@ -1,4 +1,4 @@
-// Replays what upstream was asked, and compares what it answered and told its subscribers (tests/golden).
+// Replays recorded requests to upstream and compares its answers and events (tests/golden).
 #include <fstream>
 #include <map>
 #include <set>
@@ -12,7 +12,7 @@
 #include "base/work/task_group.h"
 #include "bbs/program/bbs_harness.h"
 #include "models/forms/wire.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 #include "sql/testing/test_servers.h"
 
 namespace rivera::bbs {
@@ -42,7 +42,7 @@ std::unique_ptr<Message> new_message(const std::string& recorded_name) {
   return std::unique_ptr<Message>(google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
 }
 
-// Times and guids differ by nature; routable and availability_zone came after the recorded release
+// Times and guids always differ; routable and availability_zone are newer than the recorded release
 // (docs/spec/bbs.md §10).
 const std::set<std::string> kMasked = {"since", "created_at", "updated_at",       "first_completed_at",
                                        "epoch", "routable",   "availability_zone"};
@@ -229,7 +229,7 @@ TEST_P(GoldenScenario, GivesTheRecordedAnswersAndEvents) {
   for (const json::object& step : golden_lines("bbs-scenario.jsonl")) {
     if (!not_replayed.contains(text(step, "step"))) replay(step);
   }
-  stop();  // ends the streams when they have told everything
+  stop();  // ends the streams after their last event
   run(all_streams_ended());
 
   std::map<std::string, EventsByKey> recorded;
@@ -240,7 +240,7 @@ TEST_P(GoldenScenario, GivesTheRecordedAnswersAndEvents) {
     SCOPED_TRACE(name);
     for (auto& [key, events] : recorded[name]) EXPECT_EQ(subscriber.events[key], events) << key;
     EXPECT_EQ(subscriber.events.size(), recorded[name].size());
-    // Numbers, as recorded, but not from 0 in each connection: they say where to take a stream up (event_hub.h).
+    // Numbers, as recorded, but not from 0 in each connection: a client resumes a stream with them (event_hub.h).
     for (std::size_t i = 1; i < subscriber.ids.size(); ++i) {
       EXPECT_LT(std::stoull(subscriber.ids[i - 1]), std::stoull(subscriber.ids[i]));
     }

@@ -1,4 +1,4 @@
-// The BBS over HTTP: form, failures, streams, and what it asks of others.
+// The BBS over HTTP: form, failures, streams, and its requests to other components.
 #include <boost/json.hpp>
 
 #include "base/work/task_group.h"
@@ -7,7 +7,7 @@
 #include "models/testing/testing.h"
 #include "net/http/http_router.h"
 #include "net/http/http_server.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 
 namespace rivera::bbs {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 using models::testing::a_desired_lrp;
 
-// Another component: writes down what it is asked.
+// Another component, which records its requests.
 class Recorder {
  public:
   struct Request {
@@ -34,6 +34,8 @@ class Recorder {
   // On the executor only.
   std::vector<Request> requests;
   int status = 202;
+  std::string body;
+  std::string redirects_to;  // answers "/done" with 307 to it
 
  private:
   static net::HttpServerOptions options() {
@@ -48,6 +50,11 @@ class Recorder {
     requests.push_back(std::move(request));
     net::HttpResponse response;
     response.status = status;
+    response.body = body;
+    if (!redirects_to.empty() && exchange.request().path() == "/done") {
+      response.status = 307;
+      response.headers.set("Location", redirects_to);
+    }
     co_await exchange.respond(std::move(response));
   }
   net::HttpServer server_;
@@ -239,7 +246,7 @@ class TaskCallback : public BbsService {
   }
   template <typename Condition>
   void wait_until(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + kTestTimeout;
     while (!condition() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
     EXPECT_TRUE(condition());
   }
@@ -247,7 +254,7 @@ class TaskCallback : public BbsService {
 
 TEST_F(TaskCallback, TellsTheOwnerAndDeletesTheTask) {
   run([](Recorder& r) -> asio::awaitable<void> {
-    r.status = 404;  // heard is heard
+    r.status = 404;  // any answer counts as delivered
     co_return;
   }(*other_));
   start();
@@ -271,6 +278,44 @@ TEST_F(TaskCallback, TriesThreeTimesAndLeavesTheRestToConvergence) {
   };
   wait_until([&] { return calls() == 3; });
   EXPECT_EQ(get().task().state(), models::Task::Resolving);
+}
+
+TEST_F(TaskCallback, FollowsARedirectWithItsBody) {
+  run([](Recorder& r) -> asio::awaitable<void> {
+    r.redirects_to = "/elsewhere?y=2";
+    co_return;
+  }(*other_));
+  start();
+  fail_a_task_with_callback();
+  const Recorder::Request request = wait_for(*other_, "/elsewhere");
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(json::parse(request.body).at("task_guid").as_string(), "t");
+  wait_until([this] { return get().error().type() == models::Error::ResourceNotFound; });
+}
+
+TEST_F(TaskCallback, ARedirectWithoutEndIsNotDelivered) {
+  run([](Recorder& r) -> asio::awaitable<void> {
+    r.redirects_to = "/done";
+    co_return;
+  }(*other_));
+  start();
+  fail_a_task_with_callback();
+  const auto calls = [this] {
+    return run([](Recorder& r) -> asio::awaitable<std::size_t> { co_return r.requests.size(); }(*other_));
+  };
+  wait_until([&] { return calls() == 11; });
+  EXPECT_EQ(get().task().state(), models::Task::Resolving);
+}
+
+TEST_F(TaskCallback, AHugeAnswerIsDelivered) {
+  run([](Recorder& r) -> asio::awaitable<void> {
+    r.status = 200;
+    r.body.assign(4 << 20, 'x');
+    co_return;
+  }(*other_));
+  start();
+  fail_a_task_with_callback();
+  wait_until([this] { return get().error().type() == models::Error::ResourceNotFound; });
 }
 
 TEST_F(BbsService, FiltersListsAsAsked) {

@@ -1,7 +1,7 @@
 // The BBS's routes (docs/spec/bbs.md §1.3): each service turns requests into operations on the Board, or into reads of
 // the committed records. Services are the only place that knows both the wire and the model.
 //
-// Each adds its routes when it is made, and must live as long as they are served.
+// Each constructor adds its routes; the service must live as long as they are served.
 #pragma once
 
 #include <string>
@@ -57,7 +57,7 @@ class ActualLRPService {
   RepCalls& reps_;
 };
 
-// What an evacuating cell asks; the answers say whether its containers are to be kept.
+// The calls of an evacuating cell; the answers tell it whether to keep its containers.
 class EvacuationService {
  public:
   EvacuationService(Api& api, Ledger& ledger);
@@ -76,7 +76,7 @@ class DesiredLRPService {
  private:
   void add_reads(Api& api);
   void add_changes(Api& api);
-  // An application learns from its own log that it was asked for wrongly (docs/spec/bbs.md §7.4).
+  // Writes to an application's log that the request for it was invalid (docs/spec/bbs.md §7.4).
   void tell_application(const std::string& process_guid, const models::ModelError& error);
   asio::awaitable<EncodedRecords> encoded_list(models::DesiredLRPsRequest request,
                                                const std::string DesiredLRPRecord::*form);

@@ -76,7 +76,7 @@ asio::awaitable<std::string> TaskService::list(models::TasksRequest request, mod
              (request.cell_id().empty() || cell == request.cell_id());
     };
     for (const auto& [key, task] : records.unreadable()) {
-      // One that cannot be read takes the others with it (§4.9).
+      // One unreadable task makes the whole list fail (§4.9).
       if (key.kind == RecordKind::kTask && is_asked_for(task.domain, task.cell_id)) throw models::deserialize_error();
     }
     Tasks found;

@@ -1,8 +1,8 @@
 // The BBS's model and its rules: every state transition of docs/spec/bbs.md §4 and §5.
 //
-// Passive and pure: an operation takes a validated request and the time, changes the records, and returns what
-// happened. It does no I/O, keeps no clock and knows nothing of durability: the Ledger makes the changes durable, or
-// takes them back. Owned by the Ledger, used on its strand only.
+// Passive and pure: an operation takes a validated request and the time, changes the records, and returns the result.
+// It does no I/O and reads no clock. The Ledger makes the changes durable or reverts them. Owned by the Ledger, used on
+// its strand only.
 #pragma once
 
 #include <cstdint>
@@ -29,14 +29,14 @@ class Board {
   explicit Board(BoardOptions options) : options_(options) {}
 
   const Records& records() const { return records_; }
-  // For loading and for taking back what could not be made durable.
+  // For loading, and to revert what could not be made durable.
   void load(Records records) { records_ = std::move(records); }
   void revert(const Change& change) { records_.revert(change); }
   void mark_unreadable(UnreadableRecord record) { records_.mark_unreadable(std::move(record)); }
   void forget_unreadable(const RecordKey& key) { records_.forget_unreadable(key); }
   void clear() { records_.clear(); }
 
-  // Domains (§4.2). `ttl` in seconds, 0 = for ever.
+  // Domains (§4.2). `ttl` in seconds, 0 = without end.
   Outcome upsert_domain(const models::UpsertDomainRequest& request, base::Timestamp now);
 
   // Desired LRPs (§4.3).
@@ -51,8 +51,8 @@ class Board {
   Outcome crash(const models::CrashActualLRPRequest& request, base::Timestamp now);
   Outcome fail(const models::FailActualLRPRequest& request, base::Timestamp now);
   Outcome remove(const models::RemoveActualLRPRequest& request);
-  // Deletes what nobody runs. What a cell runs is left alone and comes back as a StopInstance follow-up; if that cell
-  // is not there, call remove_if_unchanged() with it.
+  // Deletes the instance if it is on no cell; otherwise leaves it and returns a StopInstance follow-up. If that cell is
+  // missing, call remove_if_unchanged() with the follow-up.
   Outcome retire(const models::ActualLRPKey& key, const std::string& trace_id);
   Outcome remove_if_unchanged(const ActualLRPPtr& lrp, const std::string& trace_id);
 
@@ -73,12 +73,12 @@ class Board {
   Outcome resolving_task(const std::string& task_guid, base::Timestamp now);
   Outcome delete_task(const std::string& task_guid);
 
-  // Convergence (§5): carries out what convergence.h finds. All rules see one state.
+  // Convergence (§5): executes the plan of convergence.h. All rules see one state.
   Outcome converge_lrps(const LRPConvergence& plan, const CellIds& cells, base::Timestamp now);
   Outcome converge_tasks(const TaskConvergence& plan, base::Timestamp now);
 
-  // Takes in what somebody else has done to the store: each `before` is the record here. Subscribers are told as if it
-  // had been done here; consequences are left to convergence (§9.5).
+  // Applies changes that another writer made in the store; each `before` is the record held here. Subscribers receive
+  // the same events as for a change made here. Convergence handles the consequences (§9.5).
   Outcome adopt(const std::vector<Change>& changes);
 
  private:

@@ -23,7 +23,7 @@ bool routable_of(const models::StartActualLRPRequest& request) {
   return request.optional_routable_case() == models::StartActualLRPRequest::kRoutable ? request.routable() : true;
 }
 
-// What a Start makes of `lrp`, modification tag and time apart.
+// `lrp` after a Start, except for modification tag and time.
 void take_over(models::ActualLRP& lrp, const models::StartActualLRPRequest& request) {
   *lrp.mutable_actual_lrp_key() = request.actual_lrp_key();
   *lrp.mutable_actual_lrp_instance_key() = request.actual_lrp_instance_key();
@@ -36,7 +36,7 @@ void take_over(models::ActualLRP& lrp, const models::StartActualLRPRequest& requ
   lrp.clear_placement_error();
 }
 
-// Whether a Start says nothing new: the heartbeat of §4.5. Most calls of all, so without building anything.
+// True if a Start changes nothing: the heartbeat of §4.5. Most calls are of this kind, so it builds no record.
 bool is_heartbeat(const models::ActualLRP& lrp, const models::StartActualLRPRequest& request) {
   if (lrp.state() != models::kRunning) return false;
   if (!(lrp.actual_lrp_instance_key() == request.actual_lrp_instance_key())) return false;

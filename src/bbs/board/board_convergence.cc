@@ -47,8 +47,8 @@ void Board::restart(Outcome& outcome, Auctions& auctions, const ActualLRPPtr& lr
   auctions[process_guid(*lrp)].push_back(instance_index(*lrp));
 }
 
-// An LRP whose cell is gone stays, as a suspect, until its replacement runs. Where a suspect waits already, this one is
-// the replacement that failed; it becomes stale and is placed again later (§5.3).
+// An LRP on a missing cell stays as a suspect until its replacement runs. If there is a suspect already, this LRP is
+// the failed replacement; it becomes stale and is placed again later (§5.3).
 void Board::replace_lost(Outcome& outcome, Auctions& auctions, const ActualLRPPtr& lrp, base::Timestamp now) {
   LRPEdit edit(records_, outcome, process_guid(*lrp), instance_index(*lrp));
   if (edit.before().suspect()) {
@@ -65,7 +65,7 @@ void Board::replace_lost(Outcome& outcome, Auctions& auctions, const ActualLRPPt
   edit.finish();
 }
 
-// Told as two mutations, each of its own LRP: groups hear of the replacement that goes (§3.9).
+// Two mutations in the events, one for each LRP: group streams receive the removal of the replacement (§3.9).
 void Board::take_back(Outcome& outcome, const ActualLRPPtr& suspect) {
   const ActualLRPPtr replacement = records_.lrps(process_guid(*suspect), instance_index(*suspect)).ordinary();
   const auto tell = [&outcome](const ActualLRPPtr& before, const ActualLRPPtr& after) {

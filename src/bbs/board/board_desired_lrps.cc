@@ -85,11 +85,13 @@ void Board::stop_instances(Outcome& outcome, const std::string& guid, std::int32
     if (instance.lrps.ordinary()) unwanted.push_back(instance.lrps.ordinary());
     if (instance.lrps.suspect()) unwanted.push_back(instance.lrps.suspect());
   }
-  for (const ActualLRPPtr& lrp : unwanted) {
-    if (is_on_a_cell(*lrp)) {
-      outcome.follow_ups.push_back(StopInstance{lrp, trace_id});
+  // From the highest index down: instances are ordered by index, and only removal at the end is O(1), here and when the
+  // changes are committed.
+  for (auto lrp = unwanted.rbegin(); lrp != unwanted.rend(); ++lrp) {
+    if (is_on_a_cell(**lrp)) {
+      outcome.follow_ups.push_back(StopInstance{*lrp, trace_id});
     } else {
-      remove_lrp(outcome, lrp, trace_id);
+      remove_lrp(outcome, *lrp, trace_id);
     }
   }
 }

@@ -56,6 +56,17 @@ TEST_F(DesiredLRPRules, AnEmptyUpdateCountsTheTagUp) {
   EXPECT_ERROR(board_.update_desired_lrp(update("none"), now(), ""), ResourceNotFound);
 }
 
+// Removal from the front of the ordered instances would make the removal of all quadratic.
+TEST_F(DesiredLRPRules, RemovalDeletesInstancesFromTheHighestIndexDown) {
+  desire("p", 4);
+  const Outcome outcome = board_.remove_desired_lrp("p", "trace");
+  std::vector<std::int32_t> removed;
+  for (const Change& change : outcome.changes) {
+    if (const auto* lrp = std::get_if<Swap<ActualLRPRecord>>(&change)) removed.push_back(instance_index(*lrp->before));
+  }
+  EXPECT_EQ(removed, std::vector<std::int32_t>({3, 2, 1, 0}));
+}
+
 TEST_F(DesiredLRPRules, ScalingUpCreatesOnlyWhatIsNew) {
   desire("p", 1);
   const Outcome outcome = scale("p", 3);

@@ -8,7 +8,7 @@ namespace {
 bool is_ordinary(const ActualLRPRecord& r) { return r.lrp.presence() == models::ActualLRP::ORDINARY; }
 bool is_evacuating(const ActualLRPRecord& r) { return r.lrp.presence() == models::ActualLRP::EVACUATING; }
 
-// The evacuating twin of what runs, a record of its own. It has not crashed.
+// The evacuating copy of a running LRP, a record of its own, with no crashes.
 models::ActualLRP evacuating_twin(const models::ActualLRP& of, base::Timestamp now) {
   models::ActualLRP twin;
   *twin.mutable_actual_lrp_key() = of.actual_lrp_key();
@@ -38,7 +38,7 @@ models::ActualLRP evacuating_from(const models::EvacuateRunningActualLRPRequest&
   return evacuating_twin(lrp, now);
 }
 
-// An update of an evacuating record keeps its epoch and counts on.
+// An update of an evacuating record keeps its epoch and increments its index.
 void continue_tag(models::ActualLRP& lrp, const models::ActualLRP& before) {
   *lrp.mutable_modification_tag() = before.modification_tag();
   lrp.mutable_modification_tag()->set_index(before.modification_tag().index() + 1);
@@ -149,11 +149,11 @@ void Board::keep_evacuating(Outcome& outcome, const LRPSet& lrps,
   if (before) continue_tag(lrp, before->lrp);
   LRPEdit edit(records_, outcome, request.actual_lrp_key().process_guid(), request.actual_lrp_key().index());
   const ActualLRPPtr after = edit.replace_silently(before, std::move(lrp));
-  edit.transition(nullptr, after);  // told as created even if it was there (§3.9)
+  edit.transition(nullptr, after);  // a created event even if it existed (§3.9)
   edit.finish();
 }
 
-// The "dance" of §4.6 in one step: an evacuating twin takes over, and an ordinary target makes room for its
+// The sequence of §4.6 in one step: an evacuating copy takes over, and an ordinary target makes room for its
 // replacement.
 void Board::hand_over(Outcome& outcome, const LRPSet& lrps, const ActualLRPPtr& target, base::Timestamp now) {
   models::ActualLRP twin = evacuating_twin(target->lrp, now);
@@ -185,7 +185,7 @@ void Board::evacuate_recreate(Outcome& outcome, const ActualLRPPtr& target, cons
     if (ordinary && is_in_state(*ordinary, models::kRunning)) ++running;
   }
   if (running < desired.lrp.instances()) {
-    outcome.answer = true;  // another one is down already: one at a time
+    outcome.answer = true;  // another instance is down already: one at a time
     return;
   }
   reschedule(outcome, target, now);

@@ -6,7 +6,7 @@
 namespace rivera::bbs {
 namespace {
 
-// What each kind of stream tells.
+// The events of each kind of stream.
 struct Told {
   Names desired, instances, groups;
 };
@@ -207,7 +207,7 @@ TEST_F(EventsOfEvacuation, EndAnEvacuatingInstanceWhoseReplacementIsUp) {
   running();
   const ActualLRPPtr evacuating = lrps("p", 0).evacuating();
   start("p", 0, "other", "j");
-  board_.revert(Swap<ActualLRPRecord>{evacuating, nullptr});  // as upstream may leave it
+  board_.revert(Swap<ActualLRPRecord>{evacuating, nullptr});  // a state that upstream may leave
   expect_told(running(), {{}, {"removed"}, {"removed"}});
 }
 

@@ -93,7 +93,7 @@ Outcome Board::reject_task(const models::RejectTaskRequest& request, base::Times
   task.set_state(Task::Pending);
   task.set_updated_at(base::to_unix_nanos(now));
   if (at_limit) {
-    // Subscribers hear of the failure only, as of a task that was rejected before (§3.9).
+    // Only the failure is an event, as for a task that was rejected before (§3.9).
     const TaskPtr rejected = make_task(std::move(task));
     swap(outcome, before, rejected);
     fail(outcome, rejected, request.rejection_reason(), now);

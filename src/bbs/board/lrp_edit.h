@@ -1,4 +1,4 @@
-// One mutation of the LRPs of one process guid and index: the steps that every rule is made of.
+// One mutation of the LRPs of one process guid and index: the primitive steps of every rule.
 #pragma once
 
 #include <string>
@@ -9,21 +9,21 @@
 
 namespace rivera::bbs {
 
-// Collects changes into an outcome while it carries them out on the records; finish() adds the events of all of them as
-// one mutation. Made on the stack of a Board operation.
+// Applies changes to the records and collects them in an outcome; finish() adds the events of all of them as one
+// mutation. Lives on the stack of a Board operation.
 class LRPEdit {
  public:
   LRPEdit(Records& records, Outcome& outcome, std::string process_guid, std::int32_t index, std::string trace_id = "");
 
   const LRPSet& before() const { return mutation_.before; }
 
-  // The record that takes the place of `lrp`; they may differ in presence. Instance streams are told so.
+  // Replaces `lrp` by a record that may have another presence, with the events for instance streams.
   ActualLRPPtr replace(const ActualLRPPtr& lrp, models::ActualLRP by);
-  // The same where the events tell more than is stored (texts that are cut for storage, docs/spec/bbs.md §3.6).
+  // The same, for events that carry more than is stored (texts truncated for storage, docs/spec/bbs.md §3.6).
   ActualLRPPtr replace(const ActualLRPPtr& lrp, models::ActualLRP by, models::ActualLRP told);
   ActualLRPPtr create(models::ActualLRP lrp) { return replace(nullptr, std::move(lrp)); }
   void remove(const ActualLRPPtr& lrp);
-  // Replaces without a word to instance streams; the caller tells with transition().
+  // Replaces without events for instance streams; the caller adds them with transition().
   ActualLRPPtr replace_silently(const ActualLRPPtr& lrp, models::ActualLRP by);
   void drop_silently(const ActualLRPPtr& lrp) { swap(lrp, nullptr); }
   void transition(ActualLRPPtr before, ActualLRPPtr after);
@@ -42,8 +42,8 @@ class LRPEdit {
   ActualLRPPtr stored_, told_;  // where they differ
 };
 
-// Takes the instance away from its cell: UNCLAIMED from `now` on. Routable, zone, internal routes, tags and placement
-// error stay (docs/spec/bbs.md §4.4).
+// Makes the instance UNCLAIMED as of `now`. Keeps routable, zone, internal routes, tags and placement error
+// (docs/spec/bbs.md §4.4).
 void make_unclaimed(models::ActualLRP& lrp, base::Timestamp now);
 
 }  // namespace rivera::bbs

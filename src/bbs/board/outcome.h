@@ -1,4 +1,4 @@
-// What an operation on the Board comes to.
+// The result of an operation on the Board.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct StopInstance {
   ActualLRPPtr lrp;
   std::string trace_id;
 };
-// Tells the rep of `lrp`'s cell its new internal routes and metric tags; absent: unchanged (docs/spec/bbs.md §4.3).
+// Sends new internal routes and metric tags to the rep of `lrp`'s cell; absent: unchanged (docs/spec/bbs.md §4.3).
 struct UpdateInstance {
   ActualLRPPtr lrp;
   std::optional<std::vector<std::string>> internal_routes;
@@ -41,22 +41,22 @@ struct CancelTaskOnCell {
   std::string cell_id;
   std::string trace_id;
 };
-// Tells a task's owner that it is completed (docs/spec/bbs.md §4.7).
+// Calls the completion callback of a task (docs/spec/bbs.md §4.7).
 struct CompletionCallback {
   TaskPtr task;
 };
 using FollowUp =
     std::variant<AuctionLRP, AuctionTask, StopInstance, UpdateInstance, CancelTaskOnCell, CompletionCallback>;
 
-// The answer, and what is to be done once the changes are durable: nothing of it may be told before.
+// The answer, and what to do once the changes are durable. Nothing in it may leave the process before that.
 struct Outcome {
   Outcome() = default;
   explicit Outcome(std::string of) : subject(std::move(of)) {}
 
-  std::optional<models::ModelError> error;  // may come with changes: a crash is recorded though its restart failed
+  std::optional<models::ModelError> error;  // may accompany changes: a crash is recorded even if its restart failed
   bool answer = false;                      // keep_container, should_start
   std::string subject;                      // the guid or domain whose durability the answer depends on
-  std::vector<Change> changes;              // in order; the Board holds them already
+  std::vector<Change> changes;              // in order; already applied to the Board
   Events events;
   std::vector<FollowUp> follow_ups;
 };

@@ -20,7 +20,7 @@ void for_each_row(const Records& records, Visit visit) {
   }
 }
 
-// What is left of a row when its presence is not looked at.
+// A row without its presence.
 std::string content_of(const ActualLRPRecord& record) {
   ActualLRP lrp = record.lrp;
   lrp.set_presence(ActualLRP::ORDINARY);

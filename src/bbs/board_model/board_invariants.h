@@ -1,4 +1,4 @@
-// What always holds of the Board, whatever the rules say (docs/spec/bbs.md §9.6); for tests.
+// Invariants of the Board that hold whatever the rules are (docs/spec/bbs.md §9.6); for tests.
 #pragma once
 
 #include <optional>
@@ -9,7 +9,7 @@
 
 namespace rivera::bbs {
 
-// Watches one Board from its start. Each check returns what is wrong, or nothing.
+// Observes one Board from its start. Each check returns a description of the violation, or "".
 class BoardInvariants {
  public:
   // Invariants 3 and 4, of what an operation changed: epochs are fresh, indices count on, since tells of the last
@@ -20,7 +20,7 @@ class BoardInvariants {
 
   // Invariant 2 and the indices of Records: all of it, O(records).
   static std::optional<std::string> check_rows(const Records& records);
-  // Invariant 5: what a convergence with `cells` may take away. `before` holds what the Board held.
+  // Invariant 5: what a convergence with `cells` may remove. `before` is the state of the Board before it.
   static std::optional<std::string> check_removals(const Outcome& outcome, const Records& before, const Records& after,
                                                    const CellIds& cells);
   // Invariant 10: a second run of the same convergence changes nothing.

@@ -1,8 +1,8 @@
-// A slow, obvious model of the Board, for tests: docs/spec/bbs.md §3.7 to §3.9, §4 and §5 written down table by table,
-// without the Board's indices, shared records and plans. board_property_test.cc drives both and compares.
+// A slow, obvious model of the Board, for tests: docs/spec/bbs.md §3.7 to §3.9, §4 and §5 transcribed table by table,
+// without the Board's indices, shared records and plans. board_property_test.cc drives both and compares them.
 //
-// Read it beside the spec. Where the spec leaves a choice or names a bug of upstream's, the model has what §9.6, §10
-// and the notes below the tables ask for.
+// Read it together with the spec. Where the spec leaves a choice or names a bug of upstream, the model follows §9.6,
+// §10 and the notes below the tables.
 #pragma once
 
 #include <array>
@@ -25,8 +25,8 @@ std::string describe(const models::ActualLRP& lrp);
 std::string describe(const models::Task& task);
 std::string describe(const models::DesiredLRP& lrp);
 
-// What a call comes to: the error, the answer (keep_container, should_start), what each hub is told about each subject,
-// in order ("instances p/0" → "Created ..."), and what others are asked to do, in any order.
+// The result of a call: the error, the answer (keep_container, should_start), the events of each hub about each
+// subject, in order ("instances p/0" → "Created ..."), and the requests to other components, in any order.
 struct ModelOutcome {
   std::optional<models::ModelError> error;
   bool answer = false;

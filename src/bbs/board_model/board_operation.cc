@@ -87,13 +87,13 @@ BoardOperation OperationSource::next(const BoardModel& model) {
   return operation;
 }
 
-// Texts around the length from which they are stored cut (docs/spec/bbs.md §6.2).
+// Texts around the length at which they are truncated for storage (docs/spec/bbs.md §6.2).
 std::string OperationSource::reason() {
   if (!with_chance(3)) return some("reason-", 3);
   return std::string(static_cast<std::size_t>(1000 + below(50)), 'x');
 }
 
-// Everything that the rules measure, just before, at and after.
+// Times just before, at and after each limit of the rules.
 std::chrono::nanoseconds OperationSource::wait() {
   static const std::chrono::nanoseconds kWaits[] = {30s,  30s + 1ns, 60s,  120s, 120s + 1ns,
                                                     300s, 301s,      480s, 960s, 1801s};
@@ -353,7 +353,7 @@ BoardOperation OperationSource::of_convergence() {
   return operation;
 }
 
-// What comes from elsewhere: rows that another BBS left, and the retirement of what no cell runs any more.
+// Changes from elsewhere: rows that another BBS left, and the retirement of instances that no cell runs.
 BoardOperation OperationSource::of_others(const BoardModel& model) {
   const Aim at = aim(model);
   if (with_chance(50)) {
@@ -381,7 +381,7 @@ BoardOperation OperationSource::of_others(const BoardModel& model) {
       "load " + built.ShortDebugString(),
       [built](Board& b, base::Timestamp) {
         LRPSet lrps = b.records().lrps(built.actual_lrp_key().process_guid(), built.actual_lrp_key().index());
-        b.revert(Swap<ActualLRPRecord>{make_actual_lrp(built), lrps[built.presence()]});  // puts it there
+        b.revert(Swap<ActualLRPRecord>{make_actual_lrp(built), lrps[built.presence()]});  // inserts it
         return Outcome();
       },
       [built](BoardModel& m, base::Timestamp) {

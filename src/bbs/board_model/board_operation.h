@@ -1,4 +1,4 @@
-// Random operations on the Board, each with its twin on the model; for tests.
+// Random operations on the Board, each with its counterpart on the model; for tests.
 #pragma once
 
 #include <chrono>
@@ -12,20 +12,20 @@
 
 namespace rivera::bbs {
 
-// Self-contained: may be run again, in another order or without its predecessors, which is how a failing sequence is
-// made shorter.
+// Self-contained: may be repeated, reordered, or run without its predecessors, which is how a failing sequence is
+// shortened.
 struct BoardOperation {
   std::function<std::string()> text;
   std::chrono::nanoseconds wait{0};  // before it; may be negative, as clocks are set back
   std::function<Outcome(Board&, base::Timestamp)> real;
   std::function<ModelOutcome(BoardModel&, base::Timestamp)> model;
-  bool is_foreign = false;                // a row of another's, as found when loading: no rule made it
+  bool is_foreign = false;                // a row of another writer, as found when loading: no rule made it
   bool is_evacuation = false;             // of a running instance
   bool is_taken_back = false;             // the changes are reverted afterwards, as after a failed transaction
   std::optional<CellIds> converges_with;  // LRP convergence with these cells
 };
 
-// Deterministic for a seed. Looks at the model only to pick what is there more often than what is not.
+// Deterministic for a seed. Reads the model only to choose existing records more often than absent ones.
 class OperationSource {
  public:
   explicit OperationSource(std::uint64_t seed) : random_(seed) {}
@@ -33,7 +33,7 @@ class OperationSource {
   BoardOperation next(const BoardModel& model);
 
  private:
-  // A place where something may be, and who runs there or might.
+  // A process guid and index, and an instance that runs there or could.
   struct Aim {
     models::ActualLRPKey key;
     models::ActualLRPInstanceKey instance;

@@ -14,9 +14,9 @@ namespace {
 
 using Problem = std::optional<std::string>;
 
-// Episodes start from an empty Board, so that a failing one is short enough to be made shorter.
+// Episodes start from an empty Board, so that a failing one is short enough to be shortened further.
 constexpr int kEpisode = 250;
-// All rows are compared now and then; those that an operation changed, after it.
+// All rows are compared from time to time; the rows that an operation changed, after each operation.
 constexpr int kFullComparison = 25;
 
 std::string describe(const ActualLRPPtr& row) { return bbs::describe(row->lrp); }
@@ -25,7 +25,7 @@ std::string text_of(const std::optional<models::ModelError>& error) {
   return error ? models::Error::Type_Name(error->type()) + ": " + error->message() : "none";
 }
 
-// The Board's events as the model writes them.
+// The Board's events in the model's notation.
 struct EventText {
   const Event& event;
   std::map<std::string, std::vector<std::string>>& into;
@@ -106,7 +106,7 @@ ModelOutcome in_the_models_words(const Outcome& outcome) {
 // A Board and its model side by side.
 class SideBySide {
  public:
-  // Runs one operation on both. What differs, or which invariant broke.
+  // Runs one operation on both; returns the difference or the violated invariant.
   Problem step(const BoardOperation& operation) {
     clock_.advance(operation.wait);
     const BoardModel saved = operation.is_taken_back ? model_ : BoardModel();
@@ -153,7 +153,7 @@ class SideBySide {
   const BoardModel& model() const { return model_; }
 
  private:
-  // The model's placeholders for new epochs give way to the guids that the Board made.
+  // Replaces the model's placeholders for new epochs by the guids that the Board made.
   Problem adopt_epochs(const Outcome& outcome, ModelOutcome& expected) {
     for (const Change& change : outcome.changes) {
       if (const auto* swap = std::get_if<Swap<ActualLRPRecord>>(&change); swap && swap->after) {
@@ -272,7 +272,7 @@ Problem replay(const std::vector<BoardOperation>& operations) {
   return both.compare_all();
 }
 
-// Leaves out, one by one from the end, what the failure does not need.
+// Removes operations one by one, from the end, that the failure does not need.
 std::vector<BoardOperation> shortened(std::vector<BoardOperation> operations) {
   for (std::size_t i = operations.size(); i-- > 0;) {
     std::vector<BoardOperation> fewer = operations;

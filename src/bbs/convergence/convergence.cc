@@ -35,7 +35,7 @@ class LRPPlanner {
   }
 
   void look_at(const std::string& guid, const Process& process) {
-    // What is wanted of it is not known (§4.9): its instances are no orphans.
+    // Its desired LRP cannot be read (§4.9): its instances are not orphans.
     if (!process.desired && records_.is_unreadable(RecordKind::kDesiredLRP, guid)) return;
     crashing_ = false;
     settled_ = process.desired != nullptr;
@@ -68,7 +68,7 @@ class LRPPlanner {
     return std::binary_search(plan_.fresh_domains.begin(), plan_.fresh_domains.end(), domain);
   }
 
-  // Of an LRP that is on a cell.
+  // For an LRP that is on a cell.
   bool is_present(const ActualLRPPtr& lrp) const { return !on_missing_cells_.contains(lrp.get()); }
 
   void find_cells() {
@@ -85,13 +85,13 @@ class LRPPlanner {
 
   void look_at(const Process& process, const Instance& instance) {
     const LRPSet& lrps = instance.lrps;
-    // More than one of an index is a passing state.
+    // Several LRPs of one index are a temporary state.
     if (lrps.evacuating() || lrps.suspect()) settled_ = false;
     if (lrps.evacuating() && !is_present(lrps.evacuating())) plan_.lost_evacuating.push_back(lrps.evacuating());
     const bool suspect_stays = lrps.suspect() && look_at_suspect(process, lrps);
     if (!lrps.ordinary()) return;
     if (is_in_state(*lrps.ordinary(), models::kCrashed)) crashing_ = true;
-    if (suspect_stays && is_back(lrps)) return;  // the suspect takes its place
+    if (suspect_stays && is_back(lrps)) return;  // the suspect becomes ordinary again
     look_at_ordinary(process, instance);
   }
 
@@ -140,7 +140,7 @@ class LRPPlanner {
     const bool tags_differ = lrp->lrp.metric_tags_size() > 0 && !has_tags(*lrp, desired);
     if (routes_differ) plan_.outdated_routes.push_back(lrp);
     if (tags_differ) plan_.outdated_tags.push_back(lrp);
-    if (routes_differ || tags_differ) settled_ = false;  // told again and again until the rep reports them
+    if (routes_differ || tags_differ) settled_ = false;  // sent at each run until the rep reports them
   }
 
   static bool has_hosts(const ActualLRPRecord& lrp, const std::vector<std::string>& hosts) {
@@ -196,7 +196,7 @@ class LRPPlanner {
   LRPConvergence plan_;
   std::unordered_set<const ActualLRPRecord*> on_missing_cells_;
   Records::Guids touched_by_cells_;
-  bool crashing_ = false;  // of the process at hand
+  bool crashing_ = false;  // of the current process
   bool settled_ = false;
 };
 
@@ -224,7 +224,7 @@ class TaskPlanner {
         ++plan_.counts.resolving;
         if (!is_older(task->task.updated_at(), durations_.kick)) break;
         plan_.stuck_resolving.push_back(task);
-        look_at_completed(task);  // which it is from then on
+        look_at_completed(task);  // its state from here on
         break;
       default:  // Invalid, or a value of a later version
         break;

@@ -1,4 +1,4 @@
-// Looking at what has changed finds what looking at everything finds.
+// Examining only what changed finds the same as examining everything.
 #include <random>
 
 #include "bbs/board/board_testing.h"
@@ -6,7 +6,7 @@
 namespace rivera::bbs {
 namespace {
 
-// A plan as text, in an order of its own.
+// A plan as text in canonical order.
 Names findings_of(const LRPConvergence& plan) {
   Names found;
   const auto add = [&found](const char* list, const std::vector<ActualLRPPtr>& lrps) {

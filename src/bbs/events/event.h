@@ -1,4 +1,4 @@
-// What subscribers are told: one change of a record, and how it looks on each stream (docs/spec/bbs.md §3).
+// An event: one change of a record, and its form on each stream (docs/spec/bbs.md §3).
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Which streams an event is for (docs/spec/bbs.md §3.1, §3.5).
+// Selects the streams that receive an event (docs/spec/bbs.md §3.1, §3.5).
 #pragma once
 
 #include <array>
@@ -14,8 +14,8 @@ constexpr bool is_filtered_by_cell(Hub hub) { return hub == Hub::kGroup || hub =
 // Whether a hub's events look different in the forms of r1 and r0: those with definitions in them.
 constexpr bool has_forms(Hub hub) { return hub == Hub::kDesired || hub == Hub::kTask; }
 
-// The cells whose filtered streams get an event of a hub with filter: two, one or none; "" stands for none. Views into
-// the event's records.
+// The cells whose filtered streams receive the event: two, one or none ("" stands for none). Views into the event's
+// records.
 std::array<std::string_view, 2> cells_of(const Event& event);
 
 // The key of the instance that a change is about: the new one, unless that has none (§3.6).

@@ -12,7 +12,7 @@
 namespace rivera::bbs {
 namespace {
 
-// What one write to a client may hold: a client that is stuck costs this much.
+// The largest batch for one client, which is also the memory that a stuck client holds.
 constexpr std::size_t kBatchBytes = 64 * 1024;
 
 // All ids have 19 digits and fit into 63 bits.
@@ -36,11 +36,11 @@ struct EventHub::State {
 
   EventRing ring;
   std::vector<EventReader*> readers;
-  std::vector<EventReader*> woken;  // while publish() runs: who waited for what it publishes
+  std::vector<EventReader*> woken;  // during publish(): the readers that waited for this event
   bool closed = false;
 };
 
-// Used at home only, but for its mailbox.
+// Used on the home strand only, except its mailbox.
 class EventReader {
  public:
   using Batch = std::vector<EncodedEvent>;
@@ -84,7 +84,7 @@ class EventReader {
 
  private:
   std::shared_ptr<EventHub::State> hub_;
-  std::unique_ptr<EventRing::Cursor> cursor_;  // null: there is no place where the stream could begin
+  std::unique_ptr<EventRing::Cursor> cursor_;  // null: the stream cannot begin without a gap
   bool waits_ = false;
 };
 

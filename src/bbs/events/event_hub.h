@@ -1,9 +1,9 @@
-// Who listens to events, and the way to them (docs/spec/bbs.md §3.4).
+// Delivers events to subscribed streams (docs/spec/bbs.md §3.4).
 //
 //   publish ─> EventRing ─> the streams that wait for such an event ─> their mailboxes ─> their connections
 //
-// The hub lives on the home strand, a stream on its connection's; what goes from one to the other is a batch of encoded
-// events in a mailbox of one place, and the stream's wish for the next one.
+// The hub lives on the home strand, a stream on the strand of its connection. Between them pass a batch of encoded
+// events, in a mailbox that holds one batch, and the stream's request for the next one.
 #pragma once
 
 #include <cstddef>
@@ -19,16 +19,16 @@ namespace rivera::bbs {
 
 class EventReader;  // a subscription as the hub sees it
 
-// What one stream has still to send. Lives on the stream's executor; its end is the end of the subscription. May
-// outlive the hub.
+// The source of one stream's events. Lives on the stream's executor; destroying it ends the subscription. May outlive
+// the hub.
 class EventSource {
  public:
   ~EventSource();
   EventSource(const EventSource&) = delete;
   EventSource& operator=(const EventSource&) = delete;
 
-  // The next events, at least one, at most some 64 KiB of them unless one is larger; waits until there is one. Empty
-  // when the stream is over: the hub is closed, or events that this stream should have had are forgotten.
+  // Waits for and returns the next events: at least one, at most about 64 KiB unless a single one is larger. Empty when
+  // the stream has ended: the hub is closed, or the ring has dropped events that this stream had not received.
   asio::awaitable<std::vector<EncodedEvent>> next();
 
  private:
@@ -37,23 +37,23 @@ class EventSource {
   std::shared_ptr<EventReader> reader_;
 };
 
-// Lives on `home`. Emission never waits, whatever the streams do: the ring remembers the last events for all of them,
-// and a stream that the ring overtakes is over.
+// Lives on `home`. Publishing never waits for a stream: the ring keeps the last events for all streams, and a stream
+// that falls further behind than the ring reaches is ended.
 //
-// Ids are plain numbers, as upstream's are, but count over all events of all streams, from a random start: so an id
-// tells a stream that reconnects its place in the ring, and one of another BBS is recognized as foreign
+// Ids are plain numbers, as upstream's are, but they count all events of all streams from a random start. So a client
+// that reconnects with an id finds its position in the ring, and an id of another BBS is recognized as foreign
 // (docs/spec/bbs.md §9.4).
 class EventHub {
  public:
   explicit EventHub(asio::any_io_executor home, EventRing::Limits limits = {});
   ~EventHub();
 
-  // A stream on `executor`. It begins behind `last_event_id` if the client gives one, else with what is published from
-  // now on; it is over at once if it cannot begin there without a gap. May be called from any executor.
+  // Subscribes a stream on `executor`. It begins after `last_event_id` if given, else with the next published event. If
+  // it cannot begin there without a gap, it ends at once. May be called from any executor.
   std::unique_ptr<EventSource> subscribe(asio::any_io_executor executor, EventRing::Wish wish,
                                          std::string last_event_id);
   void publish(const Events& events);
-  // Ends every stream, now and for later subscribers, once it has had everything.
+  // Ends every stream after its last event; later subscriptions end at once.
   void close();
   std::size_t subscribers() const;
 

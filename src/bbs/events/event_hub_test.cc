@@ -18,7 +18,7 @@ using Batch = std::vector<EncodedEvent>;
 
 const EventRing::Wish kAnyInstance{{Hub::kInstance}, "", EventForm::kCurrent};
 
-// The hub's strand and the streams' are turned by hand: nothing happens but in settle().
+// The test runs the strands of the hub and the streams by hand: work happens only in settle().
 class EventHubTest : public testing::Test {
  protected:
   std::unique_ptr<EventSource> subscribe(EventRing::Wish wish, const std::string& last_event_id = "") {
@@ -42,7 +42,7 @@ class EventHubTest : public testing::Test {
     settle();
   }
 
-  // What is there at once.
+  // The events that are available without waiting.
   std::optional<Batch> next(EventSource& source) {
     std::optional<Batch> batch;
     ask(source, batch);

@@ -4,12 +4,12 @@
 
 #include "base/bytes.h"
 #include "bbs/events/event_audience.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 
 namespace rivera::bbs {
 namespace {
 
-// What an event costs beside its records or its text: its entry, its places in the index, the allocator's share.
+// The overhead of an event besides its records or text: its entry, its index entries, the allocator's overhead.
 constexpr std::size_t kBytesPerEvent = 512;
 
 // A parsed message takes some four times its encoded form, which is kept beside it.
@@ -20,8 +20,8 @@ std::size_t size_of(const DesiredLRPPtr& r) { return r ? r->wire.size() : 0; }
 std::size_t size_of(const TaskPtr& r) { return r ? r->wire.size() : 0; }
 std::size_t size_of(const Group& g) { return size_of(g.instance) + size_of(g.evacuating); }
 
-// About how much memory stays in use for the sake of an event that is not encoded yet: its greatest record, because the
-// `after` of an event is the `before` of the next one.
+// An estimate of the memory that an event not encoded yet keeps alive: its largest record only, because the `after` of
+// an event is the `before` of the next one.
 std::size_t weight_of(const Event& event) {
   const auto greatest = [](const auto& e) { return std::max(size_of(e.before), size_of(e.after)); };
   return kBytesPerEvent + kBytesPerEncodedByte * std::visit(greatest, event.what);
@@ -66,7 +66,7 @@ EventRing::Channel& EventRing::channel(Hub hub, std::string_view cell) {
   auto& of_hub = channels_[static_cast<std::size_t>(hub)];
   auto found = of_hub.find(cell);
   if (found == of_hub.end()) {
-    // Of a channel that is new, or was forgotten, nothing is known but that the ring holds none of its events.
+    // A channel that is new or was dropped has no events in the ring; nothing else is known about it.
     found = of_hub.emplace(cell, Channel{hub, std::string(cell), {}, begin() - 1, {}}).first;
   }
   return found->second;

@@ -1,5 +1,4 @@
-// The last events of the BBS, numbered in the order of their commits, and the places where streams stand among them
-// (docs/spec/bbs.md §9.4).
+// The last events of the BBS, numbered in commit order, with cursors for the streams (docs/spec/bbs.md §9.4).
 #pragma once
 
 #include <array>
@@ -24,12 +23,12 @@ using EncodedEvent = std::shared_ptr<const std::string>;
 
 // Passive. Used on the hub's strand.
 //
-// An event is encoded when a stream first takes it; until then it keeps its records alive. Beside the events there is
-// an index: for each hub, and for each cell that streams may be filtered on, the ids of its events. So a filtered
-// stream is neither touched by the events of other cells nor has to look through them.
+// An event is encoded when a stream first reads it; until then it keeps its records alive. An index holds the event ids
+// of each hub and of each cell that streams may filter on, so a filtered stream is not woken by, and does not scan, the
+// events of other cells.
 class EventRing {
  public:
-  // The oldest events are forgotten when there are more of them, or when they take more memory, about.
+  // The oldest events are dropped beyond `events` events or about `bytes` bytes of memory.
   struct Limits {
     std::size_t events = 100'000;
     std::size_t bytes = std::size_t{256} << 20;
@@ -49,13 +48,13 @@ class EventRing {
   EventRing(const EventRing&) = delete;
   EventRing& operator=(const EventRing&) = delete;
 
-  // Adds the next event and tells the cursors that want it. O(log cells + those cursors).
+  // Appends an event and wakes the cursors that wait for it. O(log cells + woken cursors).
   void append(Event event);
 
-  // A place behind all events so far. The ring outlives it.
+  // A cursor after all present events. The ring must outlive it.
   std::unique_ptr<Cursor> at_end(Wish wish, std::function<void()> on_event);
-  // A place behind the event `last`; null if `last` is none of this ring's ids or a wanted event after it may have been
-  // forgotten.
+  // A cursor after the event `last`; null if `last` is not an id of this ring, or if a matching event after it may have
+  // been dropped.
   std::unique_ptr<Cursor> behind(EventId last, Wish wish, std::function<void()> on_event);
 
   std::size_t size() const { return entries_.size(); }
@@ -93,15 +92,15 @@ class EventRing {
   std::array<std::map<std::string, Channel, std::less<>>, kHubs> channels_;
 };
 
-// Where one stream stands. Costs nothing while it waits, however far it falls behind.
+// The position of one stream. Costs nothing while it waits, however far it is behind.
 class EventRing::Cursor {
  public:
   ~Cursor();
 
-  // The next events, in order: as many as stay below `bytes` together, but one if there is any. None of those that
-  // follow a forgotten one.
+  // The next events, in order: as many as fit `bytes`, but at least one if there is any. Returns no event after a
+  // dropped one.
   std::vector<EncodedEvent> take(std::size_t bytes);
-  // Whether events that it wants were forgotten before it took them.
+  // True if matching events were dropped before this cursor read them.
   bool is_overtaken() const;
 
  private:
@@ -111,7 +110,7 @@ class EventRing::Cursor {
   EventRing& ring_;
   EventForm form_;
   std::vector<Channel*> channels_;  // one for each hub
-  EventId last_;                    // what it wants up to this one has been taken
+  EventId last_;                    // everything up to this one has been read
   std::function<void()> on_event_;
 };
 

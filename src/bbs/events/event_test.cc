@@ -1,4 +1,4 @@
-// What events look like and whom they reach: docs/spec/bbs.md §3.2, §3.5, §3.6.
+// The form of events and their recipients: docs/spec/bbs.md §3.2, §3.5, §3.6.
 #include "bbs/events/event.h"
 
 #include "bbs/events/event_audience.h"

@@ -1,4 +1,4 @@
-// Event streams for tests: events of every kind, and a client that is no better than a socket.
+// Event streams for tests: events of every kind, and a client on a plain socket.
 #pragma once
 
 #include <arpa/inet.h>
@@ -18,8 +18,8 @@
 #include "base/bytes.h"
 #include "bbs/events/event.h"
 #include "models/testing/testing.h"
-#include "net/http/sse.h"
 #include "net/http1/http1_body.h"
+#include "net/sse/sse.h"
 
 namespace rivera::bbs {
 
@@ -54,13 +54,13 @@ inline Event task_created(const std::string& guid = "t") {
 // One stream over plain TCP, read when the test asks for it.
 class StreamClient {
  public:
-  static constexpr int kPatienceSeconds = 60;
+  static constexpr int kTestTimeoutSeconds = 60;
 
-  // Sends the request; head() waits for the answer. A `receive_buffer` makes it a client that is soon full.
+  // Sends the request; head() waits for the answer. A small `receive_buffer` makes a slow reader.
   StreamClient(const std::string& address, const std::string& method, const std::string& path, const std::string& body,
                const std::string& last_event_id = "", int receive_buffer = 0)
       : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const timeval patience{kPatienceSeconds, 0};
+    const timeval patience{kTestTimeoutSeconds, 0};
     setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (receive_buffer > 0) setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     sockaddr_in to{};
@@ -101,7 +101,7 @@ class StreamClient {
     return status_;
   }
 
-  // The next event; nullopt if the stream has ended as it should. Throws if it breaks.
+  // The next event; nullopt if the stream ended cleanly. Throws if the connection broke.
   std::optional<net::ServerSentEvent> next() {
     head();
     for (;;) {
@@ -117,7 +117,7 @@ class StreamClient {
     }
   }
 
-  // Whether nothing has come behind the last event, but perhaps the end of its chunk. Never waits.
+  // True if nothing follows the last event except perhaps the end of its chunk. Never waits.
   bool is_silent() {
     char byte = 0;
     const bool is_nothing_left = raw_.find_first_not_of("\r\n") == std::string::npos;
@@ -125,7 +125,7 @@ class StreamClient {
   }
   // After the end: whether the server has closed the connection, too.
   bool is_closed_by_server() { return raw_.empty() && !receive(); }
-  // Reads and forgets until the connection breaks or closes; whether it ended with `ending`.
+  // Reads and discards until the connection closes; returns whether the data ended with `ending`.
   bool drains_to(const std::string& ending) {
     try {
       while (receive()) {

@@ -6,7 +6,7 @@ namespace rivera::bbs {
 namespace {
 
 // Crashes first, then what makes an instance reachable, then the rest: a new running instance is announced before the
-// old one is withdrawn (§3.7).
+// old one is removed (§3.7).
 int score_of(const Event& event) {
   if (std::holds_alternative<CrashEvent>(event.what)) return 2;
   ActualLRPPtr result;
@@ -52,7 +52,8 @@ class InstanceEvents {
   Events events_;
 };
 
-// A change of presence alone (a suspect made or taken back) is none for a group; the tag says that it is the same row.
+// A change of presence alone (an LRP becoming suspect or ordinary again) is no group event; an equal modification tag
+// shows that it is the same row.
 bool shows_the_same(const ActualLRPPtr& a, const ActualLRPPtr& b) {
   if (!a || !b || a == b) return a == b;
   if (a->lrp == b->lrp) return true;

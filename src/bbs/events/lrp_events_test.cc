@@ -9,13 +9,13 @@ namespace {
 using models::testing::an_actual_lrp;
 using Names = std::vector<std::string>;
 
-// An LRP as a transition leaves it: each has its own tag index, as each change counts it up.
+// An LRP after a transition: each has its own tag index, because each change increments it.
 ActualLRPPtr with(models::testing::ActualLRPBuilder lrp, std::uint32_t change,
                   models::ActualLRP::Presence presence = kOrdinary) {
   return record(lrp.with_tag("epoch", change).with_presence(presence));
 }
 
-// An event in a word: what it is and the state that it leaves behind or withdraws.
+// An event in one word: its kind and the state it produces or removes.
 std::string in_a_word(const Event& event) {
   const auto state = [](const ActualLRPPtr& lrp) { return lrp ? lrp->lrp.state() : std::string("nothing"); };
   const std::string name(name_of(event));

@@ -1,9 +1,9 @@
-// A BBS killed at any point between decision, commit, publication and answer: what was acknowledged, read or told to a
-// subscriber before is there after the restart (docs/spec/bbs.md §9.6, invariant 1).
+// A BBS killed at any point between decision, commit, publication and answer: whatever was acknowledged, read or
+// published before is present after the restart (docs/spec/bbs.md §9.6, invariant 1).
 //
-// The child is a process with the real ledger, store and event hub under load; it says on a pipe what it is about to
-// do, what was answered, what a reader saw and what a subscriber was sent. It kills itself at a chosen point, or is
-// killed from outside at a random time.
+// The child is a process with the real ledger, store and event hub under load. It reports on a pipe what it is about to
+// do, the answers, what a reader saw and what a subscriber received. It kills itself at a chosen point, or is killed
+// from outside at a random time.
 #include <map>
 #include <random>
 #include <signal.h>
@@ -19,7 +19,7 @@
 #include "bbs/events/event_hub.h"
 #include "bbs/ledger/ledger.h"
 #include "models/testing/testing.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 #include "sql/testing/test_servers.h"
 
 namespace rivera::bbs {
@@ -36,7 +36,7 @@ enum class Point { kFromOutside, kDecided, kCommitted, kPublished, kAnswered };
 
 struct Plan {
   Point point = Point::kFromOutside;
-  int countdown = 0;  // at the how manieth time it comes by there
+  int countdown = 0;  // kills at this occurrence of the point
   std::string name;   // of this child's guids
 };
 
@@ -187,10 +187,10 @@ class Child {
   base::TaskGroup loops_{home_, base::Logger::discard()};
 };
 
-// What the child said of one guid.
+// What the child reported about one guid.
 struct Said {
   int tried = kNothing;
-  int promised = kNothing;  // answered, read or told: the furthest
+  int promised = kNothing;  // the furthest step that was answered, read or published
   std::string promise;
 };
 
@@ -206,7 +206,7 @@ class KilledProcess : public testing::TestWithParam<Engine> {
     }
   }
 
-  // Everything that a child said up to its death.
+  // Everything that a child reported before it died.
   std::map<std::string, Said> live_and_die(const Plan& plan, std::chrono::microseconds life) {
     int ends[2];
     if (pipe(ends) != 0) throw std::runtime_error("pipe failed");
@@ -225,7 +225,7 @@ class KilledProcess : public testing::TestWithParam<Engine> {
     return parse(output);
   }
 
-  // Reads to the end; kills the child `life` after its first answer if that is asked for.
+  // Reads to the end. If `life` is set, kills the child that long after its first answer.
   static std::string listen_to(int input, pid_t child, bool kills, std::chrono::microseconds life) {
     std::string output;
     char buffer[65536];

@@ -1,6 +1,6 @@
-// What the ledger makes of a database that fails (docs/spec/bbs.md §6.5, §9.5): real servers, killed, cut off at their
-// commit, hanging, deadlocked and out of disk. Nothing acknowledged or published is lost, nobody waits for ever, and
-// all goes on by itself afterwards.
+// The ledger with a database that fails (docs/spec/bbs.md §6.5, §9.5): real servers, killed, disconnected at their
+// commit, hanging, deadlocked and out of disk. Nothing acknowledged or published is lost, every wait is bounded, and
+// the ledger recovers without intervention.
 #include <chrono>
 #include <fstream>
 #include <sys/mount.h>
@@ -9,23 +9,23 @@
 #include <gtest/gtest.h>
 
 #include "bbs/ledger/ledger_harness.h"
-#include "sql/testing/test_relay.h"
+#include "sql/testing/database_relay.h"
 #include "sql/testing/test_servers.h"
 
 namespace rivera::bbs {
 namespace {
 
 using namespace std::chrono_literals;
+using sql::DatabaseRelay;
 using sql::Engine;
-using sql::TestRelay;
 using sql::TestServer;
 
-constexpr Ledger::Patience kImpatient = {.answer = 2s, .outage = 500ms, .requests = 1000};
+constexpr Ledger::Limits kShortLimits = {.answer = 2s, .outage = 500ms, .requests = 1000};
 
 class Faults {
  public:
   explicit Faults(TestServer& server)
-      : server_(server), relay_(server), harness_(std::make_unique<LedgerHarness>(relay_.config(), kImpatient)) {}
+      : server_(server), relay_(server), harness_(std::make_unique<LedgerHarness>(relay_.config(), kShortLimits)) {}
 
   void check() {
     a_commit_that_may_or_may_not_have_happened();
@@ -43,7 +43,7 @@ class Faults {
 
   void a_commit_that_may_or_may_not_have_happened() {
     SCOPED_TRACE("cut at commit");
-    for (const auto moment : {TestRelay::Moment::kBeforeCommit, TestRelay::Moment::kAfterCommit}) {
+    for (const auto moment : {DatabaseRelay::Moment::kBeforeCommit, DatabaseRelay::Moment::kAfterCommit}) {
       for (int i = 0; i < 3; ++i) {
         const int cuts = relay_.cuts();
         relay_.cut_at_next_commit(moment);
@@ -55,7 +55,7 @@ class Faults {
     expect_all_well("after-cuts");
   }
 
-  // A stranger locks a row that the ledger wants next, then wants what the ledger has locked.
+  // Another session locks a row that the ledger needs next, then waits for a row that the ledger has locked.
   void a_deadlock_with_a_stranger() {
     SCOPED_TRACE("deadlock");
     ASSERT_EQ(harness_->desire("contended"), "");
@@ -115,7 +115,7 @@ class Faults {
     EXPECT_NE(stuck.get(), "");
     EXPECT_NE(behind.get(), "");
     EXPECT_NE(harness_->desire("refused"), "");
-    EXPECT_LT(std::chrono::steady_clock::now() - start, 2 * kImpatient.answer + 2s) << "nobody waits without end";
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 2 * kShortLimits.answer + 2s) << "nobody waits without end";
     EXPECT_FALSE(harness_->is_committed("stuck"));
     EXPECT_TRUE(harness_->is_committed("after-cuts")) << "reads go on";
     relay_.forward();
@@ -127,7 +127,7 @@ class Faults {
     auto load = harness_->begin_load("cuts", 8, 25);
     for (int i = 0; i < 5; ++i) {
       relay_.cut_all();
-      relay_.cut_at_next_commit(i % 2 ? TestRelay::Moment::kBeforeCommit : TestRelay::Moment::kAfterCommit);
+      relay_.cut_at_next_commit(i % 2 ? DatabaseRelay::Moment::kBeforeCommit : DatabaseRelay::Moment::kAfterCommit);
       harness_->desire("cuts-" + std::to_string(i));
     }
     for (auto& writer : load) writer.get();
@@ -146,7 +146,7 @@ class Faults {
   }
 
   TestServer& server_;
-  TestRelay relay_;
+  DatabaseRelay relay_;
   std::unique_ptr<LedgerHarness> harness_;
 };
 
@@ -161,7 +161,7 @@ TEST_P(DatabaseFaults, LoseNothingAndPass) {
 INSTANTIATE_TEST_SUITE_P(Servers, DatabaseFaults, testing::Values(Engine::kPostgres, Engine::kMysql),
                          [](const auto& engine) { return std::string(to_string(engine.param)); });
 
-// A file system of its own that can be filled up.
+// A separate file system that the test can fill.
 class SmallDisk {
  public:
   explicit SmallDisk(int megabytes) {
@@ -198,7 +198,7 @@ TEST_P(FullDisk, IsAnErrorUntilThereIsRoom) {
     server = std::make_unique<TestServer>(GetParam(), disk.path());
     config = server->config();
   }
-  LedgerHarness harness(config, kImpatient);
+  LedgerHarness harness(config, kShortLimits);
   ASSERT_EQ(harness.desire("before"), "");
   disk.fill();
   std::string error;

@@ -4,6 +4,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "base/check.h"
 #include "bbs/store/store_errors.h"
 #include "sql/error.h"
 
@@ -12,8 +13,8 @@ namespace {
 
 constexpr auto kRetryInterval = std::chrono::milliseconds(500);
 
-// Whether the transaction may have happened although it failed. It is then written again until that is certain: writing
-// it twice does no harm, but an answer would be a guess.
+// True if the transaction may have been committed although it failed. It is then written again until the result is
+// known: writing it twice is safe, but an answer before that would be a guess.
 bool is_in_doubt(const sql::Error& e) {
   return e.error_class() == sql::ErrorClass::kConnection || e.error_class() == sql::ErrorClass::kTimeout;
 }
@@ -25,7 +26,7 @@ struct Ledger::Batch {
   explicit Batch(asio::any_io_executor executor) : done(executor) {}
   std::vector<std::shared_ptr<Outcome>> outcomes;
   base::Condition done;
-  bool overdue = false;  // nobody waits any longer, though it goes on
+  bool overdue = false;  // its callers were answered, but it is still being written
   bool finished = false;
   std::optional<models::ModelError> failure;
 };
@@ -43,7 +44,7 @@ Ledger::Ledger(asio::any_io_executor home, base::WorkerPool& workers, Store& sto
       work_(home),
       idle_(home),
       writer_(home, logger_) {
-  writer_.spawn("write-batches", write_batches());
+  writer_.spawn_critical("write-batches", write_batches());
 }
 
 Ledger::~Ledger() = default;
@@ -59,7 +60,7 @@ asio::awaitable<void> Ledger::load() {
     std::vector<RecordKey> lost;
     for (UnreadableRecord& record : loaded.unreadable) {
       logger_.error("unreadable-row", {{"guid", record.key.guid}, {"reason", record.why}, {"lost", record.is_lost}});
-      const bool is_deleted = record.is_lost && record.key.kind != RecordKind::kTask;  // a task by convergence
+      const bool is_deleted = record.is_lost && record.key.kind != RecordKind::kTask;  // convergence deletes tasks
       if (is_deleted) {
         lost.push_back(record.key);
       } else {
@@ -97,7 +98,7 @@ asio::awaitable<Outcome> Ledger::run_at_home(Operation operation) {
     throw *refusal;
   }
   if (outcome->changes.empty()) {
-    // The answer may rest on something that is not durable yet.
+    // The answer may depend on a change that is not durable yet.
     const bool in_doubt = outcome->subject.empty() ? !dirty_.empty() : dirty_.contains(outcome->subject);
     if (in_doubt) {
       const std::shared_ptr<Batch> newest = gathering_->outcomes.empty() ? in_flight_ : gathering_;
@@ -118,7 +119,7 @@ std::optional<models::ModelError> Ledger::refusal_of(const Outcome& outcome) con
   if (outcome.changes.empty()) return std::nullopt;
   if (!fits_its_columns(outcome.changes)) return models::bad_request();
   if (away_) return away_;
-  if (gathering_->outcomes.size() < options_.patience.requests) return std::nullopt;
+  if (gathering_->outcomes.size() < options_.limits.requests) return std::nullopt;
   return models::unknown_error("too many requests wait for the database: nothing was changed");
 }
 
@@ -132,9 +133,10 @@ asio::awaitable<void> Ledger::write_batches() {
   for (;;) {
     while (is_paused_ || (gathering_->outcomes.empty() && !stopping_)) co_await work_.wait();
     if (gathering_->outcomes.empty()) co_return;
+    RIVERA_CHECK(!in_flight_, "transactions are written one after the other");
     in_flight_ = std::move(gathering_);
     gathering_ = std::make_shared<Batch>(home_);
-    writer_.spawn("watch-batch", watch(in_flight_));
+    writer_.spawn_critical("watch-batch", watch(in_flight_));
     co_await write(in_flight_);
     in_flight_ = nullptr;
     idle_.notify_all();
@@ -147,7 +149,8 @@ asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
   for (const auto& outcome : batch->outcomes) {
     changes.insert(changes.end(), outcome->changes.begin(), outcome->changes.end());
   }
-  // Once in doubt, always: a later attempt that fails for sure says nothing of the one that may have succeeded.
+  // Once in doubt, always in doubt: a later attempt that certainly failed does not tell whether the earlier one
+  // succeeded.
   bool in_doubt = false;
   const auto started = std::chrono::steady_clock::now();
   for (;;) {
@@ -174,27 +177,28 @@ asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
       if (failure->type() == models::Error::Unrecoverable && options_.give_up) options_.give_up(failure->message());
       co_return;
     }
-    if (std::chrono::steady_clock::now() - started >= options_.patience.outage) {
+    if (std::chrono::steady_clock::now() - started >= options_.limits.outage) {
       fail_gathering(models::unknown_error("the database is away, nothing was changed: " + failure->message()));
     }
     co_await base::sleep_for(kRetryInterval);
   }
 }
 
-// Bounds what a transaction that does not end holds up.
+// Bounds how long callers wait for a transaction that does not end.
 asio::awaitable<void> Ledger::watch(std::shared_ptr<Batch> batch) {
   while (!batch->finished) {
-    const bool notified = co_await batch->done.wait_for(options_.patience.answer);
+    const bool notified = co_await batch->done.wait_for(options_.limits.answer);
     if (notified || batch->finished) continue;
     if (!batch->overdue) logger_.error("no-answer-from-database", {{"requests", batch->outcomes.size()}});
     batch->overdue = true;
     batch->done.notify_all();
     fail_gathering(models::unknown_error("the database does not answer: nothing was changed"));
-    store_.cut_silent_connections(options_.patience.answer / 2);
+    store_.cut_silent_connections(options_.limits.answer / 2);
   }
 }
 
-// Where changes have gathered, their transaction begins first: answers and events are made while it is being written.
+// If changes have gathered, their transaction begins first; answers and events of the previous one are made while it is
+// being written.
 void Ledger::tell(std::shared_ptr<Batch> durable) {
   const bool next_begins_now = !gathering_->outcomes.empty() && !is_paused_;
   if (!next_begins_now) return commit(*durable);
@@ -202,6 +206,7 @@ void Ledger::tell(std::shared_ptr<Batch> durable) {
 }
 
 void Ledger::commit(Batch& batch) {
+  RIVERA_CHECK(!batch.finished, "a transaction ends once");
   for (const auto& outcome : batch.outcomes) {
     for (const Change& change : outcome->changes) committed_.apply(change);
     mark_clean(*outcome);
@@ -217,6 +222,7 @@ void Ledger::commit(Batch& batch) {
 }
 
 void Ledger::fail(Batch& batch, const models::ModelError& error) {
+  RIVERA_CHECK(!batch.finished, "a transaction ends once");
   for (auto outcome = batch.outcomes.rbegin(); outcome != batch.outcomes.rend(); ++outcome) {
     take_back(**outcome);
     mark_clean(**outcome);
@@ -226,7 +232,7 @@ void Ledger::fail(Batch& batch, const models::ModelError& error) {
   batch.done.notify_all();
 }
 
-// What stands on a transaction that has failed or is in doubt; further changes are refused until that one has ended.
+// Fails the changes decided after a transaction that failed or is in doubt. Further changes are refused until it ends.
 void Ledger::fail_gathering(const models::ModelError& error) {
   fail(*gathering_, error);
   gathering_ = std::make_shared<Batch>(home_);
@@ -254,8 +260,9 @@ void Ledger::mark_dirty(const Outcome& outcome) {
 
 void Ledger::mark_clean(const Outcome& outcome) {
   for (const Change& change : outcome.changes) {
-    auto it = dirty_.find(subject_of(change));
-    if (it != dirty_.end() && --it->second == 0) dirty_.erase(it);
+    const auto it = dirty_.find(subject_of(change));
+    RIVERA_CHECK(it != dirty_.end(), "a change that has ended was under way");
+    if (--it->second == 0) dirty_.erase(it);
   }
 }
 

@@ -1,17 +1,17 @@
-// The way from a decision to a durable, published fact.
+// Makes decisions of the Board durable and publishes them.
 //
 //   request ─> run(operation) ─> Board ─> next transaction ─> durable ─> committed records ─> publish ─> answer
 //
-// Group commit: while one transaction is being written, the changes decided meanwhile gather for the next, which begins
-// as soon as the first is durable: the first one's answers are made beside it. Answers, events
-// and follow-ups of a transaction leave in the order of its decisions, and only after it is durable; reads see the
-// committed records only. A transaction that fails takes with it what was decided on top of it: the Board goes back,
-// and the callers get the error.
+// Group commit: while one transaction is being written, further changes gather for the next, which begins as soon as
+// the first is durable; the answers of the first are made while the next is written. Answers, events and follow-ups of
+// a transaction leave in the order of its decisions, and only after it is durable. Reads see the committed records
+// only. If a transaction fails, everything decided on top of it fails too: the Board reverts it, and the callers get
+// the error.
 //
-// Where it is not known whether a transaction happened (the connection broke at its commit), it is written again until
-// it is known; that is harmless, since a write says what the rows are. Its callers wait no longer than Patience says,
-// and are then told that it is not known. What gathered behind it has not happened and is refused, and so are further
-// changes until the database is back; reads and whatever changes nothing go on.
+// If the result of a transaction is unknown (the connection broke at its commit), it is written again until the result
+// is known; this is safe, because writes are idempotent. Its callers wait no longer than Limits allows, and then get
+// an error that says that the result is unknown. The changes that gathered behind it are refused, and so are further
+// ones until the database is back; reads and calls that change nothing continue.
 #pragma once
 
 #include <atomic>
@@ -41,16 +41,17 @@ namespace rivera::bbs {
 // executor.
 class Ledger {
  public:
-  // Told of each durable outcome, in commit order, on the home strand.
+  // Called with each durable outcome, in commit order, on the home strand.
   using Publish = std::function<void(const Outcome&)>;
   using Operation = std::function<Outcome(Board&, base::Timestamp now)>;
 
-  // What a database that is away, or slow, may cost.
-  struct Patience {
-    // A request is answered this long after its transaction began, by an error if it is not known how that ended. A
-    // database that has said nothing for half of it is then called again on another connection.
+  // Limits for a database that is unreachable or slow.
+  struct Limits {
+    // A request is answered at the latest this long after its transaction began, with an error if the result is
+    // unknown. After half of it without a word from the database, the transaction is written again on another
+    // connection.
     std::chrono::nanoseconds answer = std::chrono::seconds(30);
-    // What came after a transaction is refused once that has been in doubt for so long.
+    // Later changes are refused once a transaction has been in doubt for this long.
     std::chrono::nanoseconds outage = std::chrono::seconds(3);
     // Requests that may wait for the next transaction.
     std::size_t requests = 20'000;
@@ -58,12 +59,11 @@ class Ledger {
 
   struct Options {
     BoardOptions board;
-    // reconcile() before each run() and read(): for those who write to the store beside a running BBS.
+    // reconcile() before each run() and read(), for programs that write to the store while a BBS runs.
     bool reconcile_before_calls = false;
-    // Called when nothing can be made durable any more (the tables are gone, or another BBS is active): the process
-    // ends.
+    // Called when nothing can be made durable (the tables are missing, or another BBS is active); must end the process.
     std::function<void(const std::string& reason)> give_up;
-    Patience patience;
+    Limits limits;
   };
 
   Ledger(asio::any_io_executor home, base::WorkerPool& workers, Store& store, const base::Clock& clock, Options options,
@@ -72,13 +72,13 @@ class Ledger {
 
   void on_commit(Publish publish) { publish_ = std::move(publish); }
 
-  // Reads all records from the store, before anything else, and deletes those that nothing will ever read (§4.9),
-  // tasks excepted. Throws what Store::load() throws, and TermEnded.
+  // To be called first. Loads all records from the store and deletes those that can never be read (§4.9), except tasks.
+  // Throws what Store::load() throws, and TermEnded.
   asio::awaitable<void> load();
 
-  // Applies an operation and returns its outcome once that is durable; events and follow-ups have been published by
-  // then and are no longer in it. Throws models::ModelError if it could not be made durable; nothing has happened then.
-  // An operation must not suspend or throw.
+  // Applies an operation and returns its outcome once it is durable. Events and follow-ups are published before the
+  // return and no longer in it. Throws models::ModelError, with no effect, if it could not be made durable. An
+  // operation must not suspend or throw.
   asio::awaitable<Outcome> run(Operation operation);
 
   // Calls `look(committed records)` on the home strand.
@@ -92,21 +92,21 @@ class Ledger {
     co_return co_await asio::co_spawn(home_, std::move(at_home), asio::use_awaitable);
   }
 
-  // Takes in what others have written to the store (docs/spec/bbs.md §9.5): compares it with the committed records, and
-  // where it differs the store is right; subscribers are told. Comparing goes on beside transactions; only the rows
-  // found to differ are read between two of them, a few hundred at a time. What is being changed here at that moment
-  // stays as it is here. Callers that come while it runs share the next run. Throws models::ModelError.
+  // Adopts what others wrote to the store (docs/spec/bbs.md §9.5): compares it with the committed records and, where
+  // they differ, takes the store's content and publishes events. The comparison runs concurrently with transactions;
+  // only rows that differ are read between two of them, a few hundred at a time. Records that are being changed here at
+  // that moment keep this change. Callers that arrive during a run share the next one. Throws models::ModelError.
   asio::awaitable<void> reconcile();
 
-  // Deletes the tasks that nothing will ever read. Throws models::ModelError.
+  // Deletes the tasks that can never be read. Throws models::ModelError.
   asio::awaitable<void> delete_lost_tasks();
 
-  // Whether another BBS has begun a term, as far as it was noticed: nothing may be answered any more. Any thread.
+  // True once it was noticed that another BBS has begun a term: nothing may be answered from then on. Any thread.
   bool is_superseded() const { return superseded_; }
-  // Asks the store, and gives up if so. Throws sql::Error if it cannot be asked.
+  // Asks the store whether the term has ended, and gives up if so. Throws sql::Error if the store cannot be asked.
   asio::awaitable<void> check_term();
 
-  // Waits until all that was decided is durable, then ends. Nothing may be run afterwards.
+  // Waits until all decisions are durable, then ends. run() must not be called afterwards.
   asio::awaitable<void> stop();
 
  private:
@@ -140,7 +140,7 @@ class Ledger {
   std::vector<Change> differences(const std::vector<RecordKey>& keys, const Store::LoadResult& rows) const;
   asio::awaitable<void> delete_lost_tasks_at_home();
   asio::awaitable<void> remove_lost(std::vector<RecordKey> keys);
-  // Rethrows what has just been caught from the store.
+  // Rethrows the exception of the store that is being handled.
   [[noreturn]] void rethrow_for_caller();
 
   asio::any_io_executor home_;
@@ -160,8 +160,8 @@ class Ledger {
   std::optional<models::ModelError> away_;  // why changes are refused while a transaction is in doubt
   bool stopping_ = false;
   bool is_paused_ = false;
-  base::Condition idle_;  // a transaction or a pause has ended
-  // Runs of reconcile(): how many have been asked for, and up to which of these requests the last one counts.
+  base::Condition idle_;  // notified when a transaction or a pause has ended
+  // Runs of reconcile(): the number of requests, and the last request that a completed run covers.
   std::uint64_t reconciliations_wanted_ = 0, reconciliations_done_ = 0;
   bool is_reconciling_ = false;
   std::atomic<bool> superseded_ = false;

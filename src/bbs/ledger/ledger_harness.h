@@ -1,4 +1,4 @@
-// A ledger of one's own over a database that a test may ill-treat, and what it promised to whom.
+// A ledger over a database that a test can make fail, with notes of what it acknowledged and published.
 #pragma once
 
 #include <chrono>
@@ -24,11 +24,11 @@ class LedgerHarness {
  public:
   using Guids = std::set<std::string>;
 
-  LedgerHarness(const sql::DatabaseConfig& config, Ledger::Patience patience)
+  LedgerHarness(const sql::DatabaseConfig& config, Ledger::Limits limits)
       : database_(sql::Database::open(config)), store_(*database_, cipher_) {
     store_.open();
     store_.become_active();
-    run(make(patience));
+    run(make(limits));
   }
   ~LedgerHarness() {
     run(destroy());
@@ -43,12 +43,12 @@ class LedgerHarness {
         .get();
   }
 
-  // Desires an LRP and notes what came of it; gives the error's text, "" if it is done.
+  // Desires an LRP and notes the result; returns the error's text, "" on success.
   std::string desire(const std::string& guid) { return run(desire_at_home(guid)); }
   std::future<std::string> begin_to_desire(const std::string& guid) {
     return asio::co_spawn(home_, desire_at_home(guid), asio::use_future);
   }
-  // `writers` at once, each `each` LRPs one after the other; returns when all have their answers.
+  // `writers` concurrent writers, each desiring `each` LRPs in sequence; returns when all have their answers.
   std::vector<std::future<void>> begin_load(const std::string& prefix, int writers, int each) {
     std::vector<std::future<void>> running;
     for (int writer = 0; writer < writers; ++writer) {
@@ -62,7 +62,7 @@ class LedgerHarness {
     const auto end = std::chrono::steady_clock::now() + limit;
     for (int i = 0; std::chrono::steady_clock::now() < end; ++i) {
       const std::string error = desire(guid);
-      // Made by an earlier attempt of which nobody knew.
+      // Created by an earlier attempt whose result was unknown.
       if (error.empty() || error == models::resource_exists().message()) return true;
       run(base::sleep_for(std::chrono::milliseconds(50)));
     }
@@ -70,7 +70,7 @@ class LedgerHarness {
   }
 
   // Acknowledged and published guids are in the database and in memory, refused ones are in neither, and memory holds
-  // what the database holds. `direct`: a way to the database that no fault is on.
+  // what the database holds. `direct`: a connection to the database without faults.
   void expect_nothing_lost(const sql::DatabaseConfig& direct) {
     const auto database = sql::Database::open(direct);
     Guids stored;
@@ -98,7 +98,7 @@ class LedgerHarness {
   bool is_committed(const std::string& guid) {
     return run(ledger_->read([guid](const Records& records) { return records.desired_lrp(guid) != nullptr; }));
   }
-  // Of what the test removes itself.
+  // Forgets a guid that the test removes itself.
   void forget(const std::string& guid) { run(forget_at_home(guid)); }
   std::future<void> begin(asio::awaitable<void> work) {
     return asio::co_spawn(home_, std::move(work), asio::use_future);
@@ -110,9 +110,9 @@ class LedgerHarness {
     Guids acknowledged, refused, doubtful, published;
   };
 
-  asio::awaitable<void> make(Ledger::Patience patience) {
+  asio::awaitable<void> make(Ledger::Limits limits) {
     Ledger::Options options;
-    options.patience = patience;
+    options.limits = limits;
     ledger_ = std::make_unique<Ledger>(home_, workers_, store_, clock_, std::move(options), base::Logger::discard());
     ledger_->on_commit([this](const Outcome& outcome) {
       for (const Event& event : outcome.events) {

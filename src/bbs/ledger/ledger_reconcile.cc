@@ -6,7 +6,7 @@
 namespace rivera::bbs {
 namespace {
 
-// How many rows are read between two transactions: some ten milliseconds' worth.
+// Rows read between two transactions: about ten milliseconds of work.
 constexpr std::size_t kRowsAtOnce = 200;
 
 using google::protobuf::util::MessageDifferencer;
@@ -83,7 +83,7 @@ asio::awaitable<void> Ledger::compare_with_store() {
   try {
     std::shared_ptr<RecordList> known;
     {
-      // Nothing changes the committed records now, so that a worker may read them beside this strand.
+      // Nothing changes the committed records now, so a worker may read them off this strand.
       const std::unique_ptr<Pause> paused = co_await pause();
       auto listing = [this] { return std::make_shared<RecordList>(committed_.list()); };
       known = co_await workers_.run(std::move(listing));
@@ -108,8 +108,8 @@ asio::awaitable<void> Ledger::compare_with_store() {
   }
 }
 
-// What was found to differ may have been a change of ours that was on its way: with no transaction under way, what
-// still differs has been written by somebody else.
+// A difference may have been a change of our own that was being written. With no transaction under way, whatever still
+// differs was written by another program.
 asio::awaitable<void> Ledger::adopt(std::vector<RecordKey> keys) {
   const std::unique_ptr<Pause> paused = co_await pause();
   auto reading = [this, &keys] { return std::make_shared<Store::LoadResult>(store_.read(keys)); };
@@ -138,7 +138,7 @@ std::vector<Change> Ledger::differences(const std::vector<RecordKey>& keys, cons
   for (const Change& row : rows.records) read.emplace(key_of(row), row);
   std::vector<Change> changes;
   for (const RecordKey& key : keys) {
-    if (dirty_.contains(key.guid)) continue;  // about to be written: this decision goes over that of the others
+    if (dirty_.contains(key.guid)) continue;  // about to be written: this decision overrides the other writer's
     const auto row = read.find(key);
     std::optional<Change> after;
     if (row != read.end()) after = row->second;
@@ -170,7 +170,7 @@ asio::awaitable<void> Ledger::delete_lost_tasks_at_home() {
   }
 }
 
-// In a Pause. What is decided meanwhile is written afterwards.
+// Called during a Pause. Changes decided meanwhile are written afterwards.
 asio::awaitable<void> Ledger::remove_lost(std::vector<RecordKey> keys) {
   if (keys.empty()) co_return;
   auto removing = [this, &keys] { store_.remove(keys); };

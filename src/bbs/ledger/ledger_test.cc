@@ -7,8 +7,10 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
+#include <openssl/rand.h>
 
 #include "base/files.h"
+#include "base/log/end_process.h"
 #include "models/testing/testing.h"
 
 namespace rivera::bbs {
@@ -89,7 +91,7 @@ TEST_F(LedgerTest, PublishesWhatIsCommitted) {
       << "desired, and two instances on two hubs";
 }
 
-// Many callers at once, each of whom must see his own write.
+// Many concurrent callers, each of which must see its own write.
 TEST_F(LedgerTest, ConcurrentCallersAreCommittedInGroups) {
   std::vector<std::future<Outcome>> answers;
   for (int i = 0; i < 200; ++i) {
@@ -102,7 +104,7 @@ TEST_F(LedgerTest, ConcurrentCallersAreCommittedInGroups) {
   EXPECT_EQ(store_->load().records.size(), 600u);
 }
 
-// Runs operations in one turn of the home strand, so that they stand one on the other before anything is durable.
+// Runs operations in one turn of the home strand, so that each builds on the previous before anything is durable.
 asio::awaitable<std::vector<std::optional<models::Error::Type>>> all_at_once(
     Ledger& ledger, std::vector<Ledger::Operation> operations) {
   const auto executor = co_await asio::this_coro::executor;
@@ -164,6 +166,42 @@ TEST_F(LedgerTest, AnotherTermEndsThisOne) {
   EXPECT_TRUE(gave_up_);
   EXPECT_FALSE(is_committed("p"));
   EXPECT_TRUE(store_->load().records.empty());
+}
+
+// A source of randomness that fails: no column can be encrypted any more.
+void break_the_cipher() {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+  static const RAND_METHOD broken{nullptr, [](unsigned char*, int) { return 0; }, nullptr, nullptr, nullptr, nullptr};
+  RAND_set_rand_method(&broken);
+#pragma GCC diagnostic pop
+}
+
+using LedgerDeathTest = LedgerTest;
+
+// Rather than hold the lock and refuse every write.
+TEST_F(LedgerDeathTest, AnUnexpectedFailureOfTheWriterEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto write = [this] {
+    run(ledger_->run(desire("before")));
+    Ledger::Operation operation = [](Board& board, base::Timestamp now) {
+      Outcome outcome = desire("after")(board, now);
+      break_the_cipher();
+      return outcome;
+    };
+    run(ledger_->run(std::move(operation)));
+  };
+  EXPECT_EXIT(write(), testing::ExitedWithCode(base::kBrokenExitStatus),
+              "write-batches.failed: encrypting a column failed");
+}
+
+TEST_F(LedgerDeathTest, AFailureWhileOutcomesArePublishedEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto write = [this] {
+    ledger_->on_commit([](const Outcome&) { throw std::bad_alloc(); });
+    run(ledger_->run(desire("p")));
+  };
+  EXPECT_EXIT(write(), testing::ExitedWithCode(base::kBrokenExitStatus), "write-batches.failed: std::bad_alloc");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A BBS beside whose back somebody writes to its database, or has written what cannot be read.
+// A BBS while another program writes to its database, or has written rows that cannot be read.
 #include "bbs/program/bbs_harness.h"
 #include "models/testing/testing.h"
 
@@ -145,7 +145,7 @@ TEST_F(ReconcileTest, ANewKeyIsPutToUseBesideRequests) {
   config_.active_key_label = "k2";
   start();
   desire("q", 2);
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + kTestTimeout;
   while (text("SELECT value FROM configurations WHERE id = 'encryption_key_label'") != "k2") {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
     std::this_thread::yield();

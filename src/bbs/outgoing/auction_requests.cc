@@ -1,5 +1,7 @@
 #include "bbs/outgoing/auction_requests.h"
 
+#include "base/work/cancellation.h"
+
 namespace rivera::bbs {
 namespace {
 
@@ -46,8 +48,8 @@ AuctionRequests::AuctionRequests(asio::any_io_executor executor, clients::Auctio
       lrps_(executor),
       tasks_(executor),
       senders_(executor, logger_) {
-  senders_.spawn("lrps", send_lrps());
-  senders_.spawn("tasks", send_tasks());
+  senders_.spawn_critical("lrps", send_lrps());
+  senders_.spawn_critical("tasks", send_tasks());
 }
 
 void AuctionRequests::request(const AuctionLRP& auction) { add(lrps_, start_request_for(auction), auction.trace_id); }
@@ -78,6 +80,7 @@ std::vector<Request> AuctionRequests::take(Line<Request>& line, std::string& tra
 }
 
 asio::awaitable<void> AuctionRequests::send_lrps() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     while (lrps_.waiting.empty()) co_await lrps_.changed.wait();
     std::string trace_id;
@@ -87,15 +90,15 @@ asio::awaitable<void> AuctionRequests::send_lrps() {
       require_lock(has_lock_);
       co_await client_.request_lrp_auctions(std::move(requests), std::move(trace_id));
       logger_.debug("requested-lrp-auctions", {{"count", count}});
-    } catch (const boost::system::system_error&) {
-      throw;  // cancelled
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       logger_.error("failed-to-request-lrp-auctions", {{"count", count}, {"error", e.what()}});
     }
   }
 }
 
 asio::awaitable<void> AuctionRequests::send_tasks() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     while (tasks_.waiting.empty()) co_await tasks_.changed.wait();
     std::string trace_id;
@@ -105,9 +108,8 @@ asio::awaitable<void> AuctionRequests::send_tasks() {
       require_lock(has_lock_);
       co_await client_.request_task_auctions(std::move(requests), std::move(trace_id));
       logger_.debug("requested-task-auctions", {{"count", count}});
-    } catch (const boost::system::system_error&) {
-      throw;  // cancelled
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       logger_.error("failed-to-request-task-auctions", {{"count", count}, {"error", e.what()}});
     }
   }

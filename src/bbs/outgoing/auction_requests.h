@@ -1,4 +1,4 @@
-// What the auctioneer is asked for, and the way there (docs/spec/bbs.md §5.6).
+// Sends start requests to the auctioneer (docs/spec/bbs.md §5.6).
 #pragma once
 
 #include <deque>
@@ -18,8 +18,9 @@ namespace rivera::bbs {
 models::LRPStartRequest start_request_for(const AuctionLRP& auction);
 models::TaskStartRequest start_request_for(const AuctionTask& auction);
 
-// Sends requests in the background, what has gathered under one trace id in one POST. A request that fails is logged
-// and dropped, and so is one too many: convergence asks again. Nothing is sent without the lock. Lives on one strand.
+// Sends requests in the background; those that gathered under one trace id share one POST. A request that fails, or
+// that exceeds the queue, is logged and dropped: convergence requests it again. Sends nothing without the lock. Lives
+// on one strand.
 class AuctionRequests {
  public:
   AuctionRequests(asio::any_io_executor executor, clients::AuctioneerClientOptions options, HasLock has_lock,

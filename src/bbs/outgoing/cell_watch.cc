@@ -7,9 +7,9 @@
 namespace rivera::bbs {
 namespace {
 
-// Fewer than this many cells are never a mass.
+// Fewer missing cells than this are never regarded as many.
 constexpr std::size_t kFew = 3;
-// More than one in this many is.
+// More than one cell in this many is.
 constexpr std::size_t kShare = 5;
 
 }  // namespace

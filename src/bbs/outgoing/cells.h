@@ -15,7 +15,7 @@ class LocketClient;
 
 namespace rivera::bbs {
 
-// Asked at each use: nothing is remembered (docs/spec/bbs.md §4.8).
+// Queried at each use; nothing is cached (docs/spec/bbs.md §4.8).
 class Cells {
  public:
   virtual ~Cells() = default;

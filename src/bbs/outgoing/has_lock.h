@@ -1,4 +1,4 @@
-// Whether this BBS is the active one at this moment (docs/durability.md).
+// Tells whether this BBS is the active one at this moment (docs/durability.md).
 #pragma once
 
 #include <functional>
@@ -6,8 +6,8 @@
 
 namespace rivera::bbs {
 
-// True while the lock is certainly ours by our own clock. May be asked from any thread. Ask it last, just before
-// something leaves the process: whatever came before may have taken longer than the lock lasts.
+// True while the lock is certainly held by our own clock. May be called from any thread. Call it last, just before
+// something leaves the process, because everything before may have taken longer than the lock lasts.
 using HasLock = std::function<bool()>;
 
 class LockLost : public std::runtime_error {

@@ -1,5 +1,7 @@
 #include "bbs/outgoing/rep_calls.h"
 
+#include "base/work/cancellation.h"
+
 namespace rivera::bbs {
 namespace {
 
@@ -58,14 +60,14 @@ asio::awaitable<bool> RepCalls::stop_instance(StopInstance call) {
 asio::awaitable<void> RepCalls::stop() { co_await workers_.stop(); }
 
 asio::awaitable<void> RepCalls::work() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   while (auto call = queue_.try_pop()) {
     const std::string cell = std::visit(CellOf{}, *call);
     try {
       const bool found = co_await carry_out(std::move(*call));
       if (!found) logger_.info("cell-not-found", {{"cell_id", cell}});
-    } catch (const boost::system::system_error&) {
-      throw;  // cancelled
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       logger_.error("call-failed", {{"cell_id", cell}, {"error", e.what()}});
     }
   }

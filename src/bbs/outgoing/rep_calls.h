@@ -1,4 +1,4 @@
-// What the BBS asks of cells: to stop, update or cancel what they run (docs/spec/bbs.md §4.3, §5.6).
+// Calls to cells: stop and update instances, cancel tasks (docs/spec/bbs.md §4.3, §5.6).
 #pragma once
 
 #include <string>
@@ -15,8 +15,8 @@
 
 namespace rivera::bbs {
 
-// Makes calls in the background, a bounded number at a time. A call that fails is logged: convergence, or the rep's own
-// synchronisation, makes up for it. None is made without the lock. Lives on one strand.
+// Makes calls in the background, a bounded number at a time. A call that fails is logged; convergence or the rep's own
+// synchronization repairs the effect. Makes no call without the lock. Lives on one strand.
 class RepCalls {
  public:
   RepCalls(asio::any_io_executor executor, Cells& cells, clients::RepClientOptions options, std::size_t workers,

@@ -1,4 +1,4 @@
-// Telling a task's owner that it is completed (docs/spec/bbs.md §4.7).
+// Completion callbacks of tasks (docs/spec/bbs.md §4.7).
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@
 
 namespace rivera::bbs {
 
-// Calls back in the background, a bounded number at a time. What fails stays Resolving: convergence tries again. Nobody
-// is called without the lock. Lives on the ledger's home strand.
+// Makes callbacks in the background, a bounded number at a time. A task whose callback fails stays Resolving, and
+// convergence tries again. Makes no callback without the lock. Lives on the ledger's home strand.
 class TaskCallbacks {
  public:
   TaskCallbacks(asio::any_io_executor home, Ledger& ledger, net::HttpClientOptions http, std::size_t workers,
@@ -28,7 +28,10 @@ class TaskCallbacks {
 
   asio::awaitable<void> work();
   asio::awaitable<void> call_back(TaskPtr task);
+  // One attempt, redirects included.
   asio::awaitable<Answer> post(const models::Task& task);
+  // The status and the redirect of one request, without its body: only the status matters, and the body is the owner's.
+  asio::awaitable<net::ResponseHead> send(net::Endpoint endpoint, net::HttpRequest request);
 
   Ledger& ledger_;
   net::HttpClient http_;

@@ -20,7 +20,8 @@
 namespace rivera::bbs {
 namespace {
 
-constexpr auto kStatisticsInterval = std::chrono::seconds(15);  // of what convergence saw (docs/spec/bbs.md §7.2)
+constexpr auto kStatisticsInterval =
+    std::chrono::seconds(15);  // of the findings of convergence (docs/spec/bbs.md §7.2)
 
 net::HttpClientOptions callback_options(const Config& config) {
   net::HttpClientOptions options;
@@ -41,68 +42,68 @@ net::HttpServerOptions listener_options(const Config& config) {
 }  // namespace
 
 struct ActiveBbs::Parts {
-  Parts(Surroundings around, const Config& config)
-      : surroundings(std::move(around)),
-        logger(surroundings.logger),
-        ledger(surroundings.home, surroundings.workers, surroundings.store, surroundings.clock,
-               {{config.max_task_retries}, config.reconcile_before_calls, surroundings.give_up, {}}, logger),
-        hub(surroundings.home),
-        auctions(surroundings.home, config.auctioneer, may_act, logger),
-        reps(surroundings.home, surroundings.cells, config.rep, config.update_workers, may_act, logger),
-        callbacks(surroundings.home, ledger, callback_options(config), config.task_callback_workers, may_act, logger),
-        convergence(ledger, surroundings.cells, surroundings.clock, surroundings.probe, config.convergence, logger),
-        api(router, {may_act}, surroundings.probe, logger),
-        cluster_service(api, ledger, surroundings.cells, surroundings.clock),
-        actual_lrp_service(api, surroundings.home, ledger, reps),
+  Parts(Dependencies given, const Config& config)
+      : dependencies(std::move(given)),
+        logger(dependencies.logger),
+        ledger(dependencies.home, dependencies.workers, dependencies.store, dependencies.clock,
+               {{config.max_task_retries}, config.reconcile_before_calls, dependencies.give_up, {}}, logger),
+        hub(dependencies.home),
+        auctions(dependencies.home, config.auctioneer, may_act, logger),
+        reps(dependencies.home, dependencies.cells, config.rep, config.update_workers, may_act, logger),
+        callbacks(dependencies.home, ledger, callback_options(config), config.task_callback_workers, may_act, logger),
+        convergence(ledger, dependencies.cells, dependencies.clock, dependencies.probe, config.convergence, logger),
+        api(router, {may_act}, dependencies.probe, logger),
+        cluster_service(api, ledger, dependencies.cells, dependencies.clock),
+        actual_lrp_service(api, dependencies.home, ledger, reps),
         evacuation_service(api, ledger),
-        desired_lrp_service(api, ledger, surroundings.loggregator),
-        task_service(api, ledger, surroundings.probe),
+        desired_lrp_service(api, ledger, dependencies.loggregator),
+        task_service(api, ledger, dependencies.probe),
         event_service(router, api, hub),
         routes(router.handler()),
         listener(
-            surroundings.home, listener_options(config),
+            dependencies.home, listener_options(config),
             [this](net::HttpExchange& exchange) { return serve(exchange); }, logger),
         report_interval(config.report_interval),
-        key_rotation(surroundings.store, surroundings.workers, logger),
+        key_rotation(dependencies.store, dependencies.workers, logger),
         database_check(
-            surroundings.home, surroundings.workers,
-            [&store = surroundings.store, &clock = surroundings.clock] {
+            dependencies.home, dependencies.workers,
+            [&store = dependencies.store, &clock = dependencies.clock] {
               check_database(store.database(), base::to_unix_nanos(clock.now()));
             },
             config.database_check, logger),
-        loops(surroundings.home, logger),
+        loops(dependencies.home, logger),
         term_check_interval(config.lock_retry_interval) {
     ledger.on_commit([this](const Outcome& outcome) { publish(outcome); });
   }
 
   asio::awaitable<void> serve(net::HttpExchange& exchange) {
     if (!is_loaded) return refuse(exchange);
-    if (surroundings.access_log != nullptr) return surroundings.access_log->serve(routes, exchange);
+    if (dependencies.access_log != nullptr) return dependencies.access_log->serve(routes, exchange);
     return routes(exchange);
   }
 
-  // Brings the tables to the present version, with this BBS's term in them.
+  // Migrates the tables and begins this BBS's term.
   asio::awaitable<void> take_over() {
     const auto started = std::chrono::steady_clock::now();
-    // A process that was stopped in between must not end the term of the one that has the lock by now.
-    auto migrating = [&around = surroundings, log = logger.session("migration-manager")] {
-      require_lock(around.has_lock);
-      around.store.become_active([&log](const MigrationProgress& step) {
+    // A process that was stopped in between must not end the term of the present lock holder.
+    auto migrating = [&given = dependencies, log = logger.session("migration-manager")] {
+      require_lock(given.has_lock);
+      given.store.become_active([&log](const MigrationProgress& step) {
         log.info("migrated", {{"version", step.version}, {"what", step.what}, {"nanoseconds", step.took.count()}});
       });
     };
-    co_await surroundings.workers.run(std::move(migrating));
-    surroundings.probe.migrated(std::chrono::steady_clock::now() - started);
+    co_await dependencies.workers.run(std::move(migrating));
+    dependencies.probe.migrated(std::chrono::steady_clock::now() - started);
     logger.session("migration-manager").info("finished-migrations", {{"version", kSchemaVersion}});
   }
 
   void run_in_background() {
-    loops.spawn("convergence", convergence.run());
-    loops.spawn("key-rotation", key_rotation.run([&probe = surroundings.probe](std::chrono::nanoseconds took) {
+    loops.spawn_critical("convergence", convergence.run());
+    loops.spawn_critical("key-rotation", key_rotation.run([&probe = dependencies.probe](std::chrono::nanoseconds took) {
       probe.encrypted(took);
     }));
-    loops.spawn("database-check", database_check.run(surroundings.give_up));
-    loops.spawn("watch-term", watch_term(term_check_interval));
+    loops.spawn_critical("database-check", database_check.run(dependencies.give_up));
+    loops.spawn_critical("watch-term", watch_term(term_check_interval));
   }
 
   static asio::awaitable<void> refuse(net::HttpExchange& exchange) {
@@ -112,17 +113,17 @@ struct ActiveBbs::Parts {
   }
 
   void start_reports() {
-    BbsProbe& probe = surroundings.probe;
+    BbsProbe& probe = dependencies.probe;
     loops.spawn("request-metrics", base::repeat_every(report_interval, [&probe] { probe.report_requests(); }));
     loops.spawn("statistics", base::repeat_every(kStatisticsInterval, [&probe] { probe.report_statistics(); }));
   }
 
-  // What is durable but was not told while the lock was certain is not told at all: another BBS may have gone on from
-  // it. Every stream ends, so that its reader lists again.
+  // Changes that became durable but were not published while the lock was certainly held are never published: another
+  // BBS may have continued from them. Every stream ends, so that its reader lists again.
   void publish(const Outcome& outcome) {
     if (!may_act()) {
       hub.close();
-      return surroundings.give_up("the lock is not certain any more");
+      return dependencies.give_up("the lock is not certain any more");
     }
     hub.publish(outcome.events);
     for (const FollowUp& follow_up : outcome.follow_ups) {
@@ -149,10 +150,10 @@ struct ActiveBbs::Parts {
     }
   }
 
-  Surroundings surroundings;
+  Dependencies dependencies;
   base::Logger logger;
   Ledger ledger;
-  const HasLock may_act = [this] { return surroundings.has_lock() && !ledger.is_superseded(); };
+  const HasLock may_act = [this] { return dependencies.has_lock() && !ledger.is_superseded(); };
   EventHub hub;
   AuctionRequests auctions;
   RepCalls reps;
@@ -176,8 +177,8 @@ struct ActiveBbs::Parts {
   std::atomic<bool> is_loaded = false;
 };
 
-ActiveBbs::ActiveBbs(Surroundings surroundings, const Config& config)
-    : parts_(std::make_unique<Parts>(std::move(surroundings), config)) {}
+ActiveBbs::ActiveBbs(Dependencies dependencies, const Config& config)
+    : parts_(std::make_unique<Parts>(std::move(dependencies), config)) {}
 
 ActiveBbs::~ActiveBbs() = default;
 
@@ -188,7 +189,7 @@ asio::awaitable<void> ActiveBbs::start() {
   co_await parts.take_over();
   co_await parts.ledger.load();
   parts.is_loaded = true;
-  parts.surroundings.probe.elected();
+  parts.dependencies.probe.elected();
   parts.start_reports();
   parts.run_in_background();
 }

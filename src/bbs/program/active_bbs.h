@@ -1,4 +1,4 @@
-// The BBS that holds the lock: everything behind the API's port.
+// The BBS that holds the lock: everything that serves the API's port.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,7 @@ namespace rivera::bbs {
 //   ActiveBbs active(...); co_await active.start(); ... co_await active.stop(grace);
 class ActiveBbs {
  public:
-  struct Surroundings {
+  struct Dependencies {
     asio::any_io_executor home;
     base::WorkerPool& workers;
     Store& store;
@@ -33,23 +33,23 @@ class ActiveBbs {
     BbsProbe& probe;
     base::Logger logger;
     HasLock has_lock;
-    std::function<void(const std::string& reason)> give_up;  // the process is to end with status 1
-    clients::LoggregatorClient& loggregator;                 // for what concerns an application
-    const AccessLog* access_log = nullptr;                   // null: none is kept
+    std::function<void(const std::string& reason)> give_up;  // must end the process with status 1
+    clients::LoggregatorClient& loggregator;                 // for messages about applications
+    const AccessLog* access_log = nullptr;                   // null: no access log
   };
 
-  ActiveBbs(Surroundings surroundings, const Config& config);
+  ActiveBbs(Dependencies dependencies, const Config& config);
   ~ActiveBbs();
 
   // Listens, answering 503; begins a term in the store; loads the records; then serves (docs/spec/bbs.md §1.4, §7.3).
-  // Throws what Store throws, and std::runtime_error if the address cannot be had.
+  // Throws what Store throws, and std::runtime_error if it cannot listen on the address.
   asio::awaitable<void> start();
   // The address of the API with its real port; once started.
   std::string address() const;
   // Runs convergence now, without waiting for its time.
   asio::awaitable<void> converge();
 
-  // Ends the event streams, gives running requests `grace` to end, makes durable what was decided. Call it once.
+  // Ends the event streams, gives running requests `grace` to end, and makes all decisions durable. Call it once.
   asio::awaitable<void> stop(std::chrono::nanoseconds grace);
 
  private:

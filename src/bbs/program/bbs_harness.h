@@ -1,5 +1,5 @@
-// A BBS of one's own for a test: the real thing behind real mutual TLS over a real database file; only the lock is
-// granted without asking and the cells are given by the test.
+// A real BBS for a test, behind mutual TLS and over a database file. Only the lock is always held, and the test
+// provides the cells.
 #pragma once
 
 #include <chrono>
@@ -43,7 +43,7 @@ class GivenCells final : public Cells {
 
 class BbsHarness : public testing::Test {
  protected:
-  static constexpr auto kPatience = std::chrono::seconds(60);
+  static constexpr auto kTestTimeout = std::chrono::seconds(60);
 
   BbsHarness() {
     config_.listen_address = "127.0.0.1:0";
@@ -51,7 +51,7 @@ class BbsHarness : public testing::Test {
     config_.database.connection_string = (directory_.path() / "bbs.db").string();
     config_.encryption_keys = {{"k1", "a secure passphrase"}};
     config_.active_key_label = "k1";
-    config_.auctioneer.url = "http://127.0.0.1:1";  // nobody answers there
+    config_.auctioneer.url = "http://127.0.0.1:1";  // refuses connections
     config_.communication_timeout = std::chrono::seconds(5);
   }
 
@@ -65,7 +65,7 @@ class BbsHarness : public testing::Test {
   // Runs a coroutine on the home strand to its end, from the test's thread.
   template <typename T>
   T run(asio::awaitable<T> work) {
-    auto limited = base::within(kPatience, "test step", std::move(work));
+    auto limited = base::within(kTestTimeout, "test step", std::move(work));
     return asio::co_spawn(home_, std::move(limited), asio::use_future).get();
   }
 
@@ -112,7 +112,7 @@ class BbsHarness : public testing::Test {
   net::HttpClientOptions client_options() {
     net::HttpClientOptions options;
     options.tls = net::TlsContext::client(certificates_.client());
-    options.connect_timeout = std::chrono::seconds(60);  // many handshakes under a sanitizer take their time
+    options.connect_timeout = std::chrono::seconds(60);  // many handshakes under a sanitizer are slow
     options.request_timeout = std::chrono::seconds(60);
     return options;
   }
@@ -134,7 +134,7 @@ class BbsHarness : public testing::Test {
   std::unique_ptr<clients::LoggregatorClient> loggregator_;
   std::unique_ptr<base::Metrics> metrics_;
   std::unique_ptr<BbsProbe> probe_;
-  std::unique_ptr<AccessLog> access_log_;  // for a test to make; null: none is kept
+  std::unique_ptr<AccessLog> access_log_;  // made by a test; null: no access log
   std::unique_ptr<sql::Database> database_;
   std::unique_ptr<ColumnCipher> cipher_;
   std::unique_ptr<Store> store_;
@@ -144,18 +144,18 @@ class BbsHarness : public testing::Test {
 
  private:
   asio::awaitable<void> start_at_home() {
-    ActiveBbs::Surroundings around{home_,
-                                   workers_,
-                                   *store_,
-                                   cells_,
-                                   clock_,
-                                   *probe_,
-                                   base::Logger::discard(),
-                                   [this] { return has_lock_.load(); },
-                                   [this](const std::string&) { gave_up_ = true; },
-                                   *loggregator_,
-                                   access_log_.get()};
-    active_ = std::make_unique<ActiveBbs>(std::move(around), config_);
+    ActiveBbs::Dependencies dependencies{home_,
+                                         workers_,
+                                         *store_,
+                                         cells_,
+                                         clock_,
+                                         *probe_,
+                                         base::Logger::discard(),
+                                         [this] { return has_lock_.load(); },
+                                         [this](const std::string&) { gave_up_ = true; },
+                                         *loggregator_,
+                                         access_log_.get()};
+    active_ = std::make_unique<ActiveBbs>(std::move(dependencies), config_);
     co_await active_->start();
   }
 

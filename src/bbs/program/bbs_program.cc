@@ -19,9 +19,9 @@ namespace {
 constexpr auto kGrace = std::chrono::minutes(1);
 constexpr auto kRuntimeInterval = std::chrono::seconds(10);   // docs/spec/loggregator.md §8
 constexpr auto kDatabaseInterval = std::chrono::seconds(60);  // docs/spec/bbs.md §7.2
-// How long a BBS without the lock takes to end, whatever it waits for.
+// The longest time that a BBS without the lock takes to end.
 constexpr auto kEndWithoutLock = std::chrono::seconds(2);
-// Of that, for streams to end cleanly and for requests to be refused.
+// The part of it for streams to end cleanly and for requests to be refused.
 constexpr auto kGraceWithoutLock = std::chrono::milliseconds(500);
 
 // Plain HTTP, 200 for any path, on a standby too (docs/spec/bbs.md §1.4).
@@ -94,7 +94,7 @@ class BbsProcess {
   asio::awaitable<void> be_active() {
     probe_.lock_held(true);
     lock_logger_.info("acquired-lock");
-    watch_.spawn("watch-lock", watch_lock());
+    watch_.spawn_critical("watch-lock", watch_lock());
     watch_.spawn("database-metrics", base::repeat_every(kDatabaseInterval, [this] { report_database(); }));
     ActiveBbs active({program_.executor(), program_.workers(), store_, cells_, clock_, probe_, logger_,
                       [this] { return lock_.is_held(); }, [this](const std::string& reason) { give_up(reason); },
@@ -126,7 +126,7 @@ class BbsProcess {
     give_up("the lock is lost");
   }
 
-  // What a standby tells as well.
+  // The metrics of a standby, too.
   void start_reports() {
     watch_.spawn("process-metrics", base::repeat_every(config_.report_interval, [this] { report_process(); }));
     watch_.spawn("runtime-metrics", base::repeat_every(kRuntimeInterval, [this] { probe_.report_runtime(); }));
@@ -140,7 +140,7 @@ class BbsProcess {
 
   void report_database() { probe_.report_database(database_->take_statistics()); }
 
-  // At each SIGHUP, as tools that rotate logs have it.
+  // At each SIGHUP, as log rotation tools expect.
   asio::awaitable<void> reopen_access_log() {
     asio::signal_set hangups(program_.executor(), SIGHUP);
     for (;;) {
@@ -161,7 +161,7 @@ class BbsProcess {
   base::Program& program_;
   const Config& config_;
   base::Logger logger_;
-  base::Logger lock_logger_;  // whose messages test harnesses wait for
+  base::Logger lock_logger_;  // test harnesses wait for its messages
   std::unique_ptr<clients::LoggregatorClient> loggregator_;
   base::Metrics metrics_;
   BbsProbe probe_;

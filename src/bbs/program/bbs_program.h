@@ -1,4 +1,4 @@
-// The BBS as a process: standing by for the lock, active, and the end.
+// The BBS as a process: standby, active, shutdown.
 #pragma once
 
 #include "base/asio.h"

@@ -1,4 +1,4 @@
-// Cells that go and come back between two runs of convergence.
+// Cells that are lost and return between two runs of convergence.
 #include "bbs/program/bbs_harness.h"
 #include "models/testing/testing.h"
 
@@ -37,7 +37,7 @@ class CellLoss : public BbsHarness {
     return call<models::ActualLRPsResponse>("/v1/actual_lrps/list", models::ActualLRPsRequest()).actual_lrps_size();
   }
   void wait_for_lrps(int count) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
+    const auto end = std::chrono::steady_clock::now() + kTestTimeout;
     while (lrps() != count) ASSERT_LT(std::chrono::steady_clock::now(), end);
   }
 };

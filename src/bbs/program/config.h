@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "base/config/config.h"
 #include "base/log/log_settings.h"
 #include "bbs/api/bbs_probe.h"
 #include "bbs/program/convergence_loop.h"
@@ -35,8 +36,8 @@ struct Config {
   std::chrono::nanoseconds communication_timeout = std::chrono::seconds(10);
   ConvergenceLoop::Options convergence;
   DatabaseCheckLoop::Options database_check;
-  // Ours, `reconcile_with_database_before_calls`: each call sees what others have just written to the database. For
-  // test suites that write there beside a running BBS; it costs a look at every row a call.
+  // Not upstream's, `reconcile_with_database_before_calls`: each call sees what others wrote to the database. For test
+  // suites that write to the database of a running BBS; it costs a comparison of every row a call.
   bool reconcile_before_calls = false;
   std::size_t update_workers = 1000;         // calls to reps at once
   std::size_t task_callback_workers = 1000;  // callbacks at once
@@ -47,7 +48,11 @@ struct Config {
   clients::LoggregatorOptions loggregator;
   std::chrono::nanoseconds report_interval = std::chrono::minutes(1);
   AdvancedMetrics advanced_metrics;
+  base::ConfigNotices notices;  // to be logged at start
 };
+
+// Every key that upstream knows (docs/spec/bbs.md §7.1), and ours.
+const base::ConfigKeys& config_keys();
 
 // Throws base::ConfigError, one line that names file and key. Reads no other file.
 Config load_config(const std::string& path);

@@ -1,16 +1,29 @@
 #include "bbs/program/config.h"
 
 #include <boost/json.hpp>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/config/config.h"
 #include "base/files.h"
+#include "base/testing/config_walk.h"
+#include "base/testing/fields.h"
 
 namespace rivera::bbs {
 namespace {
 
 namespace json = boost::json;
 using namespace std::chrono_literals;
+
+// Every member but the notices.
+std::string read_as(const Config& c) {
+  return base::testing::fields(c.uuid, c.listen_address, c.health_address, c.debug_address, c.tls, c.database,
+                               c.encryption_keys, c.active_key_label, c.locket, c.lock_ttl, c.lock_retry_interval,
+                               c.auctioneer, c.rep, c.communication_timeout, c.convergence, c.database_check,
+                               c.reconcile_before_calls, c.update_workers, c.task_callback_workers, c.max_task_retries,
+                               c.log, c.session_name, c.access_log_path, c.loggregator, c.report_interval,
+                               c.advanced_metrics);
+}
 
 class ConfigTest : public testing::Test {
  protected:
@@ -143,6 +156,42 @@ TEST_F(ConfigTest, ChecksTheKeysThatHaveNoEffectToo) {
     EXPECT_NE(failure().find(member.key()), std::string::npos) << failure();
     values_ = whole;
   }
+}
+
+TEST_F(ConfigTest, EachKeyDoesWhatItsTableSays) {
+  const json::object sending = {
+      {"loggregator",
+       {{"loggregator_ca_path", "ca"}, {"loggregator_cert_path", "cert"}, {"loggregator_key_path", "key"}}}};
+  base::testing::ConfigWalk walk;
+  walk.keys = config_keys();
+  walk.base = values_;
+  walk.load = [this](const json::object& values) {
+    values_ = values;
+    const Config config = load();
+    return base::testing::LoadedConfig{read_as(config), config.notices};
+  };
+  walk.samples = {{"encryption_keys", {{"k1", "secret"}, {"k2", "other"}}},
+                  {"active_key_label", "k2"},
+                  {"database_driver", "postgres"},
+                  {"loggregator.loggregator_use_v2_api", false}};
+  walk.contexts = {
+      {"active_key_label", {{"encryption_keys", {{"k1", "secret"}, {"k2", "other"}}}}},
+      {"sql_require_ssl", {{"sql_ca_cert_file", "ca"}}},
+      {"advanced_metrics.enabled", {{"advanced_metrics", {{"route_config", {{"request_count", {"Ping"}}}}}}}},
+      {"advanced_metrics.route_config.request_count", {{"advanced_metrics", {{"enabled", true}}}}},
+      {"advanced_metrics.route_config.request_latency", {{"advanced_metrics", {{"enabled", true}}}}},
+      {"loggregator.loggregator_use_v2_api", sending},
+      {"loggregator.loggregator_ca_path", sending},
+      {"loggregator.loggregator_cert_path", sending},
+      {"loggregator.loggregator_key_path", sending}};
+  walk.with_derived_default = {"loggregator.loggregator_use_v2_api"};
+  EXPECT_THAT(base::testing::walk_config(walk), ::testing::IsEmpty());
+}
+
+TEST_F(ConfigTest, KnowsEveryKeyOfTheSpecification) {
+  const auto named = base::testing::keys_in_specification("bbs.md", "### 7.1 ");
+  EXPECT_GT(named.size(), 50u);
+  EXPECT_THAT(base::testing::keys_missing(named, config_keys()), ::testing::IsEmpty());
 }
 
 }  // namespace

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "base/work/cancellation.h"
+
 namespace rivera::bbs {
 namespace {
 
-// Every so many runs look at all records: with the usual interval, once in ten minutes.
+// One in this many runs examines all records: with the default interval, once in ten minutes.
 constexpr std::uint64_t kRunsToASweep = 20;
 
 }  // namespace
@@ -26,23 +28,23 @@ asio::awaitable<void> ConvergenceLoop::run() {
 }
 
 asio::awaitable<void> ConvergenceLoop::converge() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     CellIds present = co_await present_cells();
     co_await act(std::move(present), Part::kAll);
-  } catch (const boost::system::system_error&) {
-    throw;  // cancelled
   } catch (const std::exception& e) {
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed", {{"error", e.what()}});
   }
 }
 
 asio::awaitable<void> ConvergenceLoop::look_at_cells() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     CellIds present = co_await present_cells();
     if (acted_on_ && present != *acted_on_) co_await act(std::move(present), Part::kCausedByCells);
-  } catch (const boost::system::system_error&) {
-    throw;  // cancelled
   } catch (const std::exception& e) {
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-look-at-cells", {{"error", e.what()}});
   }
 }
@@ -56,7 +58,7 @@ asio::awaitable<void> ConvergenceLoop::act(CellIds present, Part part) {
   acted_on_ = *cells;
 }
 
-// Reads every row: at each run while that takes a few milliseconds, else as seldom as keeps it to a hundredth of the
+// Reads every row: at each run if that takes a few milliseconds, else seldom enough to take at most a hundredth of the
 // time.
 asio::awaitable<void> ConvergenceLoop::look_for_foreign_writes() {
   const auto started = std::chrono::steady_clock::now();
@@ -66,7 +68,7 @@ asio::awaitable<void> ConvergenceLoop::look_for_foreign_writes() {
   foreign_writes_due_ = ended + 99 * (ended - started);
 }
 
-// Those on which something is recorded to run.
+// The cells with recorded LRPs or tasks.
 asio::awaitable<void> ConvergenceLoop::expect_cells() {
   auto look = [](const Records& records) {
     CellIds cells;

@@ -1,4 +1,4 @@
-// Putting records in order, again and again (docs/spec/bbs.md §5).
+// Runs convergence periodically and when cells are lost or return (docs/spec/bbs.md §5).
 #pragma once
 
 #include <chrono>
@@ -21,9 +21,10 @@ class ConvergenceLoop {
   struct Options {
     std::chrono::nanoseconds interval = std::chrono::seconds(30);
     TaskDurations tasks;
-    // How long a cell must be missed before that is believed, where it is hard to believe: a presence's TTL.
+    // How long a cell must be absent before it is regarded as missing, where its absence is implausible: a presence's
+    // TTL.
     std::chrono::nanoseconds confirmation = std::chrono::seconds(15);
-    // How often to look which cells there are, between runs.
+    // How often to list the cells between runs.
     std::chrono::nanoseconds cell_interval = std::chrono::seconds(5);
   };
 
@@ -37,18 +38,18 @@ class ConvergenceLoop {
         logger_(logger.session("converge")),
         watch_(options.confirmation) {}
 
-  // Until cancelled: the first run after one interval, each further one an interval after the end of the last. In
-  // between, once there was a first run, a cell that goes or comes back is acted upon as soon as it is noticed; all
-  // else keeps the pace of the runs.
+  // Runs until cancelled: first after one interval, then each time an interval after the end of the last run. Between
+  // runs, once there was a first one, reacts to a lost or returned cell as soon as it is noticed; everything else waits
+  // for the next run.
   asio::awaitable<void> run();
 
-  // One run of both halves. A list of cells that cannot be had skips it; failures are logged.
+  // One run for LRPs and tasks. Skipped if the cells cannot be listed; failures are logged.
   asio::awaitable<void> converge();
-  // Looks which cells there are, and acts if they are others than at the last run.
+  // Lists the cells, and reacts if they differ from those of the last run.
   asio::awaitable<void> look_at_cells();
 
  private:
-  // How much of a plan is carried out.
+  // How much of a plan is executed.
   enum class Part { kAll, kCausedByCells };
 
   asio::awaitable<void> look_for_foreign_writes();

@@ -1,4 +1,4 @@
-// Clients that write to BBSes while these fail, and remember what they were told. For failover_test.cc.
+// Clients that write to BBSes while these fail, and record the answers. For failover_test.cc.
 #pragma once
 
 #include <chrono>
@@ -127,16 +127,17 @@ class Writers {
   base::TaskGroup running_;
 };
 
-// Goes on reading from and writing to one BBS, whatever it says, until it is gone. Lives on one strand.
-class Loyalists {
+// Keeps reading from and writing to one BBS, whatever it answers, until its address refuses connections. Lives on one
+// strand.
+class PersistentClients {
  public:
-  Loyalists(asio::any_io_executor executor, net::HttpClientOptions options, std::string address)
+  PersistentClients(asio::any_io_executor executor, net::HttpClientOptions options, std::string address)
       : client_(executor, std::move(options)),
         address_(std::move(address)),
         running_(executor, base::Logger::discard()) {}
 
   void start(const std::string& name, int count) {
-    for (int i = 0; i < count; ++i) running_.spawn("loyalist", ask(name + std::to_string(i)));
+    for (int i = 0; i < count; ++i) running_.spawn("persistent client", ask(name + std::to_string(i)));
   }
   asio::awaitable<void> join() { co_await running_.join(); }
 

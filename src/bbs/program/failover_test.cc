@@ -1,4 +1,4 @@
-// What happens to clients when the active BBS, or Locket, dies or is stopped: real programs, on every engine
+// Clients while the active BBS, or Locket, dies or is stopped: real programs, on every engine
 // (docs/durability.md).
 #include <csignal>
 #include <thread>
@@ -13,7 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int kWriters = 4;
-constexpr int kEnough = 60;  // acknowledgements before something is done
+constexpr int kEnough = 60;  // acknowledgements before a fault
 
 class Failover : public ProgramHarness, public testing::WithParamInterface<sql::Engine> {
  protected:
@@ -74,7 +74,7 @@ class Failover : public ProgramHarness, public testing::WithParamInterface<sql::
     first_.send(SIGSTOP);
     while (GetParam() == sql::Engine::kSqlite && !can_write()) {
       first_.send(SIGCONT);
-      std::this_thread::sleep_for(1ms);  // until it is elsewhere in its work
+      std::this_thread::sleep_for(1ms);  // until it is at another point of its work
       first_.send(SIGSTOP);
     }
   }
@@ -90,7 +90,7 @@ class Failover : public ProgramHarness, public testing::WithParamInterface<sql::
     }
   }
 
-  // Nothing that was acknowledged is missing, nothing is there that nobody asked for, and memory and database agree.
+  // Nothing acknowledged is missing, nothing exists that was not requested, and memory and database agree.
   void check_records(const json::object& active, const std::set<std::string>& acknowledged,
                      const std::set<std::string>& asked) {
     const std::set<std::string> listed = listed_by(active);
@@ -110,7 +110,7 @@ class Failover : public ProgramHarness, public testing::WithParamInterface<sql::
     while (!condition()) co_await base::sleep_for(5ms);
   }
 
-  // Everything that a stream of events says, until it ends.
+  // Everything on a stream of events until it ends.
   asio::awaitable<void> follow_events(std::string address) {
     net::HttpRequest request;
     request.method = "POST";
@@ -131,7 +131,7 @@ class Failover : public ProgramHarness, public testing::WithParamInterface<sql::
 
   asio::awaitable<void> destroy_clients() {
     writers_.reset();
-    loyalists_.reset();
+    persistent_.reset();
     events_.reset();
     events_client_.reset();
     co_return;
@@ -145,7 +145,7 @@ class Failover : public ProgramHarness, public testing::WithParamInterface<sql::
   std::unique_ptr<base::TestProgram> second_;
 
   std::unique_ptr<Writers> writers_;
-  std::unique_ptr<Loyalists> loyalists_;
+  std::unique_ptr<PersistentClients> persistent_;
   std::unique_ptr<net::HttpClient> events_client_;
   std::unique_ptr<base::TaskGroup> events_;
   std::atomic<std::size_t> event_bytes_ = 0;
@@ -165,31 +165,31 @@ TEST_P(Failover, NoAcknowledgedWriteIsLostWhenTheActiveBbsIsKilled) {
 TEST_P(Failover, AStoppedBbsThatComesBackNeitherAnswersNorWrites) {
   start_all();
   const std::string old_address = address_of(first_config_);
-  loyalists_ = std::make_unique<Loyalists>(home_, options(60s), old_address);
+  persistent_ = std::make_unique<PersistentClients>(home_, options(60s), old_address);
   events_client_ = std::make_unique<net::HttpClient>(home_, options(60s));
   events_ = std::make_unique<base::TaskGroup>(home_, base::Logger::discard());
   run(at_home([&] {
-    loyalists_->start("before-", 4);
+    persistent_->start("before-", 4);
     events_->spawn("events", follow_events(old_address));
   }));
-  run(poll([this] { return loyalists_->exchanges().size() > 40u && event_bytes_ > 0; }));
+  run(poll([this] { return persistent_->exchanges().size() > 40u && event_bytes_ > 0; }));
 
   stop_first();
   const Instant stopped = std::chrono::steady_clock::now();
   wait_until_acknowledged(second_config_);
   const std::size_t told = event_bytes_;
-  run(at_home([this] { loyalists_->start("after-", 4); }));  // their requests wait in the stopped one's sockets
+  run(at_home([this] { persistent_->start("after-", 4); }));  // their requests wait in the stopped one's sockets
   const Instant resumed = std::chrono::steady_clock::now();
   first_.send(SIGCONT);
   EXPECT_EQ(first_.wait(20s), 1);
   EXPECT_LT(std::chrono::steady_clock::now() - resumed, 5s);
-  run(loyalists_->join());
+  run(persistent_->join());
   run(poll([this] { return events_ended_.load(); }));
   run(writers_->stop());
 
   EXPECT_EQ(event_bytes_.load(), told) << "nothing is told any more";
   std::set<std::string> acknowledged = writers_->acknowledged(), asked = writers_->asked();
-  for (const Exchange& exchange : loyalists_->exchanges()) {
+  for (const Exchange& exchange : persistent_->exchanges()) {
     if (exchange.sent > stopped) {
       EXPECT_NE(exchange.status, 200) << exchange.guid;
     } else if (!exchange.guid.empty()) {

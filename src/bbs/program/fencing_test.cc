@@ -43,7 +43,7 @@ class Fencing : public BbsHarness {
 
   // The rotation of keys that follows the start has ended: from then on only writes speak to the database.
   void wait_until_keys_are_rotated() {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
+    const auto end = std::chrono::steady_clock::now() + kTestTimeout;
     const char* label = "SELECT 1 FROM configurations WHERE id = 'encryption_key_label'";
     while (!database_->connect().query_one(label, {}, [](const sql::Row&) {})) {
       ASSERT_LT(std::chrono::steady_clock::now(), end);
@@ -55,9 +55,9 @@ class Fencing : public BbsHarness {
                                           [](const sql::Row&) {});
   }
 
-  // Returns once as many statements as now, and some more, have been begun: a write waits for the database.
+  // Returns once further statements have begun: a write is waiting for the database.
   void wait_until_a_write_waits(std::int64_t statements_before) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
+    const auto end = std::chrono::steady_clock::now() + kTestTimeout;
     while (database_->take_statistics().queries <= statements_before) {
       ASSERT_LT(std::chrono::steady_clock::now(), end);
     }
@@ -67,7 +67,7 @@ class Fencing : public BbsHarness {
   std::atomic<int> auctions_ = 0;
 };
 
-// The lock is lost while COMMIT is on its way: the write stays, and its client does not hear of it.
+// The lock is lost while COMMIT is under way: the write stays, but its client gets no answer.
 TEST_F(Fencing, WhatIsCommittedAfterTheLockWasLostIsNeitherAnsweredNorTold) {
   config_.lock_retry_interval = std::chrono::hours(1);  // no statement but the write's
   start();
@@ -93,7 +93,7 @@ TEST_F(Fencing, AnswersNothingOnceAnotherTermHasBegun) {
   start();
   EXPECT_EQ(post("/v1/ping", "").status, 200);
   Store(*database_, *cipher_).become_active();
-  const auto end = std::chrono::steady_clock::now() + kPatience;
+  const auto end = std::chrono::steady_clock::now() + kTestTimeout;
   while (post("/v1/ping", "").status == 200) ASSERT_LT(std::chrono::steady_clock::now(), end);
   EXPECT_TRUE(gave_up_);
   EXPECT_EQ(run(send(desire("p"))).status, 503);

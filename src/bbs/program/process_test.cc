@@ -1,4 +1,4 @@
-// The program itself beside a real Locket: standing by, taking over, what a kill -9 leaves, the end.
+// The program with a real Locket: standby, takeover, recovery after kill -9, shutdown.
 #include <signal.h>
 
 #include "base/files.h"
@@ -79,7 +79,7 @@ TEST_F(BbsProcess, EndsWithStatusOneWhenTheLockIsLost) {
   EXPECT_EQ(bbs.wait(kLockTtl + std::chrono::seconds(2)), 1);
 }
 
-// A machine that was taken for dead and made anew has the same uuid as its old self, and so the same lock.
+// A machine that was recreated because it seemed dead has the same uuid, and so the same lock.
 TEST_F(BbsProcess, EndsWithStatusOneWhenAnotherOfItsUuidHasBecomeActive) {
   const json::object first_config = bbs_config("same");
   base::TestProgram first = start_bbs(first_config);

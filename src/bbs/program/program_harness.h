@@ -1,4 +1,4 @@
-// The programs `bbs` and `locket` side by side for a test, as many of each as it wants, on one database.
+// Any number of `bbs` and `locket` processes for a test, on one database.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ namespace rivera::bbs {
 
 namespace json = boost::json;
 
-// An address that nobody listens on, at the moment.
+// An address without a listener at the moment.
 inline std::string free_address() {
   const base::UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
@@ -100,7 +100,7 @@ class ProgramHarness : public BbsHarness {
     return std::string(config.at("listen_address").as_string());
   }
 
-  // Where post() and call() go.
+  // The BBS to which post() and call() send.
   void use(const json::object& config) { address_ = address_of(config); }
 
   void desire(const std::string& guid) {

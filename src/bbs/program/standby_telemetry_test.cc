@@ -1,4 +1,4 @@
-// What a process without the lock tells of itself, and starts that must fail.
+// The telemetry of a process without the lock, and starts that must fail.
 #include <thread>
 
 #include <boost/json.hpp>
@@ -20,7 +20,7 @@ namespace json = boost::json;
 using namespace std::chrono_literals;
 using clients::ReceivedEnvelope;
 
-// A configuration that works, but for Locket, which nobody runs: the BBS stands by for ever.
+// A valid configuration with an unreachable Locket: the BBS stays a standby.
 class Standby : public testing::Test {
  protected:
   Standby() { ingress_.start(); }

@@ -17,7 +17,7 @@
 namespace rivera::bbs {
 namespace {
 
-// A file that is there as a whole or not at all.
+// A file that appears complete or not at all.
 class NewFile {
  public:
   explicit NewFile(const std::string& path) : path_(path), partial_(path + ".partial") {
@@ -83,7 +83,7 @@ asio::awaitable<void> run_import(base::Program& program, Config config, std::str
   const auto database = sql::Database::open(config.database);
   Store store(*database, cipher);
   clients::LocketClient locket(program.executor(), config.locket);
-  // Not the BBS's own name: with this configuration one may be active, and would share its lock.
+  // Not the BBS's own name: one with this configuration may be active, and would share its lock.
   clients::LockKeeperOptions as_importer = lock_options(config);
   as_importer.owner += "-import-" + base::new_guid();
   clients::LockKeeper lock(program.executor(), locket, as_importer, program.logger());

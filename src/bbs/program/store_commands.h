@@ -13,8 +13,8 @@ namespace rivera::bbs {
 // standard output. Progress goes to standard error. Throws what export_records() throws, and std::system_error. Blocks.
 void run_export(const Config& config, const std::string& path);
 
-// Reads them from `path`, or from standard input if it is "-". Holds the BBS's lock meanwhile, so that no BBS, of
-// upstream's neither, is active; waits for it as long as a lock may outlive its holder. Throws what import_records()
+// Reads them from `path`, or from standard input if it is "-". Holds the BBS's lock meanwhile, so that no BBS, not even
+// upstream's, is active; waits for the lock as long as it may outlive its holder. Throws what import_records()
 // throws, and std::runtime_error if the lock is held or Locket cannot be reached.
 asio::awaitable<void> run_import(base::Program& program, Config config, std::string path, bool replace);
 

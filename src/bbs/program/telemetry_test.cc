@@ -1,4 +1,4 @@
-// What the BBS tells of itself: metrics and logs as an agent of Loggregator gets them, and the access log.
+// The telemetry of the BBS: metrics and logs as a Loggregator agent receives them, and the access log.
 #include <algorithm>
 #include <filesystem>
 #include <functional>
@@ -27,8 +27,8 @@ class Telemetry : public BbsHarness {
   Telemetry() {
     ingress_.start();
     const json::object loggregator = json::parse(ingress_.config_for("bbs", certificates_.client())).as_object();
-    config_.loggregator =
-        clients::read_loggregator_options(base::ConfigFile("bbs.json", {{"loggregator", loggregator}}));
+    config_.loggregator = clients::read_loggregator_options(
+        base::ConfigFile("bbs.json", {{"loggregator", loggregator}}, clients::loggregator_keys()));
     config_.report_interval = 50ms;
   }
 
@@ -60,7 +60,7 @@ class Telemetry : public BbsHarness {
     ASSERT_FALSE(call<models::TaskLifecycleResponse>("/v1/tasks/complete", complete).has_error());
   }
 
-  // What goes out every 15 s.
+  // The metrics that are sent every 15 s.
   void report_statistics() { run(report_at_home()); }
   asio::awaitable<void> report_at_home() {
     probe_->report_statistics();
@@ -95,9 +95,9 @@ class Telemetry : public BbsHarness {
     }
     return sum;
   }
-  // Whether it becomes true within the time that a test may take.
+  // True if the condition becomes true within the time that a test may take.
   bool eventually(const std::function<bool()>& is_true) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + kTestTimeout;
     while (!is_true()) {
       if (std::chrono::steady_clock::now() > deadline) return false;
       run(base::sleep_for(5ms));

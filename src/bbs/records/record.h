@@ -1,8 +1,8 @@
 // What the BBS keeps: immutable snapshots of records, each with the bytes that lists answer with.
 //
-// A record is made once per change and then only shared, so it may be read from any thread. The message is the truth,
-// the bytes beside it are derived from it (docs/architecture.md, decision 3). Those come first, on the cache line that
-// holds the record's count: a list touches nothing else.
+// A record is made once per change and is immutable afterwards, so any thread may read it. The message is the truth;
+// the bytes beside it are derived from it (docs/architecture.md, decision 3). The bytes come first, on the cache line
+// of the reference count, because a list reads nothing else.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What identifies a stored record, and what is known of one that cannot be read.
+// The key of a stored record, and what is known about a record that cannot be read.
 #pragma once
 
 #include <compare>
@@ -26,8 +26,8 @@ struct UnreadableRecord {
   RecordKey key;
   std::string domain;
   std::string cell_id;  // of a task
-  // It may be deleted. False for what is only to be left out of lists, and where it is not known that every key is
-  // configured.
+  // True if the row may be deleted. False if it is only left out of lists, or if some key may be missing from the
+  // configuration.
   bool is_lost = false;
   std::string label;  // of the key that may still open it; "" = none
   std::string why;    // for the log: never holds content

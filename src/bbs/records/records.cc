@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 namespace rivera::bbs {
 namespace {
 
@@ -140,7 +142,7 @@ void Records::put_into_slot(const ActualLRPRecord& of, const ActualLRPPtr& value
   auto& instances = processes_[process_guid(of)].instances;
   auto at = lower_bound(instances, instance_index(of));
   if (at == instances.end() || at->index != instance_index(of)) {
-    if (!value) return;
+    RIVERA_CHECK(value, "an actual LRP that is taken out is here");
     at = instances.insert(at, Instance{instance_index(of), {}});
   }
   at->lrps[of.lrp.presence()] = value;
@@ -160,19 +162,22 @@ void Records::count(const ActualLRPRecord& lrp, int by) {
     case models::ActualLRP::SUSPECT:
       (running ? tally_.suspect_running : tally_.suspect_claimed) += by;
       break;
-    default:  // no metric tells of evacuating ones
+    default:  // no metric counts evacuating LRPs
       break;
   }
 }
 
 void Records::replace(const ActualLRPPtr& out, const ActualLRPPtr& in) {
+  RIVERA_CHECK(out || in, "a change has a record before or after it");
   unsettled_.insert(process_guid(in ? *in : *out));
   if (out) {
     count(*out, -1);
     if (!in || !share_a_slot(*out, *in)) put_into_slot(*out, nullptr);
+    RIVERA_CHECK(actual_lrp_count_ > 0, "no more actual LRPs are taken out than were put in");
     --actual_lrp_count_;
-    if (auto it = cells_.find(cell_id(*out)); it != cells_.end()) {
-      it->second.erase(out);
+    if (!cell_id(*out).empty()) {
+      const auto it = cells_.find(cell_id(*out));
+      RIVERA_CHECK(it != cells_.end() && it->second.erase(out) == 1, "an LRP that is taken out is on its cell");
       if (it->second.empty()) cells_.erase(it);
     }
   }
@@ -186,13 +191,18 @@ void Records::replace(const ActualLRPPtr& out, const ActualLRPPtr& in) {
 }
 
 void Records::replace(const DesiredLRPPtr& out, const DesiredLRPPtr& in) {
+  RIVERA_CHECK(out || in, "a change has a record before or after it");
   unsettled_.insert((in ? in : out)->lrp.process_guid());
   if (in) tally_.desired_instances += in->lrp.instances();
   if (out) tally_.desired_instances -= out->lrp.instances();
   if (in) {
-    processes_[in->lrp.process_guid()].desired = in;
+    DesiredLRPPtr& desired = processes_[in->lrp.process_guid()].desired;
+    RIVERA_CHECK(desired == out, "a desired LRP is replaced by its successor");
+    desired = in;
   } else {
-    processes_[out->lrp.process_guid()].desired = nullptr;
+    DesiredLRPPtr& desired = processes_[out->lrp.process_guid()].desired;
+    RIVERA_CHECK(desired == out, "a desired LRP that is taken out is here");
+    desired = nullptr;
     forget_if_empty(out->lrp.process_guid());
   }
   desired_lrp_count_ += (in ? 1 : 0);
@@ -200,18 +210,22 @@ void Records::replace(const DesiredLRPPtr& out, const DesiredLRPPtr& in) {
 }
 
 void Records::replace(const TaskPtr& out, const TaskPtr& in) {
+  RIVERA_CHECK(out || in, "a change has a record before or after it");
   if (in) {
-    tasks_[in->task.task_guid()] = in;
+    TaskPtr& task = tasks_[in->task.task_guid()];
+    RIVERA_CHECK(task == out, "a task is replaced by its successor");
+    task = in;
   } else {
-    tasks_.erase(out->task.task_guid());
+    RIVERA_CHECK(tasks_.erase(out->task.task_guid()) == 1, "a task that is taken out is here");
   }
 }
 
 void Records::replace(const DomainPtr& out, const DomainPtr& in) {
+  RIVERA_CHECK(out || in, "a change has a record before or after it");
   if (in) {
     domains_[in->name] = in;
   } else {
-    domains_.erase(out->name);
+    RIVERA_CHECK(domains_.erase(out->name) == 1, "a domain that is taken out is here");
   }
 }
 

@@ -62,7 +62,7 @@ struct Tally {
   std::int64_t desired_instances = 0;
 };
 
-// All records in no order, to be looked at elsewhere while Records goes on changing.
+// All records, unordered: a snapshot to read on another thread while Records changes.
 struct RecordList {
   std::vector<DomainPtr> domains;
   std::vector<TaskPtr> tasks;
@@ -71,8 +71,8 @@ struct RecordList {
   std::set<RecordKey> unreadable;
 };
 
-// Passive: changes go in by apply() and out by revert(). The BBS has two of these: the Board's, which holds what has
-// been decided, and the Ledger's, which holds what is durable. They share the records. Used on one strand.
+// Passive: apply() makes a change, revert() undoes it. The BBS has two instances: the Board's holds what is decided,
+// the Ledger's holds what is durable. They share the records. Used on one strand.
 class Records {
  public:
   void apply(const Change& change);
@@ -96,8 +96,8 @@ class Records {
 
   const Tally& tally() const { return tally_; }
 
-  // Processes that have changed since they were last settled: all that convergence has to look at, but for cells that
-  // go and domains that become fresh. Settled is what needs no look before its next change.
+  // Processes that changed since they were last settled. Convergence has to examine only these, plus the effects of
+  // lost cells and of domains that become fresh. A settled process needs no examination before its next change.
   using Guids = std::unordered_set<std::string>;
   const Guids& unsettled() const { return unsettled_; }
   void settle(const std::string& guid) { unsettled_.erase(guid); }
@@ -106,7 +106,7 @@ class Records {
   Change change_to(const RecordKey& key, std::optional<Change> after) const;
   RecordList list() const;
 
-  // Rows that are in the store but cannot be read (docs/spec/bbs.md §4.9); one that is written anew is none any more.
+  // Rows in the store that cannot be read (docs/spec/bbs.md §4.9). A row leaves this set when it is rewritten.
   const std::map<RecordKey, UnreadableRecord>& unreadable() const { return unreadable_; }
   bool is_unreadable(RecordKind kind, const std::string& guid) const { return unreadable_.contains({kind, guid}); }
   void mark_unreadable(UnreadableRecord record);

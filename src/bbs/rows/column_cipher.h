@@ -16,8 +16,9 @@ class UndecodableColumn : public std::runtime_error {
  public:
   explicit UndecodableColumn(const std::string& what, std::string label = "")
       : std::runtime_error(what), label_(std::move(label)) {}
-  // Of the key with which it may still be readable, another passphrase being the right one: the value's label, where
-  // that key is not configured or does not open it. "" = there is no such hope.
+  // The label of the key that could still decrypt the value, if that key is not configured or its passphrase may be
+  // wrong.
+  // "" if no key could.
   const std::string& label() const { return label_; }
 
  private:
@@ -37,7 +38,7 @@ class ColumnCipher {
   // Throws UndecodableColumn.
   std::string open(std::string_view column) const;
 
-  // The label of the key that a column was sealed with; "" if it has not the form of a sealed column.
+  // The label of the key that a column was sealed with; "" if the text is not a sealed column.
   static std::string label_of(std::string_view column);
 
   const std::string& active_label() const { return active_label_; }
@@ -50,7 +51,7 @@ class ColumnCipher {
   std::string active_label_;
 };
 
-// seal() for many values, each at a fraction of its cost: the key's schedule and randomness are made once for many.
+// seal() for many values at a fraction of the cost: the key schedule and the random bytes are shared.
 // Used by one thread; must not outlive the cipher.
 class ColumnCipher::Sealer {
  public:

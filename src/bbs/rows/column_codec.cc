@@ -45,7 +45,7 @@ std::string as_text(const json::value& value) {
   return std::string(value.get_string());
 }
 
-// Goes through the text of a valid JSON object, value by value, without changing a byte of them.
+// Iterates over the values of a valid JSON object without changing a byte of them.
 class RawMembers {
  public:
   explicit RawMembers(std::string_view text) : text_(text) { skip_past('{'); }

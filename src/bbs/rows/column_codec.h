@@ -1,4 +1,4 @@
-// What stands in upstream's columns before encryption (docs/spec/bbs.md §6.2). Decoders throw UndecodableColumn.
+// The content of upstream's columns before encryption (docs/spec/bbs.md §6.2). Decoders throw UndecodableColumn.
 #pragma once
 
 #include <string>

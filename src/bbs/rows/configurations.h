@@ -16,7 +16,8 @@ inline constexpr const char* kLabelKey = "encryption_key_label";
 // Ours; upstream does not look at it.
 inline constexpr const char* kTermKey = "rivera_active_term";
 
-// `suffix` goes after the statement: Dialect::for_update() makes other readers that ask so wait for this transaction.
+// `suffix` is appended to the statement. With Dialect::for_update(), other readers that use it wait for this
+// transaction.
 std::optional<std::string> configuration(sql::Connection& connection, const char* id, std::string_view suffix = "");
 void set_configuration(sql::Connection& connection, const char* id, const std::string& value);
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "bbs/rows/column_codec.h"
 #include "bbs/rows/rows.h"
 
 namespace rivera::bbs {
@@ -13,18 +14,38 @@ bool fits(std::string_view text, std::ptrdiff_t limit = 255) {
   return characters <= limit && text.find('\0') == std::string_view::npos;
 }
 
+// MEDIUMTEXT holds 16 MiB of base64 of encrypted JSON, in which an escape takes up to six bytes for one.
+constexpr std::size_t kMediumSealedLimit = 2'000'000;
+constexpr std::size_t kShortTextLimit = 65'535;  // TEXT
+
+template <typename Tags, typename SizeOf>
+bool tags_fit(const Tags& tags, SizeOf size_of) {
+  std::size_t total = 0;
+  for (const auto& [name, value] : tags) total += name.size() + size_of(value);
+  return total <= kMediumSealedLimit;
+}
+
+bool routes_fit(const models::ActualLRP& lrp) {
+  std::size_t total = 0;
+  for (const auto& route : lrp.actual_lrp_internal_routes()) total += route.hostname().size();
+  return total <= kMediumSealedLimit;
+}
+
 bool fits(const ActualLRPRecord& r) {
   const auto& key = r.lrp.actual_lrp_key();
   const auto& instance = r.lrp.actual_lrp_instance_key();
   return fits(key.process_guid()) && fits(key.domain()) && fits(instance.instance_guid()) && fits(instance.cell_id()) &&
-         fits(r.lrp.placement_error(), 1024) && fits(r.lrp.crash_reason(), 1024) && fits(r.lrp.availability_zone());
+         fits(r.lrp.placement_error(), 1024) && fits(r.lrp.crash_reason(), 1024) && fits(r.lrp.availability_zone()) &&
+         routes_fit(r.lrp) && tags_fit(r.lrp.metric_tags(), [](const std::string& tag) { return tag.size(); });
 }
 
 bool fits(const DesiredLRPRecord& r) {
   const auto& tags = r.lrp.placement_tags();
   return fits(r.lrp.process_guid()) && fits(r.lrp.domain()) && fits(r.lrp.log_guid()) && fits(r.lrp.root_fs(), 1024) &&
          fits(r.lrp.annotation(), 1 << 24) &&
-         std::all_of(tags.begin(), tags.end(), [](const std::string& tag) { return fits(tag, 1 << 14); });
+         std::all_of(tags.begin(), tags.end(), [](const std::string& tag) { return fits(tag, 1 << 14); }) &&
+         (tags.empty() || placement_tags_column(r.lrp).size() <= kShortTextLimit) &&
+         tags_fit(r.lrp.metric_tags(), [](const models::MetricTagValue& tag) { return tag.static_().size(); });
 }
 
 bool fits(const TaskRecord& r) {

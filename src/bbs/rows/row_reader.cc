@@ -10,7 +10,7 @@
 namespace rivera::bbs {
 namespace {
 
-// A table as its rows are read: the columns of the key first, then those below, to which the readers' numbers refer.
+// A table as its rows are read: first the columns of the key, then those below; the readers use these positions.
 struct Source {
   const char* table;
   const char* condition;  // on the key
@@ -70,7 +70,7 @@ ActualLRPPtr read_actual_lrp(const sql::Row& row, const ColumnCipher& cipher) {
   lrp.mutable_actual_lrp_instance_key()->set_cell_id(std::string(row.text(6)));
   lrp.set_placement_error(std::string(row.text(7)));
   lrp.set_since(row.integer(8));
-  // Rows older than a column have nothing in it.
+  // Rows written before a column existed have NULL in it.
   if (!row.text(9).empty()) read_message_column(cipher.open(row.text(9)), *lrp.mutable_actual_lrp_net_info());
   lrp.mutable_modification_tag()->set_epoch(std::string(row.text(10)));
   lrp.mutable_modification_tag()->set_index(static_cast<std::uint32_t>(row.integer(11)));
@@ -160,7 +160,7 @@ UnreadableRecord unreadable(RecordKind kind, const sql::Row& row, const ColumnCi
   record.label = why.label();
   record.is_lost = models::ActualLRP::Presence_IsValid(record.key.presence);  // else it is of a later version
   if (kind == RecordKind::kDesiredLRP) {
-    // One of which only another column is bad is only left out (docs/spec/bbs.md §4.9).
+    // A record of which only another column is bad is left out of lists, not deleted (docs/spec/bbs.md §4.9).
     const auto failure = run_info_failure(row, cipher);
     record.is_lost = failure.has_value();
     if (failure) record.why = failure->what();

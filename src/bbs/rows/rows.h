@@ -23,13 +23,13 @@ struct RowStatements {
   std::vector<sql::Statement> statements;
 };
 
-// The texts that insert or replace rows of one table, many at once: a row costs an engine far less in company.
+// The statements that insert or replace many rows of one table at once, which costs an engine far less per row.
 class BulkUpsert {
  public:
   BulkUpsert(const sql::Dialect& dialect, std::string_view table, const std::vector<std::string>& key_columns,
              const std::vector<std::string>& other_columns);
 
-  // Cuts `values`, row after row, into statements of a few fixed sizes, so that each is prepared but once.
+  // Divides `values`, row by row, into statements of a few fixed sizes, so that each statement is prepared only once.
   void append_to(std::vector<sql::Statement>& statements, std::span<const sql::Parameter> values) const;
 
  private:
@@ -37,7 +37,7 @@ class BulkUpsert {
   std::vector<std::string> texts_;  // for 64, 32, ..., 1 rows
 };
 
-// Turns changes into statements: of several changes of a record the last one counts. Thread-safe.
+// Turns changes into statements. The last of several changes of a record wins. Thread-safe.
 class RowWriter {
  public:
   RowWriter(const ColumnCipher& cipher, const sql::Dialect& dialect);
@@ -56,14 +56,14 @@ const std::string& select_one(RecordKind kind);
 const std::string& delete_one(RecordKind kind);
 std::vector<sql::Parameter> key_values(const RecordKey& key);
 
-// A row as a creation, or why there is none. The second is_lost as far as the row itself tells.
+// A row as a creation, or the reason why it cannot be read; in the latter, is_lost is judged from this row alone.
 using ReadRow = std::variant<Change, UnreadableRecord>;
 ReadRow read_row(RecordKind kind, const sql::Row& row, const ColumnCipher& cipher);
 // The label of the key that the row's first sealed column has been sealed with; "" if it has none.
 std::string label_in(RecordKind kind, const sql::Row& row);
 
-// Whether every value of the records fits its column: what does not must never get into a transaction that it would
-// take others down with.
+// True if every value of the records fits its column. A value that does not must never reach a transaction, because it
+// would make the other changes in it fail.
 bool fits_its_columns(const std::vector<Change>& changes);
 
 }  // namespace rivera::bbs

@@ -35,9 +35,9 @@ Table desired_lrps() {
            {"modification_tag_epoch", kName, kRequired},
            {"modification_tag_index", kInteger, ""},
            {"run_info", kSealed, kRequired},
-           {"placement_tags", kText, ""},
+           {"placement_tags", kShortText, ""},
            {"max_pids", kInteger, "DEFAULT 0"},
-           {"metric_tags", kSealed, ""},
+           {"metric_tags", kMediumSealed, ""},
            {"update_strategy", kInteger, kZero}},
           {"process_guid"},
           {"domain"}};
@@ -61,8 +61,8 @@ Table actual_lrps(const sql::Dialect& dialect) {
            {"crash_count", kInteger, kZero},
            {"crash_reason", kLine, kEmpty},
            {"expire_time", kTime, "DEFAULT 0"},
-           {"internal_routes", kSealed, ""},
-           {"metric_tags", kSealed, ""},
+           {"internal_routes", kMediumSealed, ""},
+           {"metric_tags", kMediumSealed, ""},
            {"routable", kBoolean, false_by_default(dialect)},
            {"availability_zone", kName, kEmpty}},
           {"process_guid", "instance_index", "presence"},
@@ -102,7 +102,7 @@ std::vector<Table> tables(const sql::Dialect& dialect) {
           desired_lrps(),
           actual_lrps(dialect),
           tasks(dialect),
-          {"bbs_health_check", {{"id", kCounter, ""}, {"time", kTime, ""}}, {}, {}}};
+          {"bbs_health_check", {{"id", kCounter, ""}, {"time", kTime, kRequired}}, {}, {}}};
 }
 
 Table table(const sql::Dialect& dialect, std::string_view name) {
@@ -118,9 +118,13 @@ std::string type_of(const Column& column, const sql::Dialect& dialect) {
       return "VARCHAR(255)";
     case kLine:
       return "VARCHAR(1024)";
+    case kShortText:
+      return "TEXT";
     case kText:
     case kSealed:
       return std::string(dialect.long_text());
+    case kMediumSealed:
+      return std::string(dialect.medium_text());
     case kInteger:
       return "INT";
     case kTime:

@@ -18,15 +18,20 @@ namespace rivera::bbs {
 inline constexpr std::int64_t kSchemaVersion = 1772581987;
 
 enum class ColumnType {
-  kName,     // VARCHAR(255)
-  kLine,     // VARCHAR(1024)
-  kText,     // LONGTEXT
-  kSealed,   // LONGTEXT, encrypted (column_cipher.h)
-  kInteger,  // INT
-  kTime,     // BIGINT, ns
+  kName,          // VARCHAR(255)
+  kLine,          // VARCHAR(1024)
+  kShortText,     // TEXT
+  kText,          // LONGTEXT
+  kSealed,        // LONGTEXT, encrypted (column_cipher.h)
+  kMediumSealed,  // MEDIUMTEXT, encrypted
+  kInteger,       // INT
+  kTime,          // BIGINT, ns
   kBoolean,
-  kCounter,  // an integer primary key that counts by itself
+  kCounter,  // an integer primary key that increments automatically
 };
+
+// True for columns that hold ciphertext.
+constexpr bool is_sealed(ColumnType type) { return type == ColumnType::kSealed || type == ColumnType::kMediumSealed; }
 
 struct Column {
   std::string name;

@@ -15,7 +15,7 @@ void check_database(sql::Database& database, std::int64_t now) {
   if (read != now) throw std::runtime_error("the database does not give back what was written");
 }
 
-// A check that may go on after nobody waits for it any more.
+// A check that may outlive its waiter.
 struct DatabaseCheckLoop::Attempt {
   explicit Attempt(asio::any_io_executor executor) : ended(executor) {}
   base::Condition ended;

@@ -1,4 +1,4 @@
-// Whether the database still takes a write and gives it back (docs/spec/bbs.md §6.5).
+// Checks that the database still accepts a write and returns it (docs/spec/bbs.md §6.5).
 #pragma once
 
 #include <chrono>
@@ -34,7 +34,7 @@ class DatabaseCheckLoop {
                     base::Logger logger);
 
   // Until cancelled, or until `failure_threshold` checks in a row have failed or taken too long: then it calls
-  // `give_up` and returns. A failed check is repeated at once; one that takes too long is waited for again instead.
+  // `give_up` and returns. A failed check is repeated at once; a check that takes too long is awaited again instead.
   // Returns at once if it is not enabled.
   asio::awaitable<void> run(std::function<void(const std::string& reason)> give_up);
   // Waits for a check that still runs; once run() has ended.

@@ -33,7 +33,7 @@ class DatabaseCheckTest : public testing::Test {
 
   asio::io_context io_;
   base::WorkerPool workers_{2};
-  std::promise<void> release_;  // kept when the loop has given up
+  std::promise<void> release_;  // fulfilled after the loop has given up
 };
 
 TEST_F(DatabaseCheckTest, GivesUpAfterSoManyFailuresInARow) {

@@ -1,4 +1,4 @@
-// What somebody else may have written, found without decrypting anything (docs/spec/bbs.md §9.5).
+// Detects rows that another writer may have changed, without decrypting anything (docs/spec/bbs.md §9.5).
 #include <unordered_map>
 
 #include "bbs/store/store.h"
@@ -47,7 +47,7 @@ bool agrees(const sql::Row& row, const ActualLRPRecord& record) {
          row.text(14) == lrp.availability_zone();
 }
 
-// A row's primary key as it stands in a row or a record that outlives this.
+// A view of a primary key in a row or a record, which must outlive it.
 struct KeyView {
   std::string_view guid;
   std::int64_t index = 0;

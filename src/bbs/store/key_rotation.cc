@@ -8,7 +8,7 @@
 namespace rivera::bbs {
 namespace {
 
-constexpr std::size_t kRotatedAtOnce = 100;  // rows: what others wait for at most
+constexpr std::size_t kRotatedAtOnce = 100;  // rows; bounds how long other writers wait
 constexpr const char* kSealedTables[] = {"tasks", "desired_lrps", "actual_lrps"};
 
 }  // namespace
@@ -38,7 +38,7 @@ void KeyRotation::begin_table() {
   std::vector<std::string> sealed;
   std::vector<std::string> updates;
   for (const Column& column : of.columns) {
-    if (column.type != ColumnType::kSealed) continue;
+    if (!is_sealed(column.type)) continue;
     sealed.push_back(column.name);
     updates.push_back(fmt::format("UPDATE {0} SET {1} = ? WHERE {2} = ? AND {1} = ?", of.name, column.name,
                                   fmt::join(of.key, " = ? AND ")));

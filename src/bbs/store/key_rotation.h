@@ -1,4 +1,4 @@
-// Sealing every record with the active key (docs/spec/bbs.md §6.4).
+// Re-encrypts every record with the active key (docs/spec/bbs.md §6.4).
 #pragma once
 
 #include <cstdint>
@@ -10,22 +10,23 @@
 
 namespace rivera::bbs {
 
-// Goes through the tables beside everything else: a page is read, sealed anew and written back in one small
-// transaction, each column only where it still holds what was read. What the BBS has written meanwhile is sealed with
-// the active key already and stays as it is. Once all is done the key's label is stored, so that a rotation which ended
-// early is begun again by the next active BBS; columns that have the active key are passed over.
+// Works concurrently with all other writes: it reads a page, encrypts it again and writes it back in one small
+// transaction, each column only if it still holds the value that was read. Whatever the BBS wrote meanwhile has the
+// active key already. The key's label is stored at the end, so the next active BBS repeats a rotation that was
+// interrupted; columns that have the active key are skipped.
 //
 // Blocks: every call belongs on a base::WorkerPool. One call at a time.
 class KeyRotation {
  public:
   explicit KeyRotation(Store& store) : store_(store) {}
 
-  // Whether the stored label is another one than the active key's, or none. To be asked first.
+  // True if the stored label differs from the active key's, or is absent. Call it first.
   bool is_needed();
-  // Does one page; false once all is done. Throws sql::Error, TermEnded; may be called again after the former.
+  // Processes one page; returns false when all are done. Throws sql::Error, TermEnded; may be called again after the
+  // former.
   bool step();
 
-  // Columns sealed anew, and columns left as they are because they cannot be opened.
+  // Columns encrypted again, and columns left unchanged because they cannot be decrypted.
   std::size_t rotated() const { return rotated_; }
   std::size_t unreadable() const { return unreadable_; }
 

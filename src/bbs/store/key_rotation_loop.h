@@ -18,8 +18,9 @@ class KeyRotationLoop {
   KeyRotationLoop(Store& store, base::WorkerPool& workers, base::Logger logger)
       : rotation_(store), workers_(workers), logger_(logger.session("encryptor")) {}
 
-  // Until every record has the active key, or a failure, which is logged: the next active BBS goes on. `ended` is told
-  // how long it took, after a failure too (EncryptionDuration, docs/spec/bbs.md §7.2); nothing if it was not needed.
+  // Runs until every record has the active key, or until a failure, which is logged; the next active BBS continues.
+  // Calls `ended` with the duration, also after a failure (EncryptionDuration, docs/spec/bbs.md §7.2), unless no
+  // rotation was needed.
   asio::awaitable<void> run(std::function<void(std::chrono::nanoseconds)> ended);
 
  private:

@@ -19,7 +19,7 @@ namespace {
 constexpr std::int64_t kFirstVersion = 1461790966;
 constexpr std::size_t kMigratedAtOnce = 500;
 
-// What steps are made of. Every operation may be repeated.
+// The operations of which steps consist. Each is idempotent.
 class Step {
  public:
   Step(sql::Connection& connection, const ColumnCipher& cipher)
@@ -31,7 +31,7 @@ class Step {
     connection_.execute(fmt::format("ALTER TABLE {} ADD COLUMN {}", table_name, definition_of(column, dialect_)));
   }
 
-  // Gives a column the width that it has now.
+  // Gives a column its present width.
   void widen(const char* table_name, const char* column_name) {
     const Column column = table(dialect_, table_name).column(column_name);
     switch (dialect_.engine()) {
@@ -43,7 +43,7 @@ class Step {
         connection_.execute(fmt::format("ALTER TABLE {} MODIFY {}", table_name, definition_of(column, dialect_)));
         break;
       case sql::Engine::kSqlite:
-        break;  // does not limit texts
+        break;  // has no limit for texts
     }
   }
 
@@ -70,7 +70,7 @@ class Step {
     }
   }
 
-  // Sets `target` of each row to what `content(the text of source)` gives; nullopt leaves the row as it is.
+  // Sets `target` of each row to `content(the text of source)`; nullopt leaves the row unchanged.
   using Content = std::function<std::optional<std::string>(std::string_view source, std::string_view target)>;
   void rewrite(const char* table_name, const char* source, const char* target, const Content& content) {
     const Table of = table(dialect_, table_name);
@@ -122,7 +122,7 @@ class Step {
 
 void encrypt_routes(Step& step) {
   step.rewrite("desired_lrps", "routes", "routes", [&step](std::string_view routes, std::string_view) {
-    const bool is_sealed = routes.starts_with("02");  // no JSON that routes may be begins so
+    const bool is_sealed = routes.starts_with("02");  // no JSON of routes begins so
     return is_sealed ? std::nullopt : std::optional(step.cipher().seal(routes));
   });
 }
@@ -164,7 +164,7 @@ struct Migration {
   void (*apply)(Step& step);
 };
 
-// In order. What upstream did to the first tables, in terms of the present ones.
+// In order: upstream's changes since its first tables, expressed with the present ones.
 const Migration kMigrations[] = {
     {1471030898, "desired_lrps.run_info takes longer texts",
      [](Step& step) { step.widen("desired_lrps", "run_info"); }},
@@ -203,7 +203,8 @@ void set_version(sql::Connection& connection, std::int64_t version) {
   set_configuration(connection, kVersionKey, fmt::format("{{\"CurrentVersion\":{}}}", version));
 }
 
-// Tables without a version are what an interrupted creation leaves, or somebody's data: only empty ones are dropped.
+// Tables without a version are left by an interrupted creation, or hold data of unknown origin: only empty ones are
+// dropped.
 void drop_empty_tables(sql::Connection& connection) {
   for (const Table& table : tables(connection.dialect())) {
     bool exists = false;

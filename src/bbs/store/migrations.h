@@ -1,4 +1,4 @@
-// Bringing any of upstream's databases to the version of schema.h (docs/spec/bbs.md §6.3).
+// Migrates any of upstream's databases to the version of schema.h (docs/spec/bbs.md §6.3).
 #pragma once
 
 #include <chrono>
@@ -26,20 +26,20 @@ class UnusableDatabase : public std::runtime_error {
 // one that migrate() knows.
 std::optional<std::int64_t> schema_version(sql::Connection& connection);
 
-// One step that has been taken.
+// One completed step.
 struct MigrationProgress {
   std::int64_t version;
   std::string what;
   std::chrono::nanoseconds took;
 };
 
-// Takes every step that the database has not seen, each in a transaction of its own together with its version, so that
-// a failure or an end in between loses nothing: the next call goes on. Where the engine commits each change of a table
-// by itself (MySQL), a step that was interrupted is repeated as a whole, which does no harm. A database without a
-// version gets the tables as they are now.
+// Executes every step that the database lacks, each in its own transaction together with its version, so that nothing
+// is lost if the process ends in between: the next call continues. If the engine commits each change of a table
+// separately (MySQL), an interrupted step is repeated as a whole; steps are idempotent. A database without a version
+// gets the tables of the present version.
 //
-// `fence` runs first in each transaction and throws if another BBS is active. `report` hears of each step; both may be
-// empty. Throws UnusableDatabase, sql::Error and what `fence` throws. Blocks.
+// `fence` runs first in each transaction and throws if another BBS is active. `report` is called after each step. Both
+// may be empty. Throws UnusableDatabase, sql::Error and what `fence` throws. Blocks.
 void migrate(sql::Database& database, const ColumnCipher& cipher, const std::function<void(sql::Connection&)>& fence,
              const std::function<void(const MigrationProgress&)>& report);
 

@@ -16,34 +16,36 @@
 
 namespace rivera::bbs {
 
-// Another BBS has become the active one: this one must not write any more.
+// Another BBS has become active: this one must not write.
 class TermEnded : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Blocks: every call belongs on a base::WorkerPool. Throws sql::Error besides what is said. Thread-safe unless a call
-// says otherwise.
+// Blocks: make every call on a base::WorkerPool. All throw sql::Error in addition to what is documented. Thread-safe
+// except where noted.
 class Store {
  public:
   Store(sql::Database& database, const ColumnCipher& cipher);
 
-  // Before the lock is held: the database answers, and its table of versions exists. Changes nothing else.
+  // To be called before the lock is held. Checks that the database answers and creates the table of versions if it is
+  // absent; changes nothing else.
   void open();
 
-  // With the lock held: begins a term, so that whoever began an earlier one cannot write any more, and brings the
-  // tables to the present version; `report` hears of each step. Throws UnusableDatabase if a newer version made the
-  // tables or the key they need is missing; nothing has been changed then.
+  // To be called with the lock held. Begins a term, which prevents every BBS of an earlier term from writing, and
+  // migrates the tables; `report` is called after each step. Throws UnusableDatabase, without having changed anything,
+  // if the tables are of a newer version or the key they need is missing.
   void become_active(const std::function<void(const MigrationProgress&)>& report = {});
 
   struct LoadResult {
     std::vector<Change> records;  // every row, as a creation
     std::vector<UnreadableRecord> unreadable;
   };
-  // Every row that can be read, and the others. One consistent state. Decrypts on every core; the memory beyond the
-  // result is that of a few thousand rows. Not at the same time as itself, read() or find_differences().
+  // Reads every row, in one consistent state: the records, and the keys of rows that cannot be read. Decrypts on every
+  // core. Needs memory for a few thousand rows besides the result. Must not run concurrently with itself, read() or
+  // find_differences().
   LoadResult load();
 
-  // Whether the term that become_active() began is still the latest.
+  // True if the term that become_active() began is still the latest.
   bool is_active();
 
   // Makes the changes durable, all or none; safe to repeat. Throws TermEnded.
@@ -52,28 +54,28 @@ class Store {
   // The rows with these keys, as load() gives them; keys without a row are left out. One consistent state.
   LoadResult read(const std::vector<RecordKey>& keys);
 
-  // The keys of rows that are not as `known` has them, and of records in it that have no row: what somebody else may
-  // have written (docs/spec/bbs.md §9.5). Compares the columns that are not encrypted, those of the size of a task's
-  // result excepted. Reads every row, but no more than that of it.
+  // The keys of rows that differ from `known`, and of records in it that have no row: what another writer may have
+  // changed (docs/spec/bbs.md §9.5). Compares the unencrypted columns, except large ones such as a task's result. Reads
+  // these columns of every row.
   std::vector<RecordKey> find_differences(const RecordList& known);
 
   // Deletes the rows of these keys. Throws TermEnded.
   void remove(const std::vector<RecordKey>& keys);
 
-  // For transactions that write without write(): throws TermEnded, or keeps others from beginning a term until the
-  // transaction is over. First in the transaction.
+  // The first statement of transactions that write without write(): throws TermEnded, or prevents others from beginning
+  // a term until the transaction ends.
   void fence(sql::Connection& connection) const;
 
   sql::Database& database() const { return database_; }
   const ColumnCipher& cipher() const { return cipher_; }
 
-  // Does not block, unlike the rest. Makes a write() end whose server has said nothing for `silence`: with an error of
+  // Does not block, unlike the rest. Makes a write() whose server has been silent for `silence` fail with an error of
   // class kConnection.
   void cut_silent_connections(std::chrono::nanoseconds silence) { database_.cut_silent_connections(silence); }
 
  private:
   void check_key_label(sql::Connection& connection);
-  // Takes back is_lost where it is not known that every key is configured.
+  // Clears is_lost if some key may be missing from the configuration.
   void spare_what_may_be_readable(std::vector<UnreadableRecord>& unreadable) const;
 
   sql::Database& database_;

@@ -34,8 +34,10 @@ Form form_of(const Column& column) {
   switch (column.type) {
     case ColumnType::kName:
     case ColumnType::kLine:
+    case ColumnType::kShortText:
     case ColumnType::kText:
     case ColumnType::kSealed:
+    case ColumnType::kMediumSealed:
       return Form::kText;
     case ColumnType::kInteger:
     case ColumnType::kTime:
@@ -70,7 +72,7 @@ bool has_rows(sql::Connection& connection) {
   return false;
 }
 
-// Reads an export line by line and puts its rows in, within a transaction.
+// Reads an export line by line and inserts its rows, within a transaction.
 class ExportReader {
  public:
   ExportReader(sql::Connection& connection, const ColumnCipher& cipher, std::istream& in, const DumpProgress& progress)
@@ -155,7 +157,7 @@ class ExportReader {
     switch (form_of(column)) {
       case Form::kText:
         if (!value->is_string()) break;
-        if (column.type == ColumnType::kSealed) note_key(value->get_string());
+        if (is_sealed(column.type)) note_key(value->get_string());
         return texts_.emplace_back(value->get_string());
       case Form::kInteger:
         if (value->is_int64()) return value->get_int64();
@@ -167,10 +169,10 @@ class ExportReader {
     fail(column.name + " has not the type of its column");
   }
 
-  // Whether each key is here and the right one is known from the first column that it opens.
+  // A key is proven to be the right one by the first column that it decrypts.
   void note_key(std::string_view sealed) {
     const std::string label = ColumnCipher::label_of(sealed);
-    if (label.empty()) return;  // as unreadable as it was
+    if (label.empty()) return;  // was unreadable before the export, too
     if (!cipher_.knows(label)) fail("needs the key '" + label + "', which is not among encryption_keys");
     bool& has_opened = keys_[label];
     if (has_opened) return;
@@ -178,7 +180,7 @@ class ExportReader {
       cipher_.open(sealed);
       has_opened = true;
     } catch (const UndecodableColumn&) {
-      // Perhaps this one is damaged and others are not.
+      // This value may be damaged while others are intact.
     }
   }
 
@@ -204,7 +206,7 @@ class ExportReader {
   std::istream& in_;
   const DumpProgress& progress_;
   std::map<std::string, Target, std::less<>> targets_;
-  std::map<std::string, bool> keys_;  // label, and whether it has opened a column
+  std::map<std::string, bool> keys_;  // label, and whether it has decrypted a column
   std::vector<sql::Statement> batch_;
   std::deque<std::string> texts_;  // that the batch refers to
   std::size_t line_number_ = 0;
@@ -254,7 +256,7 @@ std::size_t import_records(Store& store, std::istream& in, Existing existing, co
     refuse_rows(connection);
   }
   store.become_active();
-  // Not Database::transact(), which would begin again after a failure: the input can be read only once.
+  // Not Database::transact(), which would retry after a failure: the input can be read only once.
   sql::Connection connection = store.database().connect();
   sql::Transaction transaction = connection.begin(sql::TransactionMode::kWrite);
   store.fence(connection);

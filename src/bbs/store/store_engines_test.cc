@@ -1,5 +1,5 @@
-// What the store promises, on every engine. Each engine is one test, since starting a server takes longer than all that
-// is asked of it; each promise has a database of its own.
+// The guarantees of the store, on every engine. Each engine is one test, because starting a server takes longer than
+// all checks; each check has its own database.
 #include <atomic>
 #include <sstream>
 #include <thread>
@@ -49,6 +49,8 @@ class StoreContract {
   explicit StoreContract(sql::Engine engine) : databases_(engine) {}
 
   void check() {
+    the_types_of_columns_are_upstreams();
+    the_types_of_columns_are_upstreams();
     the_first_version_is_brought_up_to_date();
     v2_80_0_is_brought_up_to_date();
     an_interrupted_migration_can_be_repeated();
@@ -64,7 +66,7 @@ class StoreContract {
  private:
   // A fresh database with its store, active.
   void begin(const char* promise) {
-    trace_.reset();  // the last one is the first to go
+    trace_.reset();  // destroys the previous one first
     trace_ = std::make_unique<::testing::ScopedTrace>(__FILE__, __LINE__, promise);
     database_ = databases_.make();
     store_ = std::make_unique<Store>(*database_, cipher_);
@@ -76,6 +78,27 @@ class StoreContract {
     std::string found;
     database_->connect().query_one(query, {}, [&](const sql::Row& row) { found = row.text(0); });
     return found;
+  }
+
+  // docs/spec/bbs.md §6.1. SQLite is not one of upstream's engines.
+  void the_types_of_columns_are_upstreams() {
+    begin("types of columns");
+    if (database_->dialect().engine() == sql::Engine::kSqlite) return;
+    const bool is_mysql = database_->dialect().engine() == sql::Engine::kMysql;
+    const auto type_of = [&](const std::string& table, const std::string& column) {
+      return text(
+          "SELECT CONCAT(LOWER(data_type), ' ', is_nullable) FROM information_schema.columns WHERE table_name = '" +
+          table + "' AND column_name = '" + column +
+          "' AND table_schema = " + (is_mysql ? "database()" : "current_schema()"));
+    };
+    const std::string medium = is_mysql ? "mediumtext" : "text", large = is_mysql ? "longtext" : "text";
+    EXPECT_EQ(type_of("bbs_health_check", "time"), "bigint NO");
+    EXPECT_EQ(type_of("desired_lrps", "metric_tags"), medium + " YES");
+    EXPECT_EQ(type_of("desired_lrps", "placement_tags"), "text YES");
+    EXPECT_EQ(type_of("desired_lrps", "run_info"), large + " NO");
+    EXPECT_EQ(type_of("actual_lrps", "metric_tags"), medium + " YES");
+    EXPECT_EQ(type_of("actual_lrps", "internal_routes"), medium + " YES");
+    EXPECT_EQ(type_of("actual_lrps", "net_info"), large + " NO");
   }
 
   void the_first_version_is_brought_up_to_date() {
@@ -149,7 +172,7 @@ class StoreContract {
     EXPECT_TRUE(records.lrps("load-000000", 0).ordinary()->lrp.routable());
   }
 
-  // Where the engine commits each change of a table by itself, all of a step may be there but its version.
+  // If the engine commits each change of a table separately, everything but the version of a step may be present.
   void an_interrupted_migration_can_be_repeated() {
     begin("repeated migration");
     store_->write(a_record_of_each_kind());
@@ -254,7 +277,7 @@ class StoreContract {
     writer.join();
     EXPECT_EQ(rotation.unreadable(), 1u);
     EXPECT_EQ(text("SELECT value FROM configurations WHERE id = 'encryption_key_label'"), "k2");
-    // With the new key alone everything can be read, and is what was written last.
+    // With the new key alone everything can be read, and has the last written content.
     const ColumnCipher alone({{"k2", kKeys.at("k2")}}, "k2");
     Store reader(*database_, alone);
     const Store::LoadResult result = reader.load();

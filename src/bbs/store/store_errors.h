@@ -1,4 +1,4 @@
-// The store's failures in the protocol's words.
+// Maps failures of the store to the protocol's errors.
 #pragma once
 
 #include "models/errors.h"
@@ -6,7 +6,7 @@
 
 namespace rivera::bbs {
 
-// What the client is told of a transaction that failed (docs/spec/bbs.md §1.6).
+// The error that a client receives for a failed transaction (docs/spec/bbs.md §1.6).
 inline models::ModelError as_model_error(const sql::Error& e) {
   switch (e.error_class()) {
     case sql::ErrorClass::kDuplicateKey:

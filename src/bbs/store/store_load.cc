@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kDecodedAtOnce = 256;  // rows
 
-// What a row held while the query stood on it.
+// A copy of the current row of the query.
 class RowCopy final : public sql::Row {
  public:
   explicit RowCopy(const sql::Row& row) {
@@ -64,9 +64,9 @@ class Decoder {
 
   struct Result {
     Store::LoadResult rows;
-    std::set<std::string> labels;  // of keys that have opened something
+    std::set<std::string> labels;  // of keys that have decrypted a column
   };
-  // All that was added.
+  // The results of everything added.
   Result finish() {
     flush();
     consumer_.finish();
@@ -142,7 +142,7 @@ Store::LoadResult Store::read(const std::vector<RecordKey>& keys) {
 }
 
 // "Delete only when the key set is known to be complete" (docs/spec/bbs.md §4.9): a label that is not configured, or
-// under which nothing has opened, may be a mistake in the configuration. Then nothing at all is given up.
+// whose key has decrypted nothing, may be a mistake in the configuration. Then no record is deleted.
 void Store::spare_what_may_be_readable(std::vector<UnreadableRecord>& unreadable) const {
   const auto is_doubtful = [this](const UnreadableRecord& record) {
     return !record.label.empty() && !proven_labels_.contains(record.label);

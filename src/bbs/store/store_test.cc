@@ -169,7 +169,7 @@ TEST_F(StoreTest, LeavesOutRowsThatCannotBeRead) {
   EXPECT_EQ(result.records.size(), 1u);
 }
 
-// Whether every member that upstream printed is in ours; ours may have more.
+// True if every member that upstream printed is in ours; ours may have more.
 void expect_holds(const json::value& ours, const json::value& recorded, const std::string& where) {
   if (recorded.is_array() && ours.is_array() && recorded.get_array().size() == ours.get_array().size()) {
     for (std::size_t i = 0; i < recorded.get_array().size(); ++i) {
@@ -212,8 +212,8 @@ TEST_F(StoreTest, ReadsTheRowsThatUpstreamWrote) {
       EXPECT_TRUE(records.domain(std::string(recorded.as_string())));
     } else if (kind == "desired-lrps") {
       json::value expected = recorded;
-      expected.as_object().erase("metric_tags");   // in a column of its own since (docs/spec/bbs.md §6.3)
-      expected.as_object().erase("metrics_guid");  // which follows from them
+      expected.as_object().erase("metric_tags");   // has its own column in this version (docs/spec/bbs.md §6.3)
+      expected.as_object().erase("metrics_guid");  // derived from them
       const auto desired = records.desired_lrp(std::string(recorded.at("process_guid").as_string()));
       ASSERT_TRUE(desired);
       expect_holds(models::to_json(desired->lrp), expected, kind);

@@ -23,7 +23,7 @@ namespace rivera::bbs::store_testing {
 
 inline const std::map<std::string, std::string> kKeys = {{"k1", "a secure passphrase"}, {"k2", "another one"}};
 
-// One server (SQLite: a directory), and as many databases on it as a test wants.
+// One server (SQLite: a directory) with any number of databases.
 class TestDatabases {
  public:
   explicit TestDatabases(sql::Engine engine) : engine_(engine) {
@@ -89,7 +89,7 @@ inline void make_first_tables(sql::Connection& connection) {
   set_configuration(connection, kVersionKey, R"({"CurrentVersion":1461790966})");
 }
 
-// Makes the tables of v2.80.0 out of those of this version, which must be empty.
+// Converts the tables of this version, which must be empty, to those of v2.80.0.
 inline void go_back_to_v2_80_0(sql::Connection& connection) {
   connection.execute("ALTER TABLE actual_lrps DROP COLUMN routable");
   connection.execute("ALTER TABLE actual_lrps DROP COLUMN availability_zone");
@@ -101,7 +101,7 @@ inline void go_back_to_v2_80_0(sql::Connection& connection) {
 
 inline std::string golden(const std::string& name) { return base::source_dir() + "/tests/golden/" + name; }
 
-// Inserts the rows of the dump of a database that v2.80.0 has written; configurations excepted.
+// Inserts the rows of a dump of a database that v2.80.0 wrote, except the table of configurations.
 inline void insert_golden_rows(sql::Connection& connection) {
   std::map<std::string, std::string> columns;  // of each table, in the order of the dump
   std::ifstream dump(golden("upstream-bbs-postgres.sql"));
@@ -122,7 +122,7 @@ inline void insert_golden_rows(sql::Connection& connection) {
   }
 }
 
-// All that can be read; fails the test if there is anything else.
+// All records; fails the test if any row cannot be read.
 inline Records loaded(Store& store) {
   Records records;
   Store::LoadResult result = store.load();
@@ -146,7 +146,7 @@ inline models::DesiredLRP a_full_desired_lrp(const std::string& guid = "p") {
   return lrp;
 }
 
-// One record of each kind, with as much in it as can be.
+// One record of each kind with every field set.
 inline std::vector<Change> a_record_of_each_kind() {
   models::ActualLRP running = models::testing::an_actual_lrp("p", 1).running_on("cell", "i").since(5);
   running.add_actual_lrp_internal_routes()->set_hostname("a.internal");

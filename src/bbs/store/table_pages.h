@@ -1,4 +1,4 @@
-// Going through a table that others are writing to, in pages that each take a moment.
+// Iterates over a table in small pages while others write to it.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@ class Connection;
 
 namespace rivera::bbs {
 
-// Pages in the order of the table's primary key, whose columns come first in each row, then `columns`. A row that is
-// there from the first page to the last is visited once.
+// Pages in the order of the primary key, whose columns come first in each row, followed by `columns`. A row that exists
+// from the first page to the last is visited once.
 class TablePages {
  public:
   // `size`: rows a page.

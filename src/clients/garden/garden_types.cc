@@ -57,7 +57,10 @@ class Reader {
   }
   void read(std::string_view name, std::vector<std::string>& into) const {
     read_each(name, [&](const json::value& item) {
-      if (item.is_null()) return into.emplace_back(), void();
+      if (item.is_null()) {
+        into.emplace_back();
+        return;
+      }
       if (!item.is_string()) fail(name, "an array of strings");
       into.emplace_back(item.get_string());
     });

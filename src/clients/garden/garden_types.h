@@ -65,16 +65,17 @@ struct PortMapping {
 };
 
 enum class NetOutProtocol { kAll = 0, kTcp = 1, kUdp = 2, kIcmp = 3, kIcmpV6 = 4 };
+struct IcmpControl {
+  std::uint8_t type = 0;
+  std::optional<std::uint8_t> code;
+};
+
 struct NetOutRule {
   struct IpRange {
     std::string start, end;  // either may be empty
   };
   struct PortRange {
     std::uint16_t start = 0, end = 0;
-  };
-  struct IcmpControl {
-    std::uint8_t type = 0;
-    std::optional<std::uint8_t> code;
   };
   NetOutProtocol protocol = NetOutProtocol::kAll;
   std::vector<IpRange> networks;

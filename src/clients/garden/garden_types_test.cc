@@ -57,7 +57,8 @@ TEST(GardenTypes, LimitsOfAProcessThatArePresentButEmptyAreNotAbsent) {
 
 TEST(GardenTypes, AProcessSpecKeepsItsResourceLimitsAndTerminal) {
   ProcessSpec spec;
-  spec.rlimits.nofile = 1024, spec.rlimits.stack = ~0ull;
+  spec.rlimits.nofile = 1024;
+  spec.rlimits.stack = ~0ull;
   spec.tty = TtySpec{WindowSize{120, 40}};
   const auto again = process_spec_from_json(to_json(spec));
   EXPECT_EQ(again.rlimits.nofile, 1024u);
@@ -94,7 +95,9 @@ TEST(GardenTypes, ErrorsComeBackAsTheirKind) {
 
 TEST(GardenTypes, InfoAndMetricsSurviveTheWire) {
   ContainerInfo info;
-  info.state = "active", info.mapped_ports = {{61001, 8080}}, info.properties = {{"a", "b"}};
+  info.state = "active";
+  info.mapped_ports = {{61001, 8080}};
+  info.properties = {{"a", "b"}};
   EXPECT_EQ(
       text(info),
       R"({"State":"active","Events":null,"HostIP":"","ContainerIP":"","ContainerIPv6":"","ExternalIP":"","ContainerPath":"",)"

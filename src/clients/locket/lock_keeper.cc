@@ -102,7 +102,7 @@ class LockKeeper::Impl {
     }
     self->state = State::kHeld;
     self->logger.info("acquired-lock");
-    self->tasks.spawn("lock-refresh", refresh(self));
+    self->tasks.spawn_critical("lock-refresh", refresh(self));
   }
 
   static asio::awaitable<void> refresh(std::shared_ptr<Impl> self) {
@@ -126,7 +126,7 @@ class LockKeeper::Impl {
   }
 
   void lose(const std::string& reason) {
-    valid_until = Instant::min();
+    valid_until = Instant();
     state = State::kLost;
     logger.error("lost-lock", {{"error", reason}});
     changed.notify_all();
@@ -135,7 +135,7 @@ class LockKeeper::Impl {
   static asio::awaitable<void> release(std::shared_ptr<Impl> self) {
     const bool tried = self->state == State::kWaiting || self->state == State::kHeld;
     if (self->state != State::kLost) self->state = State::kReleased;
-    self->valid_until = Instant::min();
+    self->valid_until = Instant();
     co_await self->tasks.stop();
     if (!tried) co_return;
     try {
@@ -152,7 +152,7 @@ class LockKeeper::Impl {
   base::TaskGroup tasks;
   base::Condition changed;
   State state = State::kIdle;
-  std::atomic<Instant> valid_until{Instant::min()};
+  std::atomic<Instant> valid_until{Instant()};
 };
 
 LockKeeper::LockKeeper(asio::any_io_executor executor, LocketClient& locket, LockKeeperOptions options,

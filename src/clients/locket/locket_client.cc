@@ -80,24 +80,27 @@ LocketError::LocketError(int code, std::string message)
       code_(code),
       message_(std::move(message)) {}
 
+base::ConfigKeys locket_client_keys() {
+  using namespace base;
+  const LocketClientOptions defaults;
+  return {
+      text_key("locket_address"),
+      text_key("locket_ca_cert_file"),
+      text_key("locket_client_cert_file"),
+      text_key("locket_client_key_file"),
+      seconds_key("locket_client_keepalive_time", defaults.keepalive_time).positive().with_zero_as_default(),
+      seconds_key("locket_client_keepalive_timeout", defaults.keepalive_timeout).positive().with_zero_as_default(),
+  };
+}
+
 LocketClientOptions read_locket_client_options(const base::ConfigFile& config) {
   LocketClientOptions options;
   options.address = config.required_text("locket_address");
   options.tls.ca_file = config.required_text("locket_ca_cert_file");
   options.tls.certificate_file = config.required_text("locket_client_cert_file");
   options.tls.key_file = config.required_text("locket_client_key_file");
-  const auto read_duration = [&config](std::string_view key, std::chrono::nanoseconds fallback) {
-    // A number is seconds here, unlike in every other key.
-    const auto* given = config.values().if_contains(key);
-    const bool is_number = given != nullptr && given->is_number();
-    const std::chrono::nanoseconds value = is_number
-                                               ? std::chrono::nanoseconds(std::chrono::seconds(config.integer(key)))
-                                               : config.duration(key, std::chrono::nanoseconds(0));
-    if (value.count() < 0) config.fail(key, "a duration that is not negative");
-    return value.count() == 0 ? fallback : value;
-  };
-  options.keepalive_time = read_duration("locket_client_keepalive_time", options.keepalive_time);
-  options.keepalive_timeout = read_duration("locket_client_keepalive_timeout", options.keepalive_timeout);
+  options.keepalive_time = config.duration("locket_client_keepalive_time");
+  options.keepalive_timeout = config.duration("locket_client_keepalive_timeout");
   if (options.keepalive_time > options.keepalive_timeout) {
     config.fail("locket_client_keepalive_time", "at most locket_client_keepalive_timeout");
   }

@@ -14,7 +14,8 @@
 
 namespace rivera::base {
 class ConfigFile;
-}
+struct ConfigKey;
+}  // namespace rivera::base
 
 namespace rivera::clients {
 
@@ -55,6 +56,9 @@ struct LocketClientOptions {
   std::chrono::nanoseconds keepalive_timeout = std::chrono::seconds(22);
   std::chrono::nanoseconds call_timeout = std::chrono::seconds(10);  // of a call that names no other
 };
+
+// The keys of the next function, for the tables of components that use Locket.
+std::vector<base::ConfigKey> locket_client_keys();
 
 // Reads locket_address, locket_ca_cert_file, locket_client_cert_file, locket_client_key_file,
 // locket_client_keepalive_time, locket_client_keepalive_timeout (docs/spec/locket-and-auction.md §1.11).

@@ -26,13 +26,18 @@ class PresenceKeeper::Impl {
 
   LocketResource resource() const { return {options.key, options.owner, options.value, LocketType::kPresence, ""}; }
 
+  // A presence that is not refreshed within its time to live looks like a lost cell.
+  std::chrono::nanoseconds longest_pause() const {
+    if (!is_established) return kFirstRetryInterval;
+    return std::chrono::nanoseconds(options.ttl) / 3;
+  }
+
   static asio::awaitable<void> keep(std::shared_ptr<Impl> self) {
     while (true) {
       self->refresh_at_once = false;
       co_await self->refresh();
       const std::chrono::nanoseconds pause =
-          self->is_established ? self->options.retry_interval
-                               : std::min<std::chrono::nanoseconds>(self->options.retry_interval, kFirstRetryInterval);
+          std::min<std::chrono::nanoseconds>(self->options.retry_interval, self->longest_pause());
       const auto until = std::chrono::steady_clock::now() + pause;
       while (!self->refresh_at_once && std::chrono::steady_clock::now() < until) {
         co_await self->changed.wait_for(until - std::chrono::steady_clock::now());
@@ -92,7 +97,7 @@ PresenceKeeper::PresenceKeeper(asio::any_io_executor executor, LocketClient& loc
 
 PresenceKeeper::~PresenceKeeper() { impl_->tasks.cancel(); }
 
-void PresenceKeeper::start() { impl_->tasks.spawn("presence-refresh", Impl::keep(impl_)); }
+void PresenceKeeper::start() { impl_->tasks.spawn_critical("presence-refresh", Impl::keep(impl_)); }
 
 asio::awaitable<void> PresenceKeeper::established() {
   const auto impl = impl_;

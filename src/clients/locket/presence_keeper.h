@@ -18,6 +18,7 @@ struct PresenceKeeperOptions {
   std::string owner = {};
   std::string value = {};  // CellPresence JSON, at most 4096 characters
   std::chrono::seconds ttl{15};
+  // Between refreshes; at most a third of the TTL is waited once the presence is established.
   std::chrono::nanoseconds retry_interval = std::chrono::seconds(5);
 };
 

@@ -59,7 +59,7 @@ bool is_still_good(const net::TlsFiles& files, const net::CertificateSubject& su
     wanted.insert(wanted.end(), subject.addresses.begin(), subject.addresses.end());
     return !expires_soon(pem) && net::is_signed_by(pem, ca_pem) && net::certificate_names(pem) == wanted;
   } catch (const std::exception&) {
-    return false;  // unreadable: made anew
+    return false;  // unreadable: it is replaced
   }
 }
 

@@ -23,6 +23,13 @@ Component server(const Settings& s, const std::string& name, std::uint16_t port,
           .stop_grace = stop_grace};
 }
 
+// Containers reach nothing but what their egress rules open, gain no privileges, and only our user may ask for them.
+std::vector<std::string> garden_security_flags(const Settings& s) {
+  std::vector<std::string> flags{"--deny-network", "0.0.0.0/0", "--no-new-privileges", "--bind-socket-mode", "0600"};
+  if (s.allow_privileged_containers != "true") flags.emplace_back("--disable-privileged-containers");
+  return flags;
+}
+
 std::vector<std::string> garden_flags(const Settings& s) {
   const auto data = s.state_dir() / "garden";
   return {"--bind-socket",
@@ -52,6 +59,7 @@ std::vector<std::string> garden_flags(const Settings& s) {
 std::vector<std::string> garden_command(const Settings& s, const char* subcommand) {
   std::vector<std::string> argv{(s.bin_dir / "garden").string(), subcommand};
   for (std::string& flag : garden_flags(s)) argv.push_back(std::move(flag));
+  for (std::string& flag : garden_security_flags(s)) argv.push_back(std::move(flag));
   return argv;
 }
 

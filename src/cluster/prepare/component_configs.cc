@@ -50,14 +50,17 @@ void add_database(json::object& config, const Settings& s, const std::string& co
   config["max_open_database_connections"] = 8;
 }
 
-// The passphrase must stay the same for as long as there is a database: it is made once.
-std::string encryption_passphrase(const Settings& s) {
-  const fs::path file = s.state_dir() / "encryption_key";
+// A secret of the cluster's own, made once and kept under this name.
+std::string kept_secret(const Settings& s, const char* name) {
+  const fs::path file = s.state_dir() / name;
   if (fs::exists(file)) return base::read_file(file);
-  const std::string passphrase = base::new_guid() + base::new_guid();
-  base::write_file_atomically(file, passphrase, 0600, true);
-  return passphrase;
+  const std::string secret = base::new_guid() + base::new_guid();
+  base::write_file_atomically(file, secret, 0600, true);
+  return secret;
 }
+
+// Text between double quotes in the configuration of nats-server.
+std::string nats_text(const std::string& text) { return json::serialize(json::string(text)); }
 
 json::object locket_config(const Settings& s) {
   json::object config = common(s.ports.locket_debug());
@@ -73,7 +76,6 @@ json::object bbs_config(const Settings& s) {
   config["uuid"] = "bbs-1";
   config["listen_address"] = loopback(s.ports.bbs());
   config["health_address"] = loopback(s.ports.bbs_health());
-  config["advertise_url"] = s.bbs_url();
   add_tls(config, files, "ca_file", "cert_file", "key_file");
   add_tls(config, files, "rep_ca_cert", "rep_client_cert", "rep_client_key");
   config["auctioneer_address"] = fmt::format("https://127.0.0.1:{}", s.ports.auctioneer());
@@ -82,7 +84,7 @@ json::object bbs_config(const Settings& s) {
   add_locket_client(config, s, files);
   add_database(config, s, "bbs");
   config["active_key_label"] = "key-1";
-  config["encryption_keys"] = json::object{{"key-1", encryption_passphrase(s)}};
+  config["encryption_keys"] = json::object{{"key-1", kept_secret(s, "encryption_key")}};
   config["communication_timeout"] = "10s";
   config["converge_repeat_interval"] = s.converge_interval;
   config["kick_task_duration"] = s.converge_interval;
@@ -211,7 +213,7 @@ json::object gorouter_config(const Settings& s) {
       {"status", json::object{{"host", "127.0.0.1"},
                               {"port", s.ports.router_status()},
                               {"user", "router-status"},
-                              {"pass", encryption_passphrase(s).substr(0, 16)},
+                              {"pass", kept_secret(s, "router_status_password")},
                               {"enable_nontls_health_checks", true},
                               {"routes", json::object{{"port", s.ports.router_routes()}}}}},
       {"nats", json::object{{"hosts", json::array{json::object{{"hostname", "127.0.0.1"}, {"port", s.ports.nats()}}}},
@@ -238,7 +240,6 @@ json::object gorouter_config(const Settings& s) {
       {"backends", json::object{{"max_conns", 500}, {"max_attempts", 3}}},
       {"max_request_header_bytes", 1048576},
       {"empty_pool_response_code_503", true},
-      {"enable_envelope_v1_metrics", false},
   };
 }
 
@@ -258,13 +259,14 @@ std::string nats_config(const Settings& s) {
       "http: \"127.0.0.1:{}\"\n"
       "max_pending: 268435456\n"
       "tls {{\n"
-      "  cert_file: \"{}\"\n"
-      "  key_file: \"{}\"\n"
-      "  ca_file: \"{}\"\n"
+      "  cert_file: {}\n"
+      "  key_file: {}\n"
+      "  ca_file: {}\n"
       "  verify: true\n"
       "  timeout: 5\n"
       "}}\n",
-      s.ports.nats(), s.ports.nats_status(), files.certificate_file, files.key_file, files.ca_file);
+      s.ports.nats(), s.ports.nats_status(), nats_text(files.certificate_file), nats_text(files.key_file),
+      nats_text(files.ca_file));
 }
 
 bool write_if_changed(const fs::path& file, const std::string& content) {

@@ -95,8 +95,9 @@ void require_programs(const Settings& settings) {
   }
 }
 
-void require_free_ports(const Settings& settings) {
+void require_free_ports(const Settings& settings, const std::vector<std::uint16_t>& held_by_ourselves) {
   for (const std::uint16_t port : settings.ports.all()) {
+    if (std::ranges::find(held_by_ourselves, port) != held_by_ourselves.end()) continue;
     const std::string owner = listener_on(port);
     if (owner.empty()) continue;
     throw Problem(

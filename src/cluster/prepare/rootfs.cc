@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kVersion[] = "1";  // of the tree made here: a change makes every machine build it anew
+constexpr char kVersion[] = "1";  // of the tree made here: a change makes every machine rebuild it
 constexpr unsigned kVcap = 2000;
 
 fs::path find_busybox() {

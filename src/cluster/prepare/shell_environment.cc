@@ -1,5 +1,9 @@
 #include "cluster/prepare/shell_environment.h"
 
+#include <algorithm>
+#include <cctype>
+#include <string_view>
+
 #include <fmt/format.h>
 
 #include "base/files.h"
@@ -10,18 +14,37 @@
 namespace rivera::cluster {
 
 namespace fs = std::filesystem;
+namespace {
+
+bool is_plain_word(const std::string& text) {
+  return !text.empty() && std::ranges::all_of(text, [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::string_view("_-./:@%+=,").find(static_cast<char>(c)) != std::string_view::npos;
+  });
+}
+
+// As a person would type it.
+std::string shell_word(const std::string& text) { return is_plain_word(text) ? text : shell_quoted(text); }
+
+}  // namespace
+
+std::string shell_quoted(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
 
 void write_shell_environment(const Settings& settings) {
   const net::TlsFiles files = tls_files(settings, "client");
   base::write_file_atomically(settings.var_dir / "env",
-                              fmt::format("export BBS_URL='{}'\n"
-                                          "export LOCKET_API_LOCATION='{}'\n"
-                                          "export CA_CERT_FILE='{}'\n"
-                                          "export CLIENT_CERT_FILE='{}'\n"
-                                          "export CLIENT_KEY_FILE='{}'\n"
-                                          "export PATH='{}':\"$PATH\"\n",
-                                          settings.bbs_url(), settings.locket_address(), files.ca_file,
-                                          files.certificate_file, files.key_file, settings.bin_dir.string()));
+                              fmt::format("export BBS_URL={}\n"
+                                          "export LOCKET_API_LOCATION={}\n"
+                                          "export CA_CERT_FILE={}\n"
+                                          "export CLIENT_CERT_FILE={}\n"
+                                          "export CLIENT_KEY_FILE={}\n"
+                                          "export PATH={}:\"$PATH\"\n",
+                                          shell_quoted(settings.bbs_url()), shell_quoted(settings.locket_address()),
+                                          shell_quoted(files.ca_file), shell_quoted(files.certificate_file),
+                                          shell_quoted(files.key_file), shell_quoted(settings.bin_dir.string())));
 }
 
 void print_what_next(const Settings& settings) {
@@ -32,9 +55,9 @@ void print_what_next(const Settings& settings) {
       {fmt::format("curl {}/", url), "again and again: the instances take turns"},
       {"./run status", "or ./run status --json"},
       {fmt::format("./run logs {}", kSampleProcess), "what it prints; ./run logs bbs for a component"},
-      {fmt::format(". {}/env", var), "then cfdot speaks to this cluster:"},
+      {fmt::format(". {}", shell_word(var + "/env")), "then cfdot speaks to this cluster:"},
       {fmt::format("cfdot update-desired-lrp {} '{{\"instances\": 4}}'", kSampleProcess), ""},
-      {fmt::format("cfdot create-desired-lrp @{}/samples/lrp.json", var), ""},
+      {fmt::format("cfdot create-desired-lrp {}", shell_word("@" + var + "/samples/lrp.json")), ""},
       {"cfdot actual-lrps", ""},
       {"./run down", "stops everything, keeps the state"},
   };

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/config/config.h"
+
 namespace rivera::cluster {
 
 // Every TCP port the cluster listens on; `base` is the first of a block of 100.
@@ -62,6 +64,7 @@ struct Settings {
   std::string network_pool = "10.254.0.0/22";
   std::uint16_t port_pool_start = 61001;
   std::uint16_t port_pool_size = 4000;
+  std::string allow_privileged_containers = "false";  // "true": definitions may ask for root of the machine
 
   // Of the cell. Empty memory or disk: what the machine has.
   std::string cell_memory_mb;
@@ -94,15 +97,21 @@ struct Settings {
   std::string file_server_url() const;
 };
 
+// The settings that cluster.json and --set know.
+const base::ConfigKeys& setting_keys();
+
 // Sets one by its name in cluster.json. Throws base::ConfigError if there is no such setting or the value is bad.
 void apply_setting(Settings& settings, const std::string& key, const std::string& value);
 
+// Checks what several settings say together. Throws base::ConfigError.
+void check_settings(const Settings& settings);
+
 std::filesystem::path settings_file(const std::filesystem::path& var_dir);
 bool settings_exist(const std::filesystem::path& var_dir);
-// Throw base::ConfigError, std::system_error.
+// Throw base::ConfigError, std::system_error. What is read is checked as by apply_setting() and check_settings().
 Settings load_settings(const std::filesystem::path& var_dir);
 void save_settings(const Settings& settings);
-// Makes the directories. The ones with keys and databases are for root only.
+// Makes the directories. The ones with keys, databases and logs of applications are for root only.
 void make_directories(const Settings& settings);
 
 // The address of the interface that leads to other machines; 127.0.0.1 if there is none.

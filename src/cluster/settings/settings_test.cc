@@ -1,5 +1,6 @@
 #include "cluster/settings/settings.h"
 
+#include <map>
 #include <set>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,10 +11,14 @@
 #include "base/clock.h"
 #include "base/config/config.h"
 #include "base/files.h"
+#include "base/process/subprocess.h"
 #include "cluster/prepare/certificates.h"
 #include "cluster/prepare/component_configs.h"
 #include "cluster/prepare/rootfs.h"
+#include "cluster/prepare/shell_environment.h"
 #include "cluster/settings/log_files.h"
+#include "cluster/settings/terminal.h"
+#include "cluster/status.h"
 #include "cluster/supervision/log_rotation.h"
 #include "cluster/supervision/process.h"
 #include "net/crypto/certificate_authority.h"
@@ -64,9 +69,156 @@ TEST_F(ClusterFiles, SettingsComeBackAsTheyWereSaved) {
 }
 
 TEST_F(ClusterFiles, RefusesSettingsThatDoNotExistOrMakeNoSense) {
-  EXPECT_THROW(apply_setting(settings_, "no_such_setting", "1"), base::ConfigError);
-  EXPECT_THROW(apply_setting(settings_, "port_base", "80x"), base::ConfigError);
-  EXPECT_THROW(apply_setting(settings_, "port_base", "70000"), base::ConfigError);
+  const std::pair<const char*, const char*> wrong[] = {{"no_such_setting", "1"},
+                                                       {"bin_dir", "/"},
+                                                       {"port_base", "80x"},
+                                                       {"port_base", "70000"},
+                                                       {"port_base", "65500"},
+                                                       {"port_base", "53"},
+                                                       {"port_base", ""},
+                                                       {"port_pool_size", "0"},
+                                                       {"host_address", "here"},
+                                                       {"garden_tag", "abc"},
+                                                       {"garden_tag", "../"},
+                                                       {"network_pool", "10.254.0.0"},
+                                                       {"network_pool", "1.2/3"},
+                                                       {"network_pool", "10.0.0.0/31"},
+                                                       {"cell_memory_mb", "much"},
+                                                       {"cell_disk_mb", "-1"},
+                                                       {"converge_interval", "10"},
+                                                       {"rep_polling_interval", "0s"},
+                                                       {"route_sync_interval", "soon"},
+                                                       {"cell_id", "a b"},
+                                                       {"cell_id", "../x"},
+                                                       {"zone", ""},
+                                                       {"stack", "a/b"},
+                                                       {"domain_suffix", "x'y"}};
+  for (const auto& [key, value] : wrong) {
+    try {
+      apply_setting(settings_, key, value);
+      ADD_FAILURE() << key << "=" << value << " should have been refused";
+    } catch (const base::ConfigError& e) {
+      EXPECT_THAT(e.what(), ::testing::HasSubstr(key));
+    }
+  }
+}
+
+TEST_F(ClusterFiles, TakesEverySettingThatItKnows) {
+  const std::map<std::string, std::string> right = {{"host_address", "192.0.2.1"},
+                                                    {"cell_id", "cell_z1-0"},
+                                                    {"zone", "z1"},
+                                                    {"stack", "cflinuxfs4"},
+                                                    {"domain_suffix", "apps.example.com"},
+                                                    {"garden_tag", "a1"},
+                                                    {"network_pool", "10.1.0.0/24"},
+                                                    {"cell_memory_mb", "2048"},
+                                                    {"cell_disk_mb", ""},
+                                                    {"allow_privileged_containers", "true"},
+                                                    {"converge_interval", "1s"},
+                                                    {"rep_polling_interval", "1m"},
+                                                    {"route_sync_interval", "500ms"},
+                                                    {"port_base", "65436"},
+                                                    {"port_pool_start", "20000"},
+                                                    {"port_pool_size", "500"}};
+  for (const base::ConfigKey& key : setting_keys()) {
+    if (key.name == "bin_dir") continue;
+    ASSERT_TRUE(right.contains(key.name)) << key.name;
+    EXPECT_NO_THROW(apply_setting(settings_, key.name, right.at(key.name))) << key.name;
+  }
+  EXPECT_NO_THROW(check_settings(settings_));
+  save_settings(settings_);
+  EXPECT_EQ(load_settings(directory_.path()).route_sync_interval, "500ms");
+}
+
+TEST_F(ClusterFiles, ThePortsOfTheClusterAndOfApplicationsAreApart) {
+  EXPECT_NO_THROW(check_settings(settings_));
+  settings_.ports.base = static_cast<std::uint16_t>(settings_.port_pool_start + 10);
+  EXPECT_THROW(check_settings(settings_), base::ConfigError);
+  settings_.ports.base = static_cast<std::uint16_t>(settings_.port_pool_start - 99);
+  EXPECT_THROW(check_settings(settings_), base::ConfigError);
+  settings_.ports.base = static_cast<std::uint16_t>(settings_.port_pool_start - 100);
+  EXPECT_NO_THROW(check_settings(settings_));
+  settings_.port_pool_size = 5000;
+  EXPECT_THROW(check_settings(settings_), base::ConfigError) << "it ends above 65535";
+}
+
+TEST_F(ClusterFiles, ASavedSettingThatIsWrongIsNamedWithItsFile) {
+  base::write_file_atomically(settings_file(directory_.path()), R"({"bin_dir": "/b", "port_base": "x"})");
+  try {
+    load_settings(directory_.path());
+    FAIL();
+  } catch (const base::ConfigError& e) {
+    EXPECT_THAT(e.what(), ::testing::HasSubstr("port_base"));
+  }
+}
+
+// Its password is no part of another secret.
+TEST_F(ClusterFiles, TheRoutersPasswordIsASecretOfItsOwn) {
+  make_certificates(settings_);
+  write_component_configs(settings_);
+  const std::string key = base::read_file(settings_.state_dir() / "encryption_key");
+  const std::string password = base::read_file(settings_.state_dir() / "router_status_password");
+  EXPECT_EQ(mode_of(settings_.state_dir() / "router_status_password"), 0600u);
+  EXPECT_EQ(key.find(password.substr(0, 8)), std::string::npos);
+  const std::string config = base::read_file(config_file(settings_, "gorouter"));
+  EXPECT_NE(config.find(password), std::string::npos);
+  EXPECT_EQ(config.find(key.substr(0, 16)), std::string::npos);
+}
+
+TEST_F(ClusterFiles, LogsOfApplicationsAreForRootOnly) { EXPECT_EQ(mode_of(settings_.app_log_dir()), 0700u); }
+
+TEST(ShellEnvironment, QuotesWhateverAPathHolds) {
+  EXPECT_EQ(shell_quoted("/var/a"), "'/var/a'");
+  EXPECT_EQ(shell_quoted("/o'brien/$x"), "'/o'\\''brien/$x'");
+  base::TemporaryDirectory directory("rivera-o'brien-");
+  Settings settings;
+  settings.var_dir = directory.path();
+  settings.bin_dir = "/b'in";
+  write_shell_environment(settings);
+  const std::string script = ". " + shell_quoted((directory.path() / "env").string()) + " && echo \"$CA_CERT_FILE\"";
+  const base::CommandResult result = base::run_command({"sh", "-c", script});
+  EXPECT_EQ(result.output, (directory.path() / "certs" / "ca.crt").string() + "\n");
+}
+
+TEST(PlainText, LosesWhatATerminalWouldObey) {
+  EXPECT_EQ(plain_text("\x1b[31mred\x1b[0m\tand\n"), "red\tand\n");
+  EXPECT_EQ(plain_text("a\x1b]0;title\x07"
+                       "b\x1b]52;c;x\x1b\\c"),
+            "abc");
+  EXPECT_EQ(plain_text("over\rwritten\b\x7f\x00"), "overwritten");
+  EXPECT_EQ(plain_text("\xc2\x9b"
+                       "31mx \xc2\xb5s \xe2\x82\xac"),
+            "31mx \xc2\xb5s \xe2\x82\xac");
+  EXPECT_EQ(plain_text("cut \x1b[31"), "cut ");
+  EXPECT_EQ(plain_text("cut \x1b]0;title\nnext"), "cut \nnext") << "a line end always gets through";
+}
+
+TEST(PlainText, RemembersWhatAPieceBegan) {
+  PlainText plain;
+  EXPECT_EQ(plain.take("a\x1b"), "a");
+  EXPECT_EQ(plain.take("[3"), "");
+  EXPECT_EQ(plain.take("1mb\xc2"), "b");
+  EXPECT_EQ(plain.take("\xb5"), "\xc2\xb5");
+}
+
+TEST(StatusText, PrintsWhatApplicationsSayAsPlainText) {
+  ClusterStatus status;
+  ApplicationStatus application;
+  application.process_guid = "a\x1b[2Jb";
+  application.domain = "d\nd";
+  application.problem =
+      "\x1b]0;owned\x07"
+      "bad";
+  status.applications.push_back(application);
+  TaskStatus task;
+  task.task_guid = "t";
+  task.result = "r\x1b[31m";
+  status.tasks.push_back(task);
+  const std::string text = to_text(status, false);
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_THAT(text, ::testing::HasSubstr("ab "));
+  EXPECT_THAT(text, ::testing::HasSubstr("d d"));
+  EXPECT_THAT(text, ::testing::HasSubstr("bad"));
 }
 
 TEST_F(ClusterFiles, CertificatesAreMadeOnceAndKeysAreForRootOnly) {
@@ -81,7 +233,7 @@ TEST_F(ClusterFiles, CertificatesAreMadeOnceAndKeysAreForRootOnly) {
   EXPECT_THAT(net::certificate_names(before), ::testing::Contains("192.0.2.7"));
 }
 
-TEST_F(ClusterFiles, ACertificateForAnotherAddressIsMadeAnew) {
+TEST_F(ClusterFiles, ACertificateForAnotherAddressIsReplaced) {
   make_certificates(settings_);
   settings_.host_address = "192.0.2.8";
   EXPECT_TRUE(make_certificates(settings_));
@@ -89,7 +241,7 @@ TEST_F(ClusterFiles, ACertificateForAnotherAddressIsMadeAnew) {
   EXPECT_THAT(net::certificate_names(pem), ::testing::Contains("192.0.2.8"));
 }
 
-TEST_F(ClusterFiles, ACertificateThatExpiresSoonIsMadeAnew) {
+TEST_F(ClusterFiles, ACertificateThatExpiresSoonIsReplaced) {
   make_certificates(settings_);
   const net::TlsFiles files = tls_files(settings_, "bbs");
   auto ca = net::CertificateAuthority::load(

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -9,13 +10,69 @@ namespace rivera::cluster {
 namespace {
 
 constexpr std::size_t kColumn = 22;
+constexpr unsigned char kEscapeByte = 0x1b;
+constexpr unsigned char kBell = 0x07;
+
+// ESC ] (title, clipboard), ESC P, ESC X, ESC ^ and ESC _ begin a string.
+bool begins_string(unsigned char c) { return c == ']' || c == 'P' || c == 'X' || c == '^' || c == '_'; }
+
+}  // namespace
 
 bool is_terminal() {
   static const bool answer = ::isatty(STDOUT_FILENO) == 1;
   return answer;
 }
 
-}  // namespace
+std::string PlainText::take(std::string_view piece) {
+  std::string out;
+  for (const char c : piece) take_byte(static_cast<unsigned char>(c), out);
+  return out;
+}
+
+void PlainText::take_byte(unsigned char c, std::string& out) {
+  const State before = std::exchange(state_, State::kText);
+  switch (before) {
+    case State::kEscape:
+      if (c == '[') state_ = State::kSequence;
+      if (begins_string(c)) state_ = State::kString;
+      if (c >= 0x20 && c <= 0x2f) state_ = State::kEscape;  // "ESC ( B": one more follows
+      if (c == '\n') out += '\n';
+      return;
+    case State::kSequence:
+      // A line end never belongs to one: what was cut off must not hide the next line.
+      if (c == '\n') {
+        out += '\n';
+      } else if (c < 0x40 || c > 0x7e) {
+        state_ = State::kSequence;
+      }
+      return;
+    case State::kString:
+    case State::kStringEscape:
+      if (c == '\n') {
+        out += '\n';
+      } else if (c == kEscapeByte) {
+        state_ = State::kStringEscape;
+      } else if (c != kBell && !(before == State::kStringEscape && c == '\\')) {
+        state_ = State::kString;
+      }
+      return;
+    case State::kC2:
+      if (c >= 0x80 && c <= 0x9f) return;
+      out += static_cast<char>(0xc2);
+      break;
+    case State::kText:
+      break;
+  }
+  if (c == kEscapeByte) {
+    state_ = State::kEscape;
+  } else if (c == 0xc2) {
+    state_ = State::kC2;
+  } else if (c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f)) {
+    out += static_cast<char>(c);
+  }
+}
+
+std::string plain_text(std::string_view text) { return PlainText().take(text); }
 
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -1,5 +1,6 @@
 #include "cluster/supervision/health.h"
 
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 
 namespace rivera::cluster {
@@ -22,11 +23,12 @@ HealthChecker::HealthChecker(asio::any_io_executor executor, net::TlsContext tls
     : tls_(tls), client_(executor, client_options(tls)) {}
 
 asio::awaitable<bool> HealthChecker::is_healthy(Probe probe) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     const bool answered = co_await attempt(std::move(probe));
     co_return answered;
   } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
+    if (base::is_cancelled(cancellation)) throw;
     co_return false;
   } catch (const std::exception&) {
     co_return false;

@@ -10,6 +10,7 @@
 #include "cluster/run_coroutine.h"
 #include "cluster/status.h"
 #include "cluster/supervision/component_keeper.h"
+#include "cluster/supervision/process.h"
 #include "net/http/http_server.h"
 
 namespace rivera::cluster {
@@ -94,6 +95,45 @@ TEST_F(Keeper, StartsAnotherAfterAKill) {
     EXPECT_EQ(keeper.status().last_end, "killed by signal 9 (Killed)");
     EXPECT_EQ(keeper.status().restarts, 1);
   });
+}
+
+// As on a full disk.
+TEST_F(Keeper, KeepsTheProcessWhosePidCannotBeWritten) {
+  const auto pid_file = settings_.run_dir() / "thing.pid";
+  std::filesystem::create_directories(pid_file / "in-the-way");
+  keep("echo begun; exec sleep 1000", [&](ComponentKeeper& keeper) -> asio::awaitable<void> {
+    const bool healthy = co_await keeper.wait_healthy(seconds(20));
+    EXPECT_TRUE(healthy);
+    const pid_t pid = keeper.status().pid;
+    std::filesystem::remove_all(pid_file);
+    const bool is_noted = co_await until([&] { return read_pid_file(pid_file) == pid; });
+    EXPECT_TRUE(is_noted) << "written once that is possible again";
+    EXPECT_EQ(keeper.status().pid, pid);
+    EXPECT_EQ(keeper.status().restarts, 0);
+    EXPECT_EQ(base::read_file(settings_.log_dir() / "thing.log"), "begun\n") << "no second copy";
+  });
+}
+
+TEST_F(Keeper, TheProcessEndsWithIt) {
+  pid_t pid = 0;
+  const auto abandon = [&]() -> asio::awaitable<void> {
+    const auto executor = co_await asio::this_coro::executor;
+    HealthChecker health(executor, net::TlsContext::client({}, true, true));
+    Component component{.name = "thing",
+                        .argv = {"/bin/sleep", "1000"},
+                        .address = "",
+                        .probe = {.url = "http://127.0.0.1:1/"},
+                        .stop_grace = seconds(1)};
+    ComponentKeeper keeper(executor, component, settings_, health, base::Logger::discard());
+    base::TaskGroup tasks(executor, base::Logger::discard());
+    tasks.spawn("run", keeper.run());
+    co_await until([&] { return keeper.status().pid != 0; });
+    pid = keeper.status().pid;
+    co_await tasks.stop();
+  };
+  run_coroutine(abandon());
+  EXPECT_GT(pid, 1);
+  EXPECT_NE(::kill(pid, 0), 0);
 }
 
 TEST_F(Keeper, SaysHowItEndsWhenItCannotStayUp) {

@@ -5,8 +5,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/work/cancellation.h"
 #include "cluster/prepare/certificates.h"
 #include "cluster/supervision/log_rotation.h"
+#include "cluster/supervision/process.h"
 
 namespace rivera::cluster {
 namespace {
@@ -28,7 +30,7 @@ base::UniqueFd lock_directory(const Settings& settings) {
   return fd;
 }
 
-// What a supervisor that was killed has left running.
+// Ends the components that a killed supervisor left running.
 void end_leftovers(const Settings& settings) {
   std::vector<pid_t> pids;
   for (const Component& component : components(settings)) {
@@ -64,8 +66,8 @@ asio::awaitable<void> Supervisor::run() {
   server_->listen();
   server_->start();
   program_.logger().info("started", {{"pid", ::getpid()}});
-  tasks_.spawn("start", start_in_order());
-  tasks_.spawn("rotate-logs", rotate_logs_for_ever());
+  tasks_.spawn_critical("start", start_in_order());
+  tasks_.spawn_critical("rotate-logs", rotate_logs_regularly());
   co_await program_.stop_requested();
   program_.logger().info("stopping");
   co_await stop_in_reverse();
@@ -102,21 +104,27 @@ void Supervisor::add_routes() {
 asio::awaitable<void> Supervisor::start_in_order() {
   for (const auto& keeper : keepers_) {
     const std::string name = keeper->status().name;
-    tasks_.spawn(name, keeper->run());
-    tasks_.spawn(name + "-health", keeper->watch_health());
+    tasks_.spawn_critical(name, keeper->run());
+    tasks_.spawn_critical(name + "-health", keeper->watch_health());
     const bool healthy = co_await keeper->wait_healthy(kStartLimit);
     if (!healthy) program_.logger().error("not-healthy-in-time", {{"component", name}});
   }
 }
 
-asio::awaitable<void> Supervisor::rotate_logs_for_ever() {
+asio::awaitable<void> Supervisor::rotate_logs_regularly() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     co_await base::sleep_for(kRotationInterval);
     auto rotate = [components = settings_.log_dir(), applications = settings_.app_log_dir()] {
       rotate_logs(components, kLogLimit);
       keep_newest_logs(applications, kApplicationLogs);
     };
-    co_await program_.workers().run(std::move(rotate));
+    try {
+      co_await program_.workers().run(std::move(rotate));
+    } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
+      program_.logger().error("rotate-logs-failed", {{"error", e.what()}});
+    }
   }
 }
 

@@ -29,7 +29,7 @@ class Supervisor {
  private:
   void add_routes();
   asio::awaitable<void> start_in_order();
-  asio::awaitable<void> rotate_logs_for_ever();
+  asio::awaitable<void> rotate_logs_regularly();
   asio::awaitable<void> stop_in_reverse();
   std::vector<ComponentStatus> statuses() const;
 

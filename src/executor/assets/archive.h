@@ -1,4 +1,5 @@
-// Archives: whatever came is made a plain tar (docs/spec/cell.md §4.4). Everything here blocks: call it on a worker.
+// Conversion of downloaded archives to plain tars and directories (docs/spec/cell.md §4.4). Archives are not trusted.
+// All functions block: call them on a worker.
 #pragma once
 
 #include <cstdint>
@@ -9,25 +10,39 @@
 
 namespace rivera::executor {
 
-// Writes the tar, gzipped tar or zip in `from` to `to` as a plain tar; `from` may be moved. Returns its size in bytes.
+// What an archive may hold, so that a small download cannot fill the disk. Above a limit every function throws
+// std::runtime_error and leaves what it has written so far to its caller.
+struct ArchiveLimits {
+  std::uint64_t bytes = std::uint64_t{16} << 30;  // of all files together, holes included
+  std::uint64_t entries = 1'000'000;
+};
+
+// Writes the tar, gzipped tar or zip in `from` to `to` as a plain tar; a plain tar is moved. Returns its size in bytes.
 // Throws std::runtime_error: "unknown archive format", or what is wrong with it.
-std::uint64_t make_plain_tar(const std::filesystem::path& from, const std::filesystem::path& to);
+std::uint64_t make_plain_tar(const std::filesystem::path& from, const std::filesystem::path& to,
+                             const ArchiveLimits& limits = {});
 
-// Unpacks a plain tar below `directory`, which is made. Entries stay inside it; owners are those of the archive if we
-// are root. Throws std::runtime_error.
-void extract_tar(const std::filesystem::path& tar, const std::filesystem::path& directory);
+// Extracts a plain tar into `directory`, which is created if it does not exist. Nothing outside it is read or changed:
+// names are taken relative to it and cannot leave it, links in it are never followed, and a later entry replaces an
+// earlier one of its name. Files, directories, symbolic links and hard links are created; devices, pipes and sockets
+// are skipped. Modes are the archive's less the umask, without setuid and setgid; owners, times and attributes are not
+// taken over. Throws std::runtime_error.
+void extract_tar(const std::filesystem::path& tar, const std::filesystem::path& directory,
+                 const ArchiveLimits& limits = {});
 
-// Makes a plain tar of what is below `directory`. Returns its size in bytes. Throws std::runtime_error.
-std::uint64_t make_tar_of(const std::filesystem::path& directory, const std::filesystem::path& tar);
+// Makes a plain tar of the content of `directory`; hard links in it stay links. Returns its size in bytes. Throws
+// std::runtime_error.
+std::uint64_t make_tar_of(const std::filesystem::path& directory, const std::filesystem::path& tar,
+                          const ArchiveLimits& limits = {});
 
-// Finds the content of the first file of a tar stream that comes in pieces. Does not block.
+// Extracts the content of the first file of a tar stream that arrives in pieces. Does not block.
 class FirstTarEntry {
  public:
-  // Takes a piece and gives the part of it that is content. Throws std::runtime_error if it is no tar.
+  // Returns the part of `piece` that is content of the file. Throws std::runtime_error if the stream is not a tar.
   std::string feed(std::string_view piece);
-  // The entry has begun; false at the end of the stream: there was none.
+  // True once the file's header was read. False at the end of the stream means that it holds no file.
   bool found() const { return state_ != State::kHeader; }
-  // All of its content has been given.
+  // True once feed() has returned the whole content.
   bool complete() const { return state_ == State::kDone; }
 
  private:
@@ -40,7 +55,7 @@ class FirstTarEntry {
   std::uint64_t left_ = 0;  // bytes of content
   std::string skipped_;     // the content of an extended header
   bool keeps_skipped_ = false;
-  std::optional<std::uint64_t> extended_size_;  // "size" of an extended header
+  std::optional<std::uint64_t> extended_size_;  // "size" of the extended header before the next entry
 };
 
 }  // namespace rivera::executor

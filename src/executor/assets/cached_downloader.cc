@@ -4,7 +4,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "base/files.h"
-#include "executor/assets/archive.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::executor {
 namespace {
@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 using Form = DownloadCache::Form;
 
-// A file that goes when nobody holds this any more, whatever happens in between.
+// A temporary file, removed with the last reference to its path.
 std::shared_ptr<fs::path> scratch_file(fs::path path) {
   return {new fs::path(std::move(path)), [](fs::path* p) {
             std::error_code ec;
@@ -24,6 +24,17 @@ std::shared_ptr<fs::path> scratch_file(fs::path path) {
 void remove_quietly(const fs::path& path) {
   std::error_code ec;
   fs::remove_all(path, ec);
+}
+
+// Runs `make`; if it throws, removes what it left at `path`.
+template <typename Make>
+void or_remove(const fs::path& path, const Make& make) {
+  try {
+    make();
+  } catch (...) {
+    remove_quietly(path);
+    throw;
+  }
 }
 
 }  // namespace
@@ -41,7 +52,7 @@ struct CachedDownloader::KeyTurn {
   std::string key;
 };
 
-// What refresh() found out: the version is in the cache, or only in a file of our own.
+// The result of refresh(): the version is in the cache, or only in a temporary file.
 struct CachedDownloader::Fetched {
   std::uint64_t bytes = 0;
   bool cached = false;
@@ -70,8 +81,8 @@ asio::awaitable<void> CachedDownloader::recover(std::vector<std::string> mounted
   for (const auto& path : mounted) {
     if (!cache_.adopt_directory(path)) logger_.error("unknown-mounted-directory", {{"path", path}});
   }
-  auto strangers = cache_.strangers();
-  co_await remove(std::move(strangers));
+  auto unknown = cache_.unknown_paths();
+  co_await remove(std::move(unknown));
   auto make = [temp = options_.cache_path / "temp"] { fs::create_directories(temp); };
   co_await workers_.run(std::move(make));
   co_await save_index();
@@ -120,12 +131,12 @@ asio::awaitable<FetchedFile> CachedDownloader::fetch_uncached(DownloadRequest re
   const auto tar = scratch_file(temporary_path());
   const Validators none;
   const auto result = co_await downloader_.download(request.url, *raw, none, request.checksum);
-  auto transform = [raw, tar] { return make_plain_tar(*raw, *tar); };
+  auto transform = [raw, tar, limits = options_.archives] { return make_plain_tar(*raw, *tar, limits); };
   co_await workers_.run(std::move(transform));
   co_return FetchedFile{.path = *tar, .bytes = result.bytes, .lease = tar};
 }
 
-// Brings the cache up to date for a key. On return a cached version is there in one form or the other.
+// Brings the cache up to date for a key. Afterwards a cached version exists in at least one form.
 asio::awaitable<CachedDownloader::Fetched> CachedDownloader::refresh(DownloadRequest request) {
   const auto raw = scratch_file(temporary_path());
   Validators known;
@@ -139,7 +150,7 @@ asio::awaitable<CachedDownloader::Fetched> CachedDownloader::refresh(DownloadReq
   const auto name = cache_.new_name(request.cache_key);
   const bool cacheable = !result.validators.empty();
   const auto tar = scratch_file(temporary_path());
-  auto transform = [raw, tar] { return make_plain_tar(*raw, *tar); };
+  auto transform = [raw, tar, limits = options_.archives] { return make_plain_tar(*raw, *tar, limits); };
   const auto size = co_await workers_.run(std::move(transform));
   if (!cacheable) {
     auto dropped = cache_.drop(request.cache_key);
@@ -163,24 +174,31 @@ asio::awaitable<CachedDownloader::Fetched> CachedDownloader::refresh(DownloadReq
   co_return fetched;
 }
 
-// Makes one form of the current version from the other, and drops the other if nobody uses it.
+// Makes one form of the current version from the other, and removes the other if it is unused.
 asio::awaitable<void> CachedDownloader::ensure_form(std::string key, Form form) {
   auto* version = cache_.find(key);
   const auto file = cache_.file_path(*version);
   const auto directory = cache_.directory_path(*version);
   if (form == Form::kDirectory && !version->has_directory) {
-    auto unpack = [file, directory] {
+    auto unpack = [file, directory, limits = options_.archives] {
       remove_quietly(directory);
-      extract_tar(file, directory);
+      const auto extract = [&] { extract_tar(file, directory, limits); };
+      or_remove(directory, extract);
     };
     co_await workers_.run(std::move(unpack));
     version = cache_.find(key);
     version->has_directory = true;
   } else if (form == Form::kFile && !version->has_file) {
-    auto pack = [file, directory] { make_tar_of(directory, file); };
-    co_await workers_.run(std::move(pack));
+    auto pack = [file, directory, limits = options_.archives] {
+      std::uint64_t size = 0;
+      const auto make = [&] { size = make_tar_of(directory, file, limits); };
+      or_remove(file, make);
+      return size;
+    };
+    const auto size = co_await workers_.run(std::move(pack));
     version = cache_.find(key);
     version->has_file = true;
+    version->size = size;
   } else {
     co_return;
   }
@@ -203,7 +221,7 @@ asio::awaitable<void> CachedDownloader::release_directory(fs::path directory) {
 }
 
 std::shared_ptr<void> CachedDownloader::lease_of(std::string name, Form form) {
-  // The end of a use may leave files to remove, which takes a coroutine.
+  // Removing the files of the last use takes a coroutine.
   const auto release = [this, alive = alive_, name = std::move(name), form](void*) {
     if (!*alive) return;
     auto paths = cache_.end_use(name, form);
@@ -220,7 +238,7 @@ asio::awaitable<void> CachedDownloader::remove(std::vector<fs::path> paths) {
   co_await workers_.run(std::move(remove_all));
 }
 
-// Writes one after the other: whoever comes while a write is under way has the next one done by its writer.
+// Runs one write at a time: a call during a write makes the writer write once more, and returns at once.
 asio::awaitable<void> CachedDownloader::save_index() {
   save_again_ = true;
   if (saving_) co_return;
@@ -234,7 +252,7 @@ asio::awaitable<void> CachedDownloader::save_index() {
     }
   } catch (const std::exception& e) {
     saving_ = false;
-    if (dynamic_cast<const boost::system::system_error*>(&e)) throw;
+    if (base::is_cancellation(e)) throw;
     logger_.error("failed-to-save-cache-index", {{"error", e.what()}});
   }
   saving_ = false;

@@ -1,4 +1,4 @@
-// Downloads through a cache on disk: as a tar file, or as a directory to be mounted (docs/spec/cell.md §4).
+// Downloads through a cache on disk, as a tar file or as a directory to mount (docs/spec/cell.md §4).
 #pragma once
 
 #include <filesystem>
@@ -12,6 +12,7 @@
 #include "base/log/log.h"
 #include "base/work/wait.h"
 #include "base/work/worker_pool.h"
+#include "executor/assets/archive.h"
 #include "executor/assets/download_cache.h"
 #include "executor/assets/downloader.h"
 
@@ -23,10 +24,10 @@ struct DownloadRequest {
   ChecksumSpec checksum;
 };
 
-// A plain tar, there as long as `lease` is.
+// A plain tar, which exists as long as `lease` does.
 struct FetchedFile {
   std::filesystem::path path;
-  std::uint64_t bytes = 0;  // received; 0: it was in the cache
+  std::uint64_t bytes = 0;  // received; 0 if it was in the cache
   std::shared_ptr<void> lease;
 };
 
@@ -39,29 +40,30 @@ struct FetchedDirectory {
 struct CachedDownloaderOptions {
   std::filesystem::path cache_path;
   std::uint64_t max_cache_bytes = 10'000'000'000;
-  DownloaderOptions downloader;
+  DownloaderOptions downloader{};
+  ArchiveLimits archives{};  // of each download
 };
 
-// Each fetch asks the server whether what is cached is still current; there is no offline mode. One fetch at a time for
-// each key; fetches of other keys go on beside it, without a bound: callers limit them.
+// Each fetch asks the server whether the cached version is still current; there is no offline mode. Fetches of one key
+// run one after the other, those of different keys in parallel without a bound: callers limit them.
 //
-// The index is kept on disk after every change, so that a restart, however it came about, finds the cache. Used on one
-// strand; files are handled by workers.
+// The index is written to disk after every change, so that the cache survives a restart and a crash. Used on one
+// strand; files are read and written by workers.
 class CachedDownloader {
  public:
   CachedDownloader(asio::any_io_executor executor, base::WorkerPool& workers, const base::Clock& clock,
                    CachedDownloaderOptions options, base::Logger logger);
   ~CachedDownloader();
 
-  // Finds what is cached. `mounted` are the directories that containers of before still use. Files that nobody knows
-  // are removed. Call it before anything else.
+  // Loads the index. `mounted` are the directories that containers from before the restart still use. Removes files
+  // that neither names. Call it before anything else.
   asio::awaitable<void> recover(std::vector<std::string> mounted);
 
-  // Both are cancellable, and throw what Downloader::download() throws, and std::runtime_error for what came: "unknown
-  // archive format", "Not cacheable directory: cache key is missing".
+  // Both are cancellable, and throw what Downloader::download() and the functions of archive.h throw. For a directory
+  // also std::runtime_error("Not cacheable directory: ...").
   asio::awaitable<FetchedFile> fetch_file(DownloadRequest request);
   asio::awaitable<FetchedDirectory> fetch_directory(DownloadRequest request);
-  // A path that fetch_directory() gave, or one of recover()'s. Unknown ones are ignored.
+  // Takes a path that fetch_directory() returned or recover() was given. Ignores any other.
   asio::awaitable<void> release_directory(std::filesystem::path directory);
 
  private:
@@ -82,7 +84,7 @@ class CachedDownloader {
   base::Logger logger_;
   DownloadCache cache_;
   Downloader downloader_;
-  std::set<std::string> busy_;  // keys
+  std::set<std::string> busy_;  // keys being fetched
   base::Condition changed_;
   bool saving_ = false;
   bool save_again_ = false;

@@ -161,7 +161,7 @@ bool DownloadCache::adopt_directory(const fs::path& path) {
     }
   }
   if (path.parent_path() != directory_ || path.extension() != ".d" || !fs::is_directory(path)) return false;
-  // A version that was replaced while it was mounted: it goes when its last user does.
+  // A version that was replaced while it was mounted. It is removed after its last use.
   Version version;
   version.name = path.stem().string();
   version.has_directory = true;
@@ -192,7 +192,7 @@ void DownloadCache::load(const std::string& text) {
   }
 }
 
-std::vector<fs::path> DownloadCache::strangers() const {
+std::vector<fs::path> DownloadCache::unknown_paths() const {
   std::set<fs::path> known = {directory_ / kStateFile};
   for (const auto& [hash, version] : current_) {
     for (auto& path : paths_of(version)) known.insert(std::move(path));
@@ -200,11 +200,11 @@ std::vector<fs::path> DownloadCache::strangers() const {
   for (const auto& version : retired_) {
     for (auto& path : paths_of(version)) known.insert(std::move(path));
   }
-  std::vector<fs::path> strangers;
+  std::vector<fs::path> unknown;
   for (const auto& entry : fs::directory_iterator(directory_)) {
-    if (!known.contains(entry.path())) strangers.push_back(entry.path());
+    if (!known.contains(entry.path())) unknown.push_back(entry.path());
   }
-  return strangers;
+  return unknown;
 }
 
 }  // namespace rivera::executor

@@ -1,4 +1,4 @@
-// What was downloaded and may be wanted again (docs/spec/cell.md §4.1, §4.6).
+// The index of cached downloads (docs/spec/cell.md §4.1, §4.6).
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,13 @@
 
 namespace rivera::executor {
 
-// The index of a cache directory: which versions are kept as a tar file, as an unpacked directory, or both; who uses
-// them; and what has to go to keep within a size. Passive: it names files to remove, and its owner removes them.
+// Which versions a cache directory holds as a tar file, as an unpacked directory, or both; how many users each has; and
+// which to evict to stay within a size. Passive: it returns the paths to remove, and its owner removes them.
 //
-// A version that was replaced stays as long as somebody uses it.
+// A version that was replaced stays until its last use ends.
 class DownloadCache {
  public:
-  // What a version is used as; kAny keeps it without saying as what.
+  // The form in which a version is used; kAny keeps it in whichever form it has.
   enum class Form { kFile, kDirectory, kAny };
 
   struct Version {
@@ -39,33 +39,34 @@ class DownloadCache {
 
   DownloadCache(std::filesystem::path directory, std::uint64_t max_bytes, const base::Clock& clock);
 
-  // A file name for the next version of a key: "<md5 of key>-<unix ns>-<sequence>".
+  // A new file name for a version of a key: "<md5 of key>-<unix ns>-<sequence>".
   std::string new_name(const std::string& key);
 
   // The current version of a key; nullptr if there is none.
   Version* find(const std::string& key);
-  // Makes `version` the current one of its key, and returns the paths that have to go: the one it replaces, and others,
-  // least recently used first, if the size would be exceeded. Those in use stay, whatever the size.
+  // Makes `version` the current one of its key. Returns the paths to remove: of the version it replaces, and, while the
+  // limit is exceeded, of the least recently used others. Versions in use stay even above the limit.
   std::vector<std::filesystem::path> put(const std::string& key, Version version);
-  // Forgets the current version. Returns the paths that have to go.
+  // Removes the current version from the index. Returns the paths to remove.
   std::vector<std::filesystem::path> drop(const std::string& key);
 
   void begin_use(Version& version, Form form);
-  // Ends a use begun for a version of that name; unknown names are ignored. Returns the paths that have to go.
+  // Ends a use of the version of that name; ignores unknown names. Returns the paths to remove.
   std::vector<std::filesystem::path> end_use(const std::string& name, Form form);
-  // Counts a use of a directory that was mounted before we started. False if it is not known.
+  // Counts a use of a directory that a container mounted before the restart. False if there is no such directory.
   bool adopt_directory(const std::filesystem::path& path);
 
   std::filesystem::path file_path(const Version& version) const { return directory_ / version.name; }
   std::filesystem::path directory_path(const Version& version) const { return directory_ / (version.name + ".d"); }
   std::uint64_t bytes() const;
 
-  // The index as text, to be given to load() after a restart. Uses are not part of it.
+  // The index as text for load() after a restart. Use counts are not part of it.
   std::string to_json() const;
-  // Takes in what to_json() gave, as far as the files are there; a text that cannot be read is taken for an empty one.
+  // Loads a text of to_json(), without the versions whose files are missing. A text that cannot be parsed counts as
+  // empty.
   void load(const std::string& json);
-  // Everything in the directory that the index does not name.
-  std::vector<std::filesystem::path> strangers() const;
+  // The paths in the directory that the index does not name.
+  std::vector<std::filesystem::path> unknown_paths() const;
 
   static constexpr const char* kStateFile = "saved_cache.json";
 

@@ -40,7 +40,7 @@ std::string redirect_target(const std::string& from, std::string_view location) 
   return endpoint.text() + (location.starts_with('/') ? "" : "/") + std::string(location);
 }
 
-// The file being written. Its functions block: they are called on workers, one at a time.
+// The file being written. Its functions block: call them on workers, one at a time.
 struct BodyFile {
   BodyFile(const fs::path& path, const ChecksumSpec& checksum)
       : out(path, std::ios::binary | std::ios::trunc), verifier(checksum) {
@@ -49,11 +49,11 @@ struct BodyFile {
   void write(const std::string& bytes) {
     verifier.update(bytes);
     out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    if (!out) throw std::runtime_error("cannot write a downloaded file: no space?");
+    if (!out) throw std::runtime_error("cannot write a downloaded file: is the disk full?");
   }
   void finish() {
     out.close();
-    if (!out) throw std::runtime_error("cannot write a downloaded file: no space?");
+    if (!out) throw std::runtime_error("cannot write a downloaded file: is the disk full?");
     verifier.verify();
   }
 
@@ -114,7 +114,7 @@ Downloader::~Downloader() = default;
 
 asio::awaitable<DownloadResult> Downloader::download(std::string url, fs::path file, Validators known,
                                                      ChecksumSpec checksum) {
-  ChecksumVerifier(checksum).update("");  // a checksum that can never match is found before anything is fetched
+  const ChecksumVerifier invalid_checksums_throw(checksum);
   for (int attempt_number = 1;; ++attempt_number) {
     std::exception_ptr failure;
     try {
@@ -123,6 +123,8 @@ asio::awaitable<DownloadResult> Downloader::download(std::string url, fs::path f
     } catch (const ChecksumError&) {
       throw;
     } catch (const std::invalid_argument&) {
+      throw;
+    } catch (const DownloadTooLarge&) {
       throw;
     } catch (const std::exception& e) {
       if (base::is_cancellation(e)) throw;
@@ -164,7 +166,7 @@ asio::awaitable<std::unique_ptr<net::HttpIncoming>> Downloader::open(std::string
 asio::awaitable<std::uint64_t> Downloader::save_body(net::HttpIncoming& incoming, fs::path file,
                                                      ChecksumSpec checksum) {
   incoming.stream().set_timeout(options_.idle_timeout);
-  // Shared with the workers: a cancelled download may leave one of them writing.
+  // Shared with the workers, so that it lives as long as one of them writes.
   const auto body = std::make_shared<BodyFile>(file, checksum);
   std::uint64_t total = 0;
   std::string buffer;
@@ -178,6 +180,7 @@ asio::awaitable<std::uint64_t> Downloader::save_body(net::HttpIncoming& incoming
     }
     buffer.resize(filled);
     total += filled;
+    if (total > options_.max_bytes) throw DownloadTooLarge();
     auto write = [body, bytes = buffer] { body->write(bytes); };
     co_await workers_.run(std::move(write));
   }

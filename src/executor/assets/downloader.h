@@ -1,4 +1,4 @@
-// Fetching assets over HTTP (docs/spec/cell.md §4.2, §4.5).
+// Download of assets over HTTP (docs/spec/cell.md §4.2, §4.5).
 #pragma once
 
 #include <chrono>
@@ -16,18 +16,18 @@
 namespace rivera::executor {
 
 struct AssetTlsOptions {
-  std::string ca_file;            // trusted besides the system's CAs
-  std::string downloads_ca_file;  // the same
-  std::string certificate_file;   // with key_file, or neither
+  std::string ca_file;            // trusted in addition to the system's CAs
+  std::string downloads_ca_file;  // also trusted
+  std::string certificate_file;   // requires key_file, and the reverse
   std::string key_file;
   bool skip_verification = false;
 };
 
-// The context for assets. A bundle of all the CAs is written to `work_directory`.
+// The TLS context for downloads and uploads. Writes a bundle of all CAs to `work_directory`.
 // Throws std::invalid_argument "The TLS certificate or key is missing", std::runtime_error naming a bad file.
 net::TlsContext asset_tls_context(const AssetTlsOptions& options, const std::filesystem::path& work_directory);
 
-// What a server says about a version of an asset.
+// Headers that identify a version of an asset.
 struct Validators {
   std::string etag;
   std::string last_modified;
@@ -35,7 +35,7 @@ struct Validators {
 };
 
 struct DownloadResult {
-  bool not_modified = false;  // 304: nothing was written
+  bool not_modified = false;  // status 304: nothing was written
   Validators validators;
   std::uint64_t bytes = 0;  // as received
 };
@@ -43,9 +43,16 @@ struct DownloadResult {
 struct DownloaderOptions {
   std::optional<net::TlsContext> tls;
   int attempts = 4;
-  std::chrono::nanoseconds first_pause = std::chrono::milliseconds(500);  // doubled each time, up to 5 s
+  std::chrono::nanoseconds first_pause = std::chrono::milliseconds(500);  // doubles each time, up to 5 s
   std::chrono::nanoseconds idle_timeout = std::chrono::seconds(10);       // for each read
   std::chrono::nanoseconds request_timeout = std::chrono::minutes(10);
+  std::uint64_t max_bytes = std::uint64_t{16} << 30;  // of a response body
+};
+
+// The response body exceeds DownloaderOptions::max_bytes. Not retried.
+class DownloadTooLarge : public std::runtime_error {
+ public:
+  DownloadTooLarge() : std::runtime_error("Download failed: the body is too large") {}
 };
 
 // Used on one strand.
@@ -54,9 +61,9 @@ class Downloader {
   Downloader(asio::any_io_executor executor, base::WorkerPool& workers, DownloaderOptions options);
   ~Downloader();
 
-  // Gets `url` into `file`, unless it is still the version of `known`. Redirects are followed. What fails is tried
-  // again, but for a wrong checksum. Cancellable. Throws ChecksumError, std::invalid_argument for a bad URL,
-  // std::runtime_error for all else: "Download failed: Status code 404".
+  // Downloads `url` to `file` unless its version is still `known`. Follows redirects. Retries every failure except a
+  // wrong checksum, a bad URL and a body that is too large. Cancellable. Throws ChecksumError, DownloadTooLarge,
+  // std::invalid_argument for a bad URL, otherwise std::runtime_error: "Download failed: Status code 404".
   asio::awaitable<DownloadResult> download(std::string url, std::filesystem::path file, Validators known,
                                            ChecksumSpec checksum);
 
@@ -74,7 +81,7 @@ class Downloader {
 
 // "Basic ..." for the user information of a URL; nullopt if it has none.
 std::optional<std::string> basic_authorization(std::string_view url);
-// A URL without what may be a secret in it: user information and query.
+// The URL without the parts that may hold a secret: user information, query and fragment.
 std::string loggable_url(std::string_view url);
 
 }  // namespace rivera::executor

@@ -28,15 +28,22 @@ std::uint64_t number_field(std::string_view field) {
   return value;
 }
 
-// The record "size" of a pax header: "<length> size=<number>\n".
+// The value of the record "size" of a pax header, whose records are "<length> <key>=<value>\n". A length covers its
+// whole record, so that a value that looks like another record is not taken for one.
 std::optional<std::uint64_t> size_record(std::string_view records) {
-  const auto at = records.find(" size=");
-  if (at == std::string_view::npos) return std::nullopt;
-  std::uint64_t value = 0;
-  const auto text = records.substr(at + 6);
-  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (ec != std::errc()) return std::nullopt;
-  return value;
+  std::optional<std::uint64_t> size;
+  while (!records.empty()) {
+    std::size_t length = 0;
+    const auto [end, ec] = std::from_chars(records.data(), records.data() + records.size(), length);
+    const auto digits = static_cast<std::size_t>(end - records.data());
+    if (ec != std::errc() || length <= digits + 1 || length > records.size()) break;
+    const auto record = records.substr(digits + 1, length - digits - 1);
+    records.remove_prefix(length);
+    if (!record.starts_with("size=")) continue;
+    std::uint64_t value = 0;
+    if (std::from_chars(record.data() + 5, record.data() + record.size(), value).ec == std::errc()) size = value;
+  }
+  return size;
 }
 
 std::uint64_t padded(std::uint64_t size) { return (size + kHeaderSize - 1) / kHeaderSize * kHeaderSize; }
@@ -75,7 +82,7 @@ std::string FirstTarEntry::feed(std::string_view piece) {
 void FirstTarEntry::take_header() {
   const std::string block = std::exchange(block_, {});
   if (block.find_first_not_of('\0') == std::string::npos) return;  // the end of the archive
-  if (block.compare(257, 5, "ustar") != 0) throw std::runtime_error("the stream is no tar archive");
+  if (block.compare(257, 5, "ustar") != 0) throw std::runtime_error("the stream is not a tar archive");
   const auto size = number_field(std::string_view(block).substr(124, 12));
   switch (block[156]) {
     case 'x':
@@ -86,7 +93,8 @@ void FirstTarEntry::take_header() {
       skip_ = padded(size);
       keeps_skipped_ = block[156] == 'x' && size > 0;
       return;
-    case '5':  // a directory: what is asked for is below it
+    case '5':  // a directory, whose first file follows
+      extended_size_.reset();
       skip_ = padded(size);
       return;
     default:

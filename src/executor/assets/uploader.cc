@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kPiece = 256u << 10;
 
-// Kept alive by the body source that reads it and by the reading coroutine.
+// Shared by the body source and the coroutine that reads.
 struct FileReader {
   explicit FileReader(const fs::path& path) : in(path, std::ios::binary) {
     if (!in) throw std::runtime_error("cannot read " + path.string());
@@ -37,7 +37,7 @@ asio::awaitable<std::string> read_piece(base::WorkerPool& workers, std::shared_p
   co_return co_await workers.run(std::move(read));
 }
 
-// Size and digests, as headers.
+// Headers with the file's size and digests.
 net::Headers describe(const fs::path& file) {
   net::Digest md5(net::DigestAlgorithm::kMd5);
   net::Digest sha256(net::DigestAlgorithm::kSha256);

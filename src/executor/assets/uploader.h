@@ -1,4 +1,4 @@
-// Posting files over HTTP (docs/spec/cell.md §3.6).
+// Upload of files over HTTP (docs/spec/cell.md §3.6).
 #pragma once
 
 #include <chrono>
@@ -18,6 +18,7 @@ struct UploaderOptions {
   std::filesystem::path temporary_directory;
   int attempts = 3;
   std::chrono::nanoseconds request_timeout = std::chrono::minutes(10);
+  std::uint64_t max_bytes = std::uint64_t{16} << 30;  // of a file that a container hands over
 };
 
 // Used on one strand.
@@ -30,8 +31,9 @@ class Uploader {
   // std::runtime_error("Upload failed: Status code 500").
   asio::awaitable<std::uint64_t> upload(std::string url, std::filesystem::path file);
 
-  // A name for a file of the caller's own.
+  // A path for a new temporary file, which the caller removes.
   std::filesystem::path temporary_path();
+  std::uint64_t max_bytes() const { return options_.max_bytes; }
 
  private:
   asio::awaitable<void> attempt(std::string url, std::filesystem::path file, net::Headers headers);
@@ -42,7 +44,7 @@ class Uploader {
   std::uint64_t files_ = 0;
 };
 
-// A file as a request's body, read by workers.
+// Reads a file on workers, as the body of a request.
 net::BodySource file_body(base::WorkerPool& workers, const std::filesystem::path& file);
 
 }  // namespace rivera::executor

@@ -1,4 +1,4 @@
-// A container as the executor's callers see it (docs/spec/cell.md §2.1, §2.7).
+// A container, as callers of the executor see it (docs/spec/cell.md §2.1, §2.7).
 #pragma once
 
 #include <chrono>
@@ -18,20 +18,20 @@ enum class ContainerState { kReserved, kInitializing, kCreated, kRunning, kCompl
 
 // "reserved", "initializing", "created", "running", "completed".
 std::string_view name_of(ContainerState state);
-// nullopt for another text.
+// nullopt for any other text.
 std::optional<ContainerState> container_state_of(std::string_view name);
 
-// What the owner remembers with a container; the executor only keeps it.
+// The owner's annotations of a container. The executor stores them and does not read them.
 using Tags = std::map<std::string, std::string>;
 
-// What a container takes of the cell. Zero memory or disk: no limit, and nothing is reserved.
+// The resources of a container. Zero memory or disk means that there is no limit and nothing is reserved.
 struct Resource {
   std::int64_t memory_mb = 0;
   std::int64_t disk_mb = 0;
   std::int64_t max_pids = 0;
 };
 
-// What a cell has, or has left.
+// The total or remaining resources of a cell.
 struct Resources {
   std::int64_t memory_mb = 0;
   std::int64_t disk_mb = 0;
@@ -41,7 +41,7 @@ struct Resources {
 };
 
 struct LogConfig {
-  std::string owner;  // whose log it is, for people: the process guid of an LRP, the guid of a task
+  std::string owner;  // the process guid of an LRP or the guid of a task; names the log for operators
   std::string guid;
   std::int32_t index = 0;
   std::string source_name;  // "LOG" if empty
@@ -63,9 +63,9 @@ struct PortMapping {
   bool operator==(const PortMapping&) const = default;
 };
 
-// Everything a container needs to be made and run. Messages absent in the definition are nullopt.
+// The definition of a container. Messages that are absent in the LRP or task are nullopt.
 struct RunInfo {
-  std::string rootfs;  // as Garden takes it
+  std::string rootfs;  // in the form that Garden accepts
   std::uint32_t cpu_weight = 0;
   std::vector<std::uint32_t> ports;
   std::vector<std::string> internal_routes;
@@ -88,7 +88,7 @@ struct RunInfo {
   std::string image_password;
   bool enable_container_proxy = false;
   std::vector<models::Sidecar> sidecars;
-  std::int64_t log_rate_limit_bytes_per_second = -1;  // -1: unlimited, 0: silence
+  std::int64_t log_rate_limit_bytes_per_second = -1;  // -1: unlimited, 0: no output is logged
   std::vector<models::File> volume_mounted_files;
 };
 
@@ -96,8 +96,8 @@ struct RunInfo {
 struct RunResult {
   bool failed = false;
   std::string failure_reason{};
-  bool retryable = false;  // nothing of the work itself was done: it may be given to another cell
-  bool stopped = false;    // somebody asked for the end
+  bool retryable = false;  // none of the work was started, so that another cell may do it
+  bool stopped = false;    // the end was requested
 
   bool operator==(const RunResult&) const = default;
 };
@@ -123,7 +123,7 @@ struct Container {
 struct AllocationRequest {
   std::string guid;
   Resource resource;
-  std::string rootfs;  // for reports of the state before the run information is known
+  std::string rootfs;  // reported until the run request sets it
   Tags tags;
 };
 
@@ -138,7 +138,7 @@ struct RunRequest {
   Tags tags;  // added to those of the allocation
 };
 
-// What may change while a container lives; absent: as it is.
+// Changes of an existing container. Absent fields stay as they are.
 struct ContainerUpdate {
   std::optional<std::vector<std::string>> internal_routes;
   std::optional<std::map<std::string, std::string>> metric_tags;
@@ -151,7 +151,7 @@ struct ContainerEvent {
   std::string guid;
 };
 
-// The longest failure reason, in bytes; a longer one is cut in its middle (§2.2).
+// The longest failure reason in bytes. The middle of a longer one is removed (§2.2).
 inline constexpr std::size_t kFailureReasonLimit = 10'000;
 std::string truncated_failure_reason(std::string reason);
 

@@ -1,4 +1,4 @@
-// Containers as JSON text: how they are kept on disk from one life of the cell's process to the next.
+// Containers as JSON text, in which they are stored across restarts of the process.
 #pragma once
 
 #include <string>
@@ -9,20 +9,20 @@
 
 namespace rivera::executor {
 
-// What is kept of a container.
+// The stored form of a container.
 struct ContainerRecord {
   Container container;
-  // Directories of the download cache that it has mounted.
+  // Directories of the download cache that are mounted in it.
   std::vector<std::string> cached_directories;
 };
 
-// To be raised whenever a record, or the places of steps in the tree that journals and process ids name, change their
-// meaning: a record of another format is not taken up, and its container is destroyed.
+// Raise it when the meaning of a record changes, or the naming of steps in journals and process ids. A container whose
+// record has another format is destroyed at the next start.
 inline constexpr int kRecordFormat = 1;
 
-// Holds everything, secrets of the environment included: keep it where only root reads.
+// The text includes the secrets of the environment: store it readable by root only.
 std::string to_json(const ContainerRecord& record);
-// Throws std::invalid_argument if `text` is no such record.
+// Throws std::invalid_argument if `text` is not a record of this format.
 ContainerRecord record_from_json(std::string_view text);
 
 }  // namespace rivera::executor

@@ -1,4 +1,4 @@
-// From what is asked of a container to what Garden is asked for. Pure functions.
+// Conversion of a container to the parameters of Garden. Pure functions.
 #pragma once
 
 #include <string>
@@ -12,21 +12,21 @@ namespace rivera::executor {
 
 namespace garden = clients::garden;
 
-// The cell's settings that shape containers.
+// The settings of the cell that apply to every container.
 struct ContainerSpecOptions {
   std::string owner = "executor";  // property executor:owner
   std::uint64_t inode_limit = 200'000;
-  std::uint64_t max_cpu_shares = 1024;  // of a weight of 100
-  bool set_cpu_weight = false;          // the weight is the memory
+  std::uint64_t max_cpu_shares = 1024;  // for a CPU weight of 100
+  bool set_cpu_weight = false;          // use the memory limit as the CPU weight
   bool unproxied_port_mappings = true;
 };
 
 inline constexpr const char* kOwnerProperty = "executor:owner";
 inline constexpr const char* kLogConfigProperty = "log_config";
 
-// What Garden is asked to create (docs/spec/cell.md §2.9). `mounts` and `more_env` were prepared by the caller;
-// `rootfs_size` in bytes is added to the disk limit. Throws InvalidSecurityGroup, or std::invalid_argument for a
-// destination that is none.
+// The parameters of Garden's create call (docs/spec/cell.md §2.9). The caller prepares `mounts` and `more_env`;
+// `rootfs_size` in bytes is added to the disk limit. Throws InvalidSecurityGroup, or std::invalid_argument for an
+// invalid destination.
 garden::ContainerSpec container_spec(const Container& container, const ContainerSpecOptions& options,
                                      std::vector<garden::BindMount> mounts, std::vector<std::string> more_env,
                                      std::uint64_t rootfs_size);
@@ -34,16 +34,16 @@ garden::ContainerSpec container_spec(const Container& container, const Container
 // The JSON text of the property log_config.
 std::string log_config_property(const LogConfig& config);
 
-// The ports without those that repeat, first ones kept (§2.10).
+// The ports without duplicates, in their order (§2.10).
 std::vector<std::uint32_t> distinct_ports(const std::vector<std::uint32_t>& ports);
-// What became of the ports, by what Garden says it mapped.
+// The mapping of each port according to Garden.
 std::vector<PortMapping> port_mappings(const std::vector<std::uint32_t>& ports,
                                        const std::vector<garden::PortMapping>& mapped);
 
 // One Garden rule for each destination of each rule (§2.11).
 std::vector<garden::NetOutRule> net_out_rules(const std::vector<models::SecurityGroupRule>& rules);
-// "10.0.0.1", "10.0.0.0/8" or "10.0.0.1-10.0.0.9" (IPv6 alike). Throws std::invalid_argument "failed to convert
-// destination to ip range".
+// "10.0.0.1", "10.0.0.0/8" or "10.0.0.1-10.0.0.9" (and the same for IPv6). Throws std::invalid_argument "failed to
+// convert destination to ip range".
 garden::NetOutRule::IpRange ip_range(std::string_view destination);
 
 // The CF_INSTANCE_* variables of every process (§2.12), as NAME=value.

@@ -33,7 +33,7 @@ models::SecurityGroupRule a_rule(const std::string& protocol, std::vector<std::s
   return rule;
 }
 
-TEST(ContainerSpec, AsksForWhatTheContainerIsToHave) {
+TEST(ContainerSpec, HasTheLimitsMountsAndProperties) {
   const auto spec = container_spec(a_container(), {}, {}, {"X=1"}, 1000);
   EXPECT_EQ(spec.handle, "guid");
   EXPECT_EQ(spec.limits.memory.limit_in_bytes, 128u << 20);
@@ -49,13 +49,13 @@ TEST(ContainerSpec, AsksForWhatTheContainerIsToHave) {
   EXPECT_EQ(spec.netin[0].host_port, 0u);
 }
 
-TEST(ContainerSpec, LeavesADiskWithoutLimitUnlimited) {
+TEST(ContainerSpec, HasNoDiskLimitForZero) {
   auto container = a_container();
   container.resource.disk_mb = 0;
   EXPECT_EQ(container_spec(container, {}, {}, {}, 1000).limits.disk.byte_hard, 0u);
 }
 
-TEST(ContainerSpec, GivesTheLogConfigAsUpstreamDoes) {
+TEST(ContainerSpec, EncodesTheLogConfigLikeUpstream) {
   EXPECT_EQ(log_config_property({.owner = "o", .guid = "g", .index = 1, .source_name = "APP", .tags = {}}),
             R"({"guid":"g","index":1,"source_name":"APP","tags":null})");
   EXPECT_EQ(log_config_property({.owner = "o", .guid = "g", .index = 1, .source_name = "APP", .tags = {{"k", "v"}}}),
@@ -69,7 +69,7 @@ TEST(Ports, AreMappedInOrderOncePerContainerPort) {
   EXPECT_EQ(port_mappings({8080}, {}), (std::vector<PortMapping>{{8080, 0, 0, 0}}));
 }
 
-TEST(NetworkEnvironment, TellsProcessesWhereTheyAre) {
+TEST(NetworkEnvironment, HasTheAddressesAndPorts) {
   auto container = a_container();
   container.external_ip = "10.0.0.1";
   container.internal_ip = "10.254.0.2";
@@ -116,11 +116,19 @@ TEST(Egress, TakesIcmpWithItsCode) {
   EXPECT_EQ(rules[0].icmps->code, 255);
 }
 
-TEST(Egress, RefusesWhatIsNoRule) {
+TEST(Egress, RefusesInvalidRules) {
   EXPECT_THROW(net_out_rules({a_rule("carrier-pigeon", {"1.2.3.4"})}), InvalidSecurityGroup);
   EXPECT_THROW(ip_range("somewhere"), std::invalid_argument);
   EXPECT_THROW(ip_range("1.2.3.4/99"), std::invalid_argument);
   EXPECT_EQ(ip_range("2001:db8::/126").end, "2001:db8::3");
+}
+
+TEST(ResourceLedger, RefusesToReserveLessThanNothing) {
+  ResourceLedger ledger;
+  ledger.set_total({.memory_mb = 100, .disk_mb = 100, .containers = 2});
+  EXPECT_FALSE(ledger.reserve("a", {.memory_mb = -1, .disk_mb = 1}));
+  EXPECT_FALSE(ledger.reserve("a", {.memory_mb = 1, .disk_mb = -1}));
+  EXPECT_EQ(ledger.remaining().memory_mb, 100);
 }
 
 TEST(ResourceLedger, KeepsAccountsByGuid) {
@@ -137,7 +145,7 @@ TEST(ResourceLedger, KeepsAccountsByGuid) {
   EXPECT_EQ(ledger.remaining(), (Resources{60, 99, 1}));
 }
 
-TEST(Capacity, IsWhatGardenHasUnlessItIsConfigured) {
+TEST(Capacity, IsThatOfGardenUnlessConfigured) {
   const GardenCapacity garden{.memory_in_bytes = 2048ull << 20,
                               .disk_in_bytes = 1000ull << 20,
                               .schedulable_disk_in_bytes = 700ull << 20,
@@ -160,7 +168,7 @@ TEST(Capacity, IsWhatGardenHasUnlessItIsConfigured) {
   EXPECT_THROW(total_resources({.max_cache_size_in_bytes = 2000ull << 20}, garden), std::invalid_argument);
 }
 
-TEST(ContainerRecord, SurvivesItsWayThroughJson) {
+TEST(ContainerRecord, SurvivesARoundTripThroughJson) {
   ContainerRecord record;
   auto& container = record.container;
   container = a_container();

@@ -1,4 +1,4 @@
-// Security groups as Garden's rules.
+// Conversion of security groups to Garden's rules.
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
@@ -53,7 +53,7 @@ garden::NetOutProtocol protocol_of(const std::string& name) {
   throw InvalidSecurityGroup();
 }
 
-// The rule but for its destination.
+// The rule without its destination.
 garden::NetOutRule without_networks(const models::SecurityGroupRule& rule) {
   garden::NetOutRule out;
   out.protocol = protocol_of(rule.protocol());
@@ -66,13 +66,13 @@ garden::NetOutRule without_networks(const models::SecurityGroupRule& rule) {
         {static_cast<std::uint16_t>(rule.port_range().start()), static_cast<std::uint16_t>(rule.port_range().end())});
   }
   if (rule.has_icmp_info()) {
-    out.icmps = garden::NetOutRule::IcmpControl{static_cast<std::uint8_t>(rule.icmp_info().type()),
-                                                static_cast<std::uint8_t>(rule.icmp_info().code())};
+    out.icmps = garden::IcmpControl{static_cast<std::uint8_t>(rule.icmp_info().type()),
+                                    static_cast<std::uint8_t>(rule.icmp_info().code())};
   }
   return out;
 }
 
-// Entries may hold several destinations, separated by commas.
+// An entry may hold several destinations separated by commas.
 std::vector<std::string_view> split(std::string_view entry) {
   std::vector<std::string_view> parts;
   for (;;) {

@@ -3,12 +3,13 @@
 #include <charconv>
 #include <stdexcept>
 
+#include "base/check.h"
 #include "base/units.h"
 
 namespace rivera::executor {
 namespace {
 
-// 0 if the text is no number above zero.
+// 0 if the text is not a positive number.
 std::int64_t positive_number(const std::string& text) {
   std::int64_t value = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -41,6 +42,7 @@ std::int64_t total_disk(const CapacityOptions& options, const GardenCapacity& ga
 }  // namespace
 
 bool ResourceLedger::reserve(const std::string& guid, const Resource& resource) {
+  if (resource.memory_mb < 0 || resource.disk_mb < 0) return false;  // it would make room
   const auto left = remaining();
   if (held_.contains(guid) || left.containers < 1) return false;
   if (resource.memory_mb > left.memory_mb || resource.disk_mb > left.disk_mb) return false;
@@ -53,6 +55,7 @@ void ResourceLedger::adopt(const std::string& guid, const Resource& resource) {
   used_.memory_mb += resource.memory_mb;
   used_.disk_mb += resource.disk_mb;
   used_.containers += 1;
+  RIVERA_CHECK(used_.containers == static_cast<std::int64_t>(held_.size()), "each container is counted once");
 }
 
 void ResourceLedger::release(const std::string& guid) {
@@ -62,6 +65,8 @@ void ResourceLedger::release(const std::string& guid) {
   used_.disk_mb -= found->second.disk_mb;
   used_.containers -= 1;
   held_.erase(found);
+  RIVERA_CHECK(used_.containers == static_cast<std::int64_t>(held_.size()), "each container is counted once");
+  RIVERA_CHECK(!held_.empty() || (used_.memory_mb == 0 && used_.disk_mb == 0), "an empty cell has everything left");
 }
 
 Resources ResourceLedger::remaining() const {

@@ -1,4 +1,4 @@
-// Who has how much of the cell (docs/spec/cell.md §2.5).
+// Accounting of the resources of the cell (docs/spec/cell.md §2.5).
 #pragma once
 
 #include <map>
@@ -13,11 +13,11 @@ class ResourceLedger {
  public:
   void set_total(Resources total) { total_ = total; }
 
-  // False, and nothing is taken, if the guid has a reservation or not enough is left.
+  // False, without an effect, if the guid has a reservation or too little is left.
   bool reserve(const std::string& guid, const Resource& resource);
-  // Takes what a container that already exists has, even if less is left: the rest goes below zero.
+  // Reserves the resources of an existing container even if too little is left; the remainder becomes negative.
   void adopt(const std::string& guid, const Resource& resource);
-  // Gives back what `guid` holds, if anything.
+  // Releases the reservation of `guid`, if there is one.
   void release(const std::string& guid);
 
   const Resources& total() const { return total_; }
@@ -29,8 +29,8 @@ class ResourceLedger {
   std::map<std::string, Resource> held_;
 };
 
-// The cell's totals. `memory_mb` and `disk_mb` are numbers above zero or "auto" (what Garden has); in auto mode the
-// disk's cache and overhead are taken off. One container slot is kept for the health check. Throws
+// The total resources of the cell. `memory_mb` and `disk_mb` are positive numbers or "auto", which means Garden's
+// capacity, for the disk less the cache and the overhead. One container slot is reserved for the health check. Throws
 // std::invalid_argument with upstream's text.
 struct CapacityOptions {
   std::string memory_mb = "auto";

@@ -1,15 +1,10 @@
 #include "executor/container/state_store.h"
 
-#include <cerrno>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <system_error>
-#include <unistd.h>
-
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "base/files.h"
+#include "executor/container/append_file.h"
 
 namespace rivera::executor {
 namespace {
@@ -36,7 +31,7 @@ JournalEntry entry_of(std::string_view line) {
   return entry;
 }
 
-// The last line may be half written: what cannot be read ends the journal.
+// The last line may be incomplete: the journal ends at the first line that cannot be parsed.
 std::vector<JournalEntry> read_journal(const fs::path& path) {
   std::vector<JournalEntry> entries;
   if (!fs::exists(path)) return entries;
@@ -53,14 +48,6 @@ std::vector<JournalEntry> read_journal(const fs::path& path) {
     rest.remove_prefix(end + 1);
   }
   return entries;
-}
-
-void append_line(const fs::path& path, const std::string& line) {
-  base::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (!fd) throw std::system_error(errno, std::generic_category(), "cannot open " + path.string());
-  if (::write(fd.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
-    throw std::system_error(errno, std::generic_category(), "cannot write " + path.string());
-  }
 }
 
 }  // namespace
@@ -104,7 +91,7 @@ asio::awaitable<void> StateStore::save(ContainerRecord record) {
 asio::awaitable<void> StateStore::append(std::string guid, JournalEntry entry) {
   const auto path = journal_path(guid);
   const auto turn = co_await take_turn(guid);
-  auto write = [path, line = line_of(entry)] { append_line(path, line); };
+  auto write = [path, line = line_of(entry)] { append_to_file(path, line); };
   co_await workers_.run(std::move(write));
 }
 

@@ -1,4 +1,4 @@
-// Where the executor keeps what it must know again after a restart.
+// Storage of the state that the executor needs after a restart.
 #pragma once
 
 #include <filesystem>
@@ -15,42 +15,42 @@
 
 namespace rivera::executor {
 
-// One line of a container's journal: something that happened to a step.
+// One line of a container's journal: an event of a step.
 struct JournalEntry {
-  std::string step;    // the step's place in the tree: "setup.0"
+  std::string step;    // its position in the tree: "setup.0"
   std::string event;   // "started", "finished", "begun"
-  std::string kind{};  // of "finished": the kind of its result
+  std::string kind{};  // for "finished": the kind of the result
   std::string text{};
   std::int64_t at = 0;  // Unix nanoseconds
 };
 
-// What was found on disk for one container.
+// The stored state of one container.
 struct StoredContainer {
   ContainerRecord record;
   std::vector<JournalEntry> journal;
 };
 
-// A directory with two files for each container: <guid>.json, the record, replaced as a whole; and <guid>.steps, the
-// journal of its steps, which grows. Files are readable by their owner only. They need not survive a crash of the
-// machine, for no container does: nothing is synchronised to disk.
+// A directory with two files for each container: <guid>.json, the record, which is replaced as a whole; and
+// <guid>.steps, the journal of its steps, which is appended to. Only the owner can read the files. They are not
+// synchronised to disk, because no container survives a crash of the machine either.
 //
-// Used on one strand; the writing is done by workers, one write at a time for each container.
+// Used on one strand; workers write the files, one write at a time for each container.
 class StateStore {
  public:
-  // Makes the directory.
+  // Creates the directory.
   StateStore(asio::any_io_executor executor, base::WorkerPool& workers, std::filesystem::path directory,
              base::Logger logger);
 
-  // Returns when this record, or a later one of the same container, is written. Throws std::system_error.
+  // Returns when this record or a later one of the container is written. Throws std::system_error.
   asio::awaitable<void> save(ContainerRecord record);
   asio::awaitable<void> append(std::string guid, JournalEntry entry);
   asio::awaitable<void> forget(std::string guid);
 
-  // Everything kept. Records that cannot be read are logged and removed.
+  // All stored containers. Records that cannot be read are logged and removed.
   asio::awaitable<std::vector<StoredContainer>> load();
 
  private:
-  // The right to write the files of one container.
+  // Exclusive access to the files of one container.
   struct Turn;
   asio::awaitable<std::unique_ptr<Turn>> take_turn(std::string guid);
   std::filesystem::path record_path(const std::string& guid) const;

@@ -1,4 +1,4 @@
-// What the executor needs of a container server. Garden provides it (garden_backend.h); tests bring their own.
+// The container server as the executor uses it. garden_backend.h implements it with Garden; tests use a fake.
 #pragma once
 
 #include <map>
@@ -12,8 +12,8 @@ namespace rivera::executor {
 
 namespace garden = clients::garden;
 
-// Every call throws garden::GardenError or a kind of it, and net::TransportError or base::DeadlineExceeded if no answer
-// came. Used on the executor's strand only.
+// Every call throws garden::GardenError or a subclass, or, if there is no answer, net::TransportError or
+// base::DeadlineExceeded. Used on the executor's strand only.
 class ContainerBackend {
  public:
   virtual ~ContainerBackend() = default;

@@ -1,11 +1,11 @@
-// The container server that is Garden.
+// Garden as the container server.
 #pragma once
 
 #include "executor/garden/container_backend.h"
 
 namespace rivera::executor {
 
-// Passes every call on. `client` must outlive it.
+// Forwards every call to `client`, which must outlive it.
 class GardenBackend final : public ContainerBackend {
  public:
   explicit GardenBackend(clients::GardenClient& client) : client_(client) {}

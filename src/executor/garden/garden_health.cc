@@ -14,9 +14,10 @@ constexpr const char* kTagProperty = "tag:healthcheck-tag";
 constexpr const char* kTagValue = "healthcheck";
 constexpr int kAttempts = 3;
 
-// Calls `start` up to three times. `start` is kept by the caller until this returns.
+// Calls `start` up to three times. The caller keeps `start` alive until this returns.
 template <typename T, typename Start>
 asio::awaitable<T> attempted(const Start& start, std::chrono::nanoseconds pause) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (int attempt = 1;; ++attempt) {
     std::exception_ptr failure;
     try {
@@ -24,7 +25,7 @@ asio::awaitable<T> attempted(const Start& start, std::chrono::nanoseconds pause)
     } catch (const garden::ContainerNotFoundError&) {
       throw;
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       failure = std::current_exception();
     }
     if (attempt == kAttempts) std::rethrow_exception(failure);
@@ -47,6 +48,7 @@ asio::awaitable<void> GardenHealth::run() {
 }
 
 asio::awaitable<std::string> GardenHealth::failure_of_cycle() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     auto cycle = check();
     co_await base::within(options_.timeout, "garden healthcheck", std::move(cycle));
@@ -55,7 +57,7 @@ asio::awaitable<std::string> GardenHealth::failure_of_cycle() {
     metrics_.set("CellUnhealthy", 1);
     co_return "garden healthcheck timed out";
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     co_return e.what();
   }
 }
@@ -86,7 +88,7 @@ asio::awaitable<void> GardenHealth::destroy(std::string handle) {
     const auto call = [&] { return backend_.destroy(handle); };
     co_await attempted<void>(call, options_.retry_pause);
   } catch (const garden::ContainerNotFoundError&) {
-    // It has gone, which is what was wanted.
+    // It does not exist, which is the aim.
   }
 }
 

@@ -1,4 +1,4 @@
-// Whether Garden can make and run containers, found out by having it do so (docs/spec/cell.md §2.13).
+// The periodic test whether Garden can create and run containers (docs/spec/cell.md §2.13).
 #pragma once
 
 #include <chrono>
@@ -20,23 +20,23 @@ struct GardenHealthOptions {
   std::string process_user = "vcap";
   std::vector<std::string> process_env;
   std::string process_dir;
-  std::chrono::nanoseconds interval = std::chrono::minutes(10);           // between cycles of a healthy Garden
-  std::chrono::nanoseconds unhealthy_interval = std::chrono::seconds(5);  // of an unhealthy one
-  std::chrono::nanoseconds timeout = std::chrono::minutes(10);            // of a cycle
+  std::chrono::nanoseconds interval = std::chrono::minutes(10);           // between cycles while healthy
+  std::chrono::nanoseconds unhealthy_interval = std::chrono::seconds(5);  // the same while unhealthy
+  std::chrono::nanoseconds timeout = std::chrono::minutes(10);            // of one cycle
   std::chrono::nanoseconds retry_pause = std::chrono::seconds(1);         // between the three attempts of a call
 };
 
-// Makes a container, runs a process in it to its end, destroys it: again and again. Starts as healthy. A Garden that
-// does not answer is unhealthy until it does; the rep goes on all the same.
+// Periodically creates a container, runs a process in it to its end, and destroys it. Healthy until the first cycle
+// fails. A Garden that does not answer is unhealthy; the process continues.
 //
 // Lives on the executor's strand.
 class GardenHealth {
  public:
   GardenHealth(ContainerBackend& backend, GardenHealthOptions options, base::Metrics& metrics, base::Logger logger);
 
-  // For ever, until cancelled.
+  // Runs cycles until cancelled.
   asio::awaitable<void> run();
-  // One cycle. Throws why it failed.
+  // Runs one cycle. Throws the reason if it fails.
   asio::awaitable<void> check();
   bool healthy() const { return healthy_; }
 

@@ -38,7 +38,7 @@ class GardenHealthTest : public ::testing::Test {
   bool hangs = false;
 };
 
-TEST_F(GardenHealthTest, RunsAProcessInAContainerOfItsOwnAndLeavesNothingBehind) {
+TEST_F(GardenHealthTest, RunsAProcessInItsOwnContainerAndRemovesIt) {
   GardenHealth health(backend, options(), metrics, base::Logger::discard());
   garden::ContainerSpec old;
   old.handle = "check-old";
@@ -51,7 +51,7 @@ TEST_F(GardenHealthTest, RunsAProcessInAContainerOfItsOwnAndLeavesNothingBehind)
   EXPECT_EQ(backend.processes[0]->spec.user, "vcap");
 }
 
-TEST_F(GardenHealthTest, FailsWithTheProcessesStatus) {
+TEST_F(GardenHealthTest, FailsWithTheStatusOfTheProcess) {
   GardenHealth health(backend, options(), metrics, base::Logger::discard());
   status = 3;
   try {
@@ -62,7 +62,7 @@ TEST_F(GardenHealthTest, FailsWithTheProcessesStatus) {
   }
 }
 
-TEST_F(GardenHealthTest, TurnsUnhealthyAndBackWithGarden) {
+TEST_F(GardenHealthTest, FollowsTheAvailabilityOfGarden) {
   GardenHealth health(backend, options(), metrics, base::Logger::discard());
   EXPECT_TRUE(health.healthy());
   backend.down();

@@ -1,4 +1,4 @@
-// What a failed call to the container server means.
+// The meaning of failed calls to the container server.
 #pragma once
 
 #include <exception>
@@ -6,10 +6,10 @@
 
 namespace rivera::executor {
 
-// No answer came: the server may be restarting. The call may or may not have been carried out.
+// Whether the server did not answer, because it restarts for example. The call may have been carried out or not.
 bool is_no_answer(const std::exception& e);
 
-// A container could not be made; nothing of its work was done. The message is its failure reason.
+// A container could not be created; none of its work was started. The message is its failure reason.
 class CreationFailed : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };

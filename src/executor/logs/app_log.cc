@@ -8,7 +8,7 @@
 namespace rivera::executor {
 namespace {
 
-// Tokens come at `rate` a second, up to one second's worth.
+// A token bucket that is refilled at `rate` tokens a second, and holds those of one second.
 class TokenBucket {
  public:
   TokenBucket(double rate, base::Timestamp now) : rate_(rate), tokens_(rate), filled_at_(now) {}
@@ -30,7 +30,7 @@ class TokenBucket {
   base::Timestamp filled_at_;
 };
 
-// At most `limit` bytes, and no part of a UTF-8 character at the end (at most three bytes less).
+// At most `limit` bytes, cut at the boundary of a UTF-8 character.
 std::size_t cut_position(std::string_view text, std::size_t limit) {
   if (text.size() <= limit) return text.size();
   std::size_t at = limit;
@@ -40,7 +40,7 @@ std::size_t cut_position(std::string_view text, std::size_t limit) {
 
 }  // namespace
 
-// Outlives the AppLog as long as outputs do.
+// Shared with the outputs, which may outlive the AppLog.
 class AppLog::Shared {
  public:
   Shared(LogConfig config, AppLogLimits limits, AppLogSink& sink, const base::Clock& clock,
@@ -151,9 +151,11 @@ ProcessOutputPtr AppLog::output(const std::string& source) {
 
 const std::string& AppLog::source() const { return shared_->config().source_name; }
 
-void AppLog::say(std::string_view text, bool is_error) { shared_->line(shared_->config().source_name, text, is_error); }
+void AppLog::write_line(std::string_view text, bool is_error) {
+  shared_->line(shared_->config().source_name, text, is_error);
+}
 
-void AppLog::say_as(const std::string& source, std::string_view text) {
+void AppLog::write_line_as(const std::string& source, std::string_view text) {
   shared_->line(source.empty() ? shared_->config().source_name : source, text, false);
 }
 

@@ -1,4 +1,4 @@
-// What applications write, and what the cell tells their owners: lines with a source (docs/spec/cell.md §5.2, §5.3).
+// The log of a container: the output of its processes, and lines of the cell (docs/spec/cell.md §5.2, §5.3).
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct AppLogLine {
   base::Timestamp at;
 };
 
-// Where lines end up. Never blocks; drops what it cannot take.
+// The destination of log lines. Never blocks; drops lines that it cannot accept.
 class AppLogSink {
  public:
   virtual ~AppLogSink() = default;
@@ -34,29 +34,29 @@ struct AppLogLimits {
   std::int64_t lines_per_second = 0;   // 0: unlimited
 };
 
-// Lines longer than this are cut, at a character's boundary.
+// Longer lines are cut at a character boundary.
 inline constexpr std::size_t kLongestLogLine = 61'440;
 
 // The log of one container. All of its sources and streams share one rate limit. Used on one strand.
 class AppLog {
  public:
-  // `on_limit` is told of each overage; may be empty. Sink and clock must outlive the log and its outputs.
+  // `on_limit`, which may be empty, is called whenever the rate limit is exceeded. Sink and clock must outlive the log
+  // and its outputs.
   AppLog(LogConfig config, AppLogLimits limits, AppLogSink& sink, const base::Clock& clock,
          std::function<void()> on_limit = {});
   ~AppLog();
 
-  // The output of a process under a source; each call gives one with line buffers of its own. Keeps working after the
-  // log has gone.
+  // An output for a process under `source`, with its own line buffers. It may outlive the log.
   ProcessOutputPtr output(const std::string& source);
-  // The container's own source.
+  // The container's default source.
   const std::string& source() const;
 
-  // A line of the cell's own, under the container's source and past the limit.
-  void say(std::string_view text, bool is_error = false);
-  // The same under another source; "" is the container's.
-  void say_as(const std::string& source, std::string_view text);
+  // Writes a line of the cell under the container's source. The rate limit does not apply.
+  void write_line(std::string_view text, bool is_error = false);
+  // The same under another source; "" means the container's.
+  void write_line_as(const std::string& source, std::string_view text);
 
-  // Adds to the tags; those given before stay unless they are given again.
+  // Adds tags; replaces those of the same name.
   void merge_tags(const std::map<std::string, std::string>& tags);
 
   class Shared;

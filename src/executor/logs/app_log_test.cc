@@ -23,7 +23,7 @@ class AppLogTest : public ::testing::Test {
   base::ManualClock clock;
 };
 
-TEST_F(AppLogTest, SplitsStreamsIntoLinesOfTheirOwn) {
+TEST_F(AppLogTest, SplitsEachStreamIntoLines) {
   AppLog log(a_config(), {}, sink, clock);
   const auto output = log.output("WEB");
   output->out("one\ntw");
@@ -34,7 +34,7 @@ TEST_F(AppLogTest, SplitsStreamsIntoLinesOfTheirOwn) {
   EXPECT_EQ(sink.lines.back(), "WEB OUT rest");
 }
 
-TEST_F(AppLogTest, CutsLongLinesAtACharacter) {
+TEST_F(AppLogTest, CutsLongLinesAtACharacterBoundary) {
   AppLog log(a_config(), {}, sink, clock);
   const auto output = log.output("");
   output->out(std::string(kLongestLogLine - 1, 'x') + "\xC3\xA4tail\n");
@@ -43,7 +43,7 @@ TEST_F(AppLogTest, CutsLongLinesAtACharacter) {
   EXPECT_EQ(sink.lines[1], "APP OUT \xC3\xA4tail");
 }
 
-TEST_F(AppLogTest, FallsSilentForASecondAboveTheByteLimit) {
+TEST_F(AppLogTest, PausesForASecondAboveTheByteLimit) {
   int overages = 0;
   AppLog log(a_config(), {.bytes_per_second = 10}, sink, clock, [&overages] { ++overages; });
   const auto output = log.output("WEB");
@@ -63,11 +63,11 @@ TEST_F(AppLogTest, LimitsLinesToo) {
                           "WEB OUT app instance exceeded log rate limit (2 log-lines/sec) set by platform operator"));
 }
 
-TEST_F(AppLogTest, SaysNothingOfTheAppAtALimitOfZeroButWhatTheCellSays) {
+TEST_F(AppLogTest, DropsOutputButNotLinesOfTheCellAtALimitOfZero) {
   AppLog log(a_config(), {.bytes_per_second = 0}, sink, clock);
   log.output("WEB")->out("x\n");
   EXPECT_THAT(sink.lines, IsEmpty());
-  log.say("Cell says");
+  log.write_line("Cell says");
   EXPECT_THAT(sink.lines, ElementsAre("APP OUT Cell says"));
 }
 
@@ -86,6 +86,7 @@ TEST(FileLogSink, WritesAFileForEachOwnerAndBoundsIt) {
   loop.run(sink.flush());
   EXPECT_EQ(base::read_file(directory.path() / "logs/process.log"),
             "2023-11-14T22:13:20.000000000Z [WEB/1] OUT hello\n");
+  EXPECT_EQ(std::filesystem::status(directory.path() / "logs/process.log").permissions(), std::filesystem::perms(0600));
   EXPECT_TRUE(std::filesystem::exists(directory.path() / "logs/_.._evil.log"));
 
   for (int i = 0; i < 50; ++i) {
@@ -96,7 +97,7 @@ TEST(FileLogSink, WritesAFileForEachOwnerAndBoundsIt) {
   EXPECT_LE(std::filesystem::file_size(directory.path() / "logs/process.log.1"), 600u);
 }
 
-TEST(FileLogSink, RemovesTheOldestFilesBeyondItsNumber) {
+TEST(FileLogSink, RemovesTheOldestFilesAboveTheLimit) {
   Loop loop;
   base::TemporaryDirectory directory;
   for (int i = 0; i < 20; ++i) {
@@ -114,7 +115,7 @@ TEST(FileLogSink, RemovesTheOldestFilesBeyondItsNumber) {
   EXPECT_TRUE(std::filesystem::exists(directory.path() / "process.log"));
 }
 
-TEST(FileLogSink, CountsTheLinesItHasToDrop) {
+TEST(FileLogSink, CountsDroppedLines) {
   Loop loop;
   base::TemporaryDirectory directory;
   FileLogSink sink(loop.executor(), loop.workers(), {.directory = directory.path(), .max_pending_bytes = 10},

@@ -1,11 +1,6 @@
 #include "executor/logs/file_log_sink.h"
 
-#include <cerrno>
 #include <ctime>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <system_error>
-#include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -14,6 +9,7 @@
 #include "base/files.h"
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
+#include "executor/container/append_file.h"
 
 namespace rivera::executor {
 namespace {
@@ -29,7 +25,7 @@ std::string format_time(base::Timestamp at) {
                      utc.tm_hour, utc.tm_min, utc.tm_sec, nanos % 1'000'000'000);
 }
 
-// A guid is a file's name: nothing in it may lead elsewhere.
+// A guid becomes a file name, which must not leave the directory.
 std::string file_name(const std::string& owner) {
   std::string name = owner;
   for (char& c : name) {
@@ -40,22 +36,11 @@ std::string file_name(const std::string& owner) {
 }
 
 void append(const fs::path& path, const std::string& bytes, std::uint64_t max_file_bytes) {
-  base::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-  if (!fd) throw std::system_error(errno, std::generic_category(), "cannot open " + path.string());
-  std::string_view rest = bytes;
-  while (!rest.empty()) {
-    const auto count = ::write(fd.get(), rest.data(), rest.size());
-    if (count < 0) throw std::system_error(errno, std::generic_category(), "cannot write " + path.string());
-    rest.remove_prefix(static_cast<std::size_t>(count));
-  }
-  struct stat status {};
-  if (::fstat(fd.get(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) >= max_file_bytes) {
-    fs::rename(path, path.string() + ".1");
-  }
+  if (append_to_file(path, bytes) >= max_file_bytes) fs::rename(path, path.string() + ".1");
 }
 
-// Removes the files written longest ago until a tenth less than `max_files` are left, so that it is not done again at
-// once.
+// Removes the least recently written files until nine tenths of `max_files` are left, so that the next call is not due
+// at once.
 void prune(const fs::path& directory, std::size_t max_files) {
   std::vector<std::pair<fs::file_time_type, fs::path>> files;
   for (const auto& entry : fs::directory_iterator(directory)) {

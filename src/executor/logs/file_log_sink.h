@@ -15,21 +15,21 @@ namespace rivera::executor {
 
 struct FileLogOptions {
   std::filesystem::path directory;
-  std::uint64_t max_file_bytes = 10u << 20;  // then it becomes <name>.log.1, replacing the one before
-  std::size_t max_files = 2000;              // beyond, the files that were written longest ago go
-  std::size_t max_pending_bytes = 4u << 20;  // of a file; lines that come while so many wait are dropped and counted
+  std::uint64_t max_file_bytes = 10u << 20;  // then the file is renamed to <name>.log.1
+  std::size_t max_files = 2000;              // beyond, the least recently written ones are removed
+  std::size_t max_pending_bytes = 4u << 20;  // per file; lines beyond are dropped and counted
 };
 
-// One file <owner>.log for each owner (process guid or task guid), one line a log line:
+// Writes a file <owner>.log for each owner (process guid or task guid), with one line for each log line:
 //   2024-05-01T12:00:00.123456789Z [APP/PROC/WEB/0] OUT text
-// Lines are gathered and written by a worker. Used on one strand.
+// A worker writes the lines in batches. Used on one strand.
 class FileLogSink final : public AppLogSink {
  public:
   FileLogSink(asio::any_io_executor executor, base::WorkerPool& workers, FileLogOptions options, base::Logger logger);
   ~FileLogSink() override;
 
   void write(const AppLogLine& line) override;
-  // Returns when everything written so far is in the files.
+  // Returns when the files contain everything that was written before the call.
   asio::awaitable<void> flush();
 
  private:
@@ -37,7 +37,7 @@ class FileLogSink final : public AppLogSink {
   std::shared_ptr<State> state_;
 };
 
-// Takes everything and keeps nothing.
+// Discards all lines.
 class NoLogSink final : public AppLogSink {
  public:
   void write(const AppLogLine&) override {}

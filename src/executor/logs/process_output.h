@@ -1,4 +1,4 @@
-// Where the output of a container's processes goes.
+// The destination of the output of a container's processes.
 #pragma once
 
 #include <memory>
@@ -7,13 +7,13 @@
 
 namespace rivera::executor {
 
-// Takes output as it comes, in pieces of any size. Never blocks.
+// Accepts output in pieces of any size. Never blocks.
 class ProcessOutput {
  public:
   virtual ~ProcessOutput() = default;
   virtual void out(std::string_view bytes) = 0;
   virtual void err(std::string_view bytes) = 0;
-  // What is there of an unfinished line goes on as a line.
+  // Emits an unfinished line as a line.
   virtual void flush() {}
 };
 
@@ -25,14 +25,14 @@ class DiscardedOutput final : public ProcessOutput {
   void err(std::string_view) override {}
 };
 
-// Keeps both streams as they come, up to a bound: what a health check says.
+// Keeps both streams in the order of arrival, up to a bound: the output of a health check.
 class CapturedOutput final : public ProcessOutput {
  public:
   explicit CapturedOutput(std::size_t limit = 64u << 10) : limit_(limit) {}
   void out(std::string_view bytes) override { keep(bytes); }
   void err(std::string_view bytes) override { keep(bytes); }
   const std::string& text() const { return text_; }
-  // Without the white space around it.
+  // The output without leading and trailing white space.
   std::string trimmed() const {
     const auto first = text_.find_first_not_of(" \t\r\n");
     if (first == std::string::npos) return {};

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint64_t kFileLimit = 1024;
 
-// What the two kinds of check have in common; 0 and "" where the check says nothing.
+// The values that both kinds of check have. 0 and "" mean that the check does not set them.
 struct CheckValues {
   std::uint32_t port = 0;
   std::uint64_t timeout_ms = 0;
@@ -56,13 +56,13 @@ std::optional<garden::ProcessSpec> check_process(const StepEnvironment& env, con
   const auto& settings = env.settings;
 
   garden::ProcessSpec process;
-  process.id = fmt::format("{}-{}-healthcheck-{}", env.handle, name_of(mode), index);
+  process.id = fmt::format("{}-{}-healthcheck-{}", env.container.handle, name_of(mode), index);
   process.path = settings.check_path;
   process.rlimits.nofile = kFileLimit;
-  process.env = env.network_environment;
+  process.env = env.container.network_environment;
   if (!settings.sidecar_rootfs.empty()) {
     process.image.uri = settings.sidecar_rootfs;
-    process.bind_mounts = env.mounts;
+    process.bind_mounts = env.container.mounts;
     process.limits.emplace();
   }
 

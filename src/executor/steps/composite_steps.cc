@@ -8,7 +8,7 @@
 namespace rivera::executor {
 namespace {
 
-// A step's result, exceptions included; only the cancellation of the coroutine goes through.
+// The step's result. An exception becomes a failure, except for the cancellation of the coroutine, which is rethrown.
 asio::awaitable<StepResult> result_of(Step& step) {
   std::string failure;
   try {
@@ -69,7 +69,7 @@ void ConcurrentSteps::interrupt_all() {
 }
 
 void ConcurrentSteps::start_all() {
-  changed_ = std::make_unique<base::Condition>(env_.executor);
+  changed_ = std::make_unique<base::Condition>(env_.runtime.executor);
   if (children_.empty()) become_ready();
   for (std::size_t i = 0; i < children_.size(); ++i) env_.tasks.spawn("step", run_child(i));
 }
@@ -129,14 +129,14 @@ asio::awaitable<void> TimeoutStep::run_child() {
 asio::awaitable<std::chrono::nanoseconds> TimeoutStep::time_left() {
   if (journal_key_.empty()) co_return limit_;
   const auto begun = env_.journal.begun(journal_key_);
-  const auto now = env_.clock.now();
+  const auto now = env_.runtime.clock.now();
   if (begun) co_return std::clamp<std::chrono::nanoseconds>(*begun + limit_ - now, std::chrono::nanoseconds(0), limit_);
   co_await env_.journal.record_begun(journal_key_, now);
   co_return limit_;
 }
 
 asio::awaitable<StepResult> TimeoutStep::run() {
-  changed_ = std::make_unique<base::Condition>(env_.executor);
+  changed_ = std::make_unique<base::Condition>(env_.runtime.executor);
   const auto deadline = std::chrono::steady_clock::now() + co_await time_left();
   env_.tasks.spawn("step", run_child());
   bool expired = false;
@@ -196,7 +196,7 @@ asio::awaitable<void> TimedStep::run_child() {
 
 asio::awaitable<StepResult> TimedStep::run() {
   if (interrupted_) co_return StepResult::success();
-  changed_ = std::make_unique<base::Condition>(env_.executor);
+  changed_ = std::make_unique<base::Condition>(env_.runtime.executor);
   env_.tasks.spawn("step", run_child());
   while (!ended_ && !interrupted_) co_await changed_->wait();
   if (!ended_) co_return StepResult::success();

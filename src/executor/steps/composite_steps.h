@@ -14,7 +14,7 @@
 
 namespace rivera::executor {
 
-// One after the other, up to the first that fails. Ready when the last one is.
+// Runs its children one after the other, up to the first that fails. Ready when the last one is.
 class SerialStep final : public Step {
  public:
   explicit SerialStep(std::vector<StepPtr> steps);
@@ -27,7 +27,7 @@ class SerialStep final : public Step {
   bool interrupted_ = false;
 };
 
-// What runs several steps at once: they start in order and are ready when all are.
+// The base of steps that run their children concurrently. Children start in order. Ready when all of them are.
 class ConcurrentSteps : public Step {
  public:
   void interrupt() override;
@@ -39,7 +39,7 @@ class ConcurrentSteps : public Step {
   void interrupt_all();
   bool interrupted() const { return interrupted_; }
   std::size_t count() const { return children_.size(); }
-  // The next child that has ended, in the order of the ends; call it count() times.
+  // Waits for the next child to end, and returns its index. Call it count() times.
   asio::awaitable<std::size_t> next_ended();
   const StepResult& result(std::size_t child) const { return children_[child].result; }
 
@@ -60,7 +60,7 @@ class ConcurrentSteps : public Step {
   std::unique_ptr<base::Condition> changed_;
 };
 
-// All at once; waits for all. The result joins the children's in their order.
+// Runs its children concurrently and waits for all. The result joins theirs in the order of the children.
 class ParallelStep final : public ConcurrentSteps {
  public:
   ParallelStep(StepEnvironment& environment, std::vector<StepPtr> steps)
@@ -68,8 +68,9 @@ class ParallelStep final : public ConcurrentSteps {
   asio::awaitable<StepResult> run() override;
 };
 
-// All at once; the first that fails takes the others with it. So does one that ends well, if `cancels_others_on_exit`,
-// or `fails_on_exit`, which makes it a failure too. The result joins the children's in the order of their ends.
+// Runs its children concurrently. The first that fails interrupts the others. With `cancels_others_on_exit` a child
+// that succeeds does so too; with `fails_on_exit` its success also counts as a failure. The result joins the children's
+// in the order in which they end.
 class CodependentStep final : public ConcurrentSteps {
  public:
   CodependentStep(StepEnvironment& environment, std::vector<StepPtr> steps, bool fails_on_exit,
@@ -84,8 +85,7 @@ class CodependentStep final : public ConcurrentSteps {
   bool cancels_others_on_exit_;
 };
 
-// Interrupts its child after a time: "exceeded 500ms timeout". The time goes on over restarts if there is a journal
-// key.
+// Interrupts its child after a time: "exceeded 500ms timeout". With a journal key, a restart does not extend the time.
 class TimeoutStep final : public Step {
  public:
   TimeoutStep(StepEnvironment& environment, StepPtr child, std::chrono::nanoseconds limit, std::string journal_key);
@@ -105,7 +105,7 @@ class TimeoutStep final : public Step {
   std::unique_ptr<base::Condition> changed_;
 };
 
-// Never fails.
+// Succeeds whatever the result of its child.
 class TryStep final : public Step {
  public:
   explicit TryStep(StepPtr child);
@@ -116,11 +116,11 @@ class TryStep final : public Step {
   StepPtr child_;
 };
 
-// Says when its child begins and how it ends.
+// Writes a message when its child starts and when it ends.
 class EmitProgressStep final : public Step {
  public:
   struct Messages {
-    std::string start, success, failure_prefix;  // none is written if empty
+    std::string start, success, failure_prefix;  // empty: nothing is written
   };
   EmitProgressStep(StepPtr child, Messages messages, ProcessOutputPtr output);
   asio::awaitable<StepResult> run() override;
@@ -132,7 +132,7 @@ class EmitProgressStep final : public Step {
   ProcessOutputPtr output_;
 };
 
-// Tells how long its child took. An interrupt reaches the child, but does not wait for it: the result is success.
+// Reports the duration of its child. An interrupt is passed to the child and not waited for: the result is success.
 class TimedStep final : public Step {
  public:
   using OnEnd = std::function<void(bool ok)>;
@@ -165,7 +165,7 @@ class ThrottledStep final : public Step {
   bool interrupted_ = false;
 };
 
-// Makes what a check wrote the text of its failure: "<prefix>: <output>".
+// Uses the output of a check as the text of its failure: "<prefix>: <output>".
 class OutputAsErrorStep final : public Step {
  public:
   OutputAsErrorStep(StepPtr child, std::shared_ptr<CapturedOutput> output, std::string prefix);

@@ -23,7 +23,7 @@ EventuallySucceedsStep::EventuallySucceedsStep(StepEnvironment& environment, Che
     : make_check_(std::move(make_check)),
       interval_(interval),
       give_up_after_(give_up_after),
-      changed_(environment.executor) {}
+      changed_(environment.runtime.executor) {}
 
 asio::awaitable<StepResult> EventuallySucceedsStep::run() {
   become_ready();
@@ -50,7 +50,7 @@ void EventuallySucceedsStep::interrupt() {
 
 ConsistentlySucceedsStep::ConsistentlySucceedsStep(StepEnvironment& environment, CheckFactory make_check,
                                                    std::chrono::nanoseconds interval)
-    : make_check_(std::move(make_check)), interval_(interval), changed_(environment.executor) {}
+    : make_check_(std::move(make_check)), interval_(interval), changed_(environment.runtime.executor) {}
 
 asio::awaitable<StepResult> ConsistentlySucceedsStep::run() {
   become_ready();
@@ -77,13 +77,13 @@ HealthCheckStep::HealthCheckStep(StepEnvironment& environment, StepPtr startup, 
       startup_(std::move(startup)),
       liveness_(std::move(liveness)),
       outputs_(std::move(outputs)),
-      changed_(environment.executor) {}
+      changed_(environment.runtime.executor) {}
 
-std::string HealthCheckStep::elapsed() const { return rounded(env_.clock.now() - begun_at_); }
+std::string HealthCheckStep::elapsed() const { return rounded(env_.runtime.clock.now() - begun_at_); }
 
 asio::awaitable<StepResult> HealthCheckStep::run() {
-  begun_at_ = env_.clock.now();
-  if (!env_.resumed_running) {
+  begun_at_ = env_.runtime.clock.now();
+  if (env_.container.origin != Origin::kResumedRunning) {
     auto result = co_await run_startup();
     if (!result.ok()) co_return result;
   }
@@ -128,10 +128,9 @@ void HealthCheckStep::interrupt() {
 
 // --- readiness ---
 
-ReadinessStep::ReadinessStep(StepEnvironment& environment, CheckFactory until_ready, CheckFactory readiness,
-                             ProcessOutputPtr health, OnChange on_change)
-    : env_(environment),
-      until_ready_(std::move(until_ready)),
+ReadinessStep::ReadinessStep(CheckFactory until_ready, CheckFactory readiness, ProcessOutputPtr health,
+                             OnChange on_change)
+    : until_ready_(std::move(until_ready)),
       readiness_(std::move(readiness)),
       health_(std::move(health)),
       on_change_(std::move(on_change)) {}

@@ -1,4 +1,4 @@
-// Watching the health of a container (docs/spec/cell.md §3.8).
+// Health checks of a container (docs/spec/cell.md §3.8).
 #pragma once
 
 #include <chrono>
@@ -12,11 +12,11 @@
 
 namespace rivera::executor {
 
-// Makes a check that is run once. Called for each run.
+// Creates a check, which runs once. Called for each run.
 using CheckFactory = std::function<StepPtr()>;
 
-// Runs a check at once, then again after each failure, until it succeeds: or until one fails after `give_up_after` has
-// passed (0: never). The pauses grow up to `interval`, so that a quick starter is seen quickly.
+// Repeats a check until it succeeds, or until it fails after `give_up_after` has passed (0: no limit). The pauses grow
+// up to `interval`, so that a container that starts quickly is noticed early.
 class EventuallySucceedsStep final : public Step {
  public:
   EventuallySucceedsStep(StepEnvironment& environment, CheckFactory make_check, std::chrono::nanoseconds interval,
@@ -33,7 +33,7 @@ class EventuallySucceedsStep final : public Step {
   base::Condition changed_;
 };
 
-// Runs a check after every interval until it fails.
+// Repeats a check after each interval until it fails.
 class ConsistentlySucceedsStep final : public Step {
  public:
   ConsistentlySucceedsStep(StepEnvironment& environment, CheckFactory make_check, std::chrono::nanoseconds interval);
@@ -48,9 +48,9 @@ class ConsistentlySucceedsStep final : public Step {
   base::Condition changed_;
 };
 
-// The health of a container: `startup` until it succeeds, which makes the step ready; then `liveness`, whose end is the
-// step's. A container that was healthy before a restart starts with `liveness`. Without `liveness` (null) the step
-// waits for its interrupt.
+// Runs `startup`, whose success makes the step ready, and then `liveness`, whose end is the end of the step. A
+// container that was healthy before a restart starts with `liveness`. If `liveness` is null the step waits for its
+// interrupt.
 class HealthCheckStep final : public Step {
  public:
   struct Outputs {
@@ -75,20 +75,18 @@ class HealthCheckStep final : public Step {
   base::Condition changed_;
 };
 
-// Whether traffic shall go to a container: `until_ready` makes it routable, the end of `readiness` makes it not, and so
-// on. Ready at once; ends only if a check cannot be run, or interrupted.
+// Decides whether a container is routable: it becomes so when `until_ready` succeeds, and ceases to be when `readiness`
+// ends; then the two repeat. The step is ready at once. It ends only if interrupted, or if a check cannot run.
 class ReadinessStep final : public Step {
  public:
   using OnChange = std::function<void(bool routable)>;
-  ReadinessStep(StepEnvironment& environment, CheckFactory until_ready, CheckFactory readiness, ProcessOutputPtr health,
-                OnChange on_change);
+  ReadinessStep(CheckFactory until_ready, CheckFactory readiness, ProcessOutputPtr health, OnChange on_change);
   asio::awaitable<StepResult> run() override;
   void interrupt() override;
 
  private:
   asio::awaitable<StepResult> run_check(CheckFactory& make);
 
-  StepEnvironment& env_;
   CheckFactory until_ready_;
   CheckFactory readiness_;
   ProcessOutputPtr health_;

@@ -42,7 +42,7 @@ TEST_F(MonitorTest, IsReadyOnlyWhenTheCheckHasSucceeded) {
   EXPECT_TRUE(sink.has("APP OUT Container became healthy"));
 }
 
-TEST_F(MonitorTest, CrashesWhenTheStartTimeIsOver) {
+TEST_F(MonitorTest, CrashesAfterTheStartTimeout) {
   healthy = false;
   auto wanted = monitored();
   wanted.start_timeout = std::chrono::milliseconds(30);
@@ -60,7 +60,7 @@ TEST_F(MonitorTest, CrashesAtTheFirstFailureOnceHealthy) {
   EXPECT_TRUE(sink.has("APP ERR Container became unhealthy"));
 }
 
-TEST_F(MonitorTest, KeepsCheckingAnAppThatHasExitedWell) {
+TEST_F(MonitorTest, KeepsCheckingAfterASuccessfulExit) {
   start(monitored());
   loop.until([this] { return ready; });
   backend.process_of("/bin/app")->exit(0);
@@ -69,7 +69,7 @@ TEST_F(MonitorTest, KeepsCheckingAnAppThatHasExitedWell) {
   EXPECT_FALSE(result);
 }
 
-TEST_F(MonitorTest, ShowsWhatTheChecksInsideAParallelWrote) {
+TEST_F(MonitorTest, ReportsTheOutputOfParallelChecks) {
   healthy = false;
   auto wanted = running(run_action("/bin/app"));
   models::ParallelAction both;
@@ -79,15 +79,15 @@ TEST_F(MonitorTest, ShowsWhatTheChecksInsideAParallelWrote) {
   EXPECT_THAT(result_of(wanted).text, HasSubstr(": no answer"));
 }
 
-TEST_F(MonitorTest, EndsWithTheAppsFailure) {
+TEST_F(MonitorTest, EndsWithTheFailureOfTheAction) {
   start(monitored());
   loop.until([this] { return ready; });
   backend.process_of("/bin/app")->exit(2);
   EXPECT_EQ(end().text, "APP: Exited with status 2");
 }
 
-TEST_F(MonitorTest, SkipsTheStartOfAContainerThatWasHealthyBeforeARestart) {
-  environment.resumed = environment.resumed_running = true;
+TEST_F(MonitorTest, SkipsTheStartupCheckIfHealthyBeforeARestart) {
+  environment.container.origin = Origin::kResumedRunning;
   healthy = false;
   settings.healthy_interval = std::chrono::seconds(60);
   start(monitored());
@@ -132,7 +132,7 @@ TEST_F(DeclarativeTest, RunsTheCheckProgramFirstForStartupThenForLiveness) {
   EXPECT_THAT(liveness->spec.args, ElementsAre("-port=8080", "-timeout=500ms", "-uri=/ping", "-liveness-interval=30s"));
 }
 
-TEST_F(DeclarativeTest, MakesWhatTheCheckWroteTheReason) {
+TEST_F(DeclarativeTest, UsesTheOutputOfTheCheckAsTheReason) {
   start(checked());
   process("guid-startup-healthcheck-0")->exit(4, "failed to make HTTP request\n");
   const auto ended = end();
@@ -148,9 +148,9 @@ TEST_F(DeclarativeTest, BecomesUnhealthyWhenLivenessEnds) {
   EXPECT_EQ(end().text, "Instance became unhealthy: Liveness check unsuccessful: gone");
 }
 
-TEST_F(DeclarativeTest, RunsChecksInASidecarWhereOneIsNamed) {
+TEST_F(DeclarativeTest, RunsChecksInTheSidecarRootFilesystemIfConfigured) {
   settings.sidecar_rootfs = "/rootfs.tar";
-  environment.mounts = {{.src_path = "/host", .dst_path = "/etc/cf-assets/healthcheck"}};
+  environment.container.mounts = {{.src_path = "/host", .dst_path = "/etc/cf-assets/healthcheck"}};
   start(checked());
   const auto startup = process("guid-startup-healthcheck-0");
   EXPECT_EQ(startup->spec.image.uri, "/rootfs.tar");
@@ -166,8 +166,8 @@ TEST_F(DeclarativeTest, PrefersTheDefinitionToTheMonitor) {
   EXPECT_EQ(backend.process_of("/bin/check"), nullptr);
 }
 
-TEST_F(DeclarativeTest, JoinsTheLivenessCheckOfBeforeARestart) {
-  environment.resumed = environment.resumed_running = true;
+TEST_F(DeclarativeTest, AttachesToTheLivenessCheckAfterARestart) {
+  environment.container.origin = Origin::kResumedRunning;
   auto before = std::make_shared<FakeProcess>(loop.executor());
   before->handle = "guid";
   before->spec.id = "guid-liveness-healthcheck-0";
@@ -178,7 +178,7 @@ TEST_F(DeclarativeTest, JoinsTheLivenessCheckOfBeforeARestart) {
   EXPECT_THAT(end().text, HasSubstr("Liveness check unsuccessful"));
 }
 
-TEST_F(DeclarativeTest, TurnsRoutableAndBackWithReadiness) {
+TEST_F(DeclarativeTest, FollowsReadinessWithRoutability) {
   auto wanted = checked();
   wanted.check_definition->add_readiness_checks()->mutable_tcp_check()->set_port(8080);
   EXPECT_TRUE(has_readiness_checks(wanted));

@@ -1,4 +1,4 @@
-// Giving up on a coroutine's work from outside, without cancelling the coroutine itself.
+// Interruption of a part of a coroutine's work from outside, without cancelling the coroutine.
 #pragma once
 
 #include <list>
@@ -10,16 +10,17 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "base/asio.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::executor {
 
-// The work was given up.
+// The work was interrupted.
 class Interrupted : public std::runtime_error {
  public:
   Interrupted() : std::runtime_error("cancelled") {}
 };
 
-// One shot: once raised, it stays so. Used on one strand; must outlive the work that it guards.
+// Raised at most once and never reset. Used on one strand. Must outlive the work that it guards.
 class Interrupt {
  public:
   Interrupt() = default;
@@ -28,15 +29,15 @@ class Interrupt {
 
   bool raised() const { return raised_; }
 
-  // Cancels whatever is guarded. Guarded work may go on for a moment where it cannot be cancelled.
+  // Cancels all guarded work. Work that is at a point where it cannot be cancelled continues up to the next one.
   void raise() {
     raised_ = true;
-    const auto running = running_;  // emitting may end work, which takes itself off the list
+    const auto running = running_;  // emitting may end work, which removes itself from the list
     for (const auto& signal : running) signal->emit(asio::cancellation_type::terminal);
   }
 
-  // Runs `work` and gives its result. Throws Interrupted if raise() is called before it has ended; the caller's own
-  // cancellation reaches `work` as well.
+  // Runs `work` and returns its result. Throws Interrupted if raise() is called before it ends. Cancelling the caller
+  // cancels `work` too.
   template <typename T>
   asio::awaitable<T> guard(asio::awaitable<T> work) {
     if (raised_) throw Interrupted();
@@ -55,8 +56,8 @@ class Interrupt {
         T result = co_await asio::co_spawn(executor, std::move(work), token);
         co_return result;
       }
-    } catch (const boost::system::system_error& e) {
-      if (raised_ && e.code() == asio::error::operation_aborted) throw Interrupted();
+    } catch (const std::exception& e) {
+      if (raised_ && base::is_cancellation(e)) throw Interrupted();
       throw;
     }
   }

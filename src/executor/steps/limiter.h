@@ -1,4 +1,4 @@
-// So many at a time, and the rest waits.
+// A counting semaphore for coroutines.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,7 @@ class Limiter {
     Slot(Slot&& other) noexcept : of_(std::exchange(other.of_, nullptr)) {}
     Slot& operator=(Slot&&) = delete;
     ~Slot() {
-      if (of_) of_->give_back();
+      if (of_) of_->release();
     }
 
    private:
@@ -37,7 +37,7 @@ class Limiter {
   std::size_t free() const { return free_; }
 
  private:
-  void give_back() {
+  void release() {
     ++free_;
     freed_.notify_all();
   }

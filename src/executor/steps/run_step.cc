@@ -11,7 +11,7 @@ namespace rivera::executor {
 namespace {
 
 constexpr const char* kLost = "the process was lost while the cell's software restarted";
-constexpr int kAttachAttempts = 60;  // for errors that are neither "not there" nor "no answer"
+constexpr int kAttachAttempts = 60;  // for errors other than "not found" and "no answer"
 
 asio::awaitable<void> pass_on(ProcessOutputPtr output, std::string_view chunk, bool is_error) {
   if (is_error) {
@@ -29,14 +29,14 @@ clients::ProcessIO io_of(const ProcessOutputPtr& output) {
 
 }  // namespace
 
-// What is shared between the step and the coroutine that waits for the process; the latter may outlive the step's run.
+// Shared by the step and the coroutine that waits for the process, which may outlive the run of the step.
 struct RunStep::Process {
   explicit Process(asio::any_io_executor executor) : changed(executor) {}
 
-  std::unique_ptr<clients::GardenProcess> handle;  // null while we are not attached
+  std::unique_ptr<clients::GardenProcess> handle;  // null while not attached
   bool ended = false;
   int exit_status = 0;
-  std::string failure;  // the wait itself failed
+  std::string failure;  // why waiting for the process failed
   base::Condition changed;
 };
 
@@ -44,7 +44,8 @@ namespace {
 
 enum class Attached { kYes, kNoProcess, kFailed };
 
-// Joins the process, however long the server is away. kFailed: `process.failure` says why.
+// Attaches to the process. Retries without a limit while the server does not answer. For kFailed `process.failure` has
+// the reason.
 template <typename Process>
 asio::awaitable<Attached> attach(ContainerBackend& backend, std::string container, std::string id,
                                  ProcessOutputPtr output, std::chrono::nanoseconds pause, Process& process) {
@@ -129,7 +130,7 @@ asio::awaitable<StepResult> RunStep::run_to_end() {
   if (early) co_return *early;
 
   become_ready();
-  env_.tasks.spawn("wait-for-process", watch(env_.backend, env_.handle,
+  env_.tasks.spawn("wait-for-process", watch(env_.backend, env_.container.handle,
                                              options_.process.id.empty() ? process_->handle->id() : options_.process.id,
                                              options_.output, env_.settings.retry_interval, process_));
   co_await wait_for_end();
@@ -137,7 +138,7 @@ asio::awaitable<StepResult> RunStep::run_to_end() {
   co_return co_await result_of_exit();
 }
 
-// Starts or joins the process; a value: there is nothing to wait for.
+// Starts the process or attaches to it. Returns a result if there is no process to wait for.
 asio::awaitable<std::optional<StepResult>> RunStep::begin() {
   std::string failure;
   try {
@@ -164,7 +165,7 @@ asio::awaitable<void> RunStep::start_process() {
   for (;;) {
     if (join) {
       const auto attached =
-          co_await attach(env_.backend, env_.handle, options_.process.id, options_.output, pause, *process_);
+          co_await attach(env_.backend, env_.container.handle, options_.process.id, options_.output, pause, *process_);
       if (attached == Attached::kYes) co_return;
       if (attached == Attached::kFailed) throw std::runtime_error(process_->failure);
       if (was_started) throw std::runtime_error(kLost);
@@ -172,13 +173,13 @@ asio::awaitable<void> RunStep::start_process() {
     join = false;
     try {
       auto io = io_of(options_.output);
-      process_->handle = co_await env_.backend.run(env_.handle, options_.process, std::move(io));
+      process_->handle = co_await env_.backend.run(env_.container.handle, options_.process, std::move(io));
       co_return;
     } catch (const std::exception& e) {
       if (base::is_cancellation(e) || !is_no_answer(e)) throw;
     }
-    // The server may have started it before it went away. Without an id of ours there is no telling: a second one then
-    // ends with the container.
+    // The server may have started the process without answering. Only a process with an id chosen here can be found;
+    // any other then runs until the container ends.
     join = !options_.process.id.empty();
     co_await base::sleep_for(pause);
   }
@@ -207,7 +208,7 @@ asio::awaitable<void> RunStep::wait_for_end() {
   }
 }
 
-// False: the process ended, or the server is away; we shall see which.
+// False if the process has ended or the server does not answer.
 asio::awaitable<bool> RunStep::send(garden::Signal signal) {
   if (!process_->handle) co_return false;
   try {
@@ -239,7 +240,7 @@ asio::awaitable<StepResult> RunStep::result_of_exit() {
   options_.output->flush();
 
   if (killed_) co_return StepResult::grace_exceeded();
-  // A process that had ended before our signal went has a result of its own.
+  // A process that ended before the signal was sent has its own result.
   if (signalled_) co_return StepResult::cancelled();
   if (status == 0) co_return StepResult::success();
   const std::string suffix = out_of_memory ? " (out of memory)" : "";
@@ -249,13 +250,13 @@ asio::awaitable<StepResult> RunStep::result_of_exit() {
 
 asio::awaitable<bool> RunStep::ran_out_of_memory() {
   try {
-    const auto info = co_await env_.backend.info(env_.handle);
+    const auto info = co_await env_.backend.info(env_.container.handle);
     for (const auto& event : info.events) {
       if (event == "out of memory" || event == "Out of memory") co_return true;
     }
   } catch (const std::exception& e) {
     if (base::is_cancellation(e)) throw;
-    env_.logger.info("failed-to-get-container-events", {{"error", e.what()}});
+    env_.reporting.logger.info("failed-to-get-container-events", {{"error", e.what()}});
   }
   co_return false;
 }

@@ -1,4 +1,4 @@
-// Running one process to its end (docs/spec/cell.md §3.4).
+// The run of one process (docs/spec/cell.md §3.4).
 #pragma once
 
 #include <memory>
@@ -14,20 +14,21 @@ namespace rivera::executor {
 
 struct RunOptions {
   garden::ProcessSpec process;
-  std::string log_source;     // of the text "<SOURCE>: Exited with status <N>"
-  std::string journal_key;    // ""; or the step's place in the tree: then a restart joins the process again
-  bool attach_first = false;  // not in the journal, yet a process of this id may run already
-  bool announce_exit = true;  // write "Exit status <N>"; otherwise the result has no status either
+  std::string log_source;     // SOURCE in "<SOURCE>: Exited with status <N>"
+  std::string journal_key;    // the step's position in the tree, with which a restart finds the process; "": none
+  bool attach_first = false;  // a process of this id may run although the journal does not name it
+  bool announce_exit = true;  // write "Exit status <N>", and name the status in the result
   ProcessOutputPtr output;
 };
 
-// A process in the container. Ready when it exists.
+// Runs a process in the container. Ready when the process exists.
 //
-// The process does not end with us, and neither does it end with the container server: while that is away we wait for
-// it and join the process again. If a process that we know was started is unknown to the server afterwards, the step
-// fails rather than start it twice.
+// The process survives a restart of this process and of the container server: the step waits until the server answers
+// and attaches again. If the server then does not know a process that was started, the step fails and does not start it
+// a second time.
 //
-// interrupt() sends SIGTERM, after the graceful interval SIGKILL; a second later the step gives up.
+// interrupt() sends SIGTERM, and SIGKILL after the graceful interval. StepSettings::exit_timeout later the step ends
+// even if the process has not.
 class RunStep final : public Step {
  public:
   RunStep(StepEnvironment& environment, RunOptions options);

@@ -11,24 +11,24 @@
 
 namespace rivera::executor {
 
-// How a step ended. Only the texts that are displayable show where several are joined.
+// How a step ended. An aggregate joins the texts of those that are displayable.
 struct StepResult {
   enum class Kind {
     kSuccess,
-    kCancelled,      // interrupted, as asked; not displayable
-    kGraceExceeded,  // had to be killed; not displayable
-    kDidNotExit,     // could not be killed
+    kCancelled,      // interrupted on request; not displayable
+    kGraceExceeded,  // killed after the graceful interval; not displayable
+    kDidNotExit,     // still running after SIGKILL
     kCodependentExited,
-    kEmittable,  // a failure whose text is for the user
-    kFailure,    // any other
-    kAggregate,  // several children's
+    kEmittable,  // a failure with a text for the user
+    kFailure,    // any other failure
+    kAggregate,  // of several children
   };
 
   Kind kind = Kind::kSuccess;
   std::string text;
 
   bool ok() const { return kind == Kind::kSuccess; }
-  // The text as a part of an aggregate: "" if there is nothing to show.
+  // The text within an aggregate; "" if it is not displayable.
   std::string_view displayable() const;
 
   static StepResult success() { return {}; }
@@ -38,7 +38,7 @@ struct StepResult {
   static StepResult codependent_exited() { return {Kind::kCodependentExited, "Codependent step exited"}; }
   static StepResult emittable(std::string text) { return {Kind::kEmittable, std::move(text)}; }
   static StepResult failure(std::string text) { return {Kind::kFailure, std::move(text)}; }
-  // Success if all are; else their displayable texts joined by "; ".
+  // Success if all are successful; otherwise their displayable texts joined by "; ".
   static StepResult aggregate(const std::vector<StepResult>& results);
 
   bool operator==(const StepResult&) const = default;
@@ -50,9 +50,9 @@ StepResult::Kind result_kind_of(std::string_view name);
 
 // Runs once. Lives on its container's strand, is owned by the container, and outlives its run.
 //
-// There are two ways to end a run early. interrupt() is a part of the work: the step ends what it does and returns a
-// result. Cancelling the coroutine is not: the step lets go of what it does, leaves it as it is, and throws
-// operation_aborted; that is how a cell's process goes away without its containers.
+// There are two ways to end a run early. interrupt() ends the work itself: the step stops its process or transfer and
+// returns a result. Cancelling the coroutine ends only this process's part in it: the step throws operation_aborted and
+// leaves processes running, so that a later process of the cell can resume them.
 class Step {
  public:
   Step() = default;
@@ -62,15 +62,15 @@ class Step {
 
   virtual asio::awaitable<StepResult> run() = 0;
 
-  // Asks for the end. May be called at any time, also before run(), and more than once.
+  // Requests the end. May be called at any time, before run() too, and more than once.
   virtual void interrupt() = 0;
 
-  // Calls `handler` when the step is ready, at once if it is already.
+  // Calls `handler` when the step becomes ready, or at once if it is ready.
   void on_ready(std::function<void()> handler);
   bool is_ready() const { return ready_; }
 
  protected:
-  // Every call but the first does nothing.
+  // Only the first call has an effect.
   void become_ready();
 
  private:

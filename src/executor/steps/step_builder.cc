@@ -13,7 +13,7 @@ namespace {
 
 using models::ActionKind;
 
-// Builds one container's tree. `place` names where in the tree a step stands, for the journal and for process ids.
+// Builds the tree of one container. `place` is the position of a step in the tree, for the journal and for process ids.
 class Builder {
  public:
   Builder(StepEnvironment& env, const RunInfo& info, std::function<void(bool)> on_routable)
@@ -57,20 +57,20 @@ class Builder {
   }
 
   TimedStep::OnEnd setup_timer() {
-    const auto begun_at = env_.clock.now();
+    const auto begun_at = env_.runtime.clock.now();
     return [&env = env_, begun_at](bool ok) {
-      env.metrics.set(ok ? "ContainerSetupSucceededDuration" : "ContainerSetupFailedDuration",
-                      static_cast<double>((env.clock.now() - begun_at).count()));
+      env.reporting.metrics.set(ok ? "ContainerSetupSucceededDuration" : "ContainerSetupFailedDuration",
+                                static_cast<double>((env.runtime.clock.now() - begun_at).count()));
     };
   }
 
   // --- actions ---
 
-  const std::string& source() const { return env_.log.source(); }
+  const std::string& source() const { return env_.reporting.app_log.source(); }
   static std::string effective(const std::string& own, const std::string& enclosing) {
     return own.empty() ? enclosing : own;
   }
-  ProcessOutputPtr output(const std::string& log_source) const { return env_.log.output(log_source); }
+  ProcessOutputPtr output(const std::string& log_source) const { return env_.reporting.app_log.output(log_source); }
 
   StepPtr action(const models::Action& a, const std::string& from, const std::string& place) {
     switch (models::kind_of(a)) {
@@ -132,7 +132,8 @@ class Builder {
     process.dir = run.dir();
     process.user = run.user();
     for (const auto& variable : run.env()) process.env.push_back(variable.name() + "=" + variable.value());
-    process.env.insert(process.env.end(), env_.network_environment.begin(), env_.network_environment.end());
+    process.env.insert(process.env.end(), env_.container.network_environment.begin(),
+                       env_.container.network_environment.end());
     if (run.has_resource_limits() && run.resource_limits().optional_nofile_case() != 0) {
       process.rlimits.nofile = run.resource_limits().nofile();
     }
@@ -155,7 +156,7 @@ class Builder {
     if (info_.check_definition) return declarative_health_check(*info_.check_definition);
     if (!info_.monitor || models::kind_of(*info_.monitor) == ActionKind::kNone) return nullptr;
     const CheckFactory make = [this_env = &env_, monitor = *info_.monitor]() -> StepPtr {
-      return std::make_unique<ThrottledStep>(this_env->checks, monitor_run(*this_env, monitor));
+      return std::make_unique<ThrottledStep>(this_env->check_slots, monitor_run(*this_env, monitor));
     };
     const auto& settings = env_.settings;
     return std::make_unique<HealthCheckStep>(
@@ -164,15 +165,15 @@ class Builder {
         HealthCheckStep::Outputs{.container = output(source()), .health = output(source())});
   }
 
-  // One run of the monitor action.
+  // The tree of one run of the monitor action.
   static StepPtr monitor_run(StepEnvironment& env, const models::Action& monitor) {
-    // Only what a check needs is taken from the container: the tree of a check is built after the builder has gone.
+    // The trees of checks are built after build_steps() has returned, and need nothing from the RunInfo.
     static const RunInfo none;
     Builder builder(env, none, {});
     return builder.check_action(monitor, std::make_shared<CapturedOutput>());
   }
 
-  // An action of a monitor: its output is kept in `captured`, and nothing of it is in the journal.
+  // The step of a monitor's action. Its output is collected in `captured`. The journal does not name it.
   StepPtr check_action(const models::Action& a, const std::shared_ptr<CapturedOutput>& captured) {
     switch (models::kind_of(a)) {
       case ActionKind::kRun: {
@@ -240,13 +241,13 @@ class Builder {
     for (int i = 0; i < checks.size(); ++i) {
       auto process = check_process(env, checks.Get(i), mode, i, start_timeout);
       if (!process) {
-        env.logger.error("invalid-check", {{"index", i}});
+        env.reporting.logger.error("invalid-check", {{"index", i}});
         continue;
       }
       process->id += id_suffix;
       RunOptions options;
       options.process = std::move(*process);
-      options.attach_first = env.resumed && id_suffix.empty();
+      options.attach_first = env.container.is_resumed() && id_suffix.empty();
       options.announce_exit = false;
       auto captured = std::make_shared<CapturedOutput>();
       options.output = captured;
@@ -258,8 +259,8 @@ class Builder {
 
   StepPtr readiness() {
     const auto& definition = *info_.check_definition;
-    // Each round runs processes of its own: an id is good for one process only.
-    const auto rounds = std::make_shared<std::int64_t>(base::to_unix_nanos(env_.clock.now()));
+    // Each round runs new processes, and an id names one process only.
+    const auto rounds = std::make_shared<std::int64_t>(base::to_unix_nanos(env_.runtime.clock.now()));
     const auto factory = [this_env = &env_, definition, rounds](CheckMode mode) -> CheckFactory {
       return [this_env, definition, rounds, mode]() -> StepPtr {
         const auto suffix = "-" + std::to_string(++*rounds);
@@ -268,7 +269,7 @@ class Builder {
         return std::make_unique<CodependentStep>(*this_env, std::move(steps), true, false);
       };
     };
-    return std::make_unique<ReadinessStep>(env_, factory(CheckMode::kUntilReady), factory(CheckMode::kReadiness),
+    return std::make_unique<ReadinessStep>(factory(CheckMode::kUntilReady), factory(CheckMode::kReadiness),
                                            output(health_source(definition)), on_routable_);
   }
 

@@ -1,4 +1,4 @@
-// What the steps of one container share.
+// The dependencies of the steps of one container.
 #pragma once
 
 #include <chrono>
@@ -10,6 +10,7 @@
 #include "base/log/log.h"
 #include "base/metrics/metrics.h"
 #include "base/work/task_group.h"
+#include "base/work/worker_pool.h"
 #include "executor/garden/container_backend.h"
 #include "executor/logs/app_log.h"
 #include "executor/steps/limiter.h"
@@ -28,34 +29,62 @@ struct StepSettings {
   std::chrono::nanoseconds retry_interval = std::chrono::milliseconds(500);  // while the container server is away
   std::chrono::milliseconds check_default_timeout{1000};
   std::string check_path = "/etc/cf-assets/healthcheck/healthcheck";  // inside containers
-  // Where declarative checks run: in a root filesystem of their own, or, if empty, in the container's.
+  // The root filesystem in which declarative checks run; empty: the container's.
   std::string sidecar_rootfs;
   std::vector<std::string> post_setup_hook;
   std::string post_setup_user;
 };
 
-// Lives as long as the container's tree of steps; everything it refers to lives longer.
-struct StepEnvironment {
+// What every asynchronous part of the executor needs.
+struct Runtime {
   asio::any_io_executor executor;
-  std::string handle;
-  const StepSettings& settings;
-  ContainerBackend& backend;
+  base::WorkerPool& workers;
+  const base::Clock& clock;
+};
+
+// Transfer of files between the network and containers, limited for the whole cell.
+struct TransferServices {
   CachedDownloader& downloader;
   Uploader& uploader;
-  Limiter& downloads;
-  Limiter& uploads;
-  Limiter& checks;
-  base::TaskGroup& tasks;  // the container's own
-  StepJournal& journal;
-  AppLog& log;
-  const base::Clock& clock;
-  base::WorkerPool& workers;
+  Limiter& download_slots;
+  Limiter& upload_slots;
+};
+
+// What this process knows of a container when it starts to look after it.
+enum class Origin {
+  kNew,             // created by this process
+  kResumed,         // created before a restart: its processes may already exist
+  kResumedRunning,  // the same, and it was healthy
+};
+
+// The container in which steps run.
+struct StepContainer {
+  std::string handle;
+  Origin origin = Origin::kNew;
+  std::vector<std::string> network_environment;  // NAME=value
+  std::vector<garden::BindMount> mounts;         // also for processes with a root filesystem of their own
+
+  bool is_resumed() const { return origin != Origin::kNew; }
+};
+
+// Where steps report what happens.
+struct StepReporting {
+  AppLog& app_log;
   base::Metrics& metrics;
   base::Logger logger;
-  std::vector<std::string> network_environment;
-  std::vector<garden::BindMount> mounts;  // of the container; for processes with a root filesystem of their own
-  bool resumed = false;                   // the container's processes may exist already
-  bool resumed_running = false;           // the container was healthy when the process before this one went away
+};
+
+// What the steps of one container share. Lives as long as the tree of steps; everything it refers to lives longer.
+struct StepEnvironment {
+  StepContainer container;
+  const StepSettings& settings;
+  Runtime runtime;
+  ContainerBackend& backend;
+  TransferServices transfers;
+  Limiter& check_slots;
+  base::TaskGroup& tasks;  // the coroutines of this container's steps
+  StepJournal& journal;
+  StepReporting reporting;
 };
 
 }  // namespace rivera::executor

@@ -1,4 +1,4 @@
-// What is known of a container's steps, so that they go on after a restart where they were.
+// The progress of a container's steps, with which they resume after a restart.
 #pragma once
 
 #include <map>
@@ -13,16 +13,16 @@
 
 namespace rivera::executor {
 
-// The record_ functions return when the entry is kept: what follows them may be relied on after a restart. Failing to
-// write is logged and not an error: then a restart loses the container, and nothing else.
+// The record_ functions return when the entry is stored, so that a restart finds it. A failure to write is logged and
+// not thrown: its only effect is that a restart cannot resume the container.
 class StepJournal {
  public:
-  // `store` may be null: nothing is kept.
+  // With a null `store` nothing is stored.
   StepJournal(StateStore* store, std::string guid, std::vector<JournalEntry> known, base::Logger logger);
 
   bool started(const std::string& step) const;
   std::optional<StepResult> finished(const std::string& step) const;
-  // When a step that is limited in time began.
+  // The start time of a step with a time limit.
   std::optional<base::Timestamp> begun(const std::string& step) const;
 
   asio::awaitable<void> record_started(std::string step);

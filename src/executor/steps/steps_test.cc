@@ -14,7 +14,7 @@ using Kind = StepResult::Kind;
 
 class RunActionTest : public StepTest {};
 
-TEST_F(RunActionTest, SucceedsWithStatusZeroAndSaysSo) {
+TEST_F(RunActionTest, SucceedsWithStatusZeroAndLogsIt) {
   backend.on_run = [](FakeProcess& process) { process.exit(0, "hello\nworld"); };
   const auto ended = result_of(running(run_action("/bin/app")));
   EXPECT_TRUE(ended.ok());
@@ -30,14 +30,14 @@ TEST_F(RunActionTest, FailsWithItsSourceAndStatus) {
   EXPECT_TRUE(sink.has("APP/PROC/WEB OUT Exit status 17"));
 }
 
-TEST_F(RunActionTest, NamesMemoryWhenTheContainerRanOutOfIt) {
+TEST_F(RunActionTest, ReportsThatTheContainerRanOutOfMemory) {
   backend.events = {"Out of memory"};
   backend.on_run = [](FakeProcess& process) { process.exit(137); };
   EXPECT_EQ(result_of(running(run_action("/bin/app"))).text, "APP: Exited with status 137 (out of memory)");
   EXPECT_TRUE(sink.has("Exit status 137 (out of memory)"));
 }
 
-TEST_F(RunActionTest, GivesTheProcessItsOwnEnvironmentAndThatOfTheNetworkLast) {
+TEST_F(RunActionTest, AppendsTheNetworkEnvironmentToThatOfTheProcess) {
   models::RunAction run;
   run.set_path("/bin/app");
   run.add_args("-x");
@@ -83,7 +83,7 @@ TEST_F(RunActionTest, EndsAsCancelledWhenInterruptedEvenWithStatusZero) {
   EXPECT_THAT(process->signals, ElementsAre(garden::Signal::kTerminate));
 }
 
-TEST_F(RunActionTest, KillsAProcessThatOutlivesItsGrace) {
+TEST_F(RunActionTest, KillsAProcessAfterTheGracefulInterval) {
   auto& running_step = start(running(run_action("/bin/app")));
   const auto process = started("/bin/app");
   process->ends_on_term = false;
@@ -121,7 +121,7 @@ TEST_F(RunActionTest, FailsWithTheServersErrorIfTheProcessCannotStart) {
 
 // --- the server goes away ---
 
-TEST_F(RunActionTest, JoinsItsProcessAgainAfterTheServerWasAway) {
+TEST_F(RunActionTest, AttachesAgainWhenTheServerAnswersAgain) {
   start(running(run_action("/bin/app")));
   const auto process = started("/bin/app");
   backend.down();
@@ -137,7 +137,7 @@ TEST_F(RunActionTest, JoinsItsProcessAgainAfterTheServerWasAway) {
   EXPECT_EQ(backend.processes.size(), 1u);
 }
 
-TEST_F(RunActionTest, LearnsOfAnExitThatHappenedWhileTheServerWasAway) {
+TEST_F(RunActionTest, NoticesAnExitThatHappenedWhileTheServerWasDown) {
   start(running(run_action("/bin/app")));
   const auto process = started("/bin/app");
   backend.down();
@@ -147,7 +147,7 @@ TEST_F(RunActionTest, LearnsOfAnExitThatHappenedWhileTheServerWasAway) {
   EXPECT_EQ(end().text, "APP: Exited with status 9");
 }
 
-TEST_F(RunActionTest, SignalsOnceTheServerIsBack) {
+TEST_F(RunActionTest, SignalsWhenTheServerAnswersAgain) {
   auto& running_step = start(running(run_action("/bin/app")));
   const auto process = started("/bin/app");
   backend.down();
@@ -159,7 +159,7 @@ TEST_F(RunActionTest, SignalsOnceTheServerIsBack) {
   EXPECT_FALSE(process->signals.empty());
 }
 
-TEST_F(RunActionTest, FailsIfTheContainerHasGone) {
+TEST_F(RunActionTest, FailsIfTheContainerIsMissing) {
   start(running(run_action("/bin/app")));
   const auto process = started("/bin/app");
   backend.lose("guid");
@@ -167,7 +167,7 @@ TEST_F(RunActionTest, FailsIfTheContainerHasGone) {
   EXPECT_EQ(end().text, "missing garden container");
 }
 
-TEST_F(RunActionTest, StartsOnlyOnceTheServerIsThere) {
+TEST_F(RunActionTest, StartsWhenTheServerAnswers) {
   backend.down();
   start(running(run_action("/bin/app")));
   loop.settle();
@@ -246,13 +246,13 @@ TEST_F(CompositeTest, ParallelDoesNotEndTheOthersWhenOneEnds) {
   EXPECT_TRUE(stays->signals.empty());
 }
 
-TEST_F(CompositeTest, CodependentActionFailsWhenOneExitsWell) {
+TEST_F(CompositeTest, CodependentActionFailsWhenAChildSucceeds) {
   const auto ended = result_of(running(codependent({run_action("stays"), run_action("0")})));
   EXPECT_EQ(ended.text, "Codependent step exited");
   EXPECT_THAT(backend.process_of("stays")->signals, Contains(garden::Signal::kTerminate));
 }
 
-TEST_F(CompositeTest, CodependentActionTakesTheOthersWithAFailure) {
+TEST_F(CompositeTest, CodependentActionInterruptsTheOthersAfterAFailure) {
   EXPECT_EQ(result_of(running(codependent({run_action("stays"), run_action("7")}))).text, "APP: Exited with status 7");
 }
 
@@ -262,7 +262,7 @@ TEST_F(CompositeTest, TimeoutInterruptsAndNamesItsLimit) {
   EXPECT_EQ(ended.text, "exceeded 20ms timeout");
 }
 
-TEST_F(CompositeTest, TimeoutLeavesAQuickResultAlone) {
+TEST_F(CompositeTest, TimeoutKeepsAnEarlierResult) {
   EXPECT_TRUE(result_of(running(timeout(run_action("0"), 60'000))).ok());
 }
 
@@ -272,7 +272,7 @@ TEST_F(CompositeTest, TryNeverFails) {
   EXPECT_TRUE(result_of(running(models::wrap(std::move(attempt)))).ok());
 }
 
-TEST_F(CompositeTest, EmitProgressSaysHowItWent) {
+TEST_F(CompositeTest, EmitProgressReportsTheResult) {
   models::EmitProgressAction progress;
   *progress.mutable_action() = run_action("9");
   progress.set_start_message("begin");
@@ -310,7 +310,7 @@ TEST_F(CompositeTest, EndsWithTheSetupsFailure) {
   EXPECT_EQ(backend.process_of("app"), nullptr);
 }
 
-TEST_F(CompositeTest, AStopDuringSetupEndsWellAndAtOnce) {
+TEST_F(CompositeTest, AStopDuringSetupSucceedsAtOnce) {
   auto wanted = running(run_action("app"));
   wanted.setup = run_action("setup");
   auto& tree = start(wanted);
@@ -319,7 +319,7 @@ TEST_F(CompositeTest, AStopDuringSetupEndsWellAndAtOnce) {
   EXPECT_TRUE(end().ok());
 }
 
-TEST_F(CompositeTest, ASidecarsEndTakesTheContainerWithIt) {
+TEST_F(CompositeTest, TheEndOfASidecarEndsTheContainer) {
   auto wanted = running(run_action("app"));
   *wanted.sidecars.emplace_back().mutable_action() = run_action("0");
   EXPECT_FALSE(result_of(wanted).ok());

@@ -25,8 +25,8 @@ std::string cut_line(std::string line) {
   return line;
 }
 
-// Runs `transfer` unless the journal knows its result, and keeps the result there. The interrupt's outcome is not kept:
-// the container is about to end.
+// Runs `transfer` unless the journal has its result, and records the result. That of an interrupt is not recorded,
+// because the container is about to end.
 asio::awaitable<StepResult> journalled(StepEnvironment& env, std::string key, Interrupt& interrupt,
                                        asio::awaitable<StepResult> transfer) {
   if (!key.empty()) {
@@ -47,7 +47,7 @@ asio::awaitable<StepResult> journalled(StepEnvironment& env, std::string key, In
   co_return result;
 }
 
-// A temporary file of an upload, removed with this.
+// The path of a temporary file, which the destructor removes.
 struct ScratchFile {
   explicit ScratchFile(fs::path at) : path(std::move(at)) {}
   ~ScratchFile() {
@@ -59,15 +59,20 @@ struct ScratchFile {
   fs::path path;
 };
 
-// The first file of the stream, into `path`.
-asio::awaitable<void> save_first_entry(base::WorkerPool& workers, clients::GardenTarStream& stream, fs::path path) {
+// Writes the first file of the stream to `path`. A container can make a sparse file of any size, so that its disk quota
+// does not bound the stream.
+asio::awaitable<void> save_first_entry(base::WorkerPool& workers, clients::GardenTarStream& stream, fs::path path,
+                                       std::uint64_t max_bytes) {
   const auto out = std::make_shared<std::ofstream>(path, std::ios::binary | std::ios::trunc);
   FirstTarEntry entry;
+  std::uint64_t saved = 0;
   while (!entry.complete()) {
     const auto piece = co_await stream.read();
     if (piece.empty()) break;
     auto content = entry.feed(piece);
     if (content.empty()) continue;
+    saved += content.size();
+    if (saved > max_bytes) throw std::runtime_error("the file is too large");
     auto write = [out, content = std::move(content)] {
       out->write(content.data(), static_cast<std::streamsize>(content.size()));
       if (!*out) throw std::runtime_error("cannot write a temporary file");
@@ -109,7 +114,7 @@ asio::awaitable<StepResult> DownloadStep::run() {
 
 asio::awaitable<StepResult> DownloadStep::transfer() {
   const auto& artifact = action_.artifact();
-  const auto slot = co_await env_.downloads.acquire();
+  const auto slot = co_await env_.transfers.download_slots.acquire();
   if (!artifact.empty()) output_->out(fmt::format("Downloading {}...\n", artifact));
 
   FetchedFile fetched;
@@ -119,10 +124,10 @@ asio::awaitable<StepResult> DownloadStep::transfer() {
     DownloadRequest request{.url = action_.from(),
                             .cache_key = action_.cache_key(),
                             .checksum = {action_.checksum_algorithm(), action_.checksum_value()}};
-    fetched = co_await env_.downloader.fetch_file(std::move(request));
+    fetched = co_await env_.transfers.downloader.fetch_file(std::move(request));
     copying = true;
-    auto body = file_body(env_.workers, fetched.path);
-    co_await env_.backend.stream_in(env_.handle, action_.user(), action_.to(), std::move(body));
+    auto body = file_body(env_.runtime.workers, fetched.path);
+    co_await env_.backend.stream_in(env_.container.handle, action_.user(), action_.to(), std::move(body));
   } catch (const std::exception& e) {
     if (base::is_cancellation(e)) throw;
     failure = e.what();
@@ -135,10 +140,10 @@ asio::awaitable<StepResult> DownloadStep::transfer() {
   co_return StepResult::success();
 }
 
-// The user is told why copying failed, but not why fetching did.
+// The text for the user has the reason for a failed copy, but not for a failed download.
 StepResult DownloadStep::failed(bool copying, const std::string& failure) {
-  env_.logger.error("failed-to-download",
-                    {{"from", loggable_url(action_.from())}, {"copying", copying}, {"error", failure}});
+  env_.reporting.logger.error("failed-to-download",
+                              {{"from", loggable_url(action_.from())}, {"copying", copying}, {"error", failure}});
   const auto what = action_.artifact().empty() ? std::string() : " " + action_.artifact();
   const auto text = copying ? fmt::format("Copying{} into the container failed: {}", what, failure)
                             : fmt::format("Downloading{} failed", what);
@@ -167,7 +172,7 @@ StepResult UploadStep::failed(const std::string& text) {
 
 asio::awaitable<StepResult> UploadStep::transfer() {
   const auto& artifact = action_.artifact();
-  const auto slot = co_await env_.uploads.acquire();
+  const auto slot = co_await env_.transfers.upload_slots.acquire();
   if (!artifact.empty()) output_->out(fmt::format("Uploading {}...\n", artifact));
 
   std::string raw;  // the failure of the stage that `stage` names
@@ -175,13 +180,13 @@ asio::awaitable<StepResult> UploadStep::transfer() {
   try {
     stage = "Failed to parse URL";
     net::Endpoint::parse_url(action_.to());
-    const ScratchFile file(env_.uploader.temporary_path());
+    const ScratchFile file(env_.transfers.uploader.temporary_path());
     stage = "Failed to establish stream from container";
-    const auto stream = co_await env_.backend.stream_out(env_.handle, action_.user(), action_.from());
+    const auto stream = co_await env_.backend.stream_out(env_.container.handle, action_.user(), action_.from());
     stage = "Failed to copy stream contents into temp file";
-    co_await save_first_entry(env_.workers, *stream, file.path);
+    co_await save_first_entry(env_.runtime.workers, *stream, file.path, env_.transfers.uploader.max_bytes());
     stage = "Failed to upload payload";
-    const auto size = co_await env_.uploader.upload(action_.to(), file.path);
+    const auto size = co_await env_.transfers.uploader.upload(action_.to(), file.path);
     if (!artifact.empty()) output_->out(fmt::format("Uploaded {} ({})\n", artifact, short_size(size)));
     co_return StepResult::success();
   } catch (const std::out_of_range&) {
@@ -190,9 +195,9 @@ asio::awaitable<StepResult> UploadStep::transfer() {
     if (base::is_cancellation(e)) throw;
     raw = e.what();
   }
-  env_.logger.error("failed-to-upload", {{"stage", stage}, {"error", raw}});
+  env_.reporting.logger.error("failed-to-upload", {{"stage", stage}, {"error", raw}});
   auto result = failed(stage);
-  // For these two the user is told what happened, and the reason is the error itself.
+  // For these two the log has the stage, and the failure reason is the error itself.
   if (stage == "Failed to parse URL" || stage == "Failed to upload payload") result = StepResult::failure(raw);
   co_return result;
 }

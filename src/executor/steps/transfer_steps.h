@@ -1,4 +1,4 @@
-// Moving files into and out of a container (docs/spec/cell.md §3.5, §3.6).
+// Downloads to and uploads from a container (docs/spec/cell.md §3.5, §3.6).
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace rivera::executor {
 // "512B", "1K", "12.3M", "1.5G".
 std::string short_size(std::uint64_t bytes);
 
-// Fetches an archive and unpacks it in the container.
+// Downloads an archive and unpacks it in the container.
 class DownloadStep final : public Step {
  public:
   DownloadStep(StepEnvironment& environment, models::DownloadAction action, ProcessOutputPtr output,
@@ -33,7 +33,7 @@ class DownloadStep final : public Step {
   Interrupt interrupt_;
 };
 
-// Posts a file of the container.
+// Uploads a file of the container.
 class UploadStep final : public Step {
  public:
   UploadStep(StepEnvironment& environment, models::UploadAction action, ProcessOutputPtr output,

@@ -1,4 +1,4 @@
-// For tests: a container server in memory, whose processes do what the test says, and which may be away.
+// For tests: a container server in memory. The test controls its processes and whether it answers.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@
 
 namespace rivera::executor::testing {
 
-// A process of the fake server. It outlives connections to it, as real ones do.
+// A process of the fake server. It survives the end of a connection, as real ones do.
 struct FakeProcess {
   explicit FakeProcess(asio::any_io_executor executor) : changed(std::move(executor)) {}
 
@@ -54,7 +54,7 @@ class FakeBackend final : public ContainerBackend {
   bool destroy_hangs = false;
   int creations = 0;
 
-  // Breaks every connection, and answers nothing until up() again.
+  // Breaks every connection, and does not answer until up() is called.
   void down() {
     down_ = true;
     ++generation_;
@@ -257,7 +257,7 @@ class FakeBackend final : public ContainerBackend {
   std::uint64_t metrics_calls_ = 0;
 };
 
-// Keeps lines for tests to look at: "SOURCE OUT text".
+// Collects lines in the form "SOURCE OUT text".
 class RecordedLog final : public AppLogSink {
  public:
   void write(const AppLogLine& line) override {

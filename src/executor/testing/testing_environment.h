@@ -1,4 +1,4 @@
-// For tests: a container's environment of steps over the fake server.
+// For tests: the environment of a container's steps, with a fake container server.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 
 namespace rivera::executor::testing {
 
-// Times are short, so that what waits in life does not in tests.
+// Intervals and timeouts are short, so that tests do not wait.
 class StepTest : public ::testing::Test {
  protected:
   StepTest() {
@@ -28,7 +28,7 @@ class StepTest : public ::testing::Test {
   }
   ~StepTest() override { loop.run(tasks.stop()); }
 
-  // Builds and starts what a container would run.
+  // Builds and starts the tree of a container.
   Step& start(const RunInfo& run_info) {
     info = run_info;
     step = build_steps(environment, info, [this](bool routable) { routable_changes.push_back(routable); });
@@ -54,6 +54,13 @@ class StepTest : public ::testing::Test {
     return backend.process_of(path);
   }
 
+  // Replaces the uploader; call it before any step exists.
+  void limit_uploads(std::uint64_t max_bytes) {
+    auto options = uploader_options;
+    options.max_bytes = max_bytes;
+    uploader.emplace(loop.executor(), loop.workers(), std::move(options));
+  }
+
   static models::Action run_action(const std::string& path, const std::string& source = "") {
     models::RunAction run;
     run.set_path(path);
@@ -77,7 +84,8 @@ class StepTest : public ::testing::Test {
   RecordedLog sink;
   CachedDownloader downloader{
       loop.executor(), loop.workers(), clock, {.cache_path = directory.path() / "cache", .downloader = {}}, logger};
-  Uploader uploader{loop.executor(), loop.workers(), {.tls = {}, .temporary_directory = directory.path() / "up"}};
+  UploaderOptions uploader_options{.tls = {}, .temporary_directory = directory.path() / "up"};
+  std::optional<Uploader> uploader{std::in_place, loop.executor(), loop.workers(), uploader_options};
   Limiter downloads{loop.executor(), 5};
   Limiter uploads{loop.executor(), 5};
   Limiter checks{loop.executor(), 64};
@@ -85,24 +93,19 @@ class StepTest : public ::testing::Test {
   StepJournal journal{nullptr, "guid", {}, logger};
   AppLog log{
       LogConfig{.owner = "process", .guid = "log-guid", .index = 2, .source_name = "APP", .tags = {}}, {}, sink, clock};
-  StepEnvironment environment{.executor = loop.executor(),
-                              .handle = "guid",
-                              .settings = settings,
-                              .backend = backend,
-                              .downloader = downloader,
-                              .uploader = uploader,
-                              .downloads = downloads,
-                              .uploads = uploads,
-                              .checks = checks,
-                              .tasks = tasks,
-                              .journal = journal,
-                              .log = log,
-                              .clock = clock,
-                              .workers = loop.workers(),
-                              .metrics = metrics,
-                              .logger = logger,
-                              .network_environment = {"CF_INSTANCE_IP=10.0.0.1"},
-                              .mounts = {}};
+  StepEnvironment environment{
+      .container = {.handle = "guid", .network_environment = {"CF_INSTANCE_IP=10.0.0.1"}, .mounts = {}},
+      .settings = settings,
+      .runtime = {.executor = loop.executor(), .workers = loop.workers(), .clock = clock},
+      .backend = backend,
+      .transfers = {.downloader = downloader,
+                    .uploader = *uploader,
+                    .download_slots = downloads,
+                    .upload_slots = uploads},
+      .check_slots = checks,
+      .tasks = tasks,
+      .journal = journal,
+      .reporting = {.app_log = log, .metrics = metrics, .logger = logger}};
   RunInfo info;
   StepPtr step;
   bool ready = false;

@@ -1,4 +1,4 @@
-// For tests: runs coroutines to their end, with a deadline.
+// For tests: runs coroutines to completion, with a deadline.
 #pragma once
 
 #include <chrono>
@@ -54,7 +54,7 @@ class Loop {
     }
   }
 
-  // Runs what is ready to run.
+  // Runs all handlers that are ready.
   void settle() {
     for (int i = 0; i < 50; ++i) {
       if (io_.stopped()) io_.restart();

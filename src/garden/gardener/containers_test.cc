@@ -1,4 +1,4 @@
-// Real containers: processes, limits, files, life and death.
+// Real containers: processes, limits, files, create and destroy.
 #include <filesystem>
 #include <fstream>
 
@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-class Containers : public ::testing::Test {
+class RealContainers : public ::testing::Test {
  protected:
   void SetUp() override {
     const std::string obstacle = TestGarden::obstacle();
@@ -51,7 +51,7 @@ asio::awaitable<std::string> read_all(std::unique_ptr<clients::GardenTarStream> 
   }
 }
 
-TEST_F(Containers, AProcessTellsItsOutputItsErrorsAndHowItEnds) {
+TEST_F(RealContainers, AProcessHasOutputErrorsAndAnExitStatus) {
   const auto handle = garden_->create();
   const auto finished = garden_->run(handle, "echo out; echo err >&2; exit 42");
   EXPECT_EQ(finished.status, 42);
@@ -59,14 +59,14 @@ TEST_F(Containers, AProcessTellsItsOutputItsErrorsAndHowItEnds) {
   EXPECT_EQ(finished.error, "err\n");
 }
 
-TEST_F(Containers, AllOutputOfALargeWriterArrives) {
+TEST_F(RealContainers, AllOutputOfALargeWriterArrives) {
   const auto handle = garden_->create();
   const auto finished = garden_->run(handle, "seq 1 200000 | md5sum; seq 1 200000");
   EXPECT_EQ(finished.output.size(), 1288895u + finished.output.find('\n') + 1);
   EXPECT_TRUE(finished.output.ends_with("199999\n200000\n"));
 }
 
-TEST_F(Containers, AProcessReadsWhatItIsGivenUntilItsInputIsClosed) {
+TEST_F(RealContainers, AProcessReadsWhatItIsGivenUntilItsInputIsClosed) {
   const auto handle = garden_->create();
   const auto running = garden_->begin(handle, shell("cat; echo end"));
   garden_->await(running->process->write_input("hello\n"));
@@ -76,7 +76,7 @@ TEST_F(Containers, AProcessReadsWhatItIsGivenUntilItsInputIsClosed) {
   EXPECT_EQ(running->output, "hello\nwörld\nend\n");
 }
 
-TEST_F(Containers, SignalsReachTheProcess) {
+TEST_F(RealContainers, SignalsReachTheProcess) {
   const auto handle = garden_->create();
   const auto polite =
       garden_->begin(handle, shell("trap 'echo bye; exit 3' TERM; echo ready; while true; do sleep 0.05; done"));
@@ -90,7 +90,7 @@ TEST_F(Containers, SignalsReachTheProcess) {
   EXPECT_EQ(stubborn->wait(), 128 + 9);
 }
 
-TEST_F(Containers, AnAttachedClientSeesOutputAndExitAndLaterOnesTheExit) {
+TEST_F(RealContainers, AnAttachedClientSeesOutputAndExitAndLaterOnesTheExit) {
   const auto handle = garden_->create();
   auto spec = shell("read line; echo got $line; exit 5");
   spec.id = "worker";
@@ -106,7 +106,7 @@ TEST_F(Containers, AnAttachedClientSeesOutputAndExitAndLaterOnesTheExit) {
   EXPECT_THROW(garden_->attach(handle, "nobody"), api::ProcessNotFoundError);
 }
 
-TEST_F(Containers, AProcessGoesOnWhenItsClientLeaves) {
+TEST_F(RealContainers, AProcessContinuesWhenItsClientLeaves) {
   const auto handle = garden_->create();
   auto spec = shell("echo begun; while [ ! -e /tmp/go ]; do sleep 0.05; done; echo unread; exit 7");
   spec.id = "p";
@@ -118,7 +118,7 @@ TEST_F(Containers, AProcessGoesOnWhenItsClientLeaves) {
   EXPECT_EQ(again->wait(), 7);
 }
 
-TEST_F(Containers, ATerminalHasTheSizeAskedForAndMayChangeIt) {
+TEST_F(RealContainers, ATerminalHasTheSizeAskedForAndMayChangeIt) {
   const auto handle = garden_->create();
   auto spec = shell("stty size; read x; stty size; test -t 0 && echo terminal");
   spec.tty = api::TtySpec{api::WindowSize{100, 30}};
@@ -131,7 +131,7 @@ TEST_F(Containers, ATerminalHasTheSizeAskedForAndMayChangeIt) {
   EXPECT_NE(running->output.find("terminal"), std::string::npos);
 }
 
-TEST_F(Containers, AProcessHasTheUserEnvironmentAndDirectoryOfItsSpec) {
+TEST_F(RealContainers, AProcessHasTheUserEnvironmentAndDirectoryOfItsSpec) {
   api::ContainerSpec container;
   container.env = {"A=container", "B=container"};
   const auto handle = garden_->create(container);
@@ -149,7 +149,20 @@ TEST_F(Containers, AProcessHasTheUserEnvironmentAndDirectoryOfItsSpec) {
   }
 }
 
-TEST_F(Containers, AContainerIsConfined) {
+TEST_F(RealContainers, AUserWithAGroupHasThatGroupOnly) {
+  const auto handle = garden_->create();
+  const auto finished = garden_->run(handle, shell("id; echo $USER", "vcap:extra"));
+  EXPECT_EQ(finished.output, "uid=2000(vcap) gid=3000(extra)\nvcap:extra\n");
+}
+
+TEST_F(RealContainers, DotDotInAWorkingDirectoryIsResolvedAsText) {
+  const auto handle = garden_->create();
+  auto spec = shell("pwd");
+  spec.dir = "/home/vcap/../../var/./made/../../../tmp/here/";
+  EXPECT_EQ(garden_->run(handle, spec).output, "/tmp/here\n");
+}
+
+TEST_F(RealContainers, AContainerIsConfined) {
   const auto handle = garden_->create();
   const auto root =
       garden_->run(handle,
@@ -167,7 +180,7 @@ TEST_F(Containers, AContainerIsConfined) {
   EXPECT_NE(user.output.find("CapEff:\t0000000000000000\n"), std::string::npos) << user.output;
 }
 
-TEST_F(Containers, FailuresToStartAProcessSayWhy) {
+TEST_F(RealContainers, FailuresToStartAProcessSayWhy) {
   const auto handle = garden_->create();
   api::ProcessSpec missing;
   missing.path = "/no/such/program";
@@ -188,7 +201,7 @@ TEST_F(Containers, FailuresToStartAProcessSayWhy) {
   EXPECT_THROW(garden_->run(handle, twice), api::GardenError);
 }
 
-TEST_F(Containers, MemoryBeyondTheLimitEndsTheProcessAndIsReported) {
+TEST_F(RealContainers, MemoryBeyondTheLimitEndsTheProcessAndIsReported) {
   api::ContainerSpec spec;
   spec.limits.memory.limit_in_bytes = 32 << 20;
   const auto handle = garden_->create(spec);
@@ -201,7 +214,7 @@ TEST_F(Containers, MemoryBeyondTheLimitEndsTheProcessAndIsReported) {
   EXPECT_LE(metrics.total_usage_toward_limit, 32u << 20);
 }
 
-TEST_F(Containers, ProcessesBeyondTheLimitCannotBeMade) {
+TEST_F(RealContainers, ProcessesBeyondTheLimitCannotBeMade) {
   api::ContainerSpec spec;
   spec.limits.pid.max = 12;
   const auto handle = garden_->create(spec);
@@ -211,7 +224,7 @@ TEST_F(Containers, ProcessesBeyondTheLimitCannotBeMade) {
   EXPECT_EQ(garden_->await(client().metrics(handle)).pid.max, 12u);
 }
 
-TEST_F(Containers, MetricsCountProcessorMemoryAndDisk) {
+TEST_F(RealContainers, MetricsCountProcessorMemoryAndDisk) {
   const auto handle = garden_->create();
   garden_->run(handle, "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; dd if=/dev/zero of=/var/file bs=1M count=3");
   const auto metrics = garden_->await(client().metrics(handle));
@@ -227,7 +240,7 @@ TEST_F(Containers, MetricsCountProcessorMemoryAndDisk) {
   EXPECT_EQ(bulk.at("unknown").error, "unknown handle: unknown");
 }
 
-TEST_F(Containers, FilesGoInAndOut) {
+TEST_F(RealContainers, FilesGoInAndOut) {
   const auto handle = garden_->create();
   const std::string source = garden_->directory() + "/source";
   fs::create_directories(source + "/sub/" + std::string(60, 'd') + "/" + std::string(60, 'e'));
@@ -260,7 +273,7 @@ TEST_F(Containers, FilesGoInAndOut) {
   EXPECT_EQ(run_with_input({"tar", "-tf", "-", "./plain"}, content), "./plain\n");
 }
 
-TEST_F(Containers, FileTransfersThatCannotBeAreErrors) {
+TEST_F(RealContainers, FileTransfersThatFailAreErrors) {
   const auto handle = garden_->create();
   EXPECT_THROW(garden_->await(client().stream_out(handle, "", "/no/such/file")), api::GardenError);
   EXPECT_THROW(garden_->await(client().stream_in(handle, "stranger", "/tmp", pieces_of(std::string(1024, '\0')))),
@@ -279,7 +292,7 @@ TEST_F(Containers, FileTransfersThatCannotBeAreErrors) {
   EXPECT_EQ(garden_->run(handle, "cat /var/outside/file").output, "x");
 }
 
-TEST_F(Containers, BindMountsAreReadOnlyUnlessSaidOtherwise) {
+TEST_F(RealContainers, BindMountsAreReadOnlyUnlessReadWriteIsAskedFor) {
   const std::string shared = garden_->directory() + "/shared";
   fs::create_directories(shared);
   fs::permissions(shared, fs::perms(0777));
@@ -293,7 +306,7 @@ TEST_F(Containers, BindMountsAreReadOnlyUnlessSaidOtherwise) {
   EXPECT_TRUE(fs::exists(shared + "/new"));
 }
 
-TEST_F(Containers, APrivilegedContainerHasNoUserNamespace) {
+TEST_F(RealContainers, APrivilegedContainerHasNoUserNamespace) {
   api::ContainerSpec spec;
   spec.privileged = true;
   const auto handle = garden_->create(spec);
@@ -305,7 +318,7 @@ TEST_F(Containers, APrivilegedContainerHasNoUserNamespace) {
   EXPECT_EQ(garden_->run(handle, "stat -c %U /home/vcap/etc/passwd").output, "vcap\n");
 }
 
-TEST_F(Containers, StopEndsAllProcessesButTheFirst) {
+TEST_F(RealContainers, StopEndsAllProcessesButTheFirst) {
   const auto handle = garden_->create();
   const auto running =
       garden_->begin(handle, shell("trap '' TERM; echo ready; sleep 1000 & while true; do sleep 1; done"));
@@ -316,14 +329,27 @@ TEST_F(Containers, StopEndsAllProcessesButTheFirst) {
   EXPECT_EQ(garden_->run(handle, "ps -o comm | grep -c sleep").output, "0\n");
 }
 
-TEST_F(Containers, OrphansAreReapedByTheFirstProcess) {
+TEST_F(RealContainers, StopRepeatsItsSignalNoMoreOftenThanEachSecond) {
+  const auto handle = garden_->create();
+  const auto running =
+      garden_->begin(handle, shell("trap 'echo signalled; n=$((n+1)); [ $n -ge 3 ] && exit 0' TERM; echo ready; "
+                                   "while true; do usleep 20000; done"));
+  ASSERT_TRUE(running->prints("ready"));
+  const auto before = std::chrono::steady_clock::now();
+  garden_->await(client().stop(handle, false));
+  EXPECT_EQ(running->wait(), 0);
+  EXPECT_GE(std::chrono::steady_clock::now() - before, std::chrono::seconds(2));
+  EXPECT_EQ(running->output, "ready\nsignalled\nsignalled\nsignalled\n");
+}
+
+TEST_F(RealContainers, OrphansAreReapedByTheFirstProcess) {
   const auto handle = garden_->create();
   garden_->run(handle, "(sleep 0.1 &) ; (sleep 0.1 &)");
   EXPECT_TRUE(
       garden_->eventually([&] { return garden_->run(handle, "ps -o stat,comm | grep -c sleep").output == "0\n"; }));
 }
 
-TEST_F(Containers, PropertiesAreKeptAndListed) {
+TEST_F(RealContainers, PropertiesAreKeptAndListed) {
   api::ContainerSpec one, two;
   one.handle = "one", one.properties = {{"owner", "a"}, {"x/y z", "1"}};
   two.handle = "two", two.properties = {{"owner", "a"}};
@@ -339,7 +365,7 @@ TEST_F(Containers, PropertiesAreKeptAndListed) {
   EXPECT_EQ(garden_->await(client().properties("one")).at("x/y z"), "1");
 }
 
-TEST_F(Containers, CreateRefusesWhatCannotBe) {
+TEST_F(RealContainers, CreateRefusesInvalidSpecs) {
   api::ContainerSpec spec;
   spec.handle = "twice";
   garden_->create(spec);
@@ -356,7 +382,7 @@ TEST_F(Containers, CreateRefusesWhatCannotBe) {
   EXPECT_EQ(garden_->await(client().containers({{"garden.state", "all"}})), std::vector<std::string>{"twice"});
 }
 
-TEST_F(Containers, ATarFileMakesARootFileSystem) {
+TEST_F(RealContainers, ATarFileMakesARootFileSystem) {
   const std::string tar = garden_->directory() + "/rootfs.tar.gz";
   base::must_run({"tar", "-C", garden_->rootfs(), "-czf", tar, "."});
   api::ContainerSpec spec;
@@ -365,7 +391,7 @@ TEST_F(Containers, ATarFileMakesARootFileSystem) {
   EXPECT_EQ(garden_->run(handle, "stat -c '%U' /home/vcap /bin/busybox /").output, "vcap\nroot\nroot\n");
 }
 
-TEST_F(Containers, TheGraceTimeEndsAContainerNobodyUses) {
+TEST_F(RealContainers, TheGraceTimeEndsAContainerThatIsNotUsed) {
   api::ContainerSpec spec;
   spec.handle = "short";
   spec.grace_time_ns = 700'000'000;
@@ -377,7 +403,7 @@ TEST_F(Containers, TheGraceTimeEndsAContainerNobodyUses) {
   EXPECT_TRUE(garden_->eventually([&] { return garden_->await(client().containers()).empty(); }));
 }
 
-TEST_F(Containers, ManyAreMadeAndDestroyedAtOnce) {
+TEST_F(RealContainers, ManyAreMadeAndDestroyedAtOnce) {
   constexpr int kMany = 8;
   int created = 0, destroyed = 0;
   for (int i = 0; i < kMany; ++i) {
@@ -395,7 +421,7 @@ TEST_F(Containers, ManyAreMadeAndDestroyedAtOnce) {
   EXPECT_TRUE(garden_->eventually([&] { return destroyed == kMany; }, std::chrono::seconds(90)));
 }
 
-TEST_F(Containers, DestroyLeavesNothing) {
+TEST_F(RealContainers, DestroyLeavesNothing) {
   const auto handle = garden_->create();
   const auto running = garden_->begin(handle, shell("sleep 1000"));
   EXPECT_FALSE(garden_->left_overs().empty());

@@ -1,63 +1,57 @@
-// The containers of this host: makes them, knows them, takes them away.
-//
-// One object per server, on one executor that runs one thing at a time; everything here is called there. What blocks
-// goes to worker threads. The containers outlive it: stop() leaves them as they are and start() finds them again
-// (docs/architecture.md §1, decision 4).
+// The containers of this host: creates, finds and destroys them, and answers questions about them.
 #pragma once
 
-#include <map>
+#include <functional>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "base/asio.h"
 #include "base/log/log.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
-#include "base/work/worker_pool.h"
 #include "clients/garden/garden_types.h"
-#include "garden/gardener/container.h"
-#include "garden/host/child.h"
-#include "garden/host/host.h"
-#include "garden/host/options.h"
-#include "garden/network/port_pool.h"
-#include "garden/runtime/runtime.h"
-#include "garden/runtime/shim_connection.h"
+#include "garden/container/journal.h"
+#include "garden/gardener/parts.h"
+#include "garden/host/context.h"
+#include "garden/runtime/processes.h"
 
 namespace rivera::garden {
 
-using ContainerPtr = std::shared_ptr<Container>;
-
-// A process of a container and our session with the shim about it.
-struct ProcessSession {
-  ContainerPtr container;
-  std::string id;
-  std::unique_ptr<ShimConnection> shim;  // none if the process has ended and only its status is left
-  int exit_status = 0;                   // if there is no session
-};
-
+// Drives the parts of each container (container/part.h). In order: user namespace, image, control groups, network,
+// runtime; destroyed in reverse. The Gardener itself knows handles, properties, grace times and what is in progress.
+//
+// One object per server, on one executor that runs one thing at a time; every function is called there. What blocks
+// runs on worker threads, except for the constructor. Containers outlive the Gardener: stop() leaves them as they are,
+// and start() of the next one finds them (docs/architecture.md §1, decision 4). The journal in each container's
+// state.json says which operation was in progress and which parts had begun, so that start() finishes or undoes it.
 class Gardener {
  public:
-  // Takes the lock on the state directory. Throws std::runtime_error if another garden has it.
-  Gardener(asio::any_io_executor executor, base::WorkerPool& workers, Options options, base::Logger logger);
+  // Called before and after each step of a create or destroy, with its name ("prepare images", "prepare images done"):
+  // for tests that end the process there, or throw to make the step fail.
+  using StepObserver = std::function<void(const std::string& step)>;
+
+  // Takes the lock on the state directory; waits up to 10 s for it. Throws std::runtime_error if another garden holds
+  // it.
+  Gardener(asio::any_io_executor executor, base::WorkerPool& workers, Options options, base::Logger logger,
+           StepObserver observer = {});
   ~Gardener();
 
-  // Finds the containers of an earlier life and sets up the host. Those that cannot be kept are destroyed in the
+  // Finds the containers of earlier servers and sets up the host. Containers that cannot be kept are destroyed in the
   // background.
   asio::awaitable<void> start();
   // Ends background work. Containers stay.
   asio::awaitable<void> stop();
-  // Destroys every container and all that garden has made on this host. Throws if something stays.
+  // Instead of start(): destroys every container and removes all that garden made on this host. Throws if something
+  // stays.
   asio::awaitable<void> remove_everything();
 
   // Every function below throws clients::garden::GardenError or one of its kinds; ContainerNotFoundError for an unknown
   // handle.
 
-  clients::garden::Capacity capacity() const;
+  asio::awaitable<clients::garden::Capacity> capacity();
   struct Counts {
     std::size_t containers = 0;
-    std::size_t undestroyable = 0;        // their destruction has failed and is tried again
+    std::size_t undestroyable = 0;        // their destruction failed and is tried again
     double oldest_operation_seconds = 0;  // of a create or destroy in progress
   };
   Counts counts() const;
@@ -76,21 +70,20 @@ class Gardener {
 
   asio::awaitable<ProcessSession> run(std::string handle, clients::garden::ProcessSpec spec);
   asio::awaitable<ProcessSession> attach(std::string handle, std::string process_id);
-  // Called with every exit before it is told: notices that memory ran out (§2.15), and forgets old processes.
-  void note_exit(Container& container, const std::string& process_id);
+  // Called with every exit before it is reported: lets the parts notice it (§2.15), and forgets old processes.
+  asio::awaitable<void> process_ended(ContainerPtr container, std::string process_id);
+  // See Processes::start_transfer().
+  asio::awaitable<std::unique_ptr<Child>> start_transfer(std::string handle, std::string mode, std::string user,
+                                                         std::string path);
 
-  // A helper that takes a tar stream in, or gives one, for the container (§1.9).
-  std::unique_ptr<Child> start_transfer(asio::any_io_executor executor, const std::string& handle,
-                                        const std::string& mode, const std::string& user, const std::string& path);
-
-  // §1.12: an unknown handle is no error here.
+  // nullptr for an unknown handle (§1.12).
   const clients::garden::Properties* properties(const std::string& handle) const;
   std::string property(const std::string& handle, const std::string& key) const;
-  void set_property(const std::string& handle, const std::string& key, const std::string& value);
-  void remove_property(const std::string& handle, const std::string& key);
-  void set_grace_time(const std::string& handle, std::int64_t grace_time_ns);
+  asio::awaitable<void> set_property(std::string handle, std::string key, std::string value);
+  asio::awaitable<void> remove_property(std::string handle, std::string key);
+  asio::awaitable<void> set_grace_time(std::string handle, std::int64_t grace_time_ns);
 
-  // Counts as use of the container while it lives (§1.10). Of an unknown handle: nothing.
+  // While it lives the container is in use: its grace time does not run (§1.10). Without effect for an unknown handle.
   class Use {
    public:
     explicit Use(ContainerPtr container);
@@ -106,55 +99,32 @@ class Gardener {
  private:
   ContainerPtr find(const std::string& handle) const;
   ContainerPtr find_or_null(const std::string& handle) const;
-  void save(const Container& container) const;
-  void check_spec(clients::garden::ContainerSpec& spec) const;
-
-  asio::awaitable<void> measure_disk(ContainerPtr container);
+  asio::awaitable<void> save_if_changed(Container& container);
+  // For changes that count even if the disk is full.
+  asio::awaitable<void> save_or_log(Container& container);
+  void at_step(const std::string& step) const;
 
   // gardener_create.cc
-  void reserve_network(Container& container, const clients::garden::ContainerSpec& spec);
-  void release_network(Container& container);
+  ContainerPtr admit(clients::garden::ContainerSpec& spec);
   asio::awaitable<void> build(Container& container, const clients::garden::ContainerSpec& spec);
-  asio::awaitable<void> start_init(Container& container, const clients::garden::ContainerSpec& spec);
-  void write_bundle(const Container& container, const clients::garden::ContainerSpec& spec) const;
 
   // gardener_destroy.cc
   asio::awaitable<void> tear_down(Container& container);
-  asio::awaitable<void> kill_processes(Container& container);
-  asio::awaitable<void> collect_trash();
 
   // gardener_start.cc
-  asio::awaitable<void> adopt_containers();
-  asio::awaitable<bool> adopt(Container& container);
-  asio::awaitable<void> remove_orphans();
-  asio::awaitable<void> keep_house();
-  // Where on the host containers' groups are, kept for remove_everything(): garden may be started from another group
-  // then.
-  void remember_cgroups(const Cgroups& cgroups);
+  asio::awaitable<void> recover_containers();
+  asio::awaitable<void> recover(Container& container, std::string text);
+  asio::awaitable<void> run_upkeep();
+  asio::awaitable<void> destroy_in_background(std::string handle);
 
-  // gardener_processes.cc
-  asio::awaitable<void> launch(ProcessSession& session, const clients::garden::ProcessSpec& spec);
-  std::string write_process(const Container& container, const clients::garden::ProcessSpec& spec,
-                            const std::string& directory) const;
-
-  asio::any_io_executor executor_;
-  base::WorkerPool& workers_;
-  base::WorkerPool network_worker_{1};  // the network is changed by one thread
-  Options options_;
-  base::Logger logger_;
-  Host host_;
+  Context context_;
+  StepObserver observer_;
   base::UniqueFd lock_;
-  IdMapping mapping_;
-  std::unique_ptr<Runtime> runtime_;
-  ImageStore images_;
-  NetworkDriver network_;
-  SubnetPool subnets_;
-  PortPool ports_;
-  std::uint64_t next_network_;
-  std::map<std::string, ContainerPtr> containers_;
+  PartList list_;
+  Journal journal_;
+  Processes processes_;
+  Containers containers_;
   base::Condition changed_;  // a container was created or destroyed
-  std::set<std::string> cgroup_parents_;
-  bool is_collecting_trash_ = false;
   base::TaskGroup background_;
 };
 

@@ -2,6 +2,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include <gtest/gtest.h>
 
@@ -39,7 +40,7 @@ class Restart : public ::testing::Test {
   std::unique_ptr<TestGarden> garden_;
 };
 
-TEST_F(Restart, AProcessRunsOnWhenGardenIsKilledAndItsExitIsKnownAfterwards) {
+TEST_F(Restart, AProcessKeepsRunningWhenGardenIsKilledAndItsExitIsKnownAfterwards) {
   api::ContainerSpec spec;
   spec.handle = "kept";
   spec.properties = {{"owner", "me"}};
@@ -88,7 +89,7 @@ TEST_F(Restart, AnOrderlyStopLeavesContainersAlone) {
   EXPECT_EQ(attach_and_wait("kept", output), 4);
 }
 
-TEST_F(Restart, AddressesAndPortsOfKeptContainersAreNotGivenAway) {
+TEST_F(Restart, AddressesAndPortsOfKeptContainersStayTheirs) {
   api::ContainerSpec spec;
   spec.handle = "first", spec.netin = {{0, 80}};
   garden_->create(spec);
@@ -101,7 +102,48 @@ TEST_F(Restart, AddressesAndPortsOfKeptContainersAreNotGivenAway) {
   EXPECT_NE(first.mapped_ports.at(0).host_port, second.mapped_ports.at(0).host_port);
 }
 
-TEST_F(Restart, AContainerWhoseShimDiedIsTakenAway) {
+TEST_F(Restart, EveryAcknowledgedPropertyIsKept) {
+  constexpr int kMany = 50;
+  garden_->create_named("kept");
+  int acknowledged = 0;
+  for (int i = 0; i < kMany; ++i) {
+    asio::co_spawn(garden_->context(), client().set_property("kept", "key-" + std::to_string(i), "value"),
+                   [&](std::exception_ptr e) { acknowledged += e ? 0 : 1; });
+  }
+  EXPECT_TRUE(garden_->eventually([&] { return acknowledged == kMany; }));
+  garden_->kill();
+  garden_->start();
+  const auto properties = garden_->await(client().properties("kept"));
+  for (int i = 0; i < kMany; ++i) EXPECT_TRUE(properties.contains("key-" + std::to_string(i))) << i;
+}
+
+TEST_F(Restart, AShimRestsWhenGardenDiesWhileInputIsUnread) {
+  garden_->create_named("kept");
+  const auto process = garden_->begin("kept", shell("echo on; sleep 1000"));
+  ASSERT_TRUE(process->prints("on\n"));
+  bool has_ended = false;
+  asio::co_spawn(garden_->context(), process->process->write_input(std::string(8u << 20, 'x')),
+                 [&](std::exception_ptr) { has_ended = true; });
+  // Long enough for the shim's queue and the sockets to fill up.
+  garden_->await(base::sleep_for(std::chrono::seconds(1)));
+  garden_->kill();
+  EXPECT_TRUE(garden_->eventually([&] { return has_ended; }));
+  const std::string shim = base::must_run({"pgrep", "-f", "garden-shim supervise " + garden_->depot() + "/kept"});
+  const auto ticks = [&] {
+    std::istringstream stat(base::read_file("/proc/" + std::to_string(std::stol(shim)) + "/stat"));
+    std::string field;
+    for (int i = 0; i < 13; ++i) stat >> field;
+    long user = 0, system = 0;
+    stat >> user >> system;
+    return user + system;
+  };
+  const long before = ticks();
+  garden_->await(base::sleep_for(std::chrono::seconds(1)));
+  EXPECT_LT(ticks() - before, 5);  // of 100
+  garden_->start();
+}
+
+TEST_F(Restart, AContainerWhoseShimDiedIsDestroyed) {
   garden_->create_named("broken");
   const auto process = garden_->begin("broken", shell("echo on; sleep 1000"));
   ASSERT_TRUE(process->prints("on\n"));
@@ -118,7 +160,7 @@ TEST_F(Restart, AContainerWhoseShimDiedIsTakenAway) {
   EXPECT_EQ(garden_->left_overs(), std::vector<std::string>{});
 }
 
-TEST_F(Restart, AHalfMadeContainerIsTakenAway) {
+TEST_F(Restart, AContainerWithABrokenRecordIsDestroyed) {
   garden_->create_named("good");
   fs::create_directories(garden_->depot() + "/half");
   std::ofstream(garden_->depot() + "/half/state.json") << "{\"handle\": \"ha";

@@ -1,13 +1,17 @@
 #include "garden/host/cgroups.h"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
+
+#include "base/files.h"
 
 namespace rivera::garden {
 
@@ -86,7 +90,7 @@ void read_procs(const std::string& directory, std::vector<pid_t>& into) {
 Cgroups Cgroups::of_process(pid_t pid, const std::string& parent) {
   Cgroups cgroups;
   for (const auto& [controllers, path] : groups_of("/proc/" + std::to_string(pid))) {
-    // A runtime leaves a process where it is in hierarchies it does not manage: that group is not ours.
+    // In hierarchies that the runtime does not manage, the process stays in the group of who started it.
     if (path.find("/" + parent + "/") == std::string::npos) continue;
     const std::string mount = mount_of(controllers);
     if (mount.empty()) continue;
@@ -98,6 +102,24 @@ Cgroups Cgroups::of_process(pid_t pid, const std::string& parent) {
   return cgroups;
 }
 
+Cgroups Cgroups::expected(const std::string& parent, const std::string& name) {
+  Cgroups cgroups;
+  const auto own_groups = groups_of("/proc/self");
+  // Below our own group, but below the root where there is one hierarchy only (§2.11).
+  const bool has_one_hierarchy =
+      std::all_of(own_groups.begin(), own_groups.end(), [](const auto& group) { return group.first.empty(); });
+  for (const auto& [controllers, path] : own_groups) {
+    const std::string mount = mount_of(controllers);
+    if (mount.empty()) continue;
+    const std::string own = path == "/" || has_one_hierarchy ? "" : path;
+    const std::string directory = mount + own + "/" + parent + "/" + name;
+    if (controllers.empty()) cgroups.paths_[""] = directory;
+    std::istringstream names(controllers);
+    for (std::string each; std::getline(names, each, ',');) cgroups.paths_[each] = directory;
+  }
+  return cgroups;
+}
+
 std::string Cgroups::directory(const std::string& controller) const {
   auto found = paths_.find(controller);
   if (found == paths_.end()) found = paths_.find("");
@@ -106,7 +128,7 @@ std::string Cgroups::directory(const std::string& controller) const {
 
 void Cgroups::read_metrics(api::ContainerMetrics& metrics) const {
   const std::string memory = directory("memory"), cpu = directory("cpu"), pids = directory("pids");
-  if (!fs::exists(memory)) throw std::runtime_error("control group is gone: " + memory);
+  if (!fs::exists(memory)) throw std::runtime_error("control group does not exist: " + memory);
   metrics.memory = read_flat(memory + "/memory.stat");
   const auto stat = [&](const char* key) { return value_of(metrics.memory, key); };
   const bool is_unified = !paths_.contains("memory");
@@ -137,6 +159,21 @@ std::vector<pid_t> Cgroups::processes() const {
   std::vector<pid_t> pids;
   read_procs(directory("devices"), pids);
   return pids;
+}
+
+void Cgroups::signal(const std::vector<pid_t>& pids, int signal) const {
+  for (const pid_t pid : pids) {
+    // The membership is looked at after the descriptor is open: from then on it means one process.
+    const base::UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!process) continue;
+    const auto groups = groups_of("/proc/" + std::to_string(pid));
+    const bool is_member = std::any_of(groups.begin(), groups.end(), [this](const auto& group) {
+      const std::string mount = mount_of(group.first);
+      return std::any_of(paths_.begin(), paths_.end(),
+                         [&](const auto& own) { return (mount + group.second + "/").starts_with(own.second + "/"); });
+    });
+    if (is_member) ::syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0);
+  }
 }
 
 std::set<std::string> Cgroups::parents() const {

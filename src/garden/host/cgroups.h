@@ -1,5 +1,6 @@
-// What the kernel's control groups know of a container (docs/spec/garden.md §2.11, §2.15, §2.16), on hosts with one
-// unified hierarchy and on hosts with one per controller.
+// A container's control groups: figures, processes, removal (docs/spec/garden.md §2.11, §2.15, §2.16). For hosts with
+// one unified hierarchy and for hosts with one hierarchy per controller. Every function that reads or changes them
+// blocks.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +14,15 @@
 
 namespace rivera::garden {
 
-// The directories of one group. Kept with the container: where it is depends on who made it.
+// The directories of one group. They are kept with the container: they depend on the group that the runtime ran in.
 class Cgroups {
  public:
   Cgroups() = default;
   // Those of a process, which must be in a group of its own below a group named `parent`. Throws std::runtime_error.
   static Cgroups of_process(pid_t pid, const std::string& parent);
-  // From paths() of an earlier life.
+  // Those that a runtime started by this process makes for a container `name`; they may not exist.
+  static Cgroups expected(const std::string& parent, const std::string& name);
+  // From paths() of an earlier server run.
   explicit Cgroups(std::map<std::string, std::string> paths) : paths_(std::move(paths)) {}
 
   // Directory by controller; "" is the unified hierarchy.
@@ -28,13 +31,17 @@ class Cgroups {
   // Fills memory, cpu and pid figures. A figure that cannot be read is 0; throws std::runtime_error if the group is
   // gone.
   void read_metrics(clients::garden::ContainerMetrics& metrics) const;
-  // How many processes the kernel has killed for want of memory; 0 if unknown.
+  // How many processes the kernel has killed because memory ran out; 0 if unknown.
   std::uint64_t oom_kills() const;
   // Every process of the group and of groups below it.
   std::vector<pid_t> processes() const;
+  // Sends a signal to each of these processes that is still a member; the number of one that has ended may belong to
+  // another process by now.
+  void signal(const std::vector<pid_t>& pids, int signal) const;
   // The directories that all containers of this server share.
   std::set<std::string> parents() const;
-  // Takes the directories away, with those below them; tries for a moment while processes die.
+  // Removes the directories and those below them; waits up to 5 s for processes that are ending. Throws
+  // std::runtime_error.
   void remove() const;
 
  private:
@@ -45,7 +52,7 @@ class Cgroups {
 // The group all containers of a server are in, below the runtime's own: "garden" or "garden-<tag>".
 std::string cgroup_parent(const std::string& tag);
 
-// Ends whatever still runs in these groups and removes them: for when every container is gone. Blocks for a moment.
+// Kills what still runs in these groups and removes them, once every container is destroyed. Takes up to a second.
 void clear_cgroups(const std::set<std::string>& directories);
 
 }  // namespace rivera::garden

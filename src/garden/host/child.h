@@ -20,7 +20,7 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  // False if the child reads no more.
+  // False if the child has closed its input.
   asio::awaitable<bool> write_input(std::string_view bytes);
   void close_input();
   // 0 at the end.

@@ -135,6 +135,7 @@ Host Host::probe() {
     }
     host.has_swap_limit = ::access("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
   }
+  host.has_ipv6 = ::access("/proc/sys/net/ipv6/conf", F_OK) == 0;
   host.memory_bytes =
       static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   host.processors = std::max(1u, std::thread::hardware_concurrency());

@@ -1,4 +1,4 @@
-// What this machine allows: ids, capabilities, cgroup layout, limits.
+// What this machine allows: ids, capabilities, cgroup layout, limits. Every function blocks.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +14,11 @@ struct Host {
   static Host probe();
 
   std::uint32_t largest_id = 0;          // docs/spec/garden.md §2.4 "maximus"
-  std::uint64_t capabilities = 0;        // that we may hand on, a bit each
-  bool is_spared_by_oom_killer = false;  // our own score is negative, and would be inherited
+  std::uint64_t capabilities = 0;        // that we may give to containers, one bit each
+  bool is_spared_by_oom_killer = false;  // our oom_score_adj is negative; processes would inherit it
   bool has_unified_cgroups = false;
   bool has_swap_limit = false;
+  bool has_ipv6 = false;
   std::uint64_t memory_bytes = 0;
   unsigned processors = 1;
   std::map<std::string, std::string> sysctls;  // "net.ipv4.tcp_retries1" and so on: the host's values
@@ -35,8 +36,8 @@ std::vector<std::string> capability_names(std::uint64_t mask);
 // address A").
 std::uint32_t mtu_of_address(const std::string& ip);
 
-// A process's start time in clock ticks since boot, 0 if there is no such process. With its number it names a process
-// for good.
+// A process's start time in clock ticks since boot, 0 if there is no such process. The number and the start time
+// together name one process until the next boot.
 std::uint64_t process_start_time(pid_t pid);
 
 // Changes with each boot.

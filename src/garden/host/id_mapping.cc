@@ -6,13 +6,10 @@ namespace rivera::garden {
 namespace {
 
 std::uint32_t to_host(const std::vector<IdMapping::Range>& ranges, std::uint32_t id) {
-  if (ranges.empty()) return id;
-  std::uint32_t largest = 0;
   for (const auto& range : ranges) {
     if (id >= range.container && id - range.container < range.length) return range.host + (id - range.container);
-    largest = std::max(largest, range.host + range.length - 1);
   }
-  return largest;
+  return id;
 }
 
 }  // namespace

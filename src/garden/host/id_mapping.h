@@ -9,13 +9,13 @@
 
 namespace rivera::garden {
 
-// Which host ids a container's ids are.
+// Which host id each id of a container is.
 struct IdMapping {
   struct Range {
     std::uint32_t container = 0, host = 0, length = 0;
   };
   std::vector<Range> uids, gids;  // both empty: no user namespace
-  // The host id of a container's id. An id outside every range stands for the largest mapped one.
+  // The host id of a container's id; an id outside every range stays as it is (§4.4).
   std::uint32_t host_uid(std::uint32_t container) const;
   std::uint32_t host_gid(std::uint32_t container) const;
 };

@@ -1,19 +1,19 @@
 #include "garden/host/options.h"
 
-#include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <iostream>
 #include <stdexcept>
 
-#include <CLI/CLI.hpp>
-
 #include "base/config/command_line.h"
-#include "base/duration.h"
+#include "garden/host/ini_file.h"
 
 namespace rivera::garden {
-
 namespace {
+
+namespace fs = std::filesystem;
 
 // A number that tells state directories apart in /run. Stable across releases: containers are found again by it.
 std::string digest_of(const std::string& text) {
@@ -24,162 +24,144 @@ std::string digest_of(const std::string& text) {
   return std::string(hex, 8);
 }
 
-class Parser {
- public:
-  Parser() : app_("Runs containers behind Garden's API.", "garden") {
-    app_.set_version_flag("-v,--version", "dev");
-    app_.set_config("--config", "", "INI file with the long flags as keys, under [server]");
-    app_.require_subcommand(0, 1);
-    auto* server = app_.add_subcommand("server", "Serve (the default)");
-    auto* cleanup =
-        app_.add_subcommand("cleanup", "Destroy every container and whatever it used, and leave nothing behind");
-    cleanup->final_callback([this] { options_.command = Options::Command::kCleanup; });
-    for (CLI::App* app : {&app_, server, cleanup}) add_flags(*app);
-    app_.allow_config_extras(CLI::config_extras_mode::error);
+// What is known beside the flags of the server.
+base::ConfigKeys all_flags() {
+  using namespace base;
+  return joined_keys({option_keys(),
+                      {text_key("config").described("INI file with the flags' names as keys, below [server]"),
+                       flag_key("version").described("print the version and exit"), flag_key("v"),
+                       flag_key("help").described("print this text and exit"), flag_key("h")}});
+}
+
+base::CommandLine parse(const std::vector<std::string>& arguments) {
+  return base::parse_command_line(arguments, all_flags(), base::FlagDialect::kGoFlags);
+}
+
+// The flags of the file of "--config" and of the command line, which counts where both name one.
+base::CommandLine read_flags(const std::vector<std::string>& arguments) {
+  base::CommandLine line = parse(arguments);
+  if (!line.values.contains("config")) return line;
+  const base::CommandLine file = parse(read_ini_arguments(std::string(line.values["config"].as_string())));
+  for (const auto& member : file.values) line.values.emplace(member.key(), member.value());
+  return line;
+}
+
+Options::Command command_of(const std::vector<std::string>& words) {
+  if (words.size() > 1) throw base::CommandLineError("unexpected argument: " + words[1]);
+  if (words.empty() || words[0] == "server") return Options::Command::kServer;
+  if (words[0] == "cleanup") return Options::Command::kCleanup;
+  throw base::CommandLineError("unknown command: " + words[0] + " (server or cleanup)");
+}
+
+unsigned parse_mode(const base::ConfigFile& given) {
+  const std::string text = given.text("bind-socket-mode");
+  unsigned mode = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (text.empty() || failure != std::errc() || end != text.data() + text.size() || mode > 0777) {
+    given.fail("bind-socket-mode", "octal permission bits like 0600");
   }
+  return mode;
+}
 
-  CLI::App& app() { return app_; }
+void read_server(const base::ConfigFile& given, Options& o) {
+  o.bind_ip = given.text("bind-ip");
+  o.bind_port = given.count<std::uint16_t>("bind-port");
+  o.bind_socket = given.text("bind-socket");
+  o.bind_socket_mode = parse_mode(given);
+  o.read_header_timeout = given.duration("read-header-timeout");
+  o.debug_bind_ip = given.text("debug-bind-ip");
+  o.debug_bind_port = given.count<std::uint16_t>("debug-bind-port");
+  o.tag = given.text("tag");
+  o.log_level = given.text("log-level");
+  o.rfc3339_time = given.text("time-format") == "rfc3339";
+  o.depot = given.text("depot");
+  o.state_dir = given.text("state-dir");
+  o.run_dir = given.text("run-dir");
+}
 
-  Options parse(std::vector<std::string> arguments) {
-    std::reverse(arguments.begin(), arguments.end());
-    app_.parse(std::move(arguments));
-    finish();
-    return std::move(options_);
+void read_containers(const base::ConfigFile& given, Options& o) {
+  o.default_rootfs = given.text("default-rootfs");
+  o.default_grace_time = given.duration("default-grace-time");
+  o.destroy_containers_on_startup = given.flag("destroy-containers-on-startup");
+  o.disable_privileged_containers = given.flag("disable-privileged-containers");
+  o.cleanup_process_dirs_on_wait = given.flag("cleanup-process-dirs-on-wait");
+  o.max_containers = given.count<std::uint64_t>("max-containers");
+  o.uid_map_start = given.count<std::uint32_t>("uid-map-start");
+  o.uid_map_length = given.count<std::uint32_t>("uid-map-length");
+  o.gid_map_start = given.count<std::uint32_t>("gid-map-start");
+  o.gid_map_length = given.count<std::uint32_t>("gid-map-length");
+  o.apparmor = given.text("apparmor");
+  o.no_new_privileges = given.flag("no-new-privileges");
+  o.runtime = given.text("runtime-plugin");
+  o.runtime_extra_args = given.texts("runtime-plugin-extra-arg");
+  o.init_bin = given.text("init-bin");
+  o.shim_bin = given.text("shim-bin");
+}
+
+void read_network(const base::ConfigFile& given, Options& o) {
+  o.network_pool = given.text("network-pool");
+  o.allow_host_access = given.flag("allow-host-access");
+  o.deny_networks = given.texts("deny-network");
+  o.dns_servers = given.texts("dns-server");
+  o.additional_dns_servers = given.texts("additional-dns-server");
+  o.additional_host_entries = given.texts("additional-host-entry");
+  o.external_ip = given.text("external-ip");
+  o.port_pool_start = given.count<std::uint32_t>("port-pool-start");
+  o.port_pool_size = given.count<std::uint32_t>("port-pool-size");
+  o.port_pool_properties_path = given.text("port-pool-properties-path");
+  o.mtu = given.count<std::uint32_t>("mtu");
+  o.enable_container_network_metrics = given.flag("enable-container-network-metrics");
+}
+
+void read_limits(const base::ConfigFile& given, Options& o) {
+  o.cpu_quota_per_share = given.count<std::uint64_t>("cpu-quota-per-share");
+  o.cpu_entitlement_per_share = given.number("cpu-entitlement-per-share");
+  o.blockio_weight = given.count<std::uint64_t>("default-container-blockio-weight");
+  o.disable_swap_limit = given.flag("disable-swap-limit");
+  o.tcp_keepalive_time = given.count<std::uint32_t>("tcp-keepalive-time");
+  o.tcp_keepalive_interval = given.count<std::uint32_t>("tcp-keepalive-interval");
+  o.tcp_keepalive_probes = given.count<std::uint32_t>("tcp-keepalive-probes");
+  o.tcp_retries1 = given.count<std::uint32_t>("tcp-retries1");
+  o.tcp_retries2 = given.count<std::uint32_t>("tcp-retries2");
+}
+
+// Rules between options, and what follows from others.
+void finish(const base::ConfigFile& given, Options& o) {
+  if (o.tag.size() > 2) given.fail("tag", "at most 2 characters");
+  if (o.cpu_entitlement_per_share < 0) given.fail("cpu-entitlement-per-share", "a percentage from zero on");
+  if (o.port_pool_start + o.port_pool_size > 65535) {
+    given.fail("port-pool-start", "ports up to 65535 (invalid pool range: start " + std::to_string(o.port_pool_start) +
+                                      ", size: " + std::to_string(o.port_pool_size) + ")");
   }
-
- private:
-  void add_flags(CLI::App& app) {
-    Options& o = options_;
-    app.add_option("--bind-ip", o.bind_ip, "Listen on TCP at this address");
-    app.add_option("--bind-port", o.bind_port);
-    app.add_option("--bind-socket", o.bind_socket, "Listen on this Unix socket")->capture_default_str();
-    add_duration(app, "--read-header-timeout", o.read_header_timeout);
-    app.add_option("--debug-bind-ip", o.debug_bind_ip);
-    app.add_option("--debug-bind-port", o.debug_bind_port)->capture_default_str();
-    app.add_option("--depot", o.depot, "Directory of the containers")->capture_default_str();
-    app.add_option("--state-dir", o.state_dir, "Directory of layers and file systems [<depot>-state]");
-    app.add_option("--run-dir", o.run_dir, "Directory of mounts [below /run]");
-    app.add_option("--tag", o.tag, "Up to 2 characters that keep several servers' names apart");
-    app.add_option("--runtime-plugin", o.runtime, "OCI runtime: runc or crun")->capture_default_str();
-    app.add_option("--runtime-plugin-extra-arg", o.runtime_extra_args);
-    app.add_option("--init-bin", o.init_bin);
-    app.add_option("--shim-bin", o.shim_bin);
-    app.add_option("--default-rootfs", o.default_rootfs, "Directory or tar file");
-    add_duration(app, "--default-grace-time", o.default_grace_time);
-    app.add_flag("--destroy-containers-on-startup", o.destroy_containers_on_startup);
-    app.add_flag("--disable-privileged-containers", o.disable_privileged_containers);
-    app.add_flag("--cleanup-process-dirs-on-wait", o.cleanup_process_dirs_on_wait);
-    app.add_option("--max-containers", o.max_containers);
-    app.add_option("--uid-map-start", o.uid_map_start)->capture_default_str();
-    app.add_option("--uid-map-length", o.uid_map_length);
-    app.add_option("--gid-map-start", o.gid_map_start)->capture_default_str();
-    app.add_option("--gid-map-length", o.gid_map_length);
-    app.add_option("--apparmor", o.apparmor);
-    app.add_flag("--no-new-privileges", o.no_new_privileges);
-    app.add_option("--device-cgroup-rule", o.device_cgroup_rules);
-    add_network_flags(app);
-    app.add_option("--cpu-quota-per-share", o.cpu_quota_per_share);
-    app.add_option("--default-container-blockio-weight", o.blockio_weight);
-    app.add_flag("--disable-swap-limit", o.disable_swap_limit);
-    app.add_option("--cpu-entitlement-per-share", o.cpu_entitlement_per_share);
-    app.add_option("--tcp-keepalive-time", o.tcp_keepalive_time);
-    app.add_option("--tcp-keepalive-interval", o.tcp_keepalive_interval);
-    app.add_option("--tcp-keepalive-probes", o.tcp_keepalive_probes);
-    app.add_option("--tcp-retries1", o.tcp_retries1);
-    app.add_option("--tcp-retries2", o.tcp_retries2);
-    app.add_option("--log-level", o.log_level)->check(CLI::IsMember({"debug", "info", "error", "fatal"}));
-    app.add_option_function<std::string>("--time-format",
-                                         [&o](const std::string& text) { o.rfc3339_time = text == "rfc3339"; });
-    add_ignored_flags(app);
+  o.depot = fs::absolute(o.depot).lexically_normal();
+  while (o.depot.size() > 1 && o.depot.back() == '/') o.depot.pop_back();
+  if (o.state_dir.empty()) o.state_dir = o.depot + "-state";
+  o.state_dir = fs::absolute(o.state_dir).lexically_normal();
+  if (o.run_dir.empty()) o.run_dir = "/run/garden-" + (o.tag.empty() ? "" : o.tag + "-") + digest_of(o.state_dir);
+  if (!o.default_rootfs.empty() && o.default_rootfs.find(':') == std::string::npos) {
+    o.default_rootfs = fs::absolute(o.default_rootfs).lexically_normal();
   }
+  const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
+  if (o.init_bin.empty()) o.init_bin = here / "garden-init";
+  if (o.shim_bin.empty()) o.shim_bin = here / "garden-shim";
+}
 
-  void add_network_flags(CLI::App& app) {
-    Options& o = options_;
-    app.add_option("--network-pool", o.network_pool, "Addresses of containers; each takes a /30")
-        ->capture_default_str();
-    app.add_flag("--allow-host-access", o.allow_host_access);
-    app.add_option("--deny-network", o.deny_networks);
-    app.add_option("--dns-server", o.dns_servers);
-    app.add_option("--additional-dns-server", o.additional_dns_servers);
-    app.add_option("--additional-host-entry", o.additional_host_entries);
-    app.add_option("--external-ip", o.external_ip);
-    app.add_option("--port-pool-start", o.port_pool_start)->capture_default_str();
-    app.add_option("--port-pool-size", o.port_pool_size)->capture_default_str();
-    app.add_option("--port-pool-properties-path", o.port_pool_properties_path);
-    app.add_option("--mtu", o.mtu);
-    app.add_flag("--enable-container-network-metrics", o.enable_container_network_metrics);
-  }
+Options options_of(const base::CommandLine& line) {
+  const base::ConfigFile given("garden", line.values, all_flags(), base::ConfigSource::kFlags);
+  Options o;
+  o.command = command_of(line.positional);
+  read_server(given, o);
+  read_containers(given, o);
+  read_network(given, o);
+  read_limits(given, o);
+  finish(given, o);
+  o.notices = given.notices();
+  return o;
+}
 
-  // Known upstream, without a meaning here: properties are always kept, tools are not run, metrics go elsewhere.
-  void add_ignored_flags(CLI::App& app) {
-    for (const char* name : {"--properties-path",
-                             "--console-sockets-path",
-                             "--assets-dir",
-                             "--dadoo-bin",
-                             "--nstar-bin",
-                             "--tar-bin",
-                             "--iptables-bin",
-                             "--iptables-restore-bin",
-                             "--image-plugin",
-                             "--image-plugin-extra-arg",
-                             "--privileged-image-plugin",
-                             "--privileged-image-plugin-extra-arg",
-                             "--docker-registry",
-                             "--insecure-docker-registry",
-                             "--network-plugin",
-                             "--network-plugin-extra-arg",
-                             "--container-io-max-read-bps",
-                             "--container-io-max-write-bps",
-                             "--container-io-max-read-iops",
-                             "--container-io-max-write-iops",
-                             "--metrics-emission-interval",
-                             "--dropsonde-origin",
-                             "--dropsonde-destination",
-                             "--containerd-socket",
-                             "--cpu-throttling-check-interval"}) {
-      app.add_option_function<std::vector<std::string>>(
-             name, [this, name](const std::vector<std::string>&) { options_.ignored.emplace_back(name); })
-          ->group("");
-    }
-    for (const char* name :
-         {"--skip-setup", "--no-image-plugin", "--use-containerd-for-processes", "--enable-cpu-throttling"}) {
-      app.add_flag_callback(name, [this, name] { options_.ignored.emplace_back(name); })->group("");
-    }
-  }
-
-  static void add_duration(CLI::App& app, const char* name, std::chrono::nanoseconds& into) {
-    app.add_option_function<std::string>(name, [&into, name](const std::string& text) {
-      try {
-        into = base::parse_go_duration(text);
-      } catch (const std::invalid_argument&) {
-        throw CLI::ValidationError(name, "expected a duration like 5m, got " + text);
-      }
-    });
-  }
-
-  void finish() {
-    Options& o = options_;
-    if (o.tag.size() > 2) throw CLI::ValidationError("--tag", "at most 2 characters");
-    if (o.port_pool_start + o.port_pool_size > 65535) {
-      throw CLI::ValidationError("--port-pool-start", "invalid pool range: start " + std::to_string(o.port_pool_start) +
-                                                          ", size: " + std::to_string(o.port_pool_size));
-    }
-    o.depot = std::filesystem::absolute(o.depot).lexically_normal();
-    while (o.depot.size() > 1 && o.depot.back() == '/') o.depot.pop_back();
-    if (o.state_dir.empty()) o.state_dir = o.depot + "-state";
-    o.state_dir = std::filesystem::absolute(o.state_dir).lexically_normal();
-    if (o.run_dir.empty()) o.run_dir = "/run/garden-" + (o.tag.empty() ? "" : o.tag + "-") + digest_of(o.state_dir);
-    if (!o.default_rootfs.empty() && o.default_rootfs.find(':') == std::string::npos) {
-      o.default_rootfs = std::filesystem::absolute(o.default_rootfs).lexically_normal();
-    }
-    const std::filesystem::path here = std::filesystem::read_symlink("/proc/self/exe").parent_path();
-    if (o.init_bin.empty()) o.init_bin = here / "garden-init";
-    if (o.shim_bin.empty()) o.shim_bin = here / "garden-shim";
-  }
-
-  CLI::App app_;
-  Options options_;
-};
+bool asks_for(const base::CommandLine& line, const char* flag, const char* shorthand) {
+  return line.values.contains(flag) || line.values.contains(shorthand);
+}
 
 }  // namespace
 
@@ -188,19 +170,28 @@ std::string Options::listen_address() const {
 }
 
 Options parse_options(int argc, const char* const* argv) {
-  Parser parser;
   try {
-    return parser.parse(base::go_style_arguments(argc, argv));
-  } catch (const CLI::ParseError& e) {
-    std::exit(parser.app().exit(e) == 0 ? 0 : 1);
+    const base::CommandLine line = read_flags(std::vector<std::string>(argv + 1, argv + argc));
+    if (asks_for(line, "help", "h")) {
+      std::cout << "Runs containers behind Garden's API.\nUsage: garden [server|cleanup] FLAGS\n"
+                << base::flag_help(all_flags());
+      std::exit(0);
+    }
+    if (asks_for(line, "version", "v")) {
+      std::cout << "dev\n";
+      std::exit(0);
+    }
+    return options_of(line);
+  } catch (const std::exception& e) {
+    std::cerr << e.what() << "\n";
+    std::exit(1);
   }
 }
 
 Options parse_option_list(std::vector<std::string> arguments) {
-  Parser parser;
   try {
-    return parser.parse(std::move(arguments));
-  } catch (const CLI::ParseError& e) {
+    return options_of(read_flags(arguments));
+  } catch (const std::exception& e) {
     throw std::invalid_argument(e.what());
   }
 }

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/config/config.h"
+
 namespace rivera::garden {
 
 struct Options {
@@ -16,13 +18,14 @@ struct Options {
   std::string bind_ip;
   std::uint16_t bind_port = 0;
   std::string bind_socket = "/tmp/garden.sock";
+  unsigned bind_socket_mode = 0777;  // as upstream; who may connect may do everything
   std::chrono::nanoseconds read_header_timeout{0};
   std::string debug_bind_ip;
   std::uint16_t debug_bind_port = 17013;
 
-  // Where to keep things. The depot has a directory per container. `state_dir` holds layers and upper directories ("" =
-  // "<depot>-state"); `run_dir` what does not survive a reboot: mount points and the runtime's state. It must be
-  // reachable for other users, because a container's root is one ("" = "/run/garden-<tag>-<digest of state_dir>").
+  // The depot has a directory per container. `state_dir` holds layers and upper directories ("" = "<depot>-state").
+  // `run_dir` holds what does not survive a reboot, mount points and the runtime's state; other users must be able to
+  // reach it, because a container's root is one ("" = "/run/garden-<tag>-<digest of state_dir>").
   std::string depot = "/var/run/gdn/depot";
   std::string state_dir;
   std::string run_dir;
@@ -30,8 +33,8 @@ struct Options {
   std::string tag;  // at most 2 characters; isolates names of interfaces, rules and cgroups
   std::string runtime = "runc";
   std::vector<std::string> runtime_extra_args;
-  std::string init_bin;  // "" = garden-init beside this program
-  std::string shim_bin;  // "" = garden-shim beside this program
+  std::string init_bin;  // "" = garden-init in this program's directory
+  std::string shim_bin;  // "" = garden-shim in this program's directory
 
   std::string default_rootfs;
   std::chrono::nanoseconds default_grace_time{0};
@@ -43,7 +46,6 @@ struct Options {
   std::uint32_t gid_map_start = 1, gid_map_length = 0;
   std::string apparmor;
   bool no_new_privileges = false;
-  std::vector<std::string> device_cgroup_rules;
 
   std::string network_pool = "10.254.0.0/22";
   bool allow_host_access = false;
@@ -66,16 +68,19 @@ struct Options {
   std::string log_level = "info";
   bool rfc3339_time = true;
 
-  std::vector<std::string> ignored;  // flags that were given, are known and have no effect here
+  base::ConfigNotices notices;  // to be logged at start
 
   std::string listen_address() const;
 };
+
+// Every flag that upstream knows, and ours; names without dashes.
+const base::ConfigKeys& option_keys();
 
 // Reads the command line: `garden [--config FILE] [server|cleanup] FLAGS`. Prints and ends the process with status 1
 // where it is wrong, 0 for --help and --version. Derived defaults (state_dir …) are filled in.
 Options parse_options(int argc, const char* const* argv);
 
-// The same for tests. Throws std::invalid_argument with one line.
+// The same for a list of arguments. Throws std::invalid_argument with one line. --help and --version are not taken.
 Options parse_option_list(std::vector<std::string> arguments);
 
 }  // namespace rivera::garden

@@ -50,8 +50,8 @@ void make_directory(const std::string& path, mode_t mode) {
   if (::chmod(path.c_str(), mode) != 0) throw std::system_error(errno, std::generic_category(), "chmod " + path);
 }
 
-// A directory is told apart by its own time of change, a file by its own: changing a file deep inside a directory needs
-// a touch of the directory to be seen.
+// A source is identified by its path and its own modification time: after a change deep inside a directory, touch the
+// directory.
 std::string layer_digest(const std::string& path, const struct stat& info, const IdMapping& mapping) {
   std::string text = path + "-" + std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec);
   for (const auto* ranges : {&mapping.uids, &mapping.gids}) {
@@ -79,7 +79,7 @@ ImageStore::ImageStore(std::string state_dir, std::string run_dir)
       trash_(state_dir + "/trash") {
   fs::create_directories(state_dir);
   fs::create_directories(run_dir);
-  // A container's root is another user: it must get through to its mount, and see nothing of the others.
+  // A container's root is another user: it must reach its mount, and not list those of others.
   make_directory(run_dir, 0711);
   make_directory(mounts_, 0711);
   for (const auto& directory : {layers_, images_, trash_}) make_directory(directory, 0700);
@@ -110,7 +110,7 @@ ImageStore::Layer ImageStore::layer_for(const std::string& path, const IdMapping
     const std::string incomplete = layer.directory + kIncomplete + base::new_guid();
     make_directory(incomplete, 0755);
     try {
-      // For a tar that does not speak of its own root.
+      // For a tar without an entry for its root.
       if (::chown(incomplete.c_str(), mapping.host_uid(0), mapping.host_gid(0)) != 0) {
         throw std::system_error(errno, std::generic_category(), "chown");
       }
@@ -145,8 +145,6 @@ void ImageStore::mount_overlay(const std::string& lower, const std::string& id) 
   }
 }
 
-bool ImageStore::is_mounted(const Image& image) const { return image.id.empty() || is_mount_point(image.root); }
-
 void ImageStore::destroy(const std::string& id) {
   if (id.empty()) return;
   const std::string mount_point = mounts_ + "/" + id, image = images_ + "/" + id;
@@ -167,7 +165,7 @@ std::uint64_t ImageStore::exclusive_bytes(const std::string& id) const {
   if (id.empty()) return 0;
   std::uint64_t bytes = 0;
   std::error_code ec;
-  // Files come and go meanwhile: what cannot be looked at does not count.
+  // Files may disappear during the walk: those do not count.
   for (fs::recursive_directory_iterator
            at(images_ + "/" + id + "/diff", fs::directory_options::skip_permission_denied, ec),
        end;

@@ -27,21 +27,20 @@ class ImageStore {
  public:
   ImageStore(std::string state_dir, std::string run_dir);
 
-  // `uri`: "/directory", "/file.tar", or "raw:///directory". Makes image `id`; what is there of an earlier one is
-  // removed. Throws clients::garden::GardenError with a text for the client.
+  // `uri`: "/directory", "/file.tar", or "raw:///directory". Makes image `id`; an earlier one of that id is removed.
+  // Throws clients::garden::GardenError with a text for the client.
   Image create(const std::string& uri, const std::string& id, const IdMapping& mapping);
-  bool is_mounted(const Image& image) const;
   // Unmounts and removes. Without error if there is none.
   void destroy(const std::string& id);
   // Bytes the container itself has written.
   std::uint64_t exclusive_bytes(const std::string& id) const;
   // Bytes of the file system the store is on: all, and free for us.
   std::pair<std::uint64_t, std::uint64_t> disk_size() const;
-  // Images that no container has: left by a crash.
+  // The ids of all images, complete or not.
   std::vector<std::string> image_ids() const;
-  // Deletes what destroy() has put aside.
+  // Deletes the files that destroy() has moved away.
   void collect_trash();
-  // Deletes what interrupted unpacking has left. Not while create() runs.
+  // Deletes layers whose unpacking was interrupted. Not while create() runs.
   void remove_incomplete_layers();
 
  private:

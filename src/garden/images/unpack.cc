@@ -6,13 +6,15 @@
 #include <memory>
 #include <stdexcept>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "garden/images/layer_writer.h"
 
 namespace rivera::garden {
 
 namespace {
 
 using Reader = std::unique_ptr<archive, decltype(&::archive_read_free)>;
-using Writer = std::unique_ptr<archive, decltype(&::archive_write_free)>;
 using Entry = std::unique_ptr<archive_entry, decltype(&::archive_entry_free)>;
 
 [[noreturn]] void fail(const std::string& what, archive* a) {
@@ -37,22 +39,13 @@ Reader open_directory(const std::string& path) {
   return reader;
 }
 
-Writer open_target() {
-  Writer writer(::archive_write_disk_new(), &::archive_write_free);
-  ::archive_write_disk_set_options(writer.get(), ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
-                                                     ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_UNLINK |
-                                                     ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_SYMLINKS);
-  return writer;
-}
-
 // Copies entry after entry.
 class Unpacker {
  public:
-  Unpacker(Reader reader, std::string source, std::string target, const IdMapping& mapping)
+  Unpacker(Reader reader, std::string source, const std::string& target, const IdMapping& mapping)
       : reader_(std::move(reader)),
-        writer_(open_target()),
+        writer_(target),
         source_(std::move(source)),
-        target_(std::move(target)),
         mapping_(mapping),
         links_(::archive_entry_linkresolver_new(), &::archive_entry_linkresolver_free) {
     ::archive_entry_linkresolver_set_strategy(links_.get(), ARCHIVE_FORMAT_TAR_USTAR);
@@ -69,7 +62,7 @@ class Unpacker {
       }
       take(entry.get());
     }
-    if (::archive_write_close(writer_.get()) != ARCHIVE_OK) fail(target_, writer_.get());
+    writer_.finish();
     return size_;
   }
 
@@ -82,46 +75,81 @@ class Unpacker {
   }
 
   void take(archive_entry* entry) {
-    const auto type = ::archive_entry_filetype(entry);
-    if (type == AE_IFCHR || type == AE_IFBLK || type == AE_IFSOCK) return;
-    std::string name = relative(::archive_entry_pathname(entry));
-    ::archive_entry_set_pathname(entry, (target_ + "/" + name).c_str());
-    if (const char* link = ::archive_entry_hardlink(entry)) {
-      ::archive_entry_set_hardlink(entry, (target_ + "/" + relative(link)).c_str());
+    const std::string name = relative(::archive_entry_pathname(entry));
+    if (const char* existing = ::archive_entry_hardlink(entry)) {
+      return writer_.make_hard_link(name, relative(existing));  // an entry with content, too, only links
     }
-    ::archive_entry_set_uid(entry, mapping_.host_uid(static_cast<std::uint32_t>(::archive_entry_uid(entry))));
-    ::archive_entry_set_gid(entry, mapping_.host_gid(static_cast<std::uint32_t>(::archive_entry_gid(entry))));
-    ::archive_entry_set_uname(entry, nullptr);
-    ::archive_entry_set_gname(entry, nullptr);
-    if (::archive_write_header(writer_.get(), entry) < ARCHIVE_WARN) fail(name, writer_.get());
-    if (::archive_entry_hardlink(entry) == nullptr && type == AE_IFREG) copy_data(name);
-    if (::archive_write_finish_entry(writer_.get()) < ARCHIVE_WARN) fail(name, writer_.get());
+    switch (::archive_entry_filetype(entry)) {
+      case AE_IFDIR:
+        return writer_.make_directory(name, attributes_of(entry));
+      case AE_IFLNK: {
+        const char* destination = ::archive_entry_symlink(entry);
+        if (destination == nullptr) throw std::runtime_error(name + ": a symbolic link without a destination");
+        return writer_.make_symbolic_link(name, destination, attributes_of(entry));
+      }
+      case AE_IFREG: {
+        const auto file = writer_.create_file(name);
+        copy_content(name, file, entry);
+        return writer_.finish_file(name, file, attributes_of(entry));
+      }
+      default:
+        return;  // device nodes, pipes and sockets (§4.4)
+    }
   }
 
-  // Below the target: without the source directory, without leading slashes.
+  LayerWriter::Attributes attributes_of(archive_entry* entry) const {
+    LayerWriter::Attributes attributes;
+    attributes.uid = mapping_.host_uid(static_cast<std::uint32_t>(::archive_entry_uid(entry)));
+    attributes.gid = mapping_.host_gid(static_cast<std::uint32_t>(::archive_entry_gid(entry)));
+    attributes.mode = ::archive_entry_perm(entry);
+    attributes.modified = {::archive_entry_mtime(entry), ::archive_entry_mtime_nsec(entry)};
+    const char* key = nullptr;
+    const void* value = nullptr;
+    std::size_t size = 0;
+    ::archive_entry_xattr_reset(entry);
+    while (::archive_entry_xattr_next(entry, &key, &value, &size) == ARCHIVE_OK) {
+      attributes.extended[key] = std::string(static_cast<const char*>(value), size);
+    }
+    return attributes;
+  }
+
+  // Below the target: without the source directory.
   std::string relative(const char* path) const {
-    std::string name = path == nullptr ? "" : path;
-    if (name.rfind(source_, 0) == 0) name.erase(0, source_.size());
-    name.erase(0, std::min(name.find_first_not_of('/'), name.size()));
-    return name.empty() ? "." : name;
+    const std::string name = path == nullptr ? "" : path;
+    return name.starts_with(source_) ? name.substr(source_.size()) : name;
   }
 
-  void copy_data(const std::string& name) {
+  void copy_content(const std::string& name, const base::UniqueFd& file, archive_entry* entry) {
     const void* block = nullptr;
     std::size_t size = 0;
     la_int64_t offset = 0;
     while (true) {
       const int result = ::archive_read_data_block(reader_.get(), &block, &size, &offset);
-      if (result == ARCHIVE_EOF) return;
+      if (result == ARCHIVE_EOF) break;
       if (result < ARCHIVE_WARN) fail(name, reader_.get());
-      if (::archive_write_data_block(writer_.get(), block, size, offset) < ARCHIVE_WARN) fail(name, writer_.get());
+      write_at(name, file, {static_cast<const char*>(block), size}, offset);
       size_ += size;
+    }
+    // A sparse file may end with a hole.
+    struct stat info {};
+    const la_int64_t whole = ::archive_entry_size_is_set(entry) != 0 ? ::archive_entry_size(entry) : 0;
+    if (::fstat(file.get(), &info) != 0 || (info.st_size < whole && ::ftruncate(file.get(), whole) != 0))
+      throw std::system_error(errno, std::generic_category(), name);
+  }
+
+  static void write_at(const std::string& name, const base::UniqueFd& file, std::string_view bytes, off_t offset) {
+    while (!bytes.empty()) {
+      const ssize_t n = ::pwrite(file.get(), bytes.data(), bytes.size(), offset);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) throw std::system_error(errno, std::generic_category(), name);
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+      offset += n;
     }
   }
 
   Reader reader_;
-  Writer writer_;
-  std::string source_, target_;
+  LayerWriter writer_;
+  std::string source_;  // of a directory; else ""
   const IdMapping& mapping_;
   std::unique_ptr<archive_entry_linkresolver, decltype(&::archive_entry_linkresolver_free)> links_;
   std::uint64_t size_ = 0;
@@ -131,11 +159,9 @@ class Unpacker {
 
 std::uint64_t unpack(const std::string& source, const std::string& target, const IdMapping& mapping) {
   const bool is_directory = std::filesystem::is_directory(source);
-  // Without symbolic links in it, so that the refusal to follow any concerns the archive's only.
-  const std::string real_target = std::filesystem::canonical(target);
   const std::string real_source = std::filesystem::canonical(source);
-  Unpacker unpacker(is_directory ? open_directory(real_source) : open_tar(real_source),
-                    is_directory ? real_source : source, real_target, mapping);
+  Unpacker unpacker(is_directory ? open_directory(real_source) : open_tar(real_source), is_directory ? real_source : "",
+                    target, mapping);
   return unpacker.run(is_directory);
 }
 

@@ -20,7 +20,7 @@ std::string in_table(const FirewallOptions& options, const std::string& verb, co
 
 std::string chain_of(const ContainerRules& container) { return "instance-" + container.id; }
 
-// Inside double quotes of nft's language nothing can be escaped: what could end them is left out.
+// Inside double quotes nft's language has no escapes: characters that could end them are left out.
 std::string quoted(const std::string& text, std::size_t limit) {
   std::string clean;
   for (const char c : text) {
@@ -48,10 +48,12 @@ std::string port_match(const std::string& protocol, const api::NetOutRule::PortR
   return protocol + " dport " + ports + " ";
 }
 
+// 255 stands for any type, with any code; beside a type it stands for any code (§3.6).
 std::string icmp_match(const api::NetOutRule& rule) {
-  if (!rule.icmps) return "ip protocol icmp ";
+  constexpr std::uint8_t kAny = 255;
+  if (!rule.icmps || rule.icmps->type == kAny) return "ip protocol icmp ";
   std::string match = "icmp type " + std::to_string(rule.icmps->type) + " ";
-  if (rule.icmps->code) match += "icmp code " + std::to_string(*rule.icmps->code) + " ";
+  if (rule.icmps->code && *rule.icmps->code != kAny) match += "icmp code " + std::to_string(*rule.icmps->code) + " ";
   return match;
 }
 
@@ -172,7 +174,7 @@ std::string table_commands(const FirewallOptions& options, const std::vector<Con
     type nat hook prerouting priority dstnat; policy accept;
     fib daddr type local dnat ip to tcp dport map @ports
   }
-  # The host's own connections to a mapped port, by whatever address of the host.
+  # The host's own connections to a mapped port, by any address of the host.
   chain output {
     type nat hook output priority -100; policy accept;
     fib daddr type local dnat ip to tcp dport map @ports
@@ -211,10 +213,14 @@ std::string port_commands(const FirewallOptions& options, const ContainerRules& 
   return in_table(options, "add", "element", port_element(container, port));
 }
 
+std::string remove_port_commands(const FirewallOptions& options, const ContainerRules& container,
+                                 const api::PortMapping& port) {
+  return in_table(options, "delete", "element", port_element(container, port));
+}
+
 std::string remove_commands(const FirewallOptions& options, const ContainerRules& container, bool bridge_too) {
   std::string commands;
-  for (const auto& port : container.ports)
-    commands += in_table(options, "delete", "element", port_element(container, port));
+  for (const auto& port : container.ports) commands += remove_port_commands(options, container, port);
   commands += in_table(options, "delete", "element", instance_element(container) + " }");
   if (bridge_too) {
     commands += in_table(options, "delete", "element", "bridges { \"" + container.bridge + "\" }");

@@ -28,14 +28,16 @@ struct FirewallOptions {
   std::vector<std::string> dns_servers;
 };
 
-// The commands for the whole table, replacing an earlier one in the same transaction; for one container's arrival, a
-// change of its rules, and its going. Pure. A rule that cannot be expressed throws clients::garden::GardenError.
+// The commands that replace the whole table in one transaction, add one container, replace its rules, add and remove a
+// mapped port, and remove the container. Pure. A rule that cannot be expressed throws clients::garden::GardenError.
 std::string table_name(const FirewallOptions& options);
 std::string table_commands(const FirewallOptions& options, const std::vector<ContainerRules>& containers);
 std::string add_commands(const FirewallOptions& options, const ContainerRules& container);
 std::string net_out_commands(const FirewallOptions& options, const ContainerRules& container);
 std::string port_commands(const FirewallOptions& options, const ContainerRules& container,
                           const clients::garden::PortMapping& port);
+std::string remove_port_commands(const FirewallOptions& options, const ContainerRules& container,
+                                 const clients::garden::PortMapping& port);
 std::string remove_commands(const FirewallOptions& options, const ContainerRules& container, bool bridge_too);
 // Throws GardenError if the rule is malformed.
 void check_rule(const clients::garden::NetOutRule& rule);

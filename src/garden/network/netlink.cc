@@ -115,7 +115,7 @@ Netlink Netlink::in_namespace_of(int pidfd) {
   if (::setns(pidfd, CLONE_NEWNET) != 0) fail("enter network namespace");
   base::UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   const int error = errno;
-  // A thread that cannot come back would do the host's work in a container.
+  // A thread that cannot return would do the host's work in a container.
   if (::setns(home.get(), CLONE_NEWNET) != 0) std::abort();
   if (!socket) fail("netlink socket", error);
   const timeval limit{30, 0};

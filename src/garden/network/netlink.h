@@ -23,11 +23,11 @@ std::string to_text(Ipv4 address);
 class Netlink {
  public:
   Netlink();
-  // In the namespace of that process. The calling thread is there for a moment and comes back.
+  // In the namespace of that process. The calling thread joins it and returns to its own.
   static Netlink in_namespace_of(int pidfd);
 
   void create_bridge(const std::string& name);
-  // The other end is born in the namespace behind `namespace_fd`.
+  // The other end is created in the namespace behind `namespace_fd`.
   void create_veth(const std::string& name, const std::string& peer, int namespace_fd);
   void set_master(const std::string& name, const std::string& bridge);
   // Lets a bridge send a frame out of the port it came in by.
@@ -49,7 +49,7 @@ class Netlink {
   std::uint32_t sequence_ = 0;
 };
 
-// What went through the container whose end on the host that is: received there was sent here. Zeros if it is gone.
+// What went through the veth pair whose host end is `name`. Zeros if it does not exist.
 struct InterfaceStatistics {
   std::uint64_t received = 0, sent = 0;  // bytes, as the container sees them
 };

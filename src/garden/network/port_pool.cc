@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/check.h"
 #include "clients/garden/garden_types.h"
 
 namespace rivera::garden {
@@ -16,7 +17,7 @@ std::uint32_t PortPool::acquire() {
   if (free_.empty()) throw clients::garden::GardenError("port pool is exhausted");
   const std::uint32_t port = free_.front();
   free_.pop_front();
-  taken_.insert(port);
+  RIVERA_CHECK(taken_.insert(port).second, "a free port is not taken");
   return port;
 }
 
@@ -24,12 +25,16 @@ void PortPool::take(std::uint32_t port) {
   if (!taken_.insert(port).second) {
     throw clients::garden::GardenError("port already acquired: " + std::to_string(port));
   }
-  if (in_range(port)) free_.erase(std::find(free_.begin(), free_.end(), port));
+  if (!in_range(port)) return;
+  const auto found = std::find(free_.begin(), free_.end(), port);
+  RIVERA_CHECK(found != free_.end(), "a port that is not taken is free");
+  free_.erase(found);
 }
 
 void PortPool::release(std::uint32_t port) {
   if (taken_.erase(port) == 0) return;
   if (in_range(port)) free_.push_back(port);
+  RIVERA_CHECK(free_.size() <= size_, "no more ports are free than there are");
 }
 
 std::uint32_t PortPool::offset() const { return free_.empty() ? 0 : free_.front() - start_; }

@@ -7,20 +7,20 @@
 
 namespace rivera::garden {
 
-// First in, first out, so that a port rests as long as possible before it serves another container.
+// First in, first out, so that a port stays unused as long as possible before another container gets it.
 class PortPool {
  public:
-  // `offset` (below `size`) is where to begin.
+  // Begins with the port at `offset`; one that is not below `size` counts as 0.
   PortPool(std::uint32_t start, std::uint32_t size, std::uint32_t offset = 0);
 
   // Throws clients::garden::GardenError("port pool is exhausted").
   std::uint32_t acquire();
   // A particular port, inside the pool's range or not. Throws GardenError("port already acquired: N").
   void take(std::uint32_t port);
-  // Of a port that was not acquired: nothing happens.
+  // Without effect for a port that is not acquired.
   void release(std::uint32_t port);
 
-  // Where the next pool should begin, to go on where this one is.
+  // The offset with which a next pool continues where this one is.
   std::uint32_t offset() const;
 
  private:

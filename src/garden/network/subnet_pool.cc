@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "base/check.h"
 #include "clients/garden/garden_types.h"
 
 namespace rivera::garden {
@@ -71,6 +72,7 @@ Lease SubnetPool::acquire_dynamic() {
     const Subnet subnet{network, kDynamicPrefix};
     if (leased_.contains(subnet)) continue;
     const Lease lease{subnet, first_free(subnet)};
+    RIVERA_CHECK(pool_.contains(lease.address), "a dynamic address is of the pool");
     restore(lease);
     return lease;
   }
@@ -88,6 +90,11 @@ Ipv4 SubnetPool::first_free(const Subnet& subnet) const {
 void SubnetPool::restore(const Lease& lease) {
   if (!lease.subnet.contains(lease.address)) throw GardenError("the requested IP is not within the subnet");
   if (!leased_[lease.subnet].insert(lease.address).second) throw GardenError("the requested IP is already allocated");
+}
+
+bool SubnetPool::is_only_lease(const Lease& lease) const {
+  const auto found = leased_.find(lease.subnet);
+  return found == leased_.end() || found->second.size() == found->second.count(lease.address);
 }
 
 bool SubnetPool::release(const Lease& lease) {

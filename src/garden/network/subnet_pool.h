@@ -31,18 +31,19 @@ struct Lease {
   Ipv4 address = 0;
 };
 
-// Leases addresses: to each container a /30 of the pool, or what it asks for outside the pool. Every failure is a
-// clients::garden::GardenError with upstream's text.
+// Leases addresses: a /30 of the pool to each container, or what the container asks for outside the pool. Every failure
+// is a clients::garden::GardenError with upstream's text.
 class SubnetPool {
  public:
   explicit SubnetPool(Subnet pool);
 
   // `wanted`: "" for any, "a.b.c.d" or "a.b.c.d/n".
   Lease acquire(const std::string& wanted);
-  // Takes back a lease from before a restart. Throws if the address is taken.
+  // Leases a particular address, for a lease from before a restart. Throws if it is leased.
   void restore(const Lease& lease);
-  // True if nobody is left in that subnet.
+  // True if that was the last lease of its subnet.
   bool release(const Lease& lease);
+  bool is_only_lease(const Lease& lease) const;
 
   std::size_t capacity() const;
 

@@ -1,4 +1,4 @@
-// The seam to what really makes containers.
+// The interface to the OCI runtime.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,7 @@ class Runtime {
   virtual std::vector<std::string> exec_command(const std::string& id, const std::string& process_file,
                                                 const std::string& pid_file, const std::string& log,
                                                 const std::string& console_socket) const = 0;
-  // Removes all the runtime knows of a container, whose processes are dead. Blocks. No error if it knows nothing.
+  // Removes what the runtime keeps of a container whose processes have ended. Blocks. No error if it keeps nothing.
   virtual void remove(const std::string& id) const = 0;
 
   // The name by which the runtime knows a handle, which may hold what a runtime's names may not.

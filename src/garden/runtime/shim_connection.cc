@@ -4,6 +4,7 @@
 
 #include "base/files.h"
 #include "base/process/subprocess.h"
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "net/http/http_client.h"
 
@@ -31,8 +32,8 @@ asio::awaitable<void> ShimConnection::send(shim::FrameType type, std::string pay
   try {
     co_await stream_->write(bytes);
   } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
-    throw ShimGone(std::string("the container's shim is gone: ") + e.what());
+    if (base::is_cancellation(e)) throw;
+    throw ShimGone(std::string("the container's shim has exited: ") + e.what());
   }
 }
 
@@ -45,8 +46,8 @@ asio::awaitable<std::optional<shim::Frame>> ShimConnection::receive() {
     try {
       n = co_await stream_->read_some(buffer);
     } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      throw ShimGone(std::string("the container's shim is gone: ") + e.what());
+      if (base::is_cancellation(e)) throw;
+      throw ShimGone(std::string("the container's shim has exited: ") + e.what());
     }
     if (n == 0) co_return std::nullopt;
     parser_.feed(std::string_view(buffer, n));

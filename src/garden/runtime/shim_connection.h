@@ -1,4 +1,4 @@
-// Garden's end of the conversation with a container's shim.
+// Garden's end of a connection to a container's shim.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@
 
 namespace rivera::garden {
 
-// Nobody listens on the shim's socket, or it went away in the middle.
+// No shim listens on the socket, or it exited during the exchange.
 class ShimGone : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -25,7 +25,7 @@ class ShimConnection {
 
   // Throws ShimGone.
   asio::awaitable<void> send(shim::FrameType type, std::string payload);
-  // nullopt: the shim has closed. Throws ShimGone if it broke.
+  // nullopt: the shim has closed the connection. Throws ShimGone if the connection broke.
   asio::awaitable<std::optional<shim::Frame>> receive();
   // Ends both; pending operations fail.
   void close();
@@ -36,7 +36,7 @@ class ShimConnection {
   shim::FrameParser parser_;
 };
 
-// Sends one frame on a connection of its own and gives the answer. Throws ShimGone, or base::DeadlineExceeded.
+// Sends one frame on a new connection and returns the answer. Throws ShimGone, or base::DeadlineExceeded.
 asio::awaitable<shim::Frame> ask_shim(std::string directory, shim::FrameType type, std::chrono::nanoseconds limit);
 
 // Starts a shim that listens in `directory`. Blocks. Throws std::runtime_error.

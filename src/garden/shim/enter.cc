@@ -52,7 +52,7 @@ unsigned to_id(const std::string& text) { return static_cast<unsigned>(std::strt
 }  // namespace
 
 void enter_container(int pidfd) {
-  // Nothing in the container may look into this process while it changes sides.
+  // No process of the container may inspect this one while it enters.
   check(::prctl(PR_SET_DUMPABLE, 0), "prctl");
   if (::setns(pidfd, CLONE_NEWUSER | CLONE_NEWNS) != 0) {
     // A privileged container has no user namespace of its own, and ours cannot be joined again.

@@ -1,4 +1,4 @@
-// Going into a container's namespaces to work on its files.
+// Entering a container's namespaces to work on its files.
 #pragma once
 
 #include <string>
@@ -23,7 +23,7 @@ User find_user(const std::string& name);
 // The names in /etc/passwd or /etc/group, for archives; "" if there is none.
 std::string name_of_id(const char* file, unsigned id);
 
-// Becomes that user for good, with no capabilities of another's.
+// Becomes that user, irrevocably and without the capabilities of root.
 void become(const User& user);
 
 // Makes a directory with all its parents; new ones have mode 0755 and belong to `user`.

@@ -65,7 +65,7 @@ Fd listen_for_console(const std::string& path) {
   return socket;
 }
 
-// The terminal the runtime has sent over the socket. It has ended, so what it sent is there.
+// The terminal that the runtime sent over the socket. The runtime has exited, so the message is there.
 Fd receive_console(const Fd& listener) {
   Fd connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!connection) return Fd();
@@ -124,7 +124,7 @@ void Supervisor::launched(Launch& launch, int status) {
   launch.session->closes_when_sent = true;
 }
 
-// False if the process is of no use without the terminal that did not come: it is ended.
+// False if the terminal did not arrive: then the process is killed.
 bool Supervisor::adopt(Launch& launch, pid_t pid) {
   const LaunchRequest& request = launch.request;
   auto process = std::make_unique<Process>(request.id, pid, request.exit_file);

@@ -83,7 +83,7 @@ void Process::write_input() {
     const ssize_t n = ::write(input_.get(), input_queue_.data(), input_queue_.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-    if (n < 0) {  // nobody reads it any more
+    if (n < 0) {  // it has no reader any more
       input_queue_.clear();
       input_.reset();
       return;

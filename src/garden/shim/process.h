@@ -13,7 +13,7 @@
 
 namespace rivera::garden::shim {
 
-// The last bytes of a stream that nobody has read. Keeps at most kCapacity, dropping the oldest.
+// The unread bytes of a stream. Keeps at most kCapacity and drops the oldest.
 class Backlog {
  public:
   static constexpr std::size_t kCapacity = 1u << 20;
@@ -63,7 +63,7 @@ class Process {
   // Records the status and writes it to the exit file.
   void record_exit(int status);
 
-  // Has the exit been told, or been kept back for the output until `finish_by` (monotonic seconds)?
+  // The exit is reported once `is_finished`; until `finish_by` (monotonic seconds, 0: unset) output is waited for.
   bool is_finished = false;
   bool was_delivered = false;
   double finish_by = 0;

@@ -1,4 +1,4 @@
-// What garden and a container's shim say to each other, over the shim's Unix stream socket.
+// The protocol between garden and a container's shim, over the shim's Unix stream socket.
 //
 // A connection carries frames: a 4 byte length (host order: both ends are on one machine), a type, the payload. The
 // first frame says what the connection is for; kLaunch and kAttach turn it into a session with one process.
@@ -14,7 +14,7 @@
 
 namespace rivera::garden::shim {
 
-// Raised whenever a frame's meaning changes: garden after an upgrade meets shims of the release before.
+// Raised whenever a frame's meaning changes: after an upgrade garden meets shims of the earlier release.
 inline constexpr std::uint32_t kProtocolVersion = 1;
 
 inline constexpr std::size_t kFrameLimit = 1u << 20;
@@ -147,7 +147,9 @@ struct StatusReply {
 
 inline std::string encode_number(std::uint32_t value) { return PayloadWriter().put(value).take(); }
 
+// Throws std::length_error if the other end would refuse the frame.
 inline std::string encode_frame(FrameType type, std::string_view payload = {}) {
+  if (payload.size() > kFrameLimit) throw std::length_error("frame too long");
   const auto length = static_cast<std::uint32_t>(payload.size());
   std::string bytes(reinterpret_cast<const char*>(&length), sizeof length);
   bytes.push_back(static_cast<char>(type));

@@ -15,11 +15,12 @@ namespace rivera::garden::shim {
 
 namespace {
 
-// What a slow reader may leave unread before output is dropped for it.
+// Bytes that a slow reader may leave unread before output is dropped for it.
 constexpr std::size_t kOutboxLimit = 4u << 20;
-// How long an exit is kept back for output that descendants of the process may still write.
+// An exit is reported this much later, in seconds, if descendants of the process may still write output.
 constexpr double kOutputGrace = 0.1;
 constexpr std::size_t kFinishedLimit = 64;
+constexpr double kFirstSessionLimit = 30;  // seconds
 constexpr std::size_t kReadAtOnce = 256 * 1024;
 
 double now() {
@@ -40,7 +41,7 @@ Supervisor::Supervisor() {
   check(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), "bind");
   ::umask(mask);
   check(::listen(listener_.get(), 64), "listen");
-  // Everything but what cannot be caught is ours to ignore: only garden's word or SIGKILL ends a shim.
+  // Every signal that can be blocked is: only a quit request or SIGKILL ends a shim.
   sigset_t all;
   ::sigfillset(&all);
   check(::sigprocmask(SIG_SETMASK, &all, nullptr), "sigprocmask");
@@ -49,6 +50,7 @@ Supervisor::Supervisor() {
   ::sigaddset(&child, SIGCHLD);
   signals_ = Fd(check(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd"));
   check(::prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl");
+  first_session_by_ = now() + kFirstSessionLimit;
 }
 
 Supervisor::~Supervisor() { ::unlink(kSocketName); }
@@ -64,6 +66,7 @@ void Supervisor::run() {
         if (polled_[i].revents != 0) ready_[i]();
       }
     }
+    if (first_session_by_ > 0 && now() >= first_session_by_) return;
     finish_due();
     answer_waiters();
     forget_finished();
@@ -90,6 +93,8 @@ void Supervisor::gather() {
   for (auto& session : sessions_) {
     short events = may_receive(session) ? POLLIN : 0;
     if (!session.outbox.empty()) events = static_cast<short>(events | POLLOUT);
+    if (events == 0)
+      continue;  // poll() would report a closed peer again and again, which is not read before there is room
     add(session.socket.get(), events, [this, &session] {
       if (!session.outbox.empty()) send_rest(session);
       if (may_receive(session)) receive(session);
@@ -100,7 +105,7 @@ void Supervisor::gather() {
 }
 
 int Supervisor::timeout_ms() const {
-  double first = -1;
+  double first = first_session_by_ > 0 ? first_session_by_ : -1;
   for (const auto& [id, process] : processes_) {
     if (!process->is_finished && process->finish_by > 0 && (first < 0 || process->finish_by < first)) {
       first = process->finish_by;
@@ -117,6 +122,7 @@ void Supervisor::accept_sessions() {
     Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket) return;
     sessions_.emplace_back().socket = std::move(socket);
+    first_session_by_ = 0;
   }
 }
 
@@ -137,7 +143,7 @@ void Supervisor::receive(Session& session) {
       handle(session, *frame);
     }
   } catch (const std::exception&) {
-    session.socket.reset();  // not one who speaks our protocol
+    session.socket.reset();  // the peer does not speak our protocol
   }
 }
 
@@ -255,7 +261,7 @@ void Supervisor::status(Session& session) {
 void Supervisor::answer_waiters() {
   for (auto& session : sessions_) {
     const bool all_ended = session.waits_for_all && !anything_lives();
-    if (session.waits_for_all && !all_ended) kill_all();  // also what has become our child since
+    if (session.waits_for_all && !all_ended) kill_all();  // also children that we adopted since
     if (!all_ended && !(session.waits_for_init && init_has_ended())) continue;
     session.waits_for_init = session.waits_for_all = false;
     send(session, FrameType::kExit, encode_number(0));
@@ -296,7 +302,7 @@ void Supervisor::read(Process& process, Stream stream) {
 }
 
 void Supervisor::deliver(Process& process, Stream stream, std::string_view bytes) {
-  if (process.is_finished) return;  // from descendants the process has left behind: nobody is told any more
+  if (process.is_finished) return;  // written by descendants after the exit was reported
   bool has_reader = false;
   for (auto& session : sessions_) {
     if (session.process != &process || !session.socket) continue;
@@ -359,7 +365,7 @@ bool Supervisor::init_has_ended() const {
   return init == processes_.end() || !init->second->is_alive();
 }
 
-// Whatever is our child: known processes, runtime commands, and what such a command has left behind.
+// All our children: known processes, runtime commands, and orphans of both.
 void Supervisor::kill_all() {
   const Fd file(::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC));
   if (!file) return;

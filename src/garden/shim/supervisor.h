@@ -1,7 +1,7 @@
 // The per-container supervisor: parent of the container's first process and of every other started in it.
 //
-// It outlives garden. It owns the processes' standard streams, keeps what nobody reads (bounded), remembers exit
-// statuses and reaps everything, so that killing garden neither stops an application nor loses how it ended
+// It outlives garden. It owns the processes' standard streams, keeps unread output (bounded), remembers exit statuses
+// and reaps every process, so that killing garden neither stops an application nor loses its exit status
 // (docs/architecture.md §1, decision 4). It never enters the container.
 #pragma once
 
@@ -23,7 +23,8 @@ class Supervisor {
   // Listens on kSocketName in the working directory. Throws std::runtime_error.
   Supervisor();
   ~Supervisor();
-  // Serves until told to quit.
+  // Serves until a quit request, or until no garden has connected for half a minute after the start: then garden was
+  // killed between starting this shim and using it.
   void run();
 
  private:
@@ -37,7 +38,7 @@ class Supervisor {
     bool waits_for_all = false;
     bool closes_when_sent = false;
   };
-  // A runtime command that runs, and will give us a process.
+  // A runtime command that is starting a process.
   struct Launch {
     LaunchRequest request;
     pid_t runtime = -1;
@@ -83,10 +84,11 @@ class Supervisor {
   Fd listener_;
   Fd signals_;
   bool quits_ = false;
+  double first_session_by_ = 0;  // monotonic seconds; 0 once there was one
   std::list<Session> sessions_;
   std::list<Launch> launches_;
   std::map<std::string, std::unique_ptr<Process>> processes_;
-  std::map<pid_t, int> unclaimed_;  // ended before their launch told us their number
+  std::map<pid_t, int> unclaimed_;  // exit statuses of children whose launch is not finished
   std::vector<pollfd> polled_;
   std::vector<Ready> ready_;
 };

@@ -5,18 +5,14 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
-#include <spawn.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
 #include "base/process/subprocess.h"
 #include "base/testing/places.h"
-
-extern char** environ;
 
 namespace rivera::garden {
 
@@ -35,7 +31,7 @@ void make_rootfs(const std::string& path) {
   for (const char* name :
        {"sh",   "cat",  "echo", "sleep",    "id",   "env",   "ls",     "mkdir",  "touch", "pwd",    "dd",    "tail",
         "grep", "wget", "nc",   "ps",       "kill", "stat",  "stty",   "test",   "true",  "rm",     "mount", "ip",
-        "head", "wc",   "seq",  "hostname", "sort", "httpd", "usleep", "md5sum", "ln",    "printf", "awk"}) {
+        "head", "wc",   "seq",  "hostname", "sort", "httpd", "usleep", "md5sum", "ln",    "printf", "awk",   "ping"}) {
     fs::create_symlink("busybox", path + "/bin/" + name);
   }
   std::ofstream(path + "/etc/passwd") << "root:x:0:0:root:/root:/bin/sh\nvcap:x:2000:2000:vcap:/home/vcap:/bin/sh\n";
@@ -103,7 +99,7 @@ TestGarden::~TestGarden() {
   clean_up();
 }
 
-// A test that crashed could not clean up: who takes its slot does. The slot's file holds the place of its garden.
+// A test that crashed could not clean up: the next one in its slot does. The slot's file names the directory.
 void TestGarden::remove_predecessor() {
   const std::string file = "/proc/self/fd/" + std::to_string(slot_lock_.get());
   const std::string predecessor = base::read_file(file);
@@ -147,18 +143,8 @@ std::vector<std::string> TestGarden::command(const std::string& verb) const {
 }
 
 void TestGarden::start() {
-  const auto words = command("server");
-  std::vector<char*> argv;
-  for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
   const std::string log = directory_ + "/garden.log";
-  ::posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  ::posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  if (::posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ) != 0)
-    throw std::runtime_error("cannot start garden");
-  ::posix_spawn_file_actions_destroy(&actions);
+  process_ = base::start_logged(command("server"), log);
   const bool answers = eventually([this] {
     try {
       await(client_->ping());
@@ -171,20 +157,16 @@ void TestGarden::start() {
 }
 
 void TestGarden::terminate() {
-  if (pid_ <= 0) return;
-  ::kill(pid_, SIGTERM);
-  int status = 0;
-  ::waitpid(pid_, &status, 0);
-  pid_ = -1;
-  if (status != 0)
-    ADD_FAILURE() << "garden ended with " << status << ":\n" << base::read_file(directory_ + "/garden.log");
+  if (!process_) return;
+  process_->signal(SIGTERM);
+  const auto status = process_->wait_for(std::chrono::minutes(2));
+  process_.reset();
+  if (status == 0) return;
+  ADD_FAILURE() << "garden " << (status ? base::describe_end(*status) : "did not end") << ":\n"
+                << base::read_file(directory_ + "/garden.log");
 }
 
-void TestGarden::kill() {
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
-  pid_ = -1;
-}
+void TestGarden::kill() { process_.reset(); }
 
 int TestGarden::clean_up() {
   base::CommandOptions options;
@@ -194,7 +176,16 @@ int TestGarden::clean_up() {
   return result.exit_status;
 }
 
-std::vector<std::string> TestGarden::left_overs() const {
+Options TestGarden::options() const {
+  auto words = command("server");
+  words.erase(words.begin());
+  Options options = parse_option_list(std::move(words));
+  options.init_bin = base::bin_dir() + "/garden-init";
+  options.shim_bin = base::bin_dir() + "/garden-shim";
+  return options;
+}
+
+std::vector<std::string> TestGarden::left_overs_of_containers() const {
   std::vector<std::string> found;
   std::ifstream mounts("/proc/self/mounts");
   for (std::string line; std::getline(mounts, line);) {
@@ -205,18 +196,29 @@ std::vector<std::string> TestGarden::left_overs() const {
     const std::string name = link.path().filename();
     if (name.rfind("w" + tag_, 0) == 0) found.push_back(name);
   }
-  const std::string rules = base::run_command({"nft", "list", "tables"}).output;
-  if (rules.find("rivera_garden_" + tag_ + "\n") != std::string::npos) found.emplace_back("nftables table");
   const std::string groups =
-      base::run_command({"find", "/sys/fs/cgroup", "-type", "d", "-name", "garden-" + tag_}).output;
+      base::run_command({"find", "/sys/fs/cgroup", "-type", "d", "-path", "*/garden-" + tag_ + "/*"}).output;
   if (!groups.empty()) found.push_back(groups);
+  const std::string chains = base::run_command({"nft", "list", "table", "ip", "rivera_garden_" + tag_}).output;
+  if (chains.find("chain instance-") != std::string::npos) found.push_back(chains);
   for (const auto& process : fs::directory_iterator("/proc")) {
+    if (process.path().filename() == std::to_string(process_ ? process_->pid() : 0)) continue;
     std::ifstream file(process.path() / "cmdline");
     std::string line;
     std::getline(file, line);
     if (line.find(directory_ + "/depot") != std::string::npos) found.push_back(line);
   }
   for (const auto& entry : fs::directory_iterator(depot_)) found.push_back(entry.path());
+  return found;
+}
+
+std::vector<std::string> TestGarden::left_overs() const {
+  std::vector<std::string> found = left_overs_of_containers();
+  const std::string rules = base::run_command({"nft", "list", "tables"}).output;
+  if (rules.find("rivera_garden_" + tag_ + "\n") != std::string::npos) found.emplace_back("nftables table");
+  const std::string groups =
+      base::run_command({"find", "/sys/fs/cgroup", "-type", "d", "-name", "garden-" + tag_}).output;
+  if (!groups.empty()) found.push_back(groups);
   return found;
 }
 

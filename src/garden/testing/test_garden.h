@@ -13,8 +13,10 @@
 #include <boost/asio/io_context.hpp>
 
 #include "base/files.h"
+#include "base/process/child_process.h"
 #include "base/work/wait.h"
 #include "clients/garden/garden_client.h"
+#include "garden/host/options.h"
 
 namespace rivera::garden {
 
@@ -25,7 +27,7 @@ struct Finished {
 
 class TestGarden;
 
-// A process we are attached to, with its standard output so far. Lets go of it on the client's executor, as it must be.
+// A process that the test is attached to, with its standard output so far.
 class RunningProcess {
  public:
   explicit RunningProcess(TestGarden& garden) : garden_(garden) {}
@@ -57,6 +59,10 @@ class TestGarden {
   int clean_up();
   // What is left on this host of this garden: mounts, links, rules, control groups, processes. Empty if nothing.
   std::vector<std::string> left_overs() const;
+  // The same without what belongs to the garden itself and stays while it runs.
+  std::vector<std::string> left_overs_of_containers() const;
+  // The command line's flags, for a Gardener in the test's own process while the server is terminated.
+  Options options() const;
 
   clients::GardenClient& client() { return *client_; }
   asio::io_context& context() { return context_; }
@@ -107,7 +113,7 @@ class TestGarden {
   int slot_ = 0;
   std::string directory_, depot_, rootfs_, tag_;
   std::vector<std::string> extra_flags_;
-  pid_t pid_ = -1;
+  std::optional<base::ChildProcess> process_;
   asio::io_context context_{1};
   std::unique_ptr<clients::GardenClient> client_;
 };

@@ -44,7 +44,7 @@ std::shared_ptr<BackendConnection> BackendPool::take_idle(const routing::Endpoin
     auto connection = std::move(connections.back());
     connections.pop_back();
     --idle_count_;
-    // Anything that comes unasked, the end of the stream above all, makes it useless.
+    // Input before a request, such as the end of the stream, makes the connection unusable.
     if (now - connection->idle_since > connection->idle_limit || connection->stream->has_pending_input()) continue;
     connection->reused = true;
     return connection;
@@ -83,7 +83,7 @@ void BackendPool::give_back(std::shared_ptr<BackendConnection> connection, std::
   ++idle_count_;
 }
 
-void BackendPool::forget(const std::string& address) {
+void BackendPool::close_idle(const std::string& address) {
   std::erase_if(idle_, [&](const auto& entry) {
     const bool same = entry.first == address || entry.first.starts_with(address + "/");
     if (same) idle_count_ -= entry.second.size();

@@ -19,34 +19,34 @@ namespace rivera::gorouter {
 
 using routing::Instant;
 
-// A connection with what was read ahead on it.
+// A connection and the bytes that have been read ahead on it.
 struct BackendConnection {
-  std::string key;  // what it may be used for again
+  std::string key;  // the address and TLS name it may be used for
   std::unique_ptr<net::Stream> stream;
   net::Http1Reader reader;
-  std::string head;  // the response head that is being looked at
+  std::string head;  // of the current response
   Instant idle_since;
   std::chrono::nanoseconds idle_limit{0};
   bool reused = false;
 };
 
-// Idle connections are shared by all routes that lead to the same address under the same TLS name. Lives on its
-// worker's strand.
+// Idle connections are shared by all routes to the same address and TLS name. Lives on its worker's strand.
 class BackendPool {
  public:
   // Throws std::runtime_error if the certificates in `config` cannot be used.
   explicit BackendPool(const Config& config);
   ~BackendPool();
 
-  // An idle connection that is still quiet, or null.
+  // An idle connection on which nothing has arrived; null if there is none.
   std::shared_ptr<BackendConnection> take_idle(const routing::Endpoint& endpoint, Instant now);
   // Throws net::DialError.
   asio::awaitable<std::shared_ptr<BackendConnection>> connect(std::shared_ptr<const routing::Endpoint> endpoint);
-  // For the next request. `keep_alive`: the value of the response's Keep-Alive field ("timeout=5"), or "".
+  // Keeps a connection for the next request, if the limits allow. `keep_alive`: the value of the response's Keep-Alive
+  // field ("timeout=5"), or "".
   void give_back(std::shared_ptr<BackendConnection> connection, std::string_view keep_alive, Instant now);
 
-  // The address is somebody else's from now on, or nobody's.
-  void forget(const std::string& address);
+  // Closes the idle connections to an address whose endpoint is no longer registered.
+  void close_idle(const std::string& address);
   // Closes what has been idle for too long.
   void sweep(Instant now);
 

@@ -45,7 +45,7 @@ std::string local_address() {
   asio::io_context io;
   asio::ip::udp::socket socket(io);
   error_code ec;
-  // Nothing is sent: the kernel only chooses a route.
+  // Connecting a UDP socket sends nothing: the kernel only chooses a route.
   socket.connect({asio::ip::make_address_v4("8.8.8.8"), 80}, ec);
   if (ec) return "127.0.0.1";
   const auto local = socket.local_endpoint(ec);
@@ -90,7 +90,7 @@ asio::awaitable<void> Bus::connect() {
   }
 }
 
-// Upstream says that it has started before it listens; what emitters answer at once may then be missed.
+// Upstream publishes router.start before it subscribes, and may miss the registrations that emitters send in response.
 asio::awaitable<void> Bus::start() {
   greetings_ = nats_.subscribe("router.greet", [this](const net::NatsMessage& message) {
     if (!message.reply.empty()) nats_.publish(message.reply, start_message_);
@@ -98,10 +98,10 @@ asio::awaitable<void> Bus::start() {
   messages_ = nats_.subscribe("router.*", [this](const net::NatsMessage& message) { on_message(message); });
   co_await nats_.flush(kSubscribeLimit);
   started_ = true;
-  say_start();
+  publish_start();
 }
 
-void Bus::say_start() { nats_.publish("router.start", start_message_); }
+void Bus::publish_start() { nats_.publish("router.start", start_message_); }
 
 void Bus::on_event(net::NatsEvent event, const std::string& server) {
   const auto host = server.substr(0, server.rfind(':'));
@@ -112,7 +112,7 @@ void Bus::on_event(net::NatsEvent event, const std::string& server) {
       break;
     case net::NatsEvent::kReconnected:
       logger_.info("nats-connection-reconnected", {{"host", host}, {"addr", server}});
-      if (started_) say_start();
+      if (started_) publish_start();
       break;
     case net::NatsEvent::kClosed:
       logger_.info("nats-connection-closed", {{"host", host}, {"addr", server}});
@@ -129,7 +129,7 @@ asio::awaitable<void> Bus::watch() {
   }
 }
 
-// Our own start and every greeting come here too: they mean nothing.
+// The router's own router.start and every router.greet arrive here too; they are ignored.
 void Bus::on_message(const net::NatsMessage& message) {
   const bool registers = message.subject == "router.register";
   if (!registers && message.subject != "router.unregister") return;
@@ -148,7 +148,7 @@ void Bus::apply(const net::NatsMessage& message, bool is_registration) {
     metrics_.increment("unregistry_message", static_cast<double>(parsed.uris.size()));
     const int removed = registry_.unregister_endpoint(parsed, now);
     if (removed > 0)
-      backends_.forget(fmt::format("{}:{}", parsed.host, parsed.tls_port != 0 ? parsed.tls_port : parsed.port));
+      backends_.close_idle(fmt::format("{}:{}", parsed.host, parsed.tls_port != 0 ? parsed.tls_port : parsed.port));
     return;
   }
   const auto result = registry_.register_endpoint(parsed, now);

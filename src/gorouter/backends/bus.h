@@ -1,4 +1,4 @@
-// The router's side of the message bus (docs/spec/routing.md §3.3, §3.4).
+// The router's connection to the message bus (docs/spec/routing.md §3.3, §3.4).
 #pragma once
 
 #include <functional>
@@ -14,30 +14,30 @@
 
 namespace rivera::gorouter {
 
-// The address the kernel would send from; "127.0.0.1" if there is no route to anywhere.
+// The source address that the kernel chooses for the default route; "127.0.0.1" without such a route.
 std::string local_address();
 
-// What router.start and the answer to router.greet say. Whole seconds, truncated.
+// The payload of router.start and of the reply to router.greet. Durations are truncated to whole seconds.
 std::string start_message(const Config& config, const std::string& id, const std::string& local_ip);
 
-// Takes in registrations and tells emitters of this router. Lives on the registry's strand.
+// Applies registrations to the registry and announces this router to emitters. Lives on the registry's strand.
 class Bus {
  public:
-  // `on_closed` is called when the bus has shut us out for good.
+  // `on_closed` is called when the connection is closed permanently.
   Bus(asio::any_io_executor executor, const Config& config, routing::RouteRegistry& registry, BackendPool& backends,
       base::Metrics& metrics, base::Logger logger, std::function<void()> on_closed);
   ~Bus();
 
-  // Three passes over the servers. Throws net::NatsError.
+  // Tries the list of servers three times. Throws net::NatsError.
   asio::awaitable<void> connect();
-  // Listens, and says that we have started. Throws net::NatsError, base::DeadlineExceeded.
+  // Subscribes, then publishes router.start. Throws net::NatsError, base::DeadlineExceeded.
   asio::awaitable<void> start();
-  // Logs, at each ping interval, that the bus is away. Runs until cancelled.
+  // Logs at each ping interval while the bus is disconnected. Runs until cancelled.
   asio::awaitable<void> watch();
   asio::awaitable<void> close();
 
   bool is_connected() const { return nats_.is_connected(); }
-  // True once after the connection was lost since the last call: what came meanwhile was missed.
+  // True if the connection was lost since the last call: registrations may have been missed.
   bool take_interruption() { return std::exchange(interrupted_, false); }
   const std::string& id() const { return id_; }
 
@@ -45,7 +45,7 @@ class Bus {
   void on_event(net::NatsEvent event, const std::string& server);
   void on_message(const net::NatsMessage& message);
   void apply(const net::NatsMessage& message, bool is_registration);
-  void say_start();
+  void publish_start();
 
   const Config& config_;
   routing::RouteRegistry& registry_;

@@ -6,9 +6,9 @@
 namespace rivera::gorouter {
 namespace {
 
-constexpr std::size_t kServerSlack = 4096;  // above the configured limit Go itself refuses a head
+constexpr std::size_t kServerSlack = 4096;  // Go refuses a head that exceeds the configured limit by this
 
-// PEM without its first and last line and in one line.
+// The Base64 part of a PEM block, without line ends.
 std::string pem_body(const std::string& pem) {
   std::string out;
   std::size_t start = 0;

@@ -1,4 +1,4 @@
-// One client's connection: requests in, answers out, one after another.
+// One client's connection: serves its requests one after another.
 #pragma once
 
 #include <chrono>
@@ -15,21 +15,21 @@ namespace rivera::gorouter {
 class Exchange;
 
 // Lives on its worker's strand; kept alive by its coroutine. There are no timers for single operations: tick(), called
-// a few times a second for every connection, ends what has taken too long.
+// several times a second for every connection, enforces deadlines.
 class ClientConnection {
  public:
   ClientConnection(DataPlane& plane, std::unique_ptr<net::Stream> stream);
   ~ClientConnection();
 
-  // Returns when the connection is at its end.
+  // Returns when the connection has ended.
   asio::awaitable<void> serve(std::shared_ptr<ClientConnection> self);
 
   void tick(Instant now);
-  // Ends the connection now if it is idle, else after the running request.
+  // Closes an idle connection at once, any other after the current request.
   void finish();
-  // Ends it at once.
+  // Closes the connection at once.
   void abort();
-  // A request is being served; upgraded connections do not count.
+  // A request is in progress; upgraded connections do not count.
   bool is_busy() const { return exchange_ != nullptr && !upgraded_; }
 
  private:
@@ -42,12 +42,12 @@ class ClientConnection {
   DataPlane& plane_;
   std::unique_ptr<net::Stream> stream_;
   net::Http1Reader reader_;
-  std::string head_;           // of the request that is being served
+  std::string head_;           // of the current request
   net::Http1Request request_;  // views into head_
   std::string peer_;           // "10.0.0.1:41234"
   std::string peer_ip_;
-  std::optional<std::string> certificate_;  // in one line, made at first use
-  Exchange* exchange_ = nullptr;            // the running one
+  std::optional<std::string> certificate_;  // in one line; built on first use
+  Exchange* exchange_ = nullptr;            // the current one
   Instant deadline_;                        // while idle or reading a head
   bool finishing_ = false;
   bool upgraded_ = false;

@@ -1,4 +1,4 @@
-// What the connections of one worker share.
+// The state that the connections of one worker share.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@
 
 namespace rivera::gorouter {
 
-// How the router feels: what load balancers ask for.
+// The state that the health check reports.
 enum class Health { kInitializing, kHealthy, kDegraded };
 
-// Counters of the request path. Plain numbers: they belong to one worker's strand and are published now and then
-// (docs/spec/routing.md §3.25 has the names).
+// Counters of the request path: plain numbers of one worker's strand, published every second (names in
+// docs/spec/routing.md §3.25).
 struct RouterProbe {
   std::uint64_t total_requests = 0;          // attempts to backends
   std::uint64_t responses_by_class[6] = {};  // 1xx .. 5xx; 0: anything else
@@ -28,7 +28,7 @@ struct RouterProbe {
   std::uint64_t backend_tls_handshake_failed = 0;
   std::uint64_t websocket_upgrades = 0;
   std::uint64_t websocket_failures = 0;
-  std::uint64_t latency_sum_us = 0;  // received → answered, of proxied requests
+  std::uint64_t latency_sum_us = 0;  // from request to response, of proxied requests
   std::uint64_t latency_count = 0;
   std::uint64_t client_connections = 0;  // open now
 };
@@ -44,7 +44,7 @@ struct DataPlane {
   std::string local_ip;
   Health health = Health::kInitializing;
   bool draining = false;
-  std::string date = {};  // for Date fields; renewed every second
+  std::string date = {};  // for Date fields; updated every second
   std::uint32_t random = 1;
 
   std::uint32_t next_random() {

@@ -1,16 +1,12 @@
 #include "gorouter/proxy/exchange.h"
 
-#include <boost/asio/co_spawn.hpp>
-#include <fmt/format.h>
-
 #include "base/ids.h"
 #include "gorouter/replies/headers.h"
 
 namespace rivera::gorouter {
 namespace {
 
-constexpr std::uint64_t kMostDiscarded = 256 * 1024;  // of a body nobody wants, to keep the connection
-constexpr auto kDiscardLimit = std::chrono::seconds(1);
+constexpr auto kDiscardLimit = std::chrono::seconds(1);  // for the rest of a body that is not forwarded
 
 bool is_lower_hex(std::string_view text) {
   for (const char c : text) {
@@ -58,11 +54,10 @@ Exchange::Exchange(ClientConnection& client, net::Http1Framing framing)
       config_(client.plane_.config),
       request_(client.request_),
       framing_(framing),
+      traits_(traits_of(request_, framing)),
       started_(std::chrono::steady_clock::now()),
-      keep_(request_.keep_alive() && !client.finishing_ && !plane_.draining) {
-  deadline_ = Instant::max();
-  is_head_ = request_.method == "HEAD";
-  expects_continue_ = request_.minor >= 1 && body_pending() && request_.fields.has_token("Expect", "100-continue");
+      body_(plane_.executor, *client.stream_, client.reader_, framing),
+      keep_alive_(request_.keep_alive() && !client.finishing_ && !plane_.draining) {
   record_.received = std::chrono::system_clock::now();
   request_id_ = base::new_guid();
   forwarded_for_ = request_.fields.get("X-Forwarded-For");
@@ -72,6 +67,7 @@ Exchange::Exchange(ClientConnection& client, net::Http1Framing framing)
 Exchange::~Exchange() = default;
 
 asio::awaitable<bool> Exchange::run() {
+  std::exception_ptr unexpected;
   try {
     Decision decision = decide();
     if (auto* answer = std::get_if<RouterResponse>(&decision)) {
@@ -81,15 +77,18 @@ asio::awaitable<bool> Exchange::run() {
     }
     if (!client_.upgraded_) co_await finish_request_body();
   } catch (const boost::system::system_error&) {
-    client_gone_ = true;  // every other stream's errors are dealt with where they occur
+    disconnected_ = true;  // errors of backends are handled where they occur
+  } catch (...) {
+    unexpected = std::current_exception();
   }
-  if (pump_running_) {  // an answer that could not be written: the pump must not outlive us
+  if (body_.is_moving()) {  // the response could not be written; the body's coroutine must not outlive this object
     abort();
     client_.stream_->close();
   }
-  while (pump_running_) co_await pump_ended_->wait();
+  co_await body_.stopped();
+  if (unexpected) std::rethrow_exception(unexpected);
   write_log();
-  co_return keep_ && !client_gone_ && !client_.upgraded_;
+  co_return keep_alive_ && !client_disconnected() && !client_.upgraded_;
 }
 
 bool Exchange::is_health_check() const {
@@ -154,143 +153,62 @@ Exchange::Decision Exchange::restrict(std::shared_ptr<routing::RoutePool> pool) 
 }
 
 asio::awaitable<void> Exchange::respond(RouterResponse response) {
-  // A client that waits for permission has not sent its body, and may or may not: the connection is of no more use.
-  if (response.close || (expects_continue_ && body_pending())) keep_ = false;
-  RouterResponseFacts facts;
-  facts.is_head = is_head_;
-  facts.client_minor = request_.minor;
-  facts.keep_alive = keep_;
-  facts.request_id = request_id_;
-  facts.date = plane_.date;
+  // A client that waits for permission may or may not send its body after this response: what the next bytes on the
+  // connection mean is unknown.
+  if (response.close || (traits_.expects_continue && body_.is_pending())) keep_alive_ = false;
+  ResponseContext context;
+  context.is_head = traits_.is_head;
+  context.client_minor = request_.minor;
+  context.keep_alive = keep_alive_;
+  context.request_id = request_id_;
+  context.date = plane_.date;
   std::string out;
-  append_router_response(out, response, facts, config_.rewrite);
+  append_router_response(out, response, context, config_.rewrite);
   response_begun_ = true;
   record_.status = response.status;
   record_.router_error = response.error;
   co_await write_to_client(out);
-  if (!is_head_) record_.response_bytes = response.body.size();
+  if (!traits_.is_head) record_.response_bytes = response.body.size();
 }
 
-// A client that does not take its answer is gone: nobody else is to blame.
+// An error here is the client's, never the backend's.
 asio::awaitable<void> Exchange::write_to_client(std::string_view bytes) {
   try {
     co_await client_.stream_->write(bytes);
   } catch (const boost::system::system_error&) {
-    client_gone_ = true;
+    disconnected_ = true;
     throw;
   }
 }
 
-// The rest of the body is read for a while, so that the connection can go on, or at least so that closing it does not
-// destroy the answer on its way.
+// Reads the rest of the body for a while: the connection can then serve another request, or at least the client reads
+// the response before it sees the connection reset.
 asio::awaitable<void> Exchange::finish_request_body() {
-  if (!body_pending() && !pump_running_) co_return;
-  if (expects_continue_ && !body_begun_) {
-    keep_ = false;
+  if (!body_.is_pending() && !body_.is_moving()) co_return;
+  if (traits_.expects_continue && !body_.has_started()) {
+    keep_alive_ = false;
     co_return;
   }
-  discarding_ = true;
-  deadline_ = std::chrono::steady_clock::now() + kDiscardLimit;
-  if (!pump_running_) start_pump();
-  while (pump_running_) co_await pump_ended_->wait();
-  deadline_ = Instant::max();
-  if (body_pending()) keep_ = false;
-}
-
-void Exchange::start_pump() {
-  if (!pump_ended_) pump_ended_.emplace(plane_.executor);
-  pump_running_ = true;
-  asio::co_spawn(plane_.executor, pump(), [this](std::exception_ptr) {
-    pump_running_ = false;
-    pump_ended_->notify_all();
-  });
-}
-
-// run() waits for our end. Errors of either side are for it to find.
-asio::awaitable<void> Exchange::pump() {
-  const std::shared_ptr<BackendConnection> backend = backend_;
-  try {
-    for (;;) {
-      const std::string_view piece = co_await client_.reader_.read_body(*client_.stream_);
-      if (piece.empty()) break;
-      record_.request_bytes += piece.size();
-      if (!discarding_) {
-        co_await forward_piece(piece);
-      } else if ((discarded_ += piece.size()) > kMostDiscarded) {
-        co_return;
-      }
-    }
-    if (!discarding_) co_await forward_piece({});
-    co_return;
-  } catch (const net::Http1Error&) {
-    bad_body_ = true;
-  } catch (const boost::system::system_error&) {
-    client_gone_ = true;
-  }
-  if (backend && !discarding_) backend->stream->close();
-}
-
-// One piece, or for "" the end of the body. A backend that does not take it may still answer: that is no error here.
-asio::awaitable<void> Exchange::forward_piece(std::string_view piece) {
-  const std::shared_ptr<BackendConnection> backend = backend_;
-  std::string framed;
-  if (framing_.kind == net::Http1Framing::Kind::kChunked) {
-    if (piece.empty()) {
-      framed.append("0\r\n").append(client_.reader_.trailers()).append("\r\n");
-    } else {
-      framed = fmt::format("{:x}\r\n", piece.size());
-      framed.append(piece).append("\r\n");
-    }
-  }
-  try {
-    if (!framed.empty()) {
-      co_await backend->stream->write(framed);
-    } else if (!piece.empty()) {
-      co_await backend->stream->write(piece);
-    }
-    if (piece.empty()) body_forwarded_ = true;
-  } catch (const boost::system::system_error&) {
-    discarding_ = true;
-  }
-}
-
-// What of the body has come with the head goes out with the head.
-void Exchange::append_buffered_body(std::string& out) {
-  const bool chunked = framing_.kind == net::Http1Framing::Kind::kChunked;
-  for (;;) {
-    std::string_view piece;
-    try {
-      piece = client_.reader_.buffered_body();
-    } catch (const net::Http1Error&) {
-      bad_body_ = true;
-      throw;
-    }
-    if (piece.empty()) break;
-    body_begun_ = true;
-    record_.request_bytes += piece.size();
-    if (chunked) fmt::format_to(std::back_inserter(out), "{:x}\r\n", piece.size());
-    out += piece;
-    if (chunked) out += "\r\n";
-  }
-  if (body_pending()) return;
-  if (chunked) out.append("0\r\n").append(client_.reader_.trailers()).append("\r\n");
-  body_forwarded_ = true;
+  discard_deadline_ = std::chrono::steady_clock::now() + kDiscardLimit;
+  co_await body_.discard_rest();
+  discard_deadline_ = Instant::max();
+  if (body_.is_pending()) keep_alive_ = false;
 }
 
 void Exchange::tick(Instant now) {
-  if (now > deadline_) {
-    timed_out_ = true;
-    if (backend_) backend_->stream->close();
+  if (attempt_ && attempt_->expire(now)) {
     if (response_begun_) client_.stream_->close();
-  } else if (waiting_for_head_ && !pump_running_ && client_.stream_->peer_closed()) {
-    client_gone_ = true;
-    if (backend_) backend_->stream->close();
+  } else if (now > discard_deadline_) {
+    client_.stream_->close();
+  } else if (attempt_ && attempt_->awaits_head() && !body_.is_moving() && client_.stream_->peer_closed()) {
+    disconnected_ = true;
+    attempt_->cancel();
   }
 }
 
 void Exchange::abort() {
-  client_gone_ = true;
-  if (backend_) backend_->stream->close();
+  disconnected_ = true;
+  if (attempt_) attempt_->cancel();
 }
 
 void Exchange::write_log() {
@@ -304,7 +222,8 @@ void Exchange::write_log() {
     ++probe.latency_count;
   }
   if (!plane_.access_log.is_wanted()) return;
-  if (client_gone_ && !response_begun_) record_.status = 499;
+  if (client_disconnected() && !response_begun_) record_.status = 499;
+  record_.request_bytes = body_.received();
   record_.host = request_.host();
   record_.method = request_.method;
   record_.target = request_.target;

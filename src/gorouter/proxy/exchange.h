@@ -1,15 +1,16 @@
-// One request and its answer (docs/spec/routing.md §3.8-3.16).
+// One request and its response (docs/spec/routing.md §3.8-3.16).
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 
-#include "base/work/wait.h"
+#include "gorouter/proxy/attempt.h"
 #include "gorouter/proxy/client_connection.h"
 #include "gorouter/proxy/data_plane.h"
+#include "gorouter/proxy/request_body.h"
+#include "gorouter/proxy/request_traits.h"
 #include "gorouter/proxy/sticky.h"
 #include "gorouter/replies/failure.h"
 #include "gorouter/replies/router_response.h"
@@ -18,19 +19,19 @@
 
 namespace rivera::gorouter {
 
-// Finds the route, tries endpoints, passes body and answer on, and writes the log line. Belongs to its connection,
-// whose stream and reader it uses while it runs.
+// Finds the route, makes attempts at its endpoints, passes the response on, and writes the access log's line. Belongs
+// to its client's connection, whose stream and reader it uses while it runs.
 class Exchange {
  public:
   Exchange(ClientConnection& client, net::Http1Framing framing);
   ~Exchange();
 
-  // True: the connection may serve another request.
+  // True if the connection may serve another request.
   asio::awaitable<bool> run();
   void tick(Instant now);
-  // The running response says that it is the last one, if it has not begun.
-  void finish() { keep_ = false; }
-  // Nothing more is to be waited for.
+  // The response ends the connection, unless its head has been written.
+  void finish() { keep_alive_ = false; }
+  // Ends the exchange at once.
   void abort();
 
  private:
@@ -42,27 +43,25 @@ class Exchange {
 
   asio::awaitable<void> respond(RouterResponse response);
   asio::awaitable<void> write_to_client(std::string_view bytes);
-  asio::awaitable<void> proxy(std::shared_ptr<routing::RoutePool> pool);
   asio::awaitable<void> answer_failure(Failure failure);
-  asio::awaitable<Failure> attempt(const routing::PoolElement& element);
-  asio::awaitable<Failure> converse();
-  asio::awaitable<void> send_request(ExchangeState& state);
-  asio::awaitable<bool> read_response_head(bool stop_at_continue);
+  void count_failure(FailureClass kind);
+
+  asio::awaitable<void> proxy(std::shared_ptr<routing::RoutePool> pool);
+  // One endpoint, over a second connection if the first was idle and turns out to be closed.
+  asio::awaitable<Failure> try_endpoint(const routing::PoolElement& element);
+  asio::awaitable<Failure> run_attempt();
+  asio::awaitable<void> send_request();
+  std::string request_head();
   asio::awaitable<void> await_permission();
+  asio::awaitable<bool> read_final_head(bool stop_at_continue);
   asio::awaitable<void> deliver(net::Http1Framing framing);
+  std::string response_head(net::Http1Framing framing);
   asio::awaitable<void> send_response_body(std::string out, bool chunked);
   asio::awaitable<void> tunnel();
-  std::string response_head(net::Http1Framing framing);
-  void count_answer(FailureClass kind);
 
-  // The rest of the request's body, beside the response; after the response it is read and thrown away for a while.
-  void start_pump();
-  asio::awaitable<void> pump();
-  asio::awaitable<void> forward_piece(std::string_view piece);
+  // The request's body was not wanted, or the response came before its end.
   asio::awaitable<void> finish_request_body();
-  void append_buffered_body(std::string& out);
-  bool body_pending() const { return !client_.reader_.body_complete(); }
-
+  bool client_disconnected() const { return disconnected_ || body_.fault() == RequestBody::Fault::kDisconnected; }
   void write_log();
 
   ClientConnection& client_;
@@ -70,35 +69,23 @@ class Exchange {
   const Config& config_;
   const net::Http1Request& request_;
   net::Http1Framing framing_;
+  RequestTraits traits_;
   Instant started_;
   AccessRecord record_;
+  RequestBody body_;
 
   std::string request_id_;
   std::string forwarded_for_;
   std::string forwarded_proto_;
-  StickyWish sticky_;
+  StickyRequest sticky_;
   std::shared_ptr<routing::RoutePool> pool_;
-  std::shared_ptr<const routing::Endpoint> endpoint_;
-  std::shared_ptr<BackendConnection> backend_;
-  net::Http1Response response_;   // views into backend_->head
-  std::shared_ptr<int> counted_;  // the endpoint's counter while we wait for a head
+  std::shared_ptr<const routing::Endpoint> endpoint_;  // the last one tried, for the log
+  std::optional<Attempt> attempt_;                     // the running one
 
-  bool keep_;
-  bool is_head_ = false;
-  bool is_upgrade_ = false;
-  bool expects_continue_ = false;  // the client waits for 100 before it sends its body
+  bool keep_alive_;  // the connection may serve another request
   bool response_begun_ = false;
-  bool body_begun_ = false;      // some of the request's body went to a backend
-  bool body_forwarded_ = false;  // all of it did
-  bool waiting_for_head_ = false;
-  bool timed_out_ = false;
-  bool client_gone_ = false;
-  bool bad_body_ = false;    // what the client sent as its body is malformed
-  bool discarding_ = false;  // what still comes of the body is of no interest
-  bool pump_running_ = false;
-  std::uint64_t discarded_ = 0;
-  std::optional<base::Condition> pump_ended_;
-  Instant deadline_;
+  bool disconnected_ = false;  // the client closed the connection, or does not take what is written to it
+  Instant discard_deadline_ = Instant::max();
 };
 
 }  // namespace rivera::gorouter

@@ -9,7 +9,7 @@
 namespace rivera::gorouter {
 namespace {
 
-// The value of a request's cookie; nullopt if it is not there.
+// The value of a request's cookie; nullopt if it is absent.
 std::optional<std::string_view> cookie(const net::Http1Fields& request, std::string_view name) {
   for (const auto& field : request) {
     if (!net::http1_same_name(field.name, "Cookie")) continue;
@@ -32,13 +32,13 @@ bool begins_with_negotiate(std::string_view value) {
   return value.size() >= 9 && net::http1_same_name(value.substr(0, 9), "Negotiate");
 }
 
-// What of the application's own session cookie goes over to ours.
+// The attributes that the router's cookie copies from the application's session cookie.
 struct Attributes {
   bool secure = false;
   bool partitioned = false;
   std::string_view same_site;
   std::string_view expires;
-  bool expired = false;  // Max-Age below zero: the session is over
+  bool expired = false;  // Max-Age is not above zero: the session has ended
 };
 
 Attributes attributes_of(std::string_view set_cookie) {
@@ -76,7 +76,7 @@ std::string render(std::string_view instance, std::string_view path, const Attri
 
 }  // namespace
 
-StickyWish sticky_wish(const net::Http1Fields& request, const StickyRules& rules) {
+StickyRequest sticky_request(const net::Http1Fields& request, const StickyRules& rules) {
   if (!request.has("Cookie")) return {};
   const auto instance = cookie(request, kStickyCookie);
   if (!instance || instance->empty()) return {};
@@ -87,7 +87,7 @@ StickyWish sticky_wish(const net::Http1Fields& request, const StickyRules& rules
   return {};
 }
 
-std::string sticky_cookie(const net::Http1Fields& response, const StickyWish& wish, std::string_view instance,
+std::string sticky_cookie(const net::Http1Fields& response, const StickyRequest& request, std::string_view instance,
                           std::string_view context_path, const StickyRules& rules) {
   if (instance.empty()) return {};
   std::string_view session;
@@ -98,14 +98,14 @@ std::string sticky_cookie(const net::Http1Fields& response, const StickyWish& wi
     const auto& names = rules.session_cookies;
     if (session.empty() && std::find(names.begin(), names.end(), name) != names.end()) session = field.value;
   }
-  const bool moved = !wish.instance.empty() && wish.instance != instance;
+  const bool moved = !request.instance.empty() && request.instance != instance;
   if (!session.empty()) {
     Attributes attributes = attributes_of(session);
     attributes.secure |= rules.secure;
     return render(instance, context_path, attributes, attributes.expired ? "0" : "");
   }
   const bool negotiates = rules.for_negotiate && begins_with_negotiate(response.get("WWW-Authenticate"));
-  if (negotiates && wish.instance != instance) {
+  if (negotiates && request.instance != instance) {
     Attributes attributes;
     attributes.secure = rules.secure;
     attributes.same_site = "Strict";

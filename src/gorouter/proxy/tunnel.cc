@@ -21,7 +21,7 @@ asio::awaitable<void> copy(net::Stream& from, net::Stream& to) {
       co_await to.write(std::string_view(piece.data(), n));
     }
   } catch (const boost::system::system_error&) {
-    // An end like any other.
+    // The connection ends, like at the end of the stream.
   }
   from.close();
   to.close();

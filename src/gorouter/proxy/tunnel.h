@@ -1,4 +1,4 @@
-// Bytes both ways between two streams.
+// Copies bytes between two streams, in both directions.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace rivera::gorouter {
 
-// `from_client` has been read from the client already and goes first. Returns when either side has ended; both are
-// closed then. The streams must live until the return.
+// Writes `from_client`, which was read from the client earlier, first. Returns when either side has ended, with both
+// closed. The streams must live until then.
 asio::awaitable<void> relay(net::Stream& client, std::string from_client, net::Stream& backend,
                             asio::any_io_executor executor);
 

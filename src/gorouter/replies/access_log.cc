@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kQueueLimit = 4u << 20;  // bytes
 
-// Go's %q: quotes, escapes for what is not printable; "-" for nothing.
+// As Go's %q: in quotes, control characters escaped; "-" for an empty text.
 void append_quoted(std::string& out, std::string_view text) {
   if (text.empty()) {
     out += "\"-\"";

@@ -17,7 +17,7 @@
 
 namespace rivera::gorouter {
 
-// What became of a request. Texts are as they were sent to the backend where there was one.
+// One request and its response. Texts are as they were sent to the backend, if there was one.
 struct AccessRecord {
   std::string host;
   std::string method;
@@ -43,8 +43,8 @@ struct AccessRecord {
 // With the line end. Pure.
 std::string format_access_record(const AccessRecord& record, const Config& config);
 
-// Writes lines to a file and to standard output, off the request path: a line that finds the queue full is dropped and
-// counted. Lives on its executor.
+// Writes lines to a file and to standard output on a worker. When the queue is full, lines are dropped and counted.
+// Lives on its executor.
 class AccessLog {
  public:
   // Throws std::system_error if the file cannot be opened.
@@ -54,7 +54,7 @@ class AccessLog {
   bool is_wanted() const { return to_stdout_ || static_cast<bool>(file_); }
   void write(const AccessRecord& record);
   std::uint64_t dropped() const { return dropped_; }
-  // Writes what is queued.
+  // Writes the queued lines and ends.
   asio::awaitable<void> stop();
 
  private:

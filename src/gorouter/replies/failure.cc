@@ -58,7 +58,7 @@ bool is_retryable(FailureClass kind) {
       return true;
     case FailureClass::kNone:
     case FailureClass::kResetOnRead:
-    case FailureClass::kClientGone:
+    case FailureClass::kClientDisconnected:
     case FailureClass::kTimeout:
     case FailureClass::kNoEndpoints:
     case FailureClass::kOther:
@@ -79,15 +79,15 @@ Failure failure_of_dial(const net::DialError& error, const std::string& address)
   return {FailureClass::kDial, fmt::format("dial tcp {}: connect: {}", address, reason(error.code))};
 }
 
-Failure failure_of_exchange(const error_code& error, const ExchangeState& state) {
+Failure failure_of_connection(const error_code& error, const ConnectionState& state) {
   if (net::tls_failure_of(error) == net::TlsFailure::kRemoteRejectedCertificate) {
     return {FailureClass::kRemoteFailedCertificateCheck, "remote error: tls: bad certificate"};
   }
   const bool ended = error == asio::error::eof;
   const bool reset = error == asio::error::connection_reset || error == asio::error::broken_pipe;
   if (!state.request_head_written) return {FailureClass::kIncompleteRequest, ended ? "EOF" : reason(error)};
-  if (ended && state.is_idempotent && !state.response_begun) return {FailureClass::kIdempotentEof, "EOF"};
-  if (ended) return {FailureClass::kOther, state.response_begun ? "unexpected EOF" : "EOF"};
+  if (ended && state.is_idempotent) return {FailureClass::kIdempotentEof, "EOF"};
+  if (ended) return {FailureClass::kOther, "EOF"};
   std::string text = fmt::format("read tcp {}->{}: read: {}", state.local_address, state.peer_address, reason(error));
   return {reset ? FailureClass::kResetOnRead : FailureClass::kOther, std::move(text)};
 }
@@ -108,7 +108,7 @@ FailureAnswer answer_to(FailureClass kind) {
       return {526, "526 Invalid SSL Certificate\n"};
     case FailureClass::kRemoteFailedCertificateCheck:
       return {496, "496 SSL Certificate Required\n"};
-    case FailureClass::kClientGone:
+    case FailureClass::kClientDisconnected:
       return {499, "499 Request Cancelled\n"};
     case FailureClass::kNone:
     case FailureClass::kDial:

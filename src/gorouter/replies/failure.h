@@ -1,5 +1,5 @@
-// What can go wrong with a backend, what it means for the endpoint, and what the client is told (docs/spec/routing.md
-// §3.13, §3.15). Pure.
+// Failures of backends: what follows for the endpoint, and the response to the client (docs/spec/routing.md §3.13,
+// §3.15). Pure.
 #pragma once
 
 #include <string>
@@ -21,9 +21,9 @@ enum class FailureClass {
   kRemoteHandshake,
   kHandshakeTimeout,
   kResetOnRead,
-  kIdempotentEof,      // nothing came, and nothing was asked that may not be asked twice
-  kIncompleteRequest,  // the request's head did not get through
-  kClientGone,
+  kIdempotentEof,      // end of stream before a response to an idempotent request
+  kIncompleteRequest,  // the request's head could not be written
+  kClientDisconnected,
   kTimeout,
   kNoEndpoints,
   kOther,
@@ -31,26 +31,26 @@ enum class FailureClass {
 
 struct Failure {
   FailureClass kind = FailureClass::kNone;
-  std::string text;  // as Go words it: clients look for it
+  std::string text;  // in Go's words, which clients look for
 };
 
 bool is_retryable(FailureClass kind);
-// The endpoint is avoided for a while.
+// Other endpoints are preferred for a while.
 bool marks_failed(FailureClass kind);
-// A TLS endpoint is taken out of its route: whoever answers there is not the one that was registered.
+// A TLS endpoint is removed from its route: the process at that address is not the registered instance.
 bool prunes_tls_endpoint(FailureClass kind);
 
 Failure failure_of_dial(const net::DialError& error, const std::string& address);
-// An error on an established connection before the response's head.
-struct ExchangeState {
+
+// What had happened on an established connection before it failed; the response's head had not arrived.
+struct ConnectionState {
   bool request_head_written = false;
   bool is_idempotent = false;  // without body, and of a method or with a header that says so
-  bool response_begun = false;
   std::string local_address;
   std::string peer_address;
 };
-Failure failure_of_exchange(const error_code& error, const ExchangeState& state);
-// The bytes that came are no response.
+Failure failure_of_connection(const error_code& error, const ConnectionState& state);
+// The backend's bytes are not an HTTP response.
 Failure malformed_response(const std::string& what);
 
 struct FailureAnswer {

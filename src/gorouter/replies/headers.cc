@@ -12,7 +12,7 @@ namespace {
 
 using net::http1_same_name;
 
-// The names that are treated specially on the way to a backend or back.
+// Header fields that are not passed on unchanged.
 enum class Known {
   kOther,
   kHopByHop,
@@ -24,8 +24,8 @@ enum class Known {
   kForwardedClientCert,
   kRequestStart,
   kRequestId,
-  kOurs,         // set by the router, whatever the client says
-  kAppInstance,  // means something to the router only
+  kRouterOwned,  // always set by the router
+  kAppInstance,  // for the router only
   kDate,
   kSignature,
 };
@@ -45,7 +45,7 @@ Known known(std::string_view name) {
       return is("Content-Length") ? Known::kContentLength : Known::kOther;
     case 15:
       if (is("X-Forwarded-For")) return Known::kForwardedFor;
-      if (is("X-Cf-Instanceid")) return Known::kOurs;
+      if (is("X-Cf-Instanceid")) return Known::kRouterOwned;
       return is("X-Request-Start") ? Known::kRequestStart : Known::kOther;
     case 16:
       return is("Proxy-Connection") ? Known::kHopByHop : Known::kOther;
@@ -55,7 +55,7 @@ Known known(std::string_view name) {
       if (is("X-Cf-App-Instance")) return Known::kAppInstance;
       return is("Transfer-Encoding") ? Known::kHopByHop : Known::kOther;
     case 18:
-      if (is("X-Cf-Applicationid") || is("X-Cf-Instanceindex")) return Known::kOurs;
+      if (is("X-Cf-Applicationid") || is("X-Cf-Instanceindex")) return Known::kRouterOwned;
       return is("Proxy-Authenticate") ? Known::kHopByHop : Known::kOther;
     case 19:
       return is("Proxy-Authorization") ? Known::kHopByHop : Known::kOther;
@@ -72,8 +72,7 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::any_of(names.begin(), names.end(), [name](const auto& n) { return http1_same_name(n, name); });
 }
 
-// Names that Connection declares to be for this hop, but for those every message knows and those a client may not
-// strip.
+// Names listed in Connection, except for the standard ones and for `protected_names`, which a client may not strip.
 std::vector<std::string_view> declared_names(const net::Http1Fields& fields,
                                              const std::vector<std::string>& protected_names) {
   std::vector<std::string_view> out;
@@ -102,7 +101,7 @@ void append_client_certificate(std::string& out, const BackendHead& head, const 
   }
 }
 
-// Whether the client's own X-Forwarded-Client-Cert goes on (§3.19).
+// Whether the client's own X-Forwarded-Client-Cert is passed on (§3.19).
 bool keeps_client_certificate(const BackendHead& head, const Config& config) {
   switch (config.forwarded_client_cert) {
     case ForwardedClientCert::kAlwaysForward:
@@ -115,7 +114,7 @@ bool keeps_client_certificate(const BackendHead& head, const Config& config) {
   return false;
 }
 
-// A target that begins with two slashes would be taken for an authority: it is sent in absolute form.
+// Backends would parse a target that begins with two slashes as an authority: it is sent in absolute form.
 void append_request_line(std::string& out, const net::Http1Request& request) {
   out.append(request.method).append(" ");
   if (request.target.starts_with("//")) out.append("http://").append(request.host());
@@ -179,7 +178,7 @@ void append_backend_head(std::string& out, const BackendHead& head, const Config
       case Known::kForwardedFor:
       case Known::kForwardedProto:
       case Known::kRequestId:
-      case Known::kOurs:
+      case Known::kRouterOwned:
       case Known::kAppInstance:
         continue;
       case Known::kTe:

@@ -11,7 +11,7 @@ namespace {
 constexpr char kNotStored[] = "no-cache, no-store";
 constexpr char kBriefly[] = "public,max-age=2";
 
-// An error's name stands in a header: what came from elsewhere must not break the line.
+// The error is written into a header field: line ends from other sources must not split it.
 std::string in_one_line(std::string text) {
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
@@ -109,7 +109,7 @@ RouterResponse RouterResponse::health(bool healthy) {
   return r;
 }
 
-void append_router_response(std::string& out, const RouterResponse& response, const RouterResponseFacts& facts,
+void append_router_response(std::string& out, const RouterResponse& response, const ResponseContext& context,
                             const HeaderRewrite& rewrite) {
   append_status_line(out, response.status);
   if (!response.cache_control.empty()) append_field(out, "Cache-Control", response.cache_control);
@@ -118,17 +118,17 @@ void append_router_response(std::string& out, const RouterResponse& response, co
   if (!response.body.empty()) append_field(out, "Content-Type", "text/plain; charset=utf-8");
   if (!response.body.empty() && !is_health) append_field(out, "X-Content-Type-Options", "nosniff");
   if (!response.error.empty()) append_field(out, "X-Cf-Routererror", response.error);
-  if (!facts.request_id.empty()) append_field(out, "X-Vcap-Request-Id", facts.request_id);
+  if (!context.request_id.empty()) append_field(out, "X-Vcap-Request-Id", context.request_id);
   for (const auto& [name, value] : rewrite.add_if_not_present) append_field(out, net::canonical_name(name), value);
-  append_field(out, "Date", facts.date);
+  append_field(out, "Date", context.date);
   append_field(out, "Content-Length", std::to_string(response.body.size()));
-  if (!facts.keep_alive || response.close) {
+  if (!context.keep_alive || response.close) {
     append_field(out, "Connection", "close");
-  } else if (facts.client_minor == 0) {
+  } else if (context.client_minor == 0) {
     append_field(out, "Connection", "keep-alive");
   }
   out += "\r\n";
-  if (!facts.is_head) out += response.body;
+  if (!context.is_head) out += response.body;
 }
 
 std::string malformed_request_response(int status, std::string_view what) {

@@ -1,4 +1,4 @@
-// What the router itself answers (docs/spec/routing.md §3.14). Pure.
+// Responses that the router itself makes (docs/spec/routing.md §3.14). Pure.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ struct RouterResponse {
   std::string error;          // X-Cf-RouterError; "" = no such header
   std::string body;           // with its line end; may be empty
   std::string cache_control;  // "" = none
-  bool close = false;         // the connection ends with it
+  bool close = false;         // closes the connection
 
   static RouterResponse empty_host();
   static RouterResponse unknown_route(std::string_view host);
@@ -31,7 +31,7 @@ struct RouterResponse {
   static RouterResponse health(bool healthy);
 };
 
-struct RouterResponseFacts {
+struct ResponseContext {
   bool is_head = false;  // no body follows
   int client_minor = 1;
   bool keep_alive = true;
@@ -39,11 +39,11 @@ struct RouterResponseFacts {
   std::string_view date;
 };
 
-// Head and body. A health answer has no nosniff header and caches differently; see `health()`.
-void append_router_response(std::string& out, const RouterResponse& response, const RouterResponseFacts& facts,
+// Appends head and body. A health response has no nosniff header and other caching rules; see `health()`.
+void append_router_response(std::string& out, const RouterResponse& response, const ResponseContext& context,
                             const HeaderRewrite& rewrite);
 
-// For what cannot be understood: Go's own words.
+// For requests that cannot be parsed, in Go's words.
 std::string malformed_request_response(int status, std::string_view what);
 
 }  // namespace rivera::gorouter

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/config/config.h"
 #include "base/log/log.h"
 #include "net/stream/tls_settings.h"
 #include "routing/route_registry.h"
@@ -75,12 +76,10 @@ struct Config {
   std::chrono::nanoseconds endpoint_dial_timeout = std::chrono::seconds(5);
   std::chrono::nanoseconds tls_handshake_timeout = std::chrono::seconds(10);
   std::chrono::nanoseconds frontend_idle_timeout = std::chrono::seconds(900);
-  std::chrono::nanoseconds read_header_timeout{0};  // 0: none
-  int max_conns = 0;                                // open requests of one endpoint; 0: no limit
+  int max_conns = 0;  // open requests of one endpoint; 0: no limit
   int max_attempts = 1;
   net::PemIdentity backend_identity;
   std::string backend_ca_pem;
-  bool skip_ssl_validation = false;
   bool disable_keep_alives = true;
   std::size_t max_idle_conns = 100;
   std::size_t max_idle_conns_per_host = 2;
@@ -104,7 +103,12 @@ struct Config {
 
   std::chrono::nanoseconds drain_wait{0};
   std::chrono::nanoseconds drain_timeout = std::chrono::seconds(60);
+
+  base::ConfigNotices notices;  // to be logged at start
 };
+
+// Every key that upstream knows, and ours.
+const base::ConfigKeys& config_keys();
 
 // Throws base::ConfigError. "" gives the defaults, as upstream without -c.
 Config load_config(const std::string& path);

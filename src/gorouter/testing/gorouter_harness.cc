@@ -105,12 +105,12 @@ asio::awaitable<void> GorouterHarness::until(std::function<bool()> condition) {
   while (!condition()) co_await base::sleep_for(5ms);
 }
 
-// Our own message comes back to us, through the same server, after the router's copy was sent; a second round trip by
-// the router's own flush is not needed: both read from the same server in the same order, so wait for the table itself.
+// The server delivers to the router in the order of publishing: the reply to a greeting that follows the message shows
+// that the router has applied it.
 asio::awaitable<void> GorouterHarness::publish(std::string subject, std::string payload) {
   bus_->publish(subject, payload);
   co_await bus_->flush(10s);
-  // Whatever the router has heard before this greeting, it has applied before it answers.
+  // The router applies all earlier messages before it replies.
   co_await bus_->request("router.greet", "", 10s);
 }
 

@@ -20,9 +20,9 @@
 
 namespace rivera::gorouter {
 
-// An application: an HTTP server that tells what it was asked.
+// An application: an HTTP server that echoes requests.
 //
-//   GET /anything            its name and the request's head as it came
+//   GET /anything            its name and the request head as received
 //   POST /echo               the body
 class TestApp {
  public:
@@ -46,15 +46,15 @@ class GorouterHarness : public ::testing::Test {
  protected:
   GorouterHarness();
 
-  // Starts a router with config_, waits until it serves, runs the body, stops everything. A minute is enough.
+  // Starts a router with config_, waits until it serves, runs the body, stops everything; at most a minute.
   void with_router(std::function<asio::awaitable<void>()> body);
-  // Inside the body: registers or unregisters and waits until the router has it.
+  // Inside the body: registers or unregisters, and waits until the router has applied it.
   asio::awaitable<void> register_app(const TestApp& app, std::string uri,
                                      std::function<void(routing::RegistryMessage&)> adjust = {});
   asio::awaitable<void> unregister_app(const TestApp& app, std::string uri);
   asio::awaitable<void> publish(std::string subject, std::string payload);
 
-  // One request on a connection of its own, as bytes; the answer as bytes, until the router closes it. Write
+  // Sends one request on its own connection and returns all bytes until the router closes it. The request must say
   // "Connection: close".
   asio::awaitable<std::string> exchange_bytes(std::string request);
   asio::awaitable<std::unique_ptr<net::Stream>> connect();
@@ -74,7 +74,7 @@ class GorouterHarness : public ::testing::Test {
   int exit_status_ = -1;
 };
 
-// Reads until `part` has come, or the stream ends.
+// Reads until `part` has arrived, or the stream ends.
 asio::awaitable<std::string> read_until(net::Stream& stream, std::string part);
 asio::awaitable<std::string> read_to_end(net::Stream& stream);
 

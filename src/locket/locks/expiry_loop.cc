@@ -5,13 +5,13 @@
 namespace rivera::locket {
 namespace {
 
-// Upstream reads every 5 s. What a lock that went through another node, which then died with its holder, is kept too
-// long is at most this.
+// Upstream reads every 5 s. A lock that was acquired through another node is kept at most this long beyond its time to
+// live if that node dies together with the holder.
 constexpr auto kReadingInterval = std::chrono::seconds(1);
 constexpr auto kLongestWait = std::chrono::seconds(1);
-// Woken later than this, we were stopped, and so could not take in refreshes.
+// A wake-up that is later than this means that the process was stopped and could not receive refreshes.
 constexpr auto kStall = std::chrono::seconds(2);
-constexpr std::size_t kMostTogether = 256;
+constexpr std::size_t kMaxReleasesAtOnce = 256;
 
 }  // namespace
 
@@ -23,13 +23,13 @@ ExpiryLoop::ExpiryLoop(asio::any_io_executor executor, base::WorkerPool& workers
       journal_(journal),
       probe_(probe),
       logger_(logger.session("expiry")),
-      earlier_(executor),
+      next_expiry_changed_(executor),
       tasks_(executor, logger_) {}
 
 asio::awaitable<void> ExpiryLoop::start() {
   co_await read_all();
-  tasks_.spawn("read", reading_loop());
-  tasks_.spawn("release", releasing_loop());
+  tasks_.spawn_critical("read", reading_loop());
+  tasks_.spawn_critical("release", releasing_loop());
 }
 
 asio::awaitable<void> ExpiryLoop::stop() { co_await tasks_.stop(); }
@@ -37,7 +37,7 @@ asio::awaitable<void> ExpiryLoop::stop() { co_await tasks_.stop(); }
 void ExpiryLoop::observe(const LockRecord& record) {
   const auto before = table_.next();
   table_.observe(record, std::chrono::steady_clock::now());
-  if (table_.next() != before) earlier_.notify_all();
+  if (table_.next() != before) next_expiry_changed_.notify_all();
 }
 
 void ExpiryLoop::forget(const std::string& key, const std::string& modified_id) { table_.forget(key, modified_id); }
@@ -66,7 +66,7 @@ asio::awaitable<void> ExpiryLoop::wait_for_next() {
   const Instant now = std::chrono::steady_clock::now();
   const Instant latest = now + kLongestWait;
   const Instant until = std::max(now, std::min(table_.next().value_or(latest), latest));
-  co_await earlier_.wait_for(until - now);
+  co_await next_expiry_changed_.wait_for(until - now);
   const auto late = std::chrono::steady_clock::now() - until;
   if (late < kStall) co_return;
   logger_.error("stalled", {{"seconds", std::chrono::duration<double>(late).count()}});
@@ -76,7 +76,7 @@ asio::awaitable<void> ExpiryLoop::wait_for_next() {
 asio::awaitable<void> ExpiryLoop::releasing_loop() {
   while (true) {
     co_await wait_for_next();
-    auto due = table_.take_due(std::chrono::steady_clock::now(), kMostTogether);
+    auto due = table_.take_due(std::chrono::steady_clock::now(), kMaxReleasesAtOnce);
     for (auto& record : due) tasks_.spawn("release-expired", release(std::move(record)));
   }
 }
@@ -87,7 +87,7 @@ asio::awaitable<void> ExpiryLoop::release(LockRecord due) {
     const auto outcome = co_await journal_.run(due.key, std::move(write));
     log_outcome(due, outcome);
   } catch (const sql::Error& e) {
-    // The next reading brings it back.
+    // The next reading adds it to the table again.
     logger_.error("failed-compare-and-release", {{"key", due.key}, {"error", e.what()}});
   } catch (const RpcError& e) {
     logger_.error("failed-compare-and-release", {{"key", due.key}, {"error", e.what()}});
@@ -103,7 +103,7 @@ void ExpiryLoop::log_outcome(const LockRecord& record, ReleaseOutcome outcome) {
       logger_.info("lock-expired", fields);
       return;
     case ReleaseOutcome::kCollision:
-      // Refreshed through another node, or through this one just now: as it should be.
+      // Refreshed through another node, or through this one in the meantime: no error.
       logger_.debug("failed-compare-and-release", fields);
       return;
     case ReleaseOutcome::kAbsent:

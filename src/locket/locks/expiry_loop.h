@@ -1,4 +1,4 @@
-// Removing locks and presences whose time has passed.
+// Removes expired locks and presences.
 #pragma once
 
 #include <chrono>
@@ -15,19 +15,19 @@
 
 namespace rivera::locket {
 
-// Reads every row at the start and every second, which is how it learns of heartbeats that went through other nodes,
-// and deletes each row whose time to live has passed since this node first saw its present state
-// (docs/spec/locket-and-auction.md §1.8). Lives on `executor` (a strand or a single-threaded context).
+// Reads every row at the start and every second, and thereby learns of refreshes through other nodes. Deletes each row
+// whose time to live has passed since this node first saw its current state (docs/spec/locket-and-auction.md §1.8).
+// Lives on `executor` (a strand or a single-threaded context).
 class ExpiryLoop {
  public:
   ExpiryLoop(asio::any_io_executor executor, base::WorkerPool& workers, sql::Database& database, const LockStore& store,
              LockJournal& journal, LocketProbe& probe, base::Logger logger);
 
-  // Reads what is stored, then begins. A failure to read is logged, and made good by the next reading.
+  // Reads the stored rows, then starts. A failure to read is logged; the next reading compensates for it.
   asio::awaitable<void> start();
   asio::awaitable<void> stop();
 
-  // A lock was taken or refreshed through this node.
+  // A lock was acquired or refreshed through this node.
   void observe(const LockRecord& record);
   // A lock was released through this node.
   void forget(const std::string& key, const std::string& modified_id);
@@ -47,7 +47,7 @@ class ExpiryLoop {
   LocketProbe& probe_;
   base::Logger logger_;
   ExpiryTable table_;
-  base::Condition earlier_;  // something may expire before what we wait for
+  base::Condition next_expiry_changed_;  // an entry may expire earlier than the one that is waited for
   base::TaskGroup tasks_;
 };
 

@@ -5,7 +5,7 @@
 namespace rivera::locket {
 namespace {
 
-// Longer times to live would overflow; nobody sees the difference.
+// Longer times to live would overflow. No caller can observe the difference.
 constexpr std::int64_t kLongestTtlSeconds = 10LL * 365 * 24 * 3600;
 
 }  // namespace

@@ -15,19 +15,19 @@ namespace rivera::locket {
 
 using Instant = std::chrono::steady_clock::time_point;
 
-// Passive: it is told the time. A lock's time to live counts from when this node first saw its modified_index
-// (docs/spec/locket-and-auction.md §1.8), so that after a restart every lock has its whole time again.
+// Passive: the time is passed in. A lock's time to live counts from when this node first saw its modified_index
+// (docs/spec/locket-and-auction.md §1.8), so that after a restart every lock has its full time to live.
 class ExpiryTable {
  public:
-  // Takes in a lock's state; the same or an older one of the same row changes nothing. O(log n).
+  // Records a lock's state. Ignores the same or an older state of the same row. O(log n).
   void observe(const LockRecord& record, Instant now);
-  // A lock that was released.
+  // Removes a lock that was released.
   void forget(const std::string& key, const std::string& modified_id);
-  // Takes out and returns what has expired by `now`, at most `limit`, the oldest first.
+  // Removes and returns what has expired by `now`: at most `limit` entries, the oldest first.
   std::vector<LockRecord> take_due(Instant now, std::size_t limit);
-  // When the next one expires.
+  // When the next entry expires.
   std::optional<Instant> next() const;
-  // Puts every expiry off: for time in which this node was not running and nobody could refresh.
+  // Postpones every expiry: for a time in which this process was stopped and could not receive refreshes.
   void put_off(std::chrono::nanoseconds by);
   std::size_t size() const { return entries_.size(); }
 

@@ -89,7 +89,7 @@ TEST_F(Expiry, GivesTheOldestFirstAndNoMoreThanAskedFor) {
   EXPECT_EQ(take_due(), (Keys{"2", "1", "0"}));
 }
 
-TEST_F(Expiry, IsPutOffForTimeInWhichNobodyCouldRefresh) {
+TEST_F(Expiry, IsPostponedForTimeInWhichTheProcessWasStopped) {
   table_.observe(a_lock("k", 1, 10), now_);
   table_.put_off(seconds(30));
   now_ += seconds(39);

@@ -10,8 +10,8 @@ namespace {
 constexpr std::size_t kMostInOneTransaction = 256;
 constexpr std::size_t kMostWaiting = 10'000;
 
-// Whether one write's values may be to blame, so that the others may well succeed. kOther is, for example, a text that
-// is not in the database's encoding.
+// Whether the values of one write may be the cause, so that the others may succeed alone. kOther is, for example, text
+// that is invalid in the database's encoding.
 bool may_be_fault_of_one(const sql::Error& error) {
   switch (error.error_class()) {
     case sql::ErrorClass::kTooLong:
@@ -39,7 +39,7 @@ LockJournal::LockJournal(asio::any_io_executor executor, base::WorkerPool& worke
       arrived_(executor),
       tasks_(executor, std::move(logger)) {}
 
-void LockJournal::start() { tasks_.spawn("journal", loop()); }
+void LockJournal::start() { tasks_.spawn_critical("journal", loop()); }
 
 asio::awaitable<void> LockJournal::stop() {
   stopped_ = true;

@@ -1,4 +1,4 @@
-// Group commit: writes that come while a transaction is under way go into the next one together.
+// Group commit: writes that arrive during a transaction share the next one.
 #pragma once
 
 #include <deque>
@@ -17,21 +17,21 @@
 
 namespace rivera::locket {
 
-// Runs writes many in one durable transaction: those of one key in the order they come, and keys in their own order,
-// so that several nodes on one database lock rows in the same order and do not deadlock. If one of them cannot be
-// stored for what it says (a value too long, a text that is no text), each is run in a transaction of its own, so that
-// only the culprit gets the error.
+// Runs many writes in one durable transaction: those of one key in order of arrival, the keys in sorted order, so that
+// several nodes on one database lock rows in the same order and do not deadlock. If the content of one write cannot be
+// stored (a value that is too long, invalid text), runs each in its own transaction, so that only the faulty one gets
+// the error.
 //
 // Lives on `executor` (a strand or a single-threaded context); the database's work is done on `workers`.
 class LockJournal {
  public:
   LockJournal(asio::any_io_executor executor, base::WorkerPool& workers, sql::Database& database, base::Logger logger);
 
-  // Runs `write(sql::Connection&)`, which touches the row of `key` only, within a write transaction and gives its
-  // result once that is durable. `write` runs on a worker, perhaps more than once: it must own what it uses. Its result
-  // must be default constructible. Throws sql::Error, RpcError(kResourceExhausted) if too much is waiting. A cancelled
-  // caller's write happens if it is under way, and not any more if it is still waiting: a lock whose owner has given up
-  // must not be refreshed when the database comes back.
+  // Runs `write(sql::Connection&)`, which touches the row of `key` only, within a write transaction and returns its
+  // result once that is durable. `write` runs on a worker, possibly more than once: it must own what it uses. Its
+  // result must be default constructible. Throws sql::Error, RpcError(kResourceExhausted) if too many writes are
+  // waiting. The write of a cancelled caller completes if it has started, and is dropped if it is still waiting: a lock
+  // whose owner has given up must not be refreshed when the database recovers.
   template <typename Write>
   asio::awaitable<std::invoke_result_t<Write&, sql::Connection&>> run(std::string key, Write write) {
     auto result = std::make_shared<std::invoke_result_t<Write&, sql::Connection&>>();
@@ -43,7 +43,7 @@ class LockJournal {
   }
 
   void start();
-  // Takes no more writes (RpcError(kUnavailable)), and ends when those that wait are done.
+  // Accepts no more writes (RpcError(kUnavailable)), and ends when the waiting ones are done.
   asio::awaitable<void> stop();
 
  private:
@@ -54,7 +54,7 @@ class LockJournal {
     std::function<void(sql::Connection&)> write;
     base::Condition ended;
     bool done = false;
-    bool abandoned = false;  // nobody waits for it
+    bool abandoned = false;  // its caller was cancelled
     std::exception_ptr failure = nullptr;
   };
   using Jobs = std::vector<std::shared_ptr<Job>>;

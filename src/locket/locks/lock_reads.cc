@@ -21,10 +21,10 @@ asio::awaitable<void> LockReads::stop() { co_await running_.stop(); }
 
 asio::awaitable<void> LockReads::finish(std::shared_ptr<Reading> reading) {
   if (running_.size() >= kMostReadsAtOnce) throw RpcError(RpcCode::kResourceExhausted, "too many reads at once");
-  running_.spawn("read", carry_out(reading));
+  running_.spawn("read", run_read(reading));
   const auto end = std::chrono::steady_clock::now() + limit_;
   while (!reading->done || reading->failure) {
-    // A failure that comes with the deadline is most likely the database's own limit.
+    // A failure at the deadline is most likely the database's own timeout.
     const std::chrono::nanoseconds left = end - std::chrono::steady_clock::now();
     if (left.count() <= 0) throw base::DeadlineExceeded(base::deadline_message("reading", limit_));
     if (reading->done) break;
@@ -33,7 +33,7 @@ asio::awaitable<void> LockReads::finish(std::shared_ptr<Reading> reading) {
   if (reading->failure) std::rethrow_exception(reading->failure);
 }
 
-asio::awaitable<void> LockReads::carry_out(std::shared_ptr<Reading> reading) {
+asio::awaitable<void> LockReads::run_read(std::shared_ptr<Reading> reading) {
   auto work = [&database = database_, reading] {
     try {
       auto connection = database.connect();

@@ -1,4 +1,4 @@
-// Reads of the database, with a deadline.
+// Database reads with a deadline.
 #pragma once
 
 #include <chrono>
@@ -16,8 +16,8 @@
 
 namespace rivera::locket {
 
-// Runs each read on a worker. A caller is answered by the deadline even if the database hangs; the read then goes on
-// alone, and its result is dropped. How many there are at once is bounded.
+// Runs each read on a worker. A caller gets its result or an error by the deadline even if the database hangs; the read
+// then continues in the background, and its result is dropped. The number of concurrent reads is limited.
 //
 // Lives on `executor` (a strand or a single-threaded context).
 class LockReads {
@@ -25,8 +25,8 @@ class LockReads {
   LockReads(asio::any_io_executor executor, base::WorkerPool& workers, sql::Database& database,
             std::chrono::nanoseconds limit, base::Logger logger);
 
-  // Gives `read(sql::Connection&)`, which must own what it uses. Throws sql::Error, base::DeadlineExceeded,
-  // RpcError(kResourceExhausted).
+  // Returns the result of `read(sql::Connection&)`, which must own what it uses. Throws sql::Error,
+  // base::DeadlineExceeded, RpcError(kResourceExhausted).
   template <typename Read>
   asio::awaitable<std::invoke_result_t<Read&, sql::Connection&>> run(Read read) {
     auto result = std::make_shared<std::optional<std::invoke_result_t<Read&, sql::Connection&>>>();
@@ -37,7 +37,7 @@ class LockReads {
     co_return std::move(**result);
   }
 
-  // Waits for the reads under way.
+  // Waits for the running reads.
   asio::awaitable<void> stop();
 
  private:
@@ -51,7 +51,7 @@ class LockReads {
   };
 
   asio::awaitable<void> finish(std::shared_ptr<Reading> reading);
-  asio::awaitable<void> carry_out(std::shared_ptr<Reading> reading);
+  asio::awaitable<void> run_read(std::shared_ptr<Reading> reading);
 
   asio::any_io_executor executor_;
   base::WorkerPool& workers_;

@@ -1,4 +1,4 @@
-// What Locket knows of one lock or presence, and the errors it answers with.
+// A lock or presence, and the errors of Locket's calls.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@ struct LockRecord {
   std::string key = {};
   std::string owner = {};  // "" = free (old data only)
   std::string value = {};
-  std::string type = {};            // kLockType or kPresenceType; others may be stored by others
-  std::int64_t modified_index = 0;  // counts every Lock
-  std::string modified_id = {};     // made with the row: tells a lock from its successor under the same key
+  std::string type = {};            // kLockType or kPresenceType; other components may store other types
+  std::int64_t modified_index = 0;  // incremented by every Lock
+  std::string modified_id = {};     // created with the row: distinguishes a lock from its successor under the same key
   std::int64_t ttl_seconds = 0;
 };
 
-// gRPC's status codes, those that Locket uses.
+// The gRPC status codes that Locket uses.
 enum class RpcCode : int {
   kUnknown = 2,
   kInvalidArgument = 3,
@@ -33,7 +33,7 @@ enum class RpcCode : int {
   kUnavailable = 14,
 };
 
-// What a call is refused with.
+// The error status of a call.
 class RpcError : public std::runtime_error {
  public:
   RpcError(RpcCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

@@ -12,12 +12,12 @@
 namespace rivera::locket {
 
 struct LockOutcome {
-  // What is stored now; nullopt: another owner holds it.
+  // The stored record; nullopt if another owner holds it.
   std::optional<LockRecord> record = {};
   bool inserted = false;
 };
 
-// `kAbsent`: there is no such row. `kCollision`: another owner, or another state of it, is there.
+// `kAbsent`: there is no such row. `kCollision`: the row has another owner, or another state.
 enum class ReleaseOutcome { kReleased, kAbsent, kCollision };
 
 struct ReleaseResult {
@@ -25,25 +25,25 @@ struct ReleaseResult {
   std::string modified_id = {};  // of the row that was released
 };
 
-// Statements only: each function works within the transaction its connection is in. The functions that write want a
-// write transaction. Everything blocks and throws sql::Error. Stateless but for its texts: may be used from any thread.
+// Statements only: each function runs within its connection's transaction; those that write need a write transaction.
+// All block and throw sql::Error. Immutable: may be used from any thread.
 class LockStore {
  public:
   explicit LockStore(const sql::Dialect& dialect);
 
   void create_table(sql::Connection& connection) const;
 
-  // Takes or refreshes `wanted` (its index and id are ignored); `new_id` becomes the id of a new row.
+  // Acquires or refreshes `wanted` (its index and id are ignored); `new_id` becomes the id of a new row.
   LockOutcome lock(sql::Connection& connection, const LockRecord& wanted, const std::string& new_id) const;
   ReleaseResult release(sql::Connection& connection, const std::string& key, const std::string& owner) const;
-  // Deletes the row only if it is still in the very state of `expired`.
+  // Deletes the row only if its state still equals `expired`.
   ReleaseOutcome release_expired(sql::Connection& connection, const LockRecord& expired) const;
 
-  // nullopt: absent or free.
+  // nullopt if absent or free.
   std::optional<LockRecord> fetch(sql::Connection& connection, const std::string& key) const;
-  // All of a type, without free rows.
+  // All rows of a type, without free ones.
   std::vector<LockRecord> fetch_all(sql::Connection& connection, std::string_view type) const;
-  // Of every type, without free rows and without their values.
+  // All rows of every type, without free ones, and without values.
   std::vector<LockRecord> fetch_states(sql::Connection& connection) const;
   std::int64_t count(sql::Connection& connection, std::string_view type) const;
 

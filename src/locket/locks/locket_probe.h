@@ -23,23 +23,23 @@ class LocketProbe {
   explicit LocketProbe(base::Metrics& metrics);
 
   void request_started(RequestType type);
-  // A collision is a success.
+  // A collision counts as a success.
   void request_ended(RequestType type, bool succeeded, std::chrono::nanoseconds latency);
-  // The client gave up before the answer.
+  // The client cancelled before the response.
   void request_cancelled(RequestType type);
-  // A lock or presence, by its stored type, was removed because its time had passed.
+  // A lock or presence, by its stored type, has expired.
   void expired(std::string_view type);
 
-  // Every report_interval: what was counted in the database, and what else is measured.
+  // Called every report_interval: sends the given counts and the other measurements.
   void report_locks(std::int64_t locks, std::int64_t presences);
   void report(const sql::DatabaseStatistics& database);
-  // Every 60 s.
+  // Called every 60 s.
   void report_expired();
-  // Every 10 s.
+  // Called every 10 s.
   void report_runtime() { process_.report_runtime(); }
 
  private:
-  // Of one type of request, with the tag `request-type`.
+  // The metrics of one type of request, with the tag `request-type`.
   struct Requests {
     Requests(base::Metrics& metrics, RequestType type);
     void report();

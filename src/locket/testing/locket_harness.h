@@ -1,4 +1,4 @@
-// A Locket of one's own for a test: real gRPC, real TLS, a real database file.
+// A Locket for one test, with gRPC, TLS and a database file.
 #pragma once
 
 #include <chrono>
@@ -21,9 +21,9 @@
 
 namespace rivera::locket {
 
-constexpr auto kPatience = std::chrono::seconds(30);
+constexpr auto kTestLimit = std::chrono::seconds(30);
 
-// An event loop on a thread of its own, with a Locket on it that can be stopped and started on the same port and file.
+// An event loop on its own thread. Its Locket can be stopped and started again on the same port and file.
 class LocketHarness : public testing::Test {
  protected:
   LocketHarness() {
@@ -43,7 +43,7 @@ class LocketHarness : public testing::Test {
   // Runs a coroutine on the loop to its end, from the test's thread.
   template <typename T>
   T run(asio::awaitable<T> work) {
-    auto limited = base::within(kPatience, "test step", std::move(work));
+    auto limited = base::within(kTestLimit, "test step", std::move(work));
     return asio::co_spawn(io_, std::move(limited), asio::use_future).get();
   }
 
@@ -69,7 +69,7 @@ class LocketHarness : public testing::Test {
     return {.address = config_.listen_address, .tls = certificates_.client()};
   }
 
-  // Returns once `condition`, a coroutine that gives a bool, holds; fails the test after a while.
+  // Returns once `condition`, a coroutine that returns a bool, is true; fails the test after a time limit.
   template <typename Condition>
   void wait_until(Condition condition) {
     run(poll(std::move(condition)));

@@ -1,4 +1,4 @@
-// A Locket of one's own for a test, and calls by bare gRPC stubs: for what a client of another language sees.
+// A Locket for one test, with plain gRPC stubs: its behaviour as clients in other languages see it.
 #pragma once
 
 #include <algorithm>
@@ -84,7 +84,7 @@ class LocketServer : public LocketHarness {
 
   // The whole of tests/golden/locket-scenario.jsonl.
   void replay_recording();
-  // Plays one recorded call; gives its status and its response's bytes.
+  // Replays one recorded call; returns its status and the bytes of its response.
   std::pair<grpc::Status, std::string> play(const std::string& method, const std::string& bytes);
 
   std::unique_ptr<locket_api::Locket::Stub> stub_ = make_stub(certificates_.client());

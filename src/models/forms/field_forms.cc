@@ -35,8 +35,8 @@ FieldForm parse(const FieldDescriptor* field) {
   return form;
 }
 
-// Whether a message of this type can hold an always-written submessage somewhere. `seen` breaks cycles: Action holds
-// Action.
+// True if a message of this type can contain an always-written submessage at any depth. `seen` breaks cycles: Action
+// holds Action.
 bool holds_always_written(const Descriptor* message, std::set<const Descriptor*>& seen) {
   if (!seen.insert(message).second) return false;
   for (int i = 0; i < message->field_count(); ++i) {

@@ -30,7 +30,7 @@ struct Member {
 struct MessageForm {
   std::vector<FieldForm> fields;  // in the order of the file, which is that of the numbers
   std::vector<Member> members;    // with inline submessages resolved; what reading JSON needs
-  // What adding always-written submessages needs: the fields themselves, and those below which there are some.
+  // For adding always-written submessages: the fields themselves, and the fields that contain some at any depth.
   std::vector<const google::protobuf::FieldDescriptor*> always_written;
   std::vector<const google::protobuf::FieldDescriptor*> to_descend;
 };

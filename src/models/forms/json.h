@@ -2,7 +2,7 @@
 //
 // The form is declared in proto/*.proto: json_name holds what a Go struct tag would hold, a name and flags.
 //   omitempty  left out when empty
-//   inline     the members of the submessage stand in the object itself
+//   inline     the members of the submessage are members of the object itself
 //   always     the submessage is written on the wire even when empty (src/models/wire.h)
 //   oneof      an optional, printed as {"OptionalRoutable": {NAME: value}} or null
 //   number     an enum printed as its number, where others print their name
@@ -30,7 +30,7 @@ std::string to_json_text(const boost::json::value& value);
 // ignored, null leaves the field as it is. Throws std::invalid_argument, naming the member, on a value of the wrong
 // type, range or enum name.
 void from_json(const boost::json::value& value, google::protobuf::Message& message);
-// The same for text. Throws std::invalid_argument if it is no JSON.
+// The same for text. Throws std::invalid_argument if it is not JSON.
 void from_json_text(std::string_view text, google::protobuf::Message& message);
 
 template <typename Message>

@@ -180,7 +180,7 @@ std::string_view name_of(const Member& member) {
   return member.form->is_optional ? std::string_view("OptionalRoutable") : member.form->name;
 }
 
-// An exact match goes before one that differs in case only.
+// An exact match takes precedence over one that differs in case only.
 const Member* find_member(const MessageForm& form, std::string_view name) {
   const Member* similar = nullptr;
   for (const auto& member : form.members) {

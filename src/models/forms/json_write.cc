@@ -90,7 +90,7 @@ json::value list_value(const Message& message, const FieldForm& form) {
   return list;
 }
 
-// Routes hold JSON texts; what is none prints as null.
+// Routes hold JSON texts; anything else prints as null.
 json::value raw_value(const Message& message) {
   json::parse_options options;
   options.max_depth = kMaxRawDepth;

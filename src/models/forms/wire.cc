@@ -95,8 +95,8 @@ bool repair(std::string_view bytes, const Descriptor* type, int depth, std::stri
 
 void silence_protobuf() {
   // Protobuf would write a line to stderr for each text that is not UTF-8, which is any client's to send.
-  static const bool silenced = (google::protobuf::SetLogHandler(nullptr), true);
-  (void)silenced;
+  static google::protobuf::LogHandler* const once = google::protobuf::SetLogHandler(nullptr);
+  (void)once;
 }
 
 // Calls `visit` with each submessage below the fields to descend into, until it returns false.

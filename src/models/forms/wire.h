@@ -12,8 +12,8 @@
 
 namespace rivera::models {
 
-// Reads `bytes` into `message`. Unknown fields are dropped; invalid UTF-8 in text becomes U+FFFD. False if the bytes
-// are no such message, which then is in an unspecified state.
+// Reads `bytes` into `message`. Unknown fields are dropped; invalid UTF-8 in text becomes U+FFFD. Returns false if the
+// bytes are malformed; `message` is then in an unspecified state.
 bool decode(std::string_view bytes, google::protobuf::Message& message);
 
 // decode(), or throws ModelError InvalidRequest with the text for an undecodable body.

@@ -118,7 +118,7 @@ Writer& Writer::number(double value) {
   separate();
   char buffer[64];
   const double size = std::abs(value);
-  // Go prints plain decimals but for very small and very large numbers.
+  // Go prints plain decimals except for very small and very large numbers.
   const bool scientific = size != 0 && (size < 1e-6 || size >= 1e21);
   const auto format = scientific ? std::chars_format::scientific : std::chars_format::fixed;
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, format);
@@ -187,7 +187,7 @@ void read(const json::value& value, std::string_view key, bool& into) {
 
 void read(const json::value& value, std::string_view key, std::int64_t& into) {
   if (value.is_null()) return;
-  // A number that does not fit 64 bits, or is written with a fraction or an exponent, is no int64 to the parser.
+  // A number that does not fit 64 bits, or is written with a fraction or an exponent, is not an int64 to the parser.
   if (!value.is_int64()) fail(key, "an integer of 64 bits");
   into = value.get_int64();
 }

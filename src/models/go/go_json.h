@@ -1,4 +1,5 @@
-// JSON as Go's encoding/json reads and writes it: what upstream's peers expect of the texts that have no protobuf form.
+// JSON as Go's encoding/json reads and writes it: the form that upstream's peers expect of texts without a protobuf
+// form.
 #pragma once
 
 #include <cstdint>

@@ -35,7 +35,7 @@ bool has_valid_host_characters(std::string_view host) {
   for (std::size_t i = 0; i < host.size(); ++i) {
     const char c = host[i];
     if (c == '%') {
-      // Only escapes of bytes outside ASCII, and of the percent sign itself, may stand in a host.
+      // Only escapes of bytes outside ASCII, and of the percent sign itself, may appear in a host.
       if (!escape_at(host, i)) return false;
       const bool is_low_byte = host[i + 1] >= '0' && host[i + 1] <= '7';
       if (is_low_byte && host.substr(i, 3) != "%25") return false;

@@ -1,4 +1,4 @@
-// Actions: building and looking at the union (docs/spec/bbs.md §2.4).
+// Actions: constructing and reading the union (docs/spec/bbs.md §2.4).
 #pragma once
 
 #include <vector>
@@ -22,7 +22,7 @@ enum class ActionKind {
   kCodependent
 };
 
-// The member that counts: of several set the first in the order above.
+// The effective member: of several set ones, the first in the order above.
 ActionKind kind_of(const Action& action);
 
 // An Action with one member set.
@@ -46,7 +46,7 @@ std::vector<DownloadAction> exclusive_layers_as_downloads(const google::protobuf
 Action downloads_before(std::vector<DownloadAction> downloads, const Action* next);
 
 // Gives the timeouts of an action in the deprecated field too, outermost ones only. Try and EmitProgress wrappers
-// outside a timeout get lost, as upstream (docs/spec/bbs.md §2.14 "V2 → V0").
+// outside a timeout are lost, as upstream (docs/spec/bbs.md §2.14 "V2 → V0").
 Action with_deprecated_timeouts(const Action& action);
 
 }  // namespace rivera::models

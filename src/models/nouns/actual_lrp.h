@@ -1,4 +1,4 @@
-// Instances of long-running processes: their keys, their states and the rules that need nothing but the record
+// Instances of long-running processes: their keys, their states, and the rules that depend on the record alone
 // (docs/spec/bbs.md §2.2, §3.8, §4.4, §4.5).
 #pragma once
 
@@ -62,7 +62,7 @@ bool operator==(const ActualLRP& a, const ActualLRP& b);
 // any, and replaces any.
 bool is_newer(const ModificationTag& candidate, const ModificationTag& current);
 
-// CLAIMED or RUNNING: a cell has it.
+// True if CLAIMED or RUNNING.
 bool is_on_a_cell(const ActualLRP& lrp);
 
 // A new UNCLAIMED record: tag {epoch, 0}, routable present and false (docs/spec/bbs.md §4.4). `since` in ns since the
@@ -70,27 +70,27 @@ bool is_on_a_cell(const ActualLRP& lrp);
 ActualLRP unclaimed_actual_lrp(const ActualLRPKey& key, std::int64_t since, std::string epoch);
 
 // Whether a record in state `from`, held by `from_key`, may get the state `to` with `to_key` (the table of
-// docs/spec/bbs.md §4.4). `key` is the caller's: it must equal the record's, domain included. Whether a CRASHED one may
-// be UNCLAIMED again is a matter of time: see restart_due().
+// docs/spec/bbs.md §4.4). `key` is the caller's: it must equal the record's, domain included. When a CRASHED one may be
+// UNCLAIMED again: see restart_due().
 bool transition_allowed(const ActualLRP& from, const ActualLRPKey& key, const ActualLRPInstanceKey& to_key,
                         std::string_view to_state);
 
 // The crash rule (docs/spec/bbs.md §4.5): the count after a crash, and whether the instance restarts at once.
 std::int32_t crash_count_after(const ActualLRP& lrp, std::int64_t now_ns);
 bool restarts_at_once(std::int32_t crash_count);
-// How long a CRASHED instance waits; a negative value means for ever.
+// How long a CRASHED instance waits; a negative value means without end.
 std::chrono::nanoseconds restart_delay(std::int32_t crash_count);
 // `since` and `now` in ns since the epoch.
 bool restart_due(std::int32_t crash_count, std::int64_t since_ns, std::int64_t now_ns);
 
-// One index as the deprecated calls show it (docs/spec/bbs.md §3.8): the evacuating record beside the ordinary or
+// One index in the form of the deprecated calls (docs/spec/bbs.md §3.8): the evacuating record beside the ordinary or
 // suspect one, whichever has priority. `records` have the same process guid and index; an empty list gives an empty
 // group.
 ActualLRPGroup fold(const std::vector<const ActualLRP*>& records);
-// The record that stands for the group; nullptr if it is empty (docs/spec/bbs.md §3.5). `is_evacuating` may be null.
+// The record that represents the group; nullptr if it is empty (docs/spec/bbs.md §3.5). `is_evacuating` may be null.
 const ActualLRP* resolve(const ActualLRPGroup& group, bool* is_evacuating = nullptr);
 
-// The part of a record that changed events carry twice.
+// The part of a record that changed events carry for before and after.
 ActualLRPInfo info_of(const ActualLRP& lrp);
 // The record that keys and an info describe. Internal routes and metric tags are not in an info.
 ActualLRP with_info(const ActualLRPKey& key, const ActualLRPInstanceKey& instance, const ActualLRPInfo& info);

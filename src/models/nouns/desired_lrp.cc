@@ -26,7 +26,7 @@ void fill_key(const DesiredLRP& lrp, DesiredLRPKey& key) {
   key.set_log_guid(lrp.log_guid());
 }
 
-// DesiredLRP and DesiredLRPRunInfo have these in common, under the same names.
+// The fields that DesiredLRP and DesiredLRPRunInfo share under the same names.
 template <typename From, typename To>
 void copy_run_fields(const From& from, To& to) {
   *to.mutable_environment_variables() = from.environment_variables();

@@ -1,4 +1,4 @@
-// Desired long-running processes: derived forms and what their routes and tags say (docs/spec/bbs.md §2.3, §2.13,
+// Desired long-running processes: derived forms, routes and tags (docs/spec/bbs.md §2.3, §2.13,
 // §2.14).
 #pragma once
 
@@ -16,7 +16,7 @@ namespace rivera::models {
 // The entry of a process's routes that names its internal host names.
 inline constexpr std::string_view kInternalRouter = "internal-router";
 
-// What a definition looks like to its reader (docs/spec/bbs.md §2.14). Stored definitions are V3.
+// The version of a definition that a reader expects (docs/spec/bbs.md §2.14). Stored definitions are V3.
 enum class DefinitionVersion { kV0, kV2, kV3 };
 
 // The part the scheduler needs. volume_placement is present, and has the driver of each mount in order.
@@ -35,7 +35,7 @@ DesiredLRP desired_lrp_of(const DesiredLRPSchedulingInfo& info, const DesiredLRP
 // InvalidRequest if a route entry is not JSON.
 DesiredLRP as_stored(DesiredLRP request, std::string epoch);
 
-// Changes what `update` gives, and counts the tag up (docs/spec/bbs.md §4.3). Throws as as_stored().
+// Applies `update` and increments the modification tag (docs/spec/bbs.md §4.3). Throws as as_stored() does.
 void apply_update(DesiredLRP& lrp, const DesiredLRPUpdate& update);
 
 // The record as the two reads of desired LRPs return it: metrics_guid and the tag source_id complete each other
@@ -54,14 +54,15 @@ std::optional<std::string_view> route_entry(const DesiredLRP& lrp, std::string_v
 std::vector<std::string> internal_routes(const DesiredLRP& lrp);
 std::vector<std::string> internal_routes(const ProtoRoutes& routes);
 bool has_internal_routes_entry(const ProtoRoutes& routes);
-// Whether the reps must be told of new internal routes (docs/spec/bbs.md §4.3 "Updating instances"): compares the
-// entries as bytes. No need if neither has the entry.
+// True if the reps must be notified of new internal routes (docs/spec/bbs.md §4.3 "Updating instances"): compares the
+// entries as bytes. False if neither has the entry.
 bool internal_routes_differ(const ProtoRoutes& before, const ProtoRoutes& after);
 
 bool metric_tags_equal(const google::protobuf::Map<std::string, MetricTagValue>& a,
                        const google::protobuf::Map<std::string, MetricTagValue>& b);
 
-// A JSON text without white space between tokens, with < > & escaped (docs/spec/bbs.md §6.2); nullopt if it is no JSON.
+// A JSON text without white space between tokens, with < > & escaped (docs/spec/bbs.md §6.2); nullopt if it is not
+// JSON.
 std::optional<std::string> compacted_json(std::string_view text);
 
 }  // namespace rivera::models

@@ -1,4 +1,4 @@
-// Tasks: states and the rules that need nothing but the record (docs/spec/bbs.md §2.6, §2.14, §4.7).
+// Tasks: states, and the rules that depend on the record alone (docs/spec/bbs.md §2.6, §2.14, §4.7).
 #pragma once
 
 #include <cstdint>
@@ -19,13 +19,13 @@ std::string state_name(Task::State state);
 // A new Pending task. `now` in ns since the epoch.
 Task pending_task(std::string task_guid, std::string domain, TaskDefinition definition, std::int64_t now_ns);
 
-// Whether Complete, Cancel, Fail and Reject may touch it: Pending or Running.
+// True if Complete, Cancel, Fail and Reject may change it: Pending or Running.
 bool is_unfinished(const Task& task);
 
 // The complete rule (docs/spec/bbs.md §4.7). The reason is stored truncated.
 void complete(Task& task, bool failed, std::string_view failure_reason, std::string_view result, std::int64_t now_ns);
 
-// What a completion callback is sent.
+// The body of a completion callback.
 TaskCallbackResponse callback_response(const Task& task);
 
 // Turns a V3 definition into V2, for kV0 too. Nothing is done for kV3.

@@ -31,7 +31,7 @@ struct TaskStartRequest {
   bool operator==(const TaskStartRequest&) const = default;
 };
 
-// Why upstream drops the request ("proccess guid is empty"); nullopt if it is valid.
+// The reason why upstream drops the request ("proccess guid is empty"); nullopt if it is valid.
 std::optional<std::string> problem_of(const LRPStartRequest& request);
 std::optional<std::string> problem_of(const TaskStartRequest& request);
 

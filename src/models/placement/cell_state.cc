@@ -112,7 +112,7 @@ RootFsProvider read_provider(const json::value& value, std::string_view scheme) 
   return provider;
 }
 
-// True if `key` was one of the facts about the cell itself, not about what runs on it.
+// True if `key` describes the cell itself, not the instances and tasks on it.
 bool read_cell_fact(std::string_view key, const json::value& member, CellState& state) {
   if (same_key(key, "rep_url")) {
     read(member, key, state.rep_url);

@@ -1,4 +1,4 @@
-// What a cell says about itself to the auction, and what it is asked to run: GET /state and POST /work of the rep
+// The state of a cell for the auction, and the work assigned to it: GET /state and POST /work of the rep
 // (docs/spec/locket-and-auction.md §3.2 to §3.4).
 //
 // Plain values with upstream's JSON. Encoding gives the bytes Go gives (key order, null or [], escapes); decoding takes
@@ -25,7 +25,7 @@ struct PlacementConstraint {
   bool operator==(const PlacementConstraint&) const = default;
 };
 
-// What a container asks for.
+// The resources that a container requires.
 struct ContainerResource {
   std::int32_t memory_mb = 0;
   std::int32_t disk_mb = 0;
@@ -34,7 +34,7 @@ struct ContainerResource {
   bool operator==(const ContainerResource&) const = default;
 };
 
-// What a cell has, in all or still free. May be negative in a broken state.
+// The total or free resources of a cell. May be negative in an inconsistent state.
 struct CellResources {
   std::int32_t memory_mb = 0;
   std::int32_t disk_mb = 0;
@@ -48,7 +48,7 @@ struct RootFsProvider {
   enum class Kind {
     kArbitrary,  // every URL of the scheme
     kFixedSet,   // URLs whose opaque part is in `names`
-    kUnknown,    // a type we do not know: matches nothing; printed as null
+    kUnknown,    // an unknown type: matches nothing; printed as null
   };
   Kind kind = Kind::kArbitrary;
   std::set<std::string, std::less<>> names;
@@ -96,7 +96,7 @@ struct CellLRP {
 
 // The state of a Task as the rep prints it. Anything but these five names makes the whole text undecodable.
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wshadow"  // a scoped enumerator shadows nothing; GCC says it does (models::kRunning)
+#pragma GCC diagnostic ignored "-Wshadow"  // GCC warns wrongly: a scoped enumerator shadows nothing (models::kRunning)
 enum class CellTaskState { kInvalid, kPending, kRunning, kCompleted, kResolving };
 #pragma GCC diagnostic pop
 
@@ -132,7 +132,7 @@ struct CellState {
   bool operator==(const CellState&) const = default;
 };
 
-// POST /work: what a cell shall run; and its reply: the part it did not accept.
+// POST /work: the work for a cell; and its reply: the part that the cell did not accept.
 struct Work {
   NullableList<CellLRP> lrps;
   NullableList<CellTask> tasks;

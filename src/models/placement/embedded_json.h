@@ -8,7 +8,7 @@
 
 namespace rivera::models::go_json {
 
-// The embedded parts of LRPs, Tasks and start requests. True if `key` was one of theirs.
+// The embedded parts of LRPs, Tasks and start requests. True if `key` belongs to one of them.
 bool read_embedded(std::string_view key, const boost::json::value& value, PlacementConstraint& placement,
                    ContainerResource& resource);
 void write_embedded(Writer& out, const PlacementConstraint& placement, const ContainerResource& resource);

@@ -1,4 +1,4 @@
-// Builders of records for tests: valid ones, with what a test cares about set by name.
+// Builders of valid records for tests; a test sets by name only what matters to it.
 //
 //   auto lrp = a_desired_lrp("guid").with_instances(3).with_route("cf-router", "[]").build();
 #pragma once
@@ -96,7 +96,7 @@ class CellPresenceBuilder {
 inline DesiredLRPBuilder a_desired_lrp(std::string process_guid = "process-guid") {
   return DesiredLRPBuilder(std::move(process_guid));
 }
-// Unclaimed unless it is told otherwise.
+// UNCLAIMED unless set otherwise.
 inline ActualLRPBuilder an_actual_lrp(std::string process_guid = "process-guid", int index = 0) {
   return ActualLRPBuilder(std::move(process_guid), index);
 }

@@ -1,4 +1,4 @@
-// What requests must satisfy (docs/spec/bbs.md §4.1). Each function throws ModelError InvalidRequest with the joined
+// The validation of requests (docs/spec/bbs.md §4.1). Each function throws ModelError InvalidRequest with the joined
 // findings, in upstream's order and words, and returns if there are none.
 #pragma once
 

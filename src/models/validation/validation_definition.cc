@@ -80,7 +80,7 @@ void check_dependencies_and_layers(Report& report, const Definition& definition)
   if (has_exclusive && definition.legacy_download_user().empty()) report.field("legacy_download_user");
 }
 
-// What concerns scheduling, and the record as a whole.
+// Findings about scheduling, and about the record as a whole.
 void check_desired(Report& report, const DesiredLRP& lrp) {
   if (!fits(lrp.volume_mounted_files())) report.field("volumeMountedFiles");
   if (lrp.domain().empty()) report.field("domain");
@@ -97,7 +97,7 @@ void check_desired(Report& report, const DesiredLRP& lrp) {
   report.inside("metric_tags", tag_findings(lrp));
 }
 
-// What a cell needs to run it.
+// Findings about what a cell needs to run it.
 void check_run_info(Report& report, const DesiredLRP& lrp) {
   if (lrp.domain().empty()) report.field("domain");
   if (!is_valid_guid(lrp.process_guid())) report.field("process_guid");

@@ -38,7 +38,7 @@ bool is_range(std::string_view text) {
   return first && last && *first <= *last;
 }
 
-// What is wrong with one destination; empty if nothing is.
+// The finding about one destination; empty if it is valid.
 std::string destination_fault(std::string_view text) {
   if (text.find('/') != std::string_view::npos) {
     return is_block(text) ? "" : "invalid CIDR address: " + std::string(text);

@@ -1,4 +1,4 @@
-// Validation of what definitions are made of.
+// Validation of the parts of definitions.
 #include <algorithm>
 #include <cctype>
 

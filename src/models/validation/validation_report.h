@@ -1,4 +1,4 @@
-// What the files of validation share. Internal to src/models.
+// Shared by the files of validation. Internal to src/models.
 #pragma once
 
 #include <string>
@@ -21,7 +21,7 @@ class Report {
     findings_.insert(findings_.end(), findings.begin(), findings.end());
     return *this;
   }
-  // The field's name, then what is wrong inside it; nothing if nothing is.
+  // Adds the field's name followed by its findings, if there are any.
   Report& inside(std::string_view name, Findings findings) {
     return findings.empty() ? *this : field(name).all(std::move(findings));
   }
@@ -43,7 +43,7 @@ Findings findings(const Sidecar& sidecar);
 Findings findings(const VolumeMount& mount);
 Findings findings(const CheckDefinition& definition);
 Findings findings(const MetricTagValue& tag);
-// The pair of checksum fields that downloads and cached dependencies have.
+// The pair of checksum fields of downloads and cached dependencies.
 void check_checksum(Report& report, const std::string& algorithm, const std::string& value);
 
 }  // namespace rivera::models

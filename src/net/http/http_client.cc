@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "net/http/connection_pool.h"
 #include "net/http/http_heads.h"

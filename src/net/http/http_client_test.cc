@@ -4,11 +4,11 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <gtest/gtest.h>
 
+#include "base/testing/test_run.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 #include "net/stream/stream_factory.h"
-#include "net/testing/test_run.h"
 
 namespace rivera::net {
 namespace {
@@ -96,7 +96,7 @@ struct BreaksOnReuse {
 };
 
 TEST(HttpClient, NeverSendsAPostTwice) {
-  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     BreaksOnReuse peer(executor);
     base::TaskGroup group(executor, base::Logger("test"));
     group.spawn("serve", peer.serve(4));
@@ -112,7 +112,7 @@ TEST(HttpClient, NeverSendsAPostTwice) {
 }
 
 TEST(HttpClient, SendsAnIdempotentRequestAgainWhenAKeptConnectionBreaks) {
-  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     for (const char* method : {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"}) {
       BreaksOnReuse peer(executor);
       base::TaskGroup group(executor, base::Logger("test"));
@@ -129,7 +129,7 @@ TEST(HttpClient, SendsAnIdempotentRequestAgainWhenAKeptConnectionBreaks) {
 }
 
 TEST(HttpClient, NoticesBeforeItWritesThatTheServerHasClosedAKeptConnection) {
-  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     ScriptedServer server(executor);
     int requests = 0;
     auto serve = [&]() -> asio::awaitable<void> {
@@ -170,7 +170,7 @@ struct Watched {
 };
 
 TEST(HttpClient, ClosesConnectionsThatAreIdleForTooLongAlthoughNothingIsAskedOfIt) {
-  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     Watched watched(executor);
     base::TaskGroup group(executor, base::Logger("test"));
     group.spawn("serve", watched.serve());
@@ -189,7 +189,7 @@ TEST(HttpClient, ClosesConnectionsThatAreIdleForTooLongAlthoughNothingIsAskedOfI
 }
 
 TEST(HttpClient, KeepsNoMoreConnectionsThanItMay) {
-  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     Watched first(executor), second(executor);
     base::TaskGroup group(executor, base::Logger("test"));
     group.spawn("first", first.serve());
@@ -208,7 +208,7 @@ TEST(HttpClient, KeepsNoMoreConnectionsThanItMay) {
 }
 
 TEST(HttpClient, LimitsAWholeRequestHoweverItsAnswerTrickles) {
-  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     for (const std::string_view answer : {std::string_view("HTTP/1.1 200 OK\r\nX: "),
                                           std::string_view("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")}) {
       ScriptedServer server(executor);
@@ -237,7 +237,7 @@ TEST(HttpClient, LimitsAWholeRequestHoweverItsAnswerTrickles) {
 }
 
 TEST(HttpClient, ReadsTheAnswerOfAServerThatRefusesABodyBeforeItsEnd) {
-  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     ScriptedServer server(executor);
     auto serve = [&]() -> asio::awaitable<void> {
       auto stream = co_await server.accept();
@@ -254,7 +254,7 @@ TEST(HttpClient, ReadsTheAnswerOfAServerThatRefusesABodyBeforeItsEnd) {
 }
 
 TEST(HttpClient, SendsNothingOfARequestThatCouldBeTakenForAnother) {
-  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     ScriptedServer server(executor);
     std::string got;
     auto serve = [&]() -> asio::awaitable<void> {
@@ -298,7 +298,7 @@ asio::awaitable<void> send_upstream_events(ScriptedServer& server) {
 }
 
 TEST(SseReader, ReadsTheChunksOfAnUpstreamBbs) {
-  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     ScriptedServer server(executor);
     base::TaskGroup group(executor, base::Logger("test"));
     group.spawn("serve", send_upstream_events(server));
@@ -318,7 +318,7 @@ TEST(SseReader, ReadsTheChunksOfAnUpstreamBbs) {
 }
 
 TEST(SseReader, SaysThatAStreamIsQuietAndReadsOn) {
-  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     ScriptedServer server(executor);
     base::Condition go(executor);
     bool may_go = false;

@@ -3,6 +3,8 @@
 #include <boost/asio/dispatch.hpp>
 #include <fmt/format.h>
 
+#include "base/work/cancellation.h"
+#include "base/work/wait.h"
 #include "net/http/http_heads.h"
 
 namespace rivera::net {
@@ -126,7 +128,7 @@ class ConnectionExchange final : public HttpExchange {
         if (!more) co_return;
       }
     } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
+      if (base::is_cancellation(e)) throw;
     }
   }
 
@@ -227,7 +229,7 @@ asio::awaitable<Failure> call_handler(const HttpHandler& handler, HttpExchange& 
   } catch (const Http1Error& e) {
     failure = {e.status, e.what()};
   } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
+    if (base::is_cancellation(e)) throw;
     failure = {e.code() == asio::error::timed_out ? 408 : 500, e.what()};
   } catch (const std::exception& e) {
     failure = {500, "internal error"};

@@ -1,11 +1,11 @@
 // What a hostile client can make a server hold, and for how long.
 #include <gtest/gtest.h>
 
+#include "base/testing/test_run.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
 #include "net/http/http_client.h"
 #include "net/http/http_router.h"
-#include "net/testing/test_run.h"
 
 namespace rivera::net {
 namespace {
@@ -78,7 +78,7 @@ class HttpLimits : public ::testing::Test {
 
   // A client that trickles: the server must end the connection.
   void expect_cut(std::string begin, std::string answer) {
-    run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
       auto server = start(executor);
       auto stream = co_await dial_server(*server);
       const auto begun = std::chrono::steady_clock::now();
@@ -113,7 +113,7 @@ TEST_F(HttpLimits, EndsChunkExtensionsWithoutAnEnd) {
   for (const char* head : {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
                            "GET /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
     for (const std::string& piece : {std::string(4096, 'x'), "1;" + std::string(4000, 'x') + "\r\ny\r\n"}) {
-      run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+      base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
         auto server = start(executor);
         auto stream = co_await dial_server(*server);
         const std::string begin = std::string(head) + (piece[0] == 'x' ? "1;" : "");
@@ -131,7 +131,7 @@ TEST_F(HttpLimits, EndsChunkExtensionsWithoutAnEnd) {
 }
 
 TEST_F(HttpLimits, EndsAWaitingRequestWhoseClientSendsOnWithoutAnEnd) {
-  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);
     auto stream = co_await dial_server(*server);
     const std::string request = "GET /hangs HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -144,7 +144,7 @@ TEST_F(HttpLimits, EndsAWaitingRequestWhoseClientSendsOnWithoutAnEnd) {
 }
 
 TEST_F(HttpLimits, TellsOfEachRequestThatItRefuses) {
-  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);
     for (const char* bad :
          {"nonsense\r\n\r\n", "GET / HTTP/2.0\r\nHost: x\r\n\r\n",
@@ -164,7 +164,7 @@ TEST_F(HttpLimits, TellsOfEachRequestThatItRefuses) {
 }
 
 TEST_F(HttpLimits, LetsAClientReadThatItsBodyIsTooLarge) {
-  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);
     HttpClient client(executor);
     for (int i = 0; i < 5; ++i) {

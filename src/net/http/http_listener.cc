@@ -40,9 +40,9 @@ asio::ip::tcp::endpoint parse_endpoint(const std::string& text) {
 
 HttpListener::~HttpListener() { close(); }
 
-void HttpListener::listen(const std::string& address) {
+void HttpListener::listen(const std::string& address, unsigned unix_mode) {
   if (address.starts_with("unix:")) {
-    listen_unix(address.substr(5));
+    listen_unix(address.substr(5), unix_mode);
   } else {
     listen_tcp(address);
   }
@@ -62,15 +62,17 @@ void HttpListener::listen_tcp(const std::string& address) {
   bound_ = fmt::format("{}{}{}:{}", v6 ? "[" : "", local.address().to_string(), v6 ? "]" : "", local.port());
 }
 
-void HttpListener::listen_unix(const std::string& path) {
+void HttpListener::listen_unix(const std::string& path, unsigned mode) {
   ::unlink(path.c_str());
   auto& acceptor = acceptor_.emplace<UnixAcceptor>(executor_);
   error_code ec;
   acceptor.open(asio::local::stream_protocol(), ec);
+  // The file gets the socket's own mode, less the umask: never more than `mode`, at no moment.
+  if (!ec && ::fchmod(acceptor.native_handle(), mode) != 0) ec.assign(errno, asio::error::get_system_category());
   if (!ec) acceptor.bind(asio::local::stream_protocol::endpoint(path), ec);
   if (!ec) acceptor.listen(asio::socket_base::max_listen_connections, ec);
   if (ec) fail("unix:" + path, ec.message());
-  ::chmod(path.c_str(), 0777);
+  ::chmod(path.c_str(), mode);
   socket_file_ = path;
   bound_ = "unix:" + path;
 }

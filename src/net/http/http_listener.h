@@ -15,8 +15,8 @@ class HttpListener {
   explicit HttpListener(asio::any_io_executor executor) : executor_(std::move(executor)) {}
   ~HttpListener();
 
-  // Throws std::runtime_error("cannot listen on ADDRESS: ...").
-  void listen(const std::string& address);
+  // `unix_mode`: permission bits of a socket file. Throws std::runtime_error("cannot listen on ADDRESS: ...").
+  void listen(const std::string& address, unsigned unix_mode = 0600);
   // The next connection, bound to `strand`.
   asio::awaitable<AcceptedSocket> accept(asio::any_io_executor strand, error_code& ec);
   void close();
@@ -24,7 +24,7 @@ class HttpListener {
 
  private:
   void listen_tcp(const std::string& address);
-  void listen_unix(const std::string& path);
+  void listen_unix(const std::string& path, unsigned mode);
 
   using TcpAcceptor = asio::ip::tcp::acceptor;
   using UnixAcceptor = asio::local::stream_protocol::acceptor;

@@ -7,7 +7,6 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
@@ -15,6 +14,8 @@
 #include <boost/asio/strand.hpp>
 #include <fmt/format.h>
 
+#include "base/failure.h"
+#include "base/log/end_process.h"
 #include "base/work/wait.h"
 #include "net/http/http_connection.h"
 #include "net/http/http_listener.h"
@@ -34,10 +35,14 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
         listener_(home_),
         changed_(home_) {}
 
-  void listen() { listener_.listen(settings_->options.address); }
+  void listen() { listener_.listen(settings_->options.address, settings_->options.unix_mode); }
   std::string address() const { return listener_.address(); }
 
-  void start() { asio::co_spawn(home_, accept_loop(shared_from_this()), asio::detached); }
+  void start() {
+    asio::co_spawn(home_, accept_loop(shared_from_this()), [logger = logger_](std::exception_ptr unexpected) {
+      if (unexpected) base::end_process(logger, "accept-loop.failed", base::describe_failure(unexpected));
+    });
+  }
 
   asio::awaitable<void> stop(std::shared_ptr<Impl> self, std::chrono::nanoseconds grace) {
     co_await asio::co_spawn(home_, stop_at_home(std::move(self), grace), asio::use_awaitable);

@@ -67,9 +67,9 @@ struct RefusedRequest {
 };
 
 struct HttpServerOptions {
-  // "127.0.0.1:8889", ":8889" or "0.0.0.0:8889", "[::1]:80", or "unix:/path" (an old socket file is removed; mode
-  // 0777).
+  // "127.0.0.1:8889", ":8889" or "0.0.0.0:8889", "[::1]:80", or "unix:/path" (an old socket file is removed).
   std::string address;
+  unsigned unix_mode = 0777;  // permission bits of the socket file
   std::optional<TlsContext> tls;
   std::size_t header_limit = 1u << 20;
   std::chrono::nanoseconds header_timeout = std::chrono::seconds(30);  // from the first byte to the end of the head
@@ -80,8 +80,8 @@ struct HttpServerOptions {
   std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);  // between requests
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
   std::size_t max_connections = 20'000;  // further ones wait in the kernel's queue
-  // Called for each refused request, for an access log; on the connection's strand. Empty: the server logs it itself.
-  std::function<void(const RefusedRequest&)> on_refused;
+  // Told of each refused request, for an access log; on the connection's strand. Empty: the server logs it itself.
+  std::function<void(const RefusedRequest&)> on_refused = nullptr;
 };
 
 // Each connection has its own strand of `executor`'s context, so that the server may be run by several threads;

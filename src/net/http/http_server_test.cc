@@ -6,15 +6,17 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
+#include "base/testing/test_run.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
 #include "net/http/http_client.h"
 #include "net/http/http_router.h"
-#include "net/http/sse.h"
-#include "net/testing/test_run.h"
+#include "net/sse/sse.h"
 
 namespace rivera::net {
 namespace {
+
+using base::run;
 
 using namespace std::chrono_literals;
 

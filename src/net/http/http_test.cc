@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "net/http/http_client.h"
-#include "net/http/sse.h"
+#include "net/sse/sse.h"
 
 namespace rivera::net {
 namespace {

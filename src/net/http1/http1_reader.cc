@@ -60,6 +60,10 @@ asio::awaitable<bool> Http1Reader::read_head(Stream& stream, std::string& head, 
   for (;;) {
     // Line ends before a head are tolerated: some clients send one too many after a body.
     while (searched == 0 && begin_ < end_ && (buffer_[begin_] == '\r' || buffer_[begin_] == '\n')) ++begin_;
+    // A TLS handshake on a plain port, say: whatever follows, it will not become a head.
+    if (searched == 0 && begin_ < end_ && !http1_is_token(unread().substr(0, 1))) {
+      throw Http1Error("the message does not begin as HTTP/1 does");
+    }
     const auto length = http1_head_length(unread(), searched);
     if (length.value_or(end_ - begin_) > limit) throw Http1Error("the message head is too large", 431);
     if (length) {

@@ -13,7 +13,10 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
+#include "base/failure.h"
 #include "base/ids.h"
+#include "base/log/end_process.h"
+#include "base/work/cancellation.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
 #include "net/nats/nats_protocol.h"
@@ -92,12 +95,16 @@ class NatsClient::Impl : public std::enable_shared_from_this<Impl> {
     auto session = co_await try_every_server();
     adopt(std::move(session));
     running_ = true;
-    asio::co_spawn(executor_, run(shared_from_this()),
-                   asio::bind_cancellation_slot(stop_.slot(), [self = shared_from_this()](std::exception_ptr) {
-                     self->running_ = false;
-                     self->connected_ = false;
-                     self->ended_.notify_all();
-                   }));
+    asio::co_spawn(
+        executor_, run(shared_from_this()),
+        asio::bind_cancellation_slot(stop_.slot(), [self = shared_from_this()](std::exception_ptr unexpected) {
+          if (unexpected && !self->closing_) {  // without a bus, and without trying to get it back
+            base::end_process(self->logger_, "nats-client.failed", base::describe_failure(unexpected));
+          }
+          self->running_ = false;
+          self->connected_ = false;
+          self->ended_.notify_all();
+        }));
   }
 
   bool is_connected() const { return connected_; }
@@ -201,6 +208,8 @@ class NatsClient::Impl : public std::enable_shared_from_this<Impl> {
       logger_.debug("nats-connection-broken", {{"error", e.what()}});
     } catch (const NatsProtocolError& e) {
       logger_.error("nats-protocol-error", {{"error", e.what()}, {"server", server_}});
+    } catch (const std::exception& e) {
+      logger_.error("nats-session-failed", {{"error", e.what()}, {"server", server_}});
     }
     session->stream->close();
     if (cancelled) std::rethrow_exception(cancelled);
@@ -320,6 +329,7 @@ class NatsClient::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   asio::awaitable<std::unique_ptr<Session>> try_every_server() {
+    const auto cancellation = co_await asio::this_coro::cancellation_state;
     std::string failure = "no servers are configured";
     const auto candidates = servers_;
     for (const std::string& candidate : candidates) {
@@ -336,7 +346,7 @@ class NatsClient::Impl : public std::enable_shared_from_this<Impl> {
       } catch (const std::invalid_argument& e) {
         failure = e.what();
       } catch (const boost::system::system_error& e) {
-        if (closing_ || e.code() == asio::error::operation_aborted) throw;
+        if (closing_ || base::is_cancelled(cancellation)) throw;
         failure = fmt::format("{}: {}", candidate, e.code().message());
       }
     }

@@ -6,14 +6,16 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/testing/test_run.h"
 #include "base/work/wait.h"
 #include "net/nats/nats_protocol.h"
 #include "net/testing/nats_test_server.h"
 #include "net/testing/test_certificates.h"
-#include "net/testing/test_run.h"
 
 namespace rivera::net {
 namespace {
+
+using base::run;
 
 using namespace std::chrono_literals;
 

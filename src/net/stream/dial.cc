@@ -1,5 +1,6 @@
 #include "net/stream/dial.h"
 
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "net/stream/connect_tcp.h"
 #include "net/stream/stream_factory.h"
@@ -32,7 +33,7 @@ asio::awaitable<std::unique_ptr<Stream>> dial(DialTarget target) {
   } catch (const TlsHandshakeError& e) {
     throw DialError(e.what(), stage, e.code(), false, e.failure);
   } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
+    if (base::is_cancellation(e)) throw;
     throw DialError(e.what(), stage, e.code(), e.code() == asio::error::timed_out, TlsFailure::kOther);
   }
 }

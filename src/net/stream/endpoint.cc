@@ -5,6 +5,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <fmt/format.h>
 
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "net/stream/connect_tcp.h"
 #include "net/stream/stream_factory.h"
@@ -104,7 +105,7 @@ asio::awaitable<std::unique_ptr<Stream>> connect(Endpoint endpoint, std::optiona
   } catch (const base::DeadlineExceeded& e) {
     failure = e.what();
   } catch (const boost::system::system_error& e) {
-    if (e.code() == asio::error::operation_aborted) throw;
+    if (base::is_cancellation(e)) throw;
     failure = fmt::format("cannot connect to {}: {}", where, e.code().message());
   }
   throw TransportError(failure, false);

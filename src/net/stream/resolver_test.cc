@@ -4,12 +4,12 @@
 
 #include <gtest/gtest.h>
 
+#include "base/testing/test_run.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
 #include "net/stream/dial.h"
 #include "net/stream/endpoint.h"
 #include "net/testing/test_name_server.h"
-#include "net/testing/test_run.h"
 
 namespace rivera::net {
 namespace {
@@ -30,7 +30,7 @@ asio::awaitable<error_code> failure_to_resolve(std::string host, std::chrono::na
 TEST(Resolve, AsksTheNameServerOnceForCallersThatAskAtTheSameTime) {
   const std::map<std::string, std::string> names{{"cell.test.internal", "10.1.2.3"}};
   const TestNameServer server(names);
-  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     base::TaskGroup group(executor, base::Logger("test"));
     int answered = 0;
     auto ask = [&]() -> asio::awaitable<void> {
@@ -52,7 +52,7 @@ TEST(Resolve, AsksTheNameServerOnceForCallersThatAskAtTheSameTime) {
 
 TEST(Resolve, KnowsLiteralsAndTheHostsFileWithoutANameServer) {
   const TestNameServer black_hole = TestNameServer::silent();
-  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     base::TaskGroup group(executor, base::Logger::discard());
     auto ask = [](int i) -> asio::awaitable<void> {
       co_await failure_to_resolve("lost-" + std::to_string(i) + ".test.internal", 60s);
@@ -74,7 +74,7 @@ TEST(Resolve, KnowsLiteralsAndTheHostsFileWithoutANameServer) {
 
 TEST(Resolve, GivesUpInTimeOnANameServerThatDoesNotAnswer) {
   const TestNameServer black_hole = TestNameServer::silent();
-  run([&](asio::any_io_executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor) -> asio::awaitable<void> {
     const auto begun = Clock::now();
     const auto failure = co_await failure_to_resolve("lost.test.internal", 100ms);
     EXPECT_EQ(failure, asio::error::host_not_found_try_again);
@@ -84,7 +84,7 @@ TEST(Resolve, GivesUpInTimeOnANameServerThatDoesNotAnswer) {
 
 TEST(Resolve, EndsAtOnceWhenItsCallerIsCancelled) {
   const TestNameServer black_hole = TestNameServer::silent();
-  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     const auto begun = Clock::now();
     base::TaskGroup group(executor, base::Logger::discard());
     auto ask = []() -> asio::awaitable<void> { co_await resolve("lost.test.internal", 60s); };
@@ -96,7 +96,7 @@ TEST(Resolve, EndsAtOnceWhenItsCallerIsCancelled) {
 
 TEST(Connect, IsLimitedThoughTheNameServerDoesNotAnswer) {
   const TestNameServer black_hole = TestNameServer::silent();
-  run([&](asio::any_io_executor) -> asio::awaitable<void> {
+  base::run([&](asio::any_io_executor) -> asio::awaitable<void> {
     const auto begun = Clock::now();
     std::string failure;
     try {

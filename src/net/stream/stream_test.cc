@@ -4,13 +4,15 @@
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
 
+#include "base/testing/test_run.h"
 #include "base/work/task_group.h"
 #include "net/stream/stream_factory.h"
 #include "net/testing/test_certificates.h"
-#include "net/testing/test_run.h"
 
 namespace rivera::net {
 namespace {
+
+using base::run;
 
 using namespace std::chrono_literals;
 

@@ -2,19 +2,13 @@
 
 #include <arpa/inet.h>
 #include <chrono>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdexcept>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
-
-extern char** environ;
 
 namespace rivera::net {
 namespace {
@@ -44,23 +38,11 @@ bool accepts(std::uint16_t port) {
   return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
-// Its output goes to `log_file`.
-pid_t spawn_server(const std::string& configuration_file, const std::string& log_file) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 1, log_file.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
-  posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  const char* argv[] = {"nats-server", "-c", configuration_file.c_str(), nullptr};
-  pid_t pid = -1;
-  int failed = ENOENT;
+std::string server_program() {
   for (const char* path : {"/usr/sbin/nats-server", "/usr/bin/nats-server", "/usr/local/bin/nats-server"}) {
-    if (::access(path, X_OK) != 0) continue;
-    failed = ::posix_spawn(&pid, path, &actions, nullptr, const_cast<char**>(argv), environ);
-    break;
+    if (::access(path, X_OK) == 0) return path;
   }
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) throw std::runtime_error("cannot start nats-server");
-  return pid;
+  throw std::runtime_error("nats-server is not installed");
 }
 
 }  // namespace
@@ -87,10 +69,10 @@ void NatsTestServer::start() {
   const auto file = directory_.path() / "nats.conf";
   base::write_file_atomically(file, fmt::format("host: \"127.0.0.1\"\nport: {}\n{}\n", port_, configuration_));
   const auto log = directory_.path() / "log";
-  pid_ = spawn_server(file.string(), log.string());
+  process_ = base::start_logged({server_program(), "-c", file.string()}, log);
   for (int i = 0; i < 2000; ++i) {
-    if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
-      pid_ = -1;
+    if (process_->try_wait()) {
+      process_.reset();
       throw std::runtime_error("nats-server ended: " + base::read_file(log));
     }
     if (accepts(port_)) return;
@@ -100,11 +82,6 @@ void NatsTestServer::start() {
   throw std::runtime_error("nats-server does not listen");
 }
 
-void NatsTestServer::stop() {
-  if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
-  pid_ = -1;
-}
+void NatsTestServer::stop() { process_.reset(); }
 
 }  // namespace rivera::net

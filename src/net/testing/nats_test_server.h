@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
-#include <sys/types.h>
 #include <utility>
 
 #include "base/files.h"
+#include "base/process/child_process.h"
 
 namespace rivera::net {
 
@@ -32,7 +33,7 @@ class NatsTestServer {
   base::TemporaryDirectory directory_;
   std::string configuration_;
   std::uint16_t port_ = 0;
-  pid_t pid_ = -1;
+  std::optional<base::ChildProcess> process_;
 };
 
 }  // namespace rivera::net

@@ -1,7 +1,6 @@
 #include "rep/operations/bulk_loop.h"
 
 #include "base/work/cancellation.h"
-#include "executor/steps/step.h"
 
 namespace rivera::rep {
 
@@ -9,11 +8,12 @@ BulkLoop::BulkLoop(asio::any_io_executor executor, const Config& config, Parts p
     : config_(config), parts_(parts), logger_(logger.session("bulker")), woken_(executor) {}
 
 asio::awaitable<void> BulkLoop::run() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     try {
       co_await pass();
     } catch (const std::exception& e) {
-      if (base::is_cancellation(e)) throw;
+      if (base::is_cancelled(cancellation)) throw;
       logger_.error("failed-to-generate-operations", {{"error", e.what()}});
     }
     const auto interval = parts_.evacuation.evacuating ? config_.evacuation_polling_interval : config_.polling_interval;
@@ -27,7 +27,7 @@ asio::awaitable<void> BulkLoop::pass() {
   instances_filter.set_cell_id(config_.cell_id);
   models::TasksRequest tasks_filter;
   tasks_filter.set_cell_id(config_.cell_id);
-  // The BBS is asked before the containers are listed: what it learns from us meanwhile is then seen as a container.
+  // The BBS is asked first: an instance that this cell claims in between then appears among the containers.
   const auto instances = co_await parts_.bbs.actual_lrps(std::move(instances_filter));
   const auto tasks = co_await parts_.bbs.tasks(std::move(tasks_filter));
   std::vector<std::string> guids;

@@ -14,9 +14,9 @@
 
 namespace rivera::rep {
 
-// A pass lists containers, instances and tasks, and queues an operation for each difference and each container. The
-// first one is made at once: the executor knows by then what the cell has. Passes go on during an evacuation, more
-// often.
+// A pass lists containers, instances and tasks, and queues an operation for each container and each difference. The
+// first pass is immediate, because the executor has resumed its containers by then. Passes are more frequent during an
+// evacuation.
 class BulkLoop {
  public:
   struct Parts {
@@ -29,11 +29,11 @@ class BulkLoop {
   };
   BulkLoop(asio::any_io_executor executor, const Config& config, Parts parts, base::Logger logger);
 
-  // For ever, until cancelled.
+  // Runs passes until cancelled.
   asio::awaitable<void> run();
-  // Makes a pass now.
+  // Starts the next pass now.
   void wake() { woken_.notify_all(); }
-  // One pass. Throws if the BBS cannot be asked: then nothing is queued.
+  // Runs one pass. Throws, without having queued anything, if a request to the BBS fails.
   asio::awaitable<void> pass();
 
  private:

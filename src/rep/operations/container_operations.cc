@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kTaskHasNoContainer = "task container does not exist";
 
-// A failure that may pass by itself.
+// A failure that may be temporary.
 class TryLater : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -26,24 +26,24 @@ ContainerOperations::ContainerOperations(const Config& config, executor::Executo
       evacuation_(evacuation),
       logger_(logger.session("container-operations")) {}
 
-asio::awaitable<Outcome> ContainerOperations::reconcile(std::string guid) {
+asio::awaitable<OperationResult> ContainerOperations::reconcile(std::string guid) {
   auto container = executor_.get(guid);
-  if (!container) co_return Outcome::kDone;
+  if (!container) co_return OperationResult::kDone;
   try {
     co_await act(std::move(*container));
   } catch (const models::ModelError& e) {
     logger_.error("refused", {{"guid", guid}, {"error", e.what()}});
   } catch (const executor::ContainerNotFound&) {
-    // It ended while we were at it.
+    // It was destroyed during the operation.
   } catch (const TryLater& e) {
     logger_.error("try-later", {{"guid", guid}, {"error", e.what()}});
-    co_return Outcome::kTryAgain;
+    co_return OperationResult::kTryAgain;
   } catch (const std::exception& e) {
     if (!executor::is_no_answer(e)) throw;
     logger_.info("no-answer", {{"guid", guid}, {"error", e.what()}});
-    co_return Outcome::kTryAgain;
+    co_return OperationResult::kTryAgain;
   }
-  co_return Outcome::kDone;
+  co_return OperationResult::kDone;
 }
 
 asio::awaitable<void> ContainerOperations::act(executor::Container container) {
@@ -111,17 +111,17 @@ asio::awaitable<void> ContainerOperations::act_on_lrp(executor::Container contai
 
 // --- instances ---
 
-// False: it is another's, and the container has gone.
+// False if the instance belongs to another cell; the container is then destroyed.
 asio::awaitable<bool> ContainerOperations::claim(std::string guid, LRPIdentity identity) {
-  bool is_anothers = false;
+  bool belongs_elsewhere = false;
   try {
     co_await bbs_.claim_actual_lrp(identity.key, identity.instance);
   } catch (const models::ModelError& e) {
     if (e.type() != models::Error::ActualLRPCannotBeClaimed) throw;
-    is_anothers = true;
+    belongs_elsewhere = true;
   }
-  if (is_anothers) co_await destroy(guid);
-  co_return !is_anothers;
+  if (belongs_elsewhere) co_await destroy(guid);
+  co_return !belongs_elsewhere;
 }
 
 asio::awaitable<void> ContainerOperations::claim_and_run(std::string guid, LRPIdentity identity) {
@@ -151,14 +151,14 @@ asio::awaitable<void> ContainerOperations::start(executor::Container container, 
     (*request.mutable_metric_tags())[name] = value;
   request.set_routable(container.routable);
   request.set_availability_zone(config_.zone);
-  bool is_anothers = false;
+  bool belongs_elsewhere = false;
   try {
     co_await bbs_.start_actual_lrp(std::move(request));
   } catch (const models::ModelError& e) {
     if (e.type() != models::Error::ActualLRPCannotBeStarted) throw;
-    is_anothers = true;
+    belongs_elsewhere = true;
   }
-  if (is_anothers) executor_.stop(container.guid);
+  if (belongs_elsewhere) executor_.stop(container.guid);
 }
 
 asio::awaitable<void> ContainerOperations::report_end(std::string guid, LRPIdentity identity, ContainerAction action,
@@ -176,8 +176,8 @@ asio::awaitable<void> ContainerOperations::report_end(std::string guid, LRPIdent
       co_await bbs_.evacuate_crashed_actual_lrp(identity.key, identity.instance, std::move(reason));
     }
   } catch (const models::ModelError& e) {
-    // The BBS has its own idea of this instance: either way the container goes.
-    logger_.info("end-not-taken", {{"guid", guid}, {"error", e.what()}});
+    // The BBS does not agree about this instance. The container is destroyed in any case.
+    logger_.info("end-refused", {{"guid", guid}, {"error", e.what()}});
   }
 }
 
@@ -188,7 +188,8 @@ asio::awaitable<void> ContainerOperations::evacuate_running(executor::Container 
     co_return;
   }
   if (announced_.insert(container.guid).second) {
-    executor_.say(container.guid, "Cell " + config_.cell_id + " requesting replacement for instance " + container.guid);
+    executor_.write_log_line(container.guid,
+                             "Cell " + config_.cell_id + " requesting replacement for instance " + container.guid);
   }
   models::EvacuateRunningActualLRPRequest request;
   *request.mutable_actual_lrp_key() = identity.key;
@@ -254,7 +255,7 @@ asio::awaitable<void> ContainerOperations::reject_task(executor::Container conta
   try {
     co_await bbs_.reject_task(container.guid, container.run_result.failure_reason);
   } catch (const models::ModelError& e) {
-    logger_.info("rejection-not-taken", {{"guid", container.guid}, {"error", e.what()}});
+    logger_.info("rejection-refused", {{"guid", container.guid}, {"error", e.what()}});
   }
   co_await destroy(container.guid);
 }
@@ -271,7 +272,7 @@ asio::awaitable<void> ContainerOperations::complete(std::string guid, bool faile
   try {
     co_await bbs_.complete_task(request);
   } catch (const models::ModelError& e) {
-    logger_.info("completion-not-taken", {{"guid", guid}, {"error", e.what()}});
+    logger_.info("completion-refused", {{"guid", guid}, {"error", e.what()}});
     invalid = e.type() == models::Error::InvalidStateTransition && reason != "invalid state transition";
   }
   if (invalid) co_await complete(guid, true, "invalid state transition", "");
@@ -300,8 +301,8 @@ asio::awaitable<void> ContainerOperations::destroy(std::string guid) {
   }
 }
 
-asio::awaitable<Outcome> ContainerOperations::settle(std::string guid, BatchOperation operation) {
-  if (executor_.contains(guid)) co_return Outcome::kDone;
+asio::awaitable<OperationResult> ContainerOperations::settle(std::string guid, BatchOperation operation) {
+  if (executor_.contains(guid)) co_return OperationResult::kDone;
   try {
     switch (operation.action) {
       case BatchAction::kContainer:
@@ -322,9 +323,9 @@ asio::awaitable<Outcome> ContainerOperations::settle(std::string guid, BatchOper
     }
   } catch (const std::exception& e) {
     if (base::is_cancellation(e)) throw;
-    logger_.info("failed-to-settle", {{"guid", guid}, {"error", e.what()}});  // the next batch sees it again
+    logger_.info("failed-to-settle", {{"guid", guid}, {"error", e.what()}});  // the next batch repeats it
   }
-  co_return Outcome::kDone;
+  co_return OperationResult::kDone;
 }
 
 std::optional<models::ActualLRPNetInfo> net_info_of(const executor::Container& container,

@@ -1,4 +1,4 @@
-// Bringing the BBS and a container into agreement (docs/spec/cell.md §1.15.3).
+// Reconciliation of one container with the BBS (docs/spec/cell.md §1.15.3).
 #pragma once
 
 #include <set>
@@ -14,25 +14,25 @@
 
 namespace rivera::rep {
 
-// Whether the cell is being emptied; once true, always true.
+// Whether the cell is being evacuated. Never becomes false again.
 struct EvacuationState {
   bool evacuating = false;
 };
 
-// Carries out what reconcile.h decides. Each call reads the container's state anew, so that a late call is harmless.
-// Where the BBS or Garden gives no answer the outcome is kTryAgain; what they refuse is logged, and left to the next
-// batch where the table says so.
+// Executes the decisions of reconcile.h. Each call reads the container's current state, so that a late call does no
+// harm. If the BBS or Garden does not answer, the result is kTryAgain. Refusals are logged, and left to the next batch
+// where the table says so.
 //
-// Lives on the rep's strand; all it refers to outlives it.
+// Lives on the rep's strand. Everything it refers to outlives it.
 class ContainerOperations {
  public:
   ContainerOperations(const Config& config, executor::Executor& executor, clients::BbsClient& bbs,
                       const EvacuationState& evacuation, base::Logger logger);
 
-  // A container with this guid: acts as its state demands. Nothing if it has gone.
-  asio::awaitable<Outcome> reconcile(std::string guid);
-  // An instance or task that has no container. Nothing if there is one by now.
-  asio::awaitable<Outcome> settle(std::string guid, BatchOperation operation);
+  // Acts on the container according to its state. Does nothing if it does not exist.
+  asio::awaitable<OperationResult> reconcile(std::string guid);
+  // Acts on an instance or task without a container. Does nothing if it has one by now.
+  asio::awaitable<OperationResult> settle(std::string guid, BatchOperation operation);
 
  private:
   asio::awaitable<void> act(executor::Container container);
@@ -54,10 +54,10 @@ class ContainerOperations {
   clients::BbsClient& bbs_;
   const EvacuationState& evacuation_;
   base::Logger logger_;
-  std::set<std::string> announced_;  // containers whose owners know that a replacement was requested
+  std::set<std::string> announced_;  // containers whose log has the request for a replacement
 };
 
-// The network information of a running container; nullopt if it has no address.
+// The network information of a running container; nullopt if it has no address yet.
 std::optional<models::ActualLRPNetInfo> net_info_of(const executor::Container& container, bool prefer_instance_address);
 
 }  // namespace rivera::rep

@@ -20,7 +20,7 @@ class LRPOperationsTest : public CellTest {};
 TEST_F(LRPOperationsTest, ClaimsAndRunsAReservedInstance) {
   reserve_lrp("guid");
   answer_with_definitions();
-  EXPECT_EQ(reconcile("guid"), Outcome::kDone);
+  EXPECT_EQ(reconcile("guid"), OperationResult::kDone);
   EXPECT_THAT(bbs_server.calls, ElementsAre("/v1/actual_lrps/claim", "/v1/desired_lrps/get_by_process_guid.r3"));
   const auto claim = bbs_server.request<models::ClaimActualLRPRequest>("/v1/actual_lrps/claim");
   EXPECT_EQ(claim.process_guid(), "process-guid");
@@ -30,7 +30,7 @@ TEST_F(LRPOperationsTest, ClaimsAndRunsAReservedInstance) {
   EXPECT_EQ(app()->spec.path, "/bin/app");
 }
 
-TEST_F(LRPOperationsTest, DestroysAReservationThatIsAnothers) {
+TEST_F(LRPOperationsTest, DestroysAReservationOfAnotherCellsInstance) {
   reserve_lrp("guid");
   bbs_server.refuse<models::ActualLRPLifecycleResponse>("/v1/actual_lrps/claim", Error::ActualLRPCannotBeClaimed);
   reconcile("guid");
@@ -41,10 +41,10 @@ TEST_F(LRPOperationsTest, DestroysAReservationThatIsAnothers) {
 TEST_F(LRPOperationsTest, KeepsAReservationOverOtherErrors) {
   reserve_lrp("guid");
   bbs_server.refuse<models::ActualLRPLifecycleResponse>("/v1/actual_lrps/claim", Error::UnknownError);
-  EXPECT_EQ(reconcile("guid"), Outcome::kDone);
+  EXPECT_EQ(reconcile("guid"), OperationResult::kDone);
   EXPECT_EQ(executor.get("guid")->state, ContainerState::kReserved);
   bbs_server.is_down = true;
-  EXPECT_EQ(reconcile("guid"), Outcome::kTryAgain);
+  EXPECT_EQ(reconcile("guid"), OperationResult::kTryAgain);
   EXPECT_TRUE(executor.contains("guid"));
 }
 
@@ -98,26 +98,26 @@ TEST_F(LRPOperationsTest, DestroysEvenIfTheBBSRefusesTheReport) {
   EXPECT_FALSE(executor.contains("guid"));
 }
 
-TEST_F(LRPOperationsTest, KeepsACrashedInstanceUntilTheBBSKnows) {
+TEST_F(LRPOperationsTest, KeepsACrashedInstanceUntilTheBBSAcceptsTheReport) {
   run_lrp("guid");
   app()->exit(1);
   await_state("guid", ContainerState::kCompleted);
   bbs_server.is_down = true;
-  EXPECT_EQ(reconcile("guid"), Outcome::kTryAgain);
+  EXPECT_EQ(reconcile("guid"), OperationResult::kTryAgain);
   EXPECT_TRUE(executor.contains("guid"));
   bbs_server.is_down = false;
-  EXPECT_EQ(reconcile("guid"), Outcome::kDone);
+  EXPECT_EQ(reconcile("guid"), OperationResult::kDone);
   EXPECT_FALSE(executor.contains("guid"));
 }
 
-TEST_F(LRPOperationsTest, DoesNothingForAContainerThatHasGone) {
-  EXPECT_EQ(reconcile("unknown"), Outcome::kDone);
+TEST_F(LRPOperationsTest, DoesNothingForAMissingContainer) {
+  EXPECT_EQ(reconcile("unknown"), OperationResult::kDone);
   EXPECT_THAT(bbs_server.calls, IsEmpty());
 }
 
 // --- evacuation ---
 
-TEST_F(LRPOperationsTest, AsksForAReplacementAndKeepsTheContainerAsLongAsItIsTold) {
+TEST_F(LRPOperationsTest, RequestsAReplacementAndKeepsTheContainerUntilTheBBSDecides) {
   run_lrp("guid");
   evacuation.evacuating = true;
   models::EvacuationResponse keep;
@@ -135,7 +135,7 @@ TEST_F(LRPOperationsTest, AsksForAReplacementAndKeepsTheContainerAsLongAsItIsTol
   EXPECT_FALSE(executor.contains("guid"));
 }
 
-TEST_F(LRPOperationsTest, EvacuatesWhatDoesNotRunYet) {
+TEST_F(LRPOperationsTest, EvacuatesClaimedInstances) {
   reserve_lrp("guid");
   evacuation.evacuating = true;
   reconcile("guid");
@@ -175,7 +175,7 @@ class TaskOperationsTest : public CellTest {
   }
 };
 
-TEST_F(TaskOperationsTest, StartsATaskOnlyIfTheBBSSaysSo) {
+TEST_F(TaskOperationsTest, StartsATaskOnlyIfTheBBSAllowsIt) {
   reserve_task("task");
   answer_with_definitions();
   should_start(false);
@@ -186,7 +186,7 @@ TEST_F(TaskOperationsTest, StartsATaskOnlyIfTheBBSSaysSo) {
   await_state("task", ContainerState::kRunning);
 }
 
-TEST_F(TaskOperationsTest, DestroysATaskThatIsOver) {
+TEST_F(TaskOperationsTest, DestroysTheContainerOfAFinishedTask) {
   reserve_task("task");
   bbs_server.refuse<models::StartTaskResponse>("/v1/tasks/start", Error::InvalidStateTransition);
   reconcile("task");
@@ -227,7 +227,7 @@ TEST_F(TaskOperationsTest, FailsWithTheReasonAndWithoutAResult) {
   EXPECT_EQ(completion().result(), "");
 }
 
-TEST_F(TaskOperationsTest, RejectsATaskThatAnotherCellMayRun) {
+TEST_F(TaskOperationsTest, RejectsARetryableTask) {
   reserve_task("task");
   answer_with_definitions();
   should_start(true);
@@ -244,7 +244,7 @@ TEST_F(TaskOperationsTest, RejectsATaskThatAnotherCellMayRun) {
 
 // --- the batch ---
 
-TEST_F(LRPOperationsTest, APassSettlesWhatHasNoContainerAndReconcilesWhatHasOne) {
+TEST_F(LRPOperationsTest, APassQueuesOperationsWithAndWithoutContainers) {
   run_lrp("mine");
   models::ActualLRPsResponse instances;
   *instances.add_actual_lrps() = models::testing::an_actual_lrp("gone", 3).running_on("cell-1", "gone-guid").build();

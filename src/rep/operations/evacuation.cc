@@ -39,10 +39,11 @@ asio::awaitable<void> Evacuator::run() {
 namespace {
 
 asio::awaitable<void> destroy_one(executor::Executor& containers, std::string guid, base::Logger logger) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     co_await containers.destroy(guid);
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     logger.error("failed-to-delete-container", {{"guid", guid}, {"error", e.what()}});
   }
 }
@@ -63,7 +64,7 @@ asio::awaitable<void> destroy_all_containers(const Config& config, executor::Exe
   containers.visit([&guids](const executor::Container& container) { guids.push_back(container.guid); });
   base::TaskGroup destructions(co_await asio::this_coro::executor, logger);
   for (const auto& guid : guids) {
-    containers.say(guid, "Cell " + config.cell_id + " reached evacuation timeout for instance " + guid);
+    containers.write_log_line(guid, "Cell " + config.cell_id + " reached evacuation timeout for instance " + guid);
     destructions.spawn("delete-container", destroy_one(containers, guid, logger));
   }
   bool in_time = true;

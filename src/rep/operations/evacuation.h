@@ -1,4 +1,4 @@
-// Emptying a cell (docs/spec/cell.md §1.16).
+// Evacuation of a cell (docs/spec/cell.md §1.16).
 #pragma once
 
 #include <functional>
@@ -14,18 +14,18 @@
 
 namespace rivera::rep {
 
-// Waits for an evacuation to be asked for, then until the cell is empty or the time is over. What is moved, and how,
-// is the business of the bulk passes.
+// Waits for the request to evacuate, and then until the cell is empty or the timeout has passed. The bulk passes move
+// the instances.
 class Evacuator {
  public:
   Evacuator(asio::any_io_executor executor, const Config& config, executor::Executor& containers,
             EvacuationState& state, base::Logger logger);
 
-  // The first call begins the evacuation, which cannot be undone; `on_begin` is called once.
+  // Begins the evacuation, which cannot be undone. Later calls have no effect.
   void begin();
   void on_begin(std::function<void()> handler) { on_begin_ = std::move(handler); }
 
-  // Returns when a begun evacuation is over.
+  // Returns when an evacuation has ended.
   asio::awaitable<void> run();
 
  private:
@@ -37,9 +37,9 @@ class Evacuator {
   base::Condition begun_;
 };
 
-// Destroys every container, all at once, within the cleanup limit. The BBS is only asked how many evacuating records
-// stay behind. Throws std::runtime_error("failed-to-cleanup-all-containers") if containers are left, and what the BBS
-// client throws if the BBS does not answer: then none was touched.
+// Destroys all containers concurrently, within the cleanup limit. Asks the BBS for the number of evacuating records
+// that remain, for a metric. Throws std::runtime_error("failed-to-cleanup-all-containers") if containers are left, and
+// the exception of the BBS client, before any container is destroyed, if that request fails.
 asio::awaitable<void> destroy_all_containers(const Config& config, executor::Executor& containers,
                                              clients::BbsClient& bbs, base::Metrics& metrics, base::Logger logger);
 

@@ -1,7 +1,6 @@
 #include "rep/operations/operation_queue.h"
 
 #include "base/work/cancellation.h"
-#include "executor/steps/step.h"
 
 namespace rivera::rep {
 
@@ -16,35 +15,47 @@ void OperationQueue::push(const std::string& key, Operation operation) {
   const auto [at, is_new] = lanes_.try_emplace(key, executor_);
   at->second.waiting = std::move(operation);
   at->second.pushed.notify_all();
-  if (is_new) tasks_.spawn("operations", run_lane(key));
+  if (is_new) tasks_.spawn_critical("operations", run_lane(key));
 }
 
+// The lane is removed in whatever way it ends, so that its key can be used again.
 asio::awaitable<void> OperationQueue::run_lane(std::string key) {
-  auto& lane = lanes_.at(key);
+  std::exception_ptr failure;
+  try {
+    co_await run_operations(key, lanes_.at(key));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  lanes_.erase(key);
+  emptied_.notify_all();
+  if (failure) std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> OperationQueue::run_operations(std::string key, Lane& lane) {
   while (lane.waiting) {
     const auto operation = std::move(*lane.waiting);
     lane.waiting.reset();
     auto pause = options_.first_pause;
     for (;;) {
       const auto outcome = co_await run_one(key, operation);
-      if (outcome == Outcome::kDone || lane.waiting) break;
+      if (outcome == OperationResult::kDone || lane.waiting) break;
       co_await lane.pushed.wait_for(pause);
       if (lane.waiting) break;
       pause = std::min(pause * 2, options_.longest_pause);
     }
   }
-  lanes_.erase(key);
-  emptied_.notify_all();
 }
 
-asio::awaitable<Outcome> OperationQueue::run_one(std::string key, Operation operation) {
+// operation_aborted is a failure like any other unless the lane itself was cancelled.
+asio::awaitable<OperationResult> OperationQueue::run_one(std::string key, Operation operation) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   try {
     co_return co_await operation();
   } catch (const std::exception& e) {
-    if (base::is_cancellation(e)) throw;
+    if (base::is_cancelled(cancellation)) throw;
     logger_.error("operation-failed", {{"key", key}, {"error", e.what()}});
   }
-  co_return Outcome::kDone;
+  co_return OperationResult::kDone;
 }
 
 asio::awaitable<void> OperationQueue::stop() { return tasks_.stop(); }

@@ -1,4 +1,4 @@
-// Operations by key: one runs, one waits (docs/spec/cell.md §1.15.1).
+// Operations by key: for each one runs and one waits (docs/spec/cell.md §1.15.1).
 #pragma once
 
 #include <chrono>
@@ -14,30 +14,30 @@
 
 namespace rivera::rep {
 
-// Whether an operation has done what it could, or failed for a reason that may pass.
-enum class Outcome { kDone, kTryAgain };
+// kTryAgain: the operation failed for a reason that may be temporary.
+enum class OperationResult { kDone, kTryAgain };
 
-using Operation = std::function<asio::awaitable<Outcome>()>;
+using Operation = std::function<asio::awaitable<OperationResult>()>;
 
 struct QueueOptions {
-  std::chrono::nanoseconds first_pause = std::chrono::seconds(1);     // before an operation is tried again
-  std::chrono::nanoseconds longest_pause = std::chrono::seconds(15);  // the pauses double
+  std::chrono::nanoseconds first_pause = std::chrono::seconds(1);     // before the first retry
+  std::chrono::nanoseconds longest_pause = std::chrono::seconds(15);  // the pause doubles with each retry
 };
 
-// For each key at most one operation runs and one waits; a newer one takes the place of the one that waits. Operations
-// read the state they act on when they run, so that none is lost by this. One that wants to be tried again is, with
-// growing pauses, unless a newer one comes.
+// For each key at most one operation runs and one waits. A new operation replaces the waiting one; operations read the
+// state they act on when they run, so that this loses nothing. An operation that returns kTryAgain is repeated with
+// growing pauses until a newer one replaces it. One that throws is logged and counts as done.
 //
-// Lives on its executor (a strand).
+// Lives on its executor, a strand.
 class OperationQueue {
  public:
   OperationQueue(asio::any_io_executor executor, QueueOptions options, base::Logger logger);
 
   void push(const std::string& key, Operation operation);
   std::size_t size() const { return lanes_.size(); }
-  // Cancels everything.
+  // Cancels the running operations, discards the waiting ones, and returns when all have ended.
   asio::awaitable<void> stop();
-  // Returns when nothing runs or waits.
+  // Returns when no operation runs or waits.
   asio::awaitable<void> idle();
 
  private:
@@ -47,7 +47,8 @@ class OperationQueue {
     base::Condition pushed;
   };
   asio::awaitable<void> run_lane(std::string key);
-  asio::awaitable<Outcome> run_one(std::string key, Operation operation);
+  asio::awaitable<void> run_operations(std::string key, Lane& lane);
+  asio::awaitable<OperationResult> run_one(std::string key, Operation operation);
 
   asio::any_io_executor executor_;
   QueueOptions options_;

@@ -14,18 +14,18 @@ class OperationQueueTest : public ::testing::Test {
  protected:
   ~OperationQueueTest() override { loop.run(queue.stop()); }
 
-  // Notes its name, then waits until `open`.
+  // Records its name, then waits until `open`.
   Operation named(const std::string& name) {
     return [this, name] { return note(name); };
   }
-  asio::awaitable<Outcome> note(std::string name) {
+  asio::awaitable<OperationResult> note(std::string name) {
     begun.push_back(name);
     while (!open) co_await base::sleep_for(std::chrono::milliseconds(1));
     if (failures > 0) {
       --failures;
-      co_return Outcome::kTryAgain;
+      co_return OperationResult::kTryAgain;
     }
-    co_return Outcome::kDone;
+    co_return OperationResult::kDone;
   }
 
   executor::testing::Loop loop;
@@ -58,7 +58,7 @@ TEST_F(OperationQueueTest, RunsDifferentKeysSideBySide) {
   loop.run(queue.idle());
 }
 
-TEST_F(OperationQueueTest, TriesAgainWhatMayPass) {
+TEST_F(OperationQueueTest, RetriesTemporaryFailures) {
   open = true;
   failures = 3;
   queue.push("a", named("a"));
@@ -66,7 +66,7 @@ TEST_F(OperationQueueTest, TriesAgainWhatMayPass) {
   EXPECT_THAT(begun, ElementsAre("a", "a", "a", "a"));
 }
 
-TEST_F(OperationQueueTest, TakesANewerOperationInsteadOfTryingAgain) {
+TEST_F(OperationQueueTest, PrefersANewerOperationToARetry) {
   open = true;
   failures = 1'000'000;
   queue.push("a", named("old"));
@@ -78,13 +78,48 @@ TEST_F(OperationQueueTest, TakesANewerOperationInsteadOfTryingAgain) {
   EXPECT_EQ(begun.back(), "new");
 }
 
-TEST_F(OperationQueueTest, OutlivesAnOperationThatThrows) {
+TEST_F(OperationQueueTest, ContinuesAfterAnOperationThatThrows) {
   open = true;
-  queue.push("a", []() -> asio::awaitable<Outcome> { throw std::runtime_error("boom"); });
+  queue.push("a", []() -> asio::awaitable<OperationResult> { throw std::runtime_error("boom"); });
   loop.run(queue.idle());
   queue.push("a", named("next"));
   loop.run(queue.idle());
   EXPECT_THAT(begun, ElementsAre("next"));
+}
+
+// A closed connection reports operation_aborted although no coroutine was cancelled.
+TEST_F(OperationQueueTest, ContinuesAfterAnOperationThatIsAborted) {
+  open = true;
+  const auto aborted = []() -> asio::awaitable<OperationResult> {
+    throw boost::system::system_error(asio::error::operation_aborted);
+  };
+  queue.push("a", aborted);
+  loop.run(queue.idle());
+  queue.push("a", named("next"));
+  loop.run(queue.idle());
+  EXPECT_THAT(begun, ElementsAre("next"));
+}
+
+TEST_F(OperationQueueTest, RunsWhatWaitsBehindAnOperationThatIsAborted) {
+  queue.push("a", [this]() -> asio::awaitable<OperationResult> {
+    begun.push_back("aborted");
+    while (!open) co_await base::sleep_for(std::chrono::milliseconds(1));
+    throw boost::system::system_error(asio::error::operation_aborted);
+  });
+  loop.until([this] { return begun.size() == 1; });
+  queue.push("a", named("next"));
+  open = true;
+  loop.run(queue.idle());
+  EXPECT_THAT(begun, ElementsAre("aborted", "next"));
+}
+
+TEST_F(OperationQueueTest, EndsEveryLaneWhenItIsStopped) {
+  queue.push("a", named("a"));
+  loop.until([this] { return begun.size() == 1; });
+  queue.push("a", named("never"));
+  loop.run(queue.stop());
+  EXPECT_EQ(queue.size(), 0u);
+  EXPECT_THAT(begun, ElementsAre("a"));
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ std::map<std::string, BatchOperation> plan_batch(const std::vector<std::string>&
     if (lrp.presence() == models::ActualLRP::EVACUATING)
       evacuating.insert(lrp.actual_lrp_instance_key().instance_guid());
   }
-  // Suspect records count as instances. The first entry of a guid stays, so instances go before evacuating ones.
+  // Suspect records count as instances. The first entry of a guid wins, so that instances precede evacuating records.
   for (const auto& lrp : instances) {
     if (lrp.presence() == models::ActualLRP::EVACUATING) continue;
     const auto& guid = lrp.actual_lrp_instance_key().instance_guid();

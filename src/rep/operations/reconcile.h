@@ -1,4 +1,4 @@
-// What to do about each container, instance and task of the cell (docs/spec/cell.md §1.15). Pure functions.
+// Decisions about each container, instance and task of the cell (docs/spec/cell.md §1.15). Pure functions.
 #pragma once
 
 #include <map>
@@ -11,13 +11,13 @@
 
 namespace rivera::rep {
 
-// --- a batch: what the cell has against what the BBS says it has ---
+// --- a batch: the containers of the cell compared with the records of the BBS ---
 
 enum class BatchAction {
-  kContainer,                    // there is a container: its own state decides
+  kContainer,                    // a container exists: its state decides
   kRemoveInstance,               // an instance without a container
-  kRemoveInstanceAndEvacuating,  // the same, and its evacuating record
-  kRemoveEvacuating,             // only an evacuating record
+  kRemoveInstanceAndEvacuating,  // the same, with an evacuating record
+  kRemoveEvacuating,             // an evacuating record alone
   kFailTask,                     // a task without a container
 };
 
@@ -27,7 +27,7 @@ struct BatchOperation {
   models::ActualLRPInstanceKey instance;
 };
 
-// By guid of the container, instance or task. The records are this cell's.
+// By the guid of the container, instance or task. All records belong to this cell.
 std::map<std::string, BatchOperation> plan_batch(const std::vector<std::string>& container_guids,
                                                  const std::vector<models::ActualLRP>& instances,
                                                  const std::vector<models::Task>& tasks);

@@ -29,15 +29,15 @@ models::EnvironmentVariable variable(const std::string& name, const std::string&
   return out;
 }
 
-bool can_be_folded(const models::ImageLayer& layer) {
+bool is_foldable(const models::ImageLayer& layer) {
   return layer.layer_type() == models::ImageLayer::EXCLUSIVE && layer.media_type() == models::ImageLayer::TGZ &&
          layer.digest_algorithm() == models::ImageLayer::SHA256;
 }
 
-// Takes the first layer that allows it out of the list and into the root filesystem's URL.
+// Moves the first suitable layer from the list into the URL of the root filesystem.
 std::string fold_first_layer(const std::string& root_fs, Layers& layers) {
   constexpr std::string_view kScheme = "preloaded:";
-  const auto found = std::find_if(layers.begin(), layers.end(), can_be_folded);
+  const auto found = std::find_if(layers.begin(), layers.end(), is_foldable);
   if (!root_fs.starts_with(kScheme) || found == layers.end()) return root_fs;
   const auto url = "preloaded+layer:" + root_fs.substr(kScheme.size()) + "?layer=" + net::percent_encode(found->url()) +
                    "&layer_path=" + net::percent_encode(found->destination_path()) +
@@ -46,9 +46,9 @@ std::string fold_first_layer(const std::string& root_fs, Layers& layers) {
   return url;
 }
 
-// Everything that LRPs and tasks have in common, layers included.
+// Sets what LRPs and tasks have in common, layers included.
 template <typename Definition>
-void put_common(executor::RunInfo& info, const Definition& definition, const models::Action* setup,
+void set_common(executor::RunInfo& info, const Definition& definition, const models::Action* setup,
                 const ConversionTerms& terms) {
   Layers layers = definition.image_layers();
   auto root_fs = definition.root_fs();
@@ -96,7 +96,7 @@ executor::RunRequest run_request_of(const models::DesiredLRP& lrp, const LRPIden
   executor::RunRequest request;
   request.guid = identity.instance.instance_guid();
   auto& info = request.run_info;
-  put_common(info, lrp, lrp.has_setup() ? &lrp.setup() : nullptr, terms);
+  set_common(info, lrp, lrp.has_setup() ? &lrp.setup() : nullptr, terms);
 
   const auto index = std::to_string(identity.key.index());
   info.cpu_weight = std::max<std::uint32_t>(lrp.cpu_weight(), 1);
@@ -126,7 +126,7 @@ executor::RunRequest run_request_of(const models::Task& task, const ConversionTe
   executor::RunRequest request;
   request.guid = task.task_guid();
   auto& info = request.run_info;
-  put_common(info, definition, nullptr, terms);
+  set_common(info, definition, nullptr, terms);
   info.cpu_weight = definition.cpu_weight();
   check_tags(definition.metric_tags(), false);
   const auto tags = models::evaluated_tags(definition.metric_tags(), 0, "");

@@ -1,4 +1,5 @@
-// From a desired LRP or a task to what the executor is asked to run (docs/spec/cell.md §1.12, §1.13). Pure functions.
+// Conversion of desired LRPs and tasks to run requests for the executor (docs/spec/cell.md §1.12, §1.13). Pure
+// functions.
 #pragma once
 
 #include <map>
@@ -16,7 +17,7 @@ struct ConversionTerms {
   LayeringMode layering_mode = LayeringMode::kSingleLayer;
 };
 
-// Both throw std::exception with a reason for the log if the definition cannot be run here.
+// Both throw an exception with a reason for the log if this cell cannot run the definition.
 executor::RunRequest run_request_of(const models::DesiredLRP& lrp, const LRPIdentity& identity,
                                     const ConversionTerms& terms);
 executor::RunRequest run_request_of(const models::Task& task, const ConversionTerms& terms);

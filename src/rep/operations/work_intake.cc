@@ -25,7 +25,7 @@ executor::Resource resource_of(const models::ContainerResource& resource, std::i
   return {.memory_mb = resource.memory_mb + more_memory_mb, .disk_mb = resource.disk_mb, .max_pids = resource.max_pids};
 }
 
-// The LRPs that fit, largest first; a smaller one may still fit after one that did not.
+// The LRPs that fit, in order of decreasing memory. One that does not fit may be followed by a smaller one that does.
 std::vector<models::CellLRP> fitting(const models::Work& work, const IntakeTerms& terms, models::Work& refused) {
   std::vector<models::CellLRP> sorted(work.lrps.begin(), work.lrps.end());
   std::stable_sort(sorted.begin(), sorted.end(),
@@ -44,7 +44,7 @@ std::vector<models::CellLRP> fitting(const models::Work& work, const IntakeTerms
   return kept;
 }
 
-void take_lrp(Intake& intake, const models::CellLRP& lrp, const IntakeTerms& terms, std::string guid) {
+void accept_lrp(Intake& intake, const models::CellLRP& lrp, const IntakeTerms& terms, std::string guid) {
   guid.resize(std::min(guid.size(), kInstanceGuidLength));
   try {
     executor::AllocationRequest request;
@@ -58,7 +58,7 @@ void take_lrp(Intake& intake, const models::CellLRP& lrp, const IntakeTerms& ter
   }
 }
 
-void take_task(Intake& intake, const models::CellTask& task, const IntakeTerms& terms) {
+void accept_task(Intake& intake, const models::CellTask& task, const IntakeTerms& terms) {
   try {
     executor::AllocationRequest request;
     request.guid = task.task_guid;
@@ -73,15 +73,15 @@ void take_task(Intake& intake, const models::CellTask& task, const IntakeTerms& 
 
 }  // namespace
 
-Intake take_in(const models::Work& work, const IntakeTerms& terms, const std::function<std::string()>& new_guid) {
+Intake accept_work(const models::Work& work, const IntakeTerms& terms, const std::function<std::string()>& new_guid) {
   Intake intake;
   if (terms.evacuating) {
     intake.refused = work;
     return intake;
   }
   const auto lrps = fitting(work, terms, intake.refused);
-  for (const auto& lrp : lrps) take_lrp(intake, lrp, terms, new_guid());
-  for (const auto& task : work.tasks) take_task(intake, task, terms);
+  for (const auto& lrp : lrps) accept_lrp(intake, lrp, terms, new_guid());
+  for (const auto& task : work.tasks) accept_task(intake, task, terms);
   return intake;
 }
 

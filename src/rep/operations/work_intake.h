@@ -1,4 +1,4 @@
-// Which of the offered work a cell takes (docs/spec/cell.md §1.11). Pure functions.
+// Decides which of the offered work a cell accepts (docs/spec/cell.md §1.11). Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,12 @@ namespace rivera::rep {
 
 struct IntakeTerms {
   std::int64_t remaining_memory_mb = 0;
-  std::int64_t proxy_memory_mb = 0;  // per LRP; 0 without the proxy
+  std::int64_t proxy_memory_mb = 0;  // for each LRP; 0 without the proxy
   bool evacuating = false;
   const models::StackPathMap& stacks;
 };
 
-// What is to be allocated, and what is refused already. Requests stand in the order of the items they are for.
+// The accepted items with their allocation requests, and the refused items.
 struct Intake {
   struct LRP {
     models::CellLRP lrp;
@@ -33,11 +33,11 @@ struct Intake {
   models::Work refused;
 };
 
-// `new_guid` gives a random UUID for each instance, which is cut to 28 characters. LRPs are taken largest first, as
-// long as there is memory; all that is refused has a reason.
-Intake take_in(const models::Work& work, const IntakeTerms& terms, const std::function<std::string()>& new_guid);
+// `new_guid` returns a random UUID for each instance, which is cut to 28 characters. LRPs are accepted in order of
+// decreasing memory as long as they fit. Every refused item has a reason, except during an evacuation.
+Intake accept_work(const models::Work& work, const IntakeTerms& terms, const std::function<std::string()>& new_guid);
 
-// Adds to `refused` the items whose guid is among the failures.
+// Adds the items whose allocation failed to `refused`.
 void refuse_failed(models::Work& refused, const Intake& intake,
                    const std::vector<executor::AllocationFailure>& failures);
 

@@ -114,7 +114,7 @@ std::string local_address() {
   asio::io_context context;
   asio::ip::udp::socket socket(context);
   error_code ec;
-  // Nothing is sent: connecting makes the kernel choose a source address.
+  // connect() on a datagram socket sends nothing; it makes the kernel choose a source address.
   const asio::ip::udp::endpoint outside(asio::ip::make_address_v4("8.8.8.8"), 80);
   socket.open(asio::ip::udp::v4(), ec);
   if (!ec) socket.connect(outside, ec);

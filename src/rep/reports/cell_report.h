@@ -1,4 +1,4 @@
-// What a cell says about itself (docs/spec/cell.md §1.4, §1.8, §1.10). Pure functions.
+// A cell's state and presence (docs/spec/cell.md §1.4, §1.8, §1.10). Pure functions, except for local_address().
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace rivera::rep {
 
-// Collects a CellState container by container.
+// Builds a CellState from containers, one at a time.
 class CellStateBuilder {
  public:
   CellStateBuilder(const Config& config, executor::Resources total, executor::Resources remaining, bool evacuating);
@@ -22,10 +22,10 @@ class CellStateBuilder {
   models::CellState state_;
 };
 
-// The value of the cell's presence in Locket. `local_address` is the cell's address in the network.
+// The value of the cell's presence in Locket. `local_address` is the cell's network address.
 std::string presence_json(const Config& config, executor::Resources total, const std::string& local_address);
 
-// The address from which the cell reaches other machines; "127.0.0.1" if it reaches none.
+// The local address of a route to other machines; "127.0.0.1" if there is no such route.
 std::string local_address();
 
 }  // namespace rivera::rep

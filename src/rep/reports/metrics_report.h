@@ -1,4 +1,4 @@
-// Figures about a cell's containers, for those who ask and for the metrics page (docs/spec/cell.md §1.8, §2.19).
+// Metrics of the containers, for GET /container_metrics and for the metrics page (docs/spec/cell.md §1.8, §2.19).
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace rivera::rep {
 
-// The last samples, by whose containers they are.
+// The last sample of each container, for LRPs and for tasks.
 models::ContainerMetricsCollection metrics_collection(const std::string& cell_id, const executor::Executor& executor,
                                                       const executor::ContainerMetricsReporter& samples);
 

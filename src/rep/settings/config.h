@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/config/config.h"
-#include "base/log/log.h"
+#include "base/log/log_settings.h"
 #include "clients/locket/locket_client.h"
 #include "executor/executor.h"
 #include "executor/garden/garden_health.h"
@@ -34,7 +34,7 @@ struct Config {
   std::vector<std::string> supported_providers;
   LayeringMode layering_mode = LayeringMode::kSingleLayer;
 
-  // servers and peers
+  // servers and clients
   std::string listen_addr;            // admin
   std::string listen_addr_securable;  // network
   std::string debug_address;
@@ -49,7 +49,7 @@ struct Config {
   std::chrono::nanoseconds polling_interval = std::chrono::seconds(30);
   std::chrono::nanoseconds evacuation_polling_interval = std::chrono::seconds(10);
   std::chrono::nanoseconds evacuation_timeout = std::chrono::minutes(10);
-  std::chrono::nanoseconds cleanup_timeout = std::chrono::seconds(15);  // of all containers at the end
+  std::chrono::nanoseconds cleanup_timeout = std::chrono::seconds(15);  // for destroying all containers at the end
 
   // containers
   bool enable_container_proxy = false;
@@ -57,18 +57,21 @@ struct Config {
   std::chrono::nanoseconds container_metrics_interval = std::chrono::seconds(15);
   executor::ExecutorOptions executor;
   executor::GardenHealthOptions garden_health;
-  std::filesystem::path app_log_directory;  // ours: where application logs go; empty: nowhere
+  std::filesystem::path app_log_directory;  // for files with application logs; empty: none. Not an upstream key
 
-  base::LogLevel log_level = base::LogLevel::kInfo;
-  base::LogTimeFormat log_time_format = base::LogTimeFormat::kRfc3339;
+  base::LogSettings log;
+  base::ConfigNotices notices;  // to be logged at start
 };
+
+// Every key that upstream knows, and ours.
+const base::ConfigKeys& config_keys();
 
 // `zone`, if not empty, replaces the file's. Throws base::ConfigError.
 Config load_config(const std::string& path, const std::string& zone = "");
 
 // "https://<cell id>.<advertise domain>:<port of the network listener>", with "_" as "-".
 std::string rep_url(const Config& config);
-// The memory that the container proxy takes of the cell for each LRP with memory: 0 if it is off.
+// The memory in MB that the container proxy adds to each LRP with a memory limit; 0 if the proxy is off.
 std::int64_t proxy_memory_mb(const Config& config);
 
 }  // namespace rivera::rep

@@ -6,11 +6,27 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
+#include "base/testing/config_walk.h"
+#include "base/testing/fields.h"
 
 namespace rivera::rep {
 namespace {
 
 using ::testing::HasSubstr;
+
+// Every member but the notices.
+std::string read_as(const Config& c) {
+  return base::testing::fields(
+      c.cell_id, c.cell_index, c.zone, c.session_name, c.advertise_domain, c.advertise_preference_for_instance_address,
+      c.placement_tags, c.optional_placement_tags, c.stacks, c.supported_providers, c.layering_mode, c.listen_addr,
+      c.listen_addr_securable, c.debug_address, c.tls, c.bbs_address, c.communication_timeout, c.locket, c.lock_ttl,
+      c.garden_address, c.polling_interval, c.evacuation_polling_interval, c.evacuation_timeout, c.cleanup_timeout,
+      c.enable_container_proxy, c.proxy_memory_allocation_mb, c.container_metrics_interval, c.executor.node,
+      c.executor.capacity, c.executor.cache.cache_path, c.executor.cache.max_cache_bytes, c.executor.asset_tls,
+      c.executor.work_directory, c.executor.state_directory, c.executor.readopt_containers, c.executor.create_slots,
+      c.executor.delete_slots, c.executor.healthcheck_slots, c.executor.download_slots, c.executor.reserved_expiration,
+      c.executor.reap_interval, c.garden_health, c.app_log_directory, c.log);
+}
 
 class ConfigTest : public ::testing::Test {
  protected:
@@ -55,9 +71,9 @@ TEST_F(ConfigTest, ReadsUpstreamsFile) {
   EXPECT_EQ(proxy_memory_mb(config), 0);
 }
 
-TEST_F(ConfigTest, LetsTheCommandLineNameTheZone) { EXPECT_EQ(load("z9").zone, "z9"); }
+TEST_F(ConfigTest, LetsTheCommandLineSetTheZone) { EXPECT_EQ(load("z9").zone, "z9"); }
 
-TEST_F(ConfigTest, NamesTheKeyThatIsWrong) {
+TEST_F(ConfigTest, NamesTheInvalidKey) {
   values["healthy_monitoring_interval"] = "0s";
   EXPECT_THAT(error(), HasSubstr("healthy_monitoring_interval"));
   values.erase("healthy_monitoring_interval");
@@ -72,6 +88,39 @@ TEST_F(ConfigTest, NamesTheKeyThatIsWrong) {
   values.erase("post_setup_hook");
   values["cell_id"] = "";
   EXPECT_THAT(error(), HasSubstr("cell_id"));
+}
+
+TEST_F(ConfigTest, EachKeyDoesWhatItsTableSays) {
+  base::testing::ConfigWalk walk;
+  walk.keys = config_keys();
+  walk.base = values;
+  walk.load = [this](const boost::json::object& given) {
+    values = given;
+    const auto config = load();
+    return base::testing::LoadedConfig{read_as(config), config.notices};
+  };
+  walk.samples = {{"preloaded_root_fs", boost::json::array{"other:/other.tar"}},
+                  {"sidecar_root_fs", "cflinuxfs4"},
+                  {"graceful_shutdown_interval", "7s"}};
+  walk.contexts = {{"post_setup_hook", {{"post_setup_user", "root"}}}};
+  EXPECT_THAT(base::testing::walk_config(walk), ::testing::IsEmpty());
+}
+
+TEST_F(ConfigTest, KnowsEveryKeyOfTheSpecification) {
+  const auto named = base::testing::keys_in_specification("cell.md", "### 1.19 ");
+  EXPECT_GT(named.size(), 100u);
+  EXPECT_THAT(base::testing::keys_missing(named, config_keys()), ::testing::IsEmpty());
+}
+
+TEST_F(ConfigTest, RefusesTheContainerProxyRatherThanLeaveRoutersWithoutIt) {
+  values["enable_container_proxy"] = true;
+  EXPECT_THAT(error(), HasSubstr("enable_container_proxy"));
+}
+
+TEST_F(ConfigTest, MatchesKeysInAnyCase) {
+  values["Cell_ID"] = "another";
+  values.erase("cell_id");
+  EXPECT_EQ(load().cell_id, "another");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What the rep remembers with each container (docs/spec/cell.md §1.11). Pure functions.
+// The tags that the rep attaches to containers (docs/spec/cell.md §1.11). Pure functions.
 #pragma once
 
 #include <optional>
@@ -25,14 +25,14 @@ Lifecycle lifecycle_of(const executor::Container& container);
 executor::Tags tags_of(const models::CellLRP& lrp, const std::string& instance_guid);
 executor::Tags tags_of(const models::CellTask& task);
 
-// Whose container it is; nullopt if its tags do not say.
+// The instance of the container; nullopt if its tags do not name one.
 struct LRPIdentity {
   models::ActualLRPKey key;
   models::ActualLRPInstanceKey instance;
 };
 std::optional<LRPIdentity> lrp_identity(const executor::Container& container, const std::string& cell_id);
 
-// The lists kept in the tags; one that cannot be read is empty.
+// The placement constraint of the tags. A list that cannot be parsed is empty.
 models::PlacementConstraint placement_of(const executor::Container& container, const models::StackPathMap& stacks);
 
 }  // namespace rivera::rep

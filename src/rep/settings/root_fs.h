@@ -1,4 +1,4 @@
-// Root filesystems: names that LRPs use, and paths that Garden takes (docs/spec/cell.md §1.12). Pure functions.
+// Conversion between the root filesystem URLs of LRPs and those of Garden (docs/spec/cell.md §1.12). Pure functions.
 #pragma once
 
 #include <stdexcept>
@@ -13,11 +13,11 @@ class RootFsNotFound : public std::runtime_error {
   RootFsNotFound() : std::runtime_error("preloaded rootfs path not found") {}
 };
 
-// "preloaded:<stack>" as the stack's path, "preloaded+layer:<stack>?<query>" with the path in the stack's place, all
-// else unchanged. Throws RootFsNotFound for a stack that is not here.
+// For "preloaded:<stack>" the path of the stack, for "preloaded+layer:<stack>?<query>" the URL with the path in place
+// of the stack, any other URL unchanged. Throws RootFsNotFound for an unknown stack.
 std::string resolve_root_fs(const std::string& root_fs, const models::StackPathMap& stacks);
 
-// The reverse, for reports.
+// The inverse, for reports.
 std::string unresolve_root_fs(const std::string& garden_root_fs, const models::StackPathMap& stacks);
 
 }  // namespace rivera::rep

@@ -1,4 +1,4 @@
-// For tests: a cell over a fake container server and a BBS that answers as told.
+// For tests: a cell with a fake container server and a fake BBS.
 #pragma once
 
 #include <map>
@@ -19,7 +19,7 @@
 
 namespace rivera::rep::testing {
 
-// Notes the calls, and answers each path with what was set for it, or with an empty message.
+// Records the calls. Answers each path with the message set for it, or with an empty one.
 class FakeBbs {
  public:
   explicit FakeBbs(asio::any_io_executor executor)
@@ -109,7 +109,7 @@ class CellTest : public ::testing::Test {
     return options;
   }
 
-  // A reserved container of an instance.
+  // Allocates a container for an instance.
   void reserve_lrp(const std::string& guid) {
     models::CellLRP lrp;
     lrp.process_guid = "process-guid";
@@ -144,7 +144,7 @@ class CellTest : public ::testing::Test {
     *definition.mutable_action() = models::testing::a_run_action("/bin/app");
     bbs_server.answer("/v1/tasks/get_by_task_guid.r3", task);
   }
-  // Up to the state in which its process runs.
+  // Runs the container until its process exists.
   void run_lrp(const std::string& guid) {
     reserve_lrp(guid);
     answer_with_definitions();
@@ -152,7 +152,7 @@ class CellTest : public ::testing::Test {
     await_state(guid, executor::ContainerState::kRunning);
     bbs_server.calls.clear();
   }
-  Outcome reconcile(const std::string& guid) { return loop.run(operations.reconcile(guid)); }
+  OperationResult reconcile(const std::string& guid) { return loop.run(operations.reconcile(guid)); }
   void await_state(const std::string& guid, executor::ContainerState state) {
     loop.until([&] { return executor.contains(guid) && executor.get(guid)->state == state; });
   }

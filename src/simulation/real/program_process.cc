@@ -1,14 +1,9 @@
 #include "simulation/real/program_process.h"
 
-#include <cerrno>
 #include <csignal>
-#include <fcntl.h>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -20,15 +15,6 @@ namespace rivera::simulation {
 namespace {
 
 using namespace std::chrono_literals;
-
-// In the child: nothing here may allocate.
-[[noreturn]] void become(char* const argv[], int output) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  dup2(output, 1);
-  dup2(output, 2);
-  execv(argv[0], argv);
-  _exit(127);
-}
 
 }  // namespace
 
@@ -52,38 +38,19 @@ ProcessUse use_of_process(pid_t pid) {
 }
 
 ProgramProcess::ProgramProcess(std::string name, const std::vector<std::string>& argv, std::filesystem::path log_file)
-    : name_(std::move(name)), log_file_(std::move(log_file)) {
-  std::vector<std::string> words = argv;
-  std::vector<char*> pointers;
-  for (auto& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  const base::UniqueFd output(open(log_file_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!output) throw std::system_error(errno, std::generic_category(), "cannot write " + log_file_.string());
-  pid_ = fork();
-  if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "cannot start " + name_);
-  if (pid_ == 0) become(pointers.data(), output.get());
+    : name_(std::move(name)), log_file_(std::move(log_file)), child_(start(argv)) {}
+
+base::ChildProcess ProgramProcess::start(std::vector<std::string> argv) const {
+  argv.insert(argv.begin(), {"setpriv", "--pdeathsig", "KILL", "--"});
+  return base::start_logged(argv, log_file_);
 }
 
 ProgramProcess::~ProgramProcess() {
-  if (pid_ <= 0) return;
-  ::kill(pid_, SIGTERM);
-  const auto deadline = std::chrono::steady_clock::now() + 5s;
-  while (!has_ended()) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      ::kill(pid_, SIGKILL);
-      waitpid(pid_, nullptr, 0);
-      return;
-    }
-    std::this_thread::sleep_for(10ms);
-  }
+  child_.signal(SIGTERM);
+  child_.wait_for(5s);
 }
 
-bool ProgramProcess::has_ended() {
-  if (pid_ <= 0) return true;
-  if (waitpid(pid_, nullptr, WNOHANG) == 0) return false;
-  pid_ = -1;
-  return true;
-}
+bool ProgramProcess::has_ended() { return child_.try_wait().has_value(); }
 
 std::string ProgramProcess::end_of_log() const {
   constexpr std::size_t kLongest = 1'500;

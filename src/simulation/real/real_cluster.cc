@@ -13,7 +13,7 @@ namespace {
 
 namespace json = boost::json;
 
-// Ports that were free a moment ago, held together so that they differ.
+// Ports that were free just now, bound at the same time so that they differ.
 std::vector<std::string> free_addresses(std::size_t count) {
   std::vector<base::UniqueFd> held;
   std::vector<std::string> addresses;
@@ -42,10 +42,10 @@ void add_tls(json::object& config, const net::TlsFiles& files, const char* ca, c
 
 RealCluster::RealCluster(const RealClusterOptions& options) {
   if (options.engine != sql::Engine::kSqlite) {
-    if (!sql::TestServer::is_installed(options.engine)) {
+    if (!sql::LocalServer::is_installed(options.engine)) {
       throw std::runtime_error(std::string(sql::to_string(options.engine)) + " is not installed");
     }
-    database_ = std::make_unique<sql::TestServer>(options.engine);
+    database_ = std::make_unique<sql::LocalServer>(options.engine);
   }
   make_certificates();
   write_configs(options);

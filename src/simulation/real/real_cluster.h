@@ -1,4 +1,4 @@
-// Real locket, bbs and auctioneer processes for the simulator, in a directory of their own.
+// Real locket, bbs and auctioneer processes for the simulator, in a temporary directory.
 #pragma once
 
 #include <filesystem>
@@ -13,7 +13,7 @@
 #include "net/stream/tls.h"
 #include "simulation/real/program_process.h"
 #include "sql/database_config.h"
-#include "sql/testing/test_servers.h"
+#include "sql/servers/local_server.h"
 
 namespace rivera::simulation {
 
@@ -23,11 +23,11 @@ struct RealClusterOptions {
   auction::PlacementOptions placement = {};
 };
 
-// Everything is on free ports of the loopback device, with certificates made for the occasion, and goes with the
-// object. Blocks while it starts and stops.
+// Everything listens on free ports of the loopback device, with new certificates, and ends with the object. Blocks
+// during start and stop.
 class RealCluster {
  public:
-  // Throws std::runtime_error naming the program that did not come up, with the end of its log.
+  // Throws std::runtime_error naming the program that did not start, with the end of its log.
   explicit RealCluster(const RealClusterOptions& options);
   ~RealCluster();
   RealCluster(const RealCluster&) = delete;
@@ -47,11 +47,11 @@ class RealCluster {
   void start(const RealClusterOptions& options, const std::string& name);
 
   base::TemporaryDirectory directory_{"rivera-sim-"};
-  std::unique_ptr<sql::TestServer> database_;
+  std::unique_ptr<sql::LocalServer> database_;
   net::TlsFiles tls_;
   std::string locket_address_;
   std::string bbs_address_;
-  std::vector<std::unique_ptr<ProgramProcess>> processes_;  // ended in reverse
+  std::vector<std::unique_ptr<ProgramProcess>> processes_;  // stopped in reverse order
 };
 
 }  // namespace rivera::simulation

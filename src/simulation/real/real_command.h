@@ -12,7 +12,7 @@ namespace rivera::simulation {
 // Options that only --real has.
 void add_real_options(CLI::App& app, RealOptions& options);
 
-// Runs and prints. The exit status: 0, or 1 if not every instance runs.
+// Runs and prints. Returns the exit status: 0, or 1 if not every instance runs.
 int run_real_command(const RealOptions& options);
 
 }  // namespace rivera::simulation

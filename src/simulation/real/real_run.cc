@@ -10,7 +10,7 @@
 
 #include "clients/locket/presence_keeper.h"
 #include "models/forms/json.h"
-#include "models/testing/testing.h"
+#include "models/nouns/actions.h"
 #include "simulation/real/simulated_cell.h"
 #include "simulation/world/measures.h"
 
@@ -53,7 +53,7 @@ Auctions read_auctions(const std::filesystem::path& log_file) {
   return auctions;
 }
 
-// The cells and what keeps them known. On one executor.
+// The cells and their presences, on one executor.
 class Fleet {
  public:
   Fleet(asio::any_io_executor executor, const RealOptions& options, const RealCluster& cluster)
@@ -71,7 +71,7 @@ class Fleet {
     }
   }
 
-  // All cells listen, are present, and have introduced themselves.
+  // All cells listen, are present, and have made their first request.
   asio::awaitable<void> come_up() {
     for (std::size_t i = 0; i < cells_.size(); ++i) {
       cells_[i]->listen();
@@ -97,7 +97,7 @@ class Fleet {
     for (const auto& cell : cells_) co_await cell->stop();
   }
 
-  // work(0) … work(count - 1), so many at a time. Throws what the first of them threw, once all have ended.
+  // Runs work(0) … work(count - 1) with limited concurrency. Rethrows the first exception once all have ended.
   asio::awaitable<void> for_some_at_once(std::size_t count, std::function<asio::awaitable<void>(std::size_t)> work) {
     base::TaskGroup group(executor_, base::Logger::discard());
     Turns turns{.count = count, .work = std::move(work)};
@@ -135,11 +135,18 @@ class Fleet {
 models::DesiredLRP process(const RealOptions& options, std::size_t number) {
   const std::size_t instances =
       options.instances / options.processes + (number < options.instances % options.processes ? 1 : 0);
-  models::DesiredLRP lrp = models::testing::DesiredLRPBuilder(fmt::format("process-{:06}", number))
-                               .with_instances(static_cast<int>(instances))
-                               .with_memory_mb(64)
-                               .with_disk_mb(64)
-                               .with_root_fs("preloaded:linux");
+  const std::string guid = fmt::format("process-{:06}", number);
+  models::DesiredLRP lrp;
+  lrp.set_process_guid(guid);
+  lrp.set_domain("domain");
+  lrp.set_root_fs("preloaded:linux");
+  lrp.set_instances(static_cast<int>(instances));
+  lrp.set_memory_mb(64);
+  lrp.set_disk_mb(64);
+  lrp.set_log_guid(guid);
+  (*lrp.mutable_metric_tags())["source_id"].set_static_(guid);
+  lrp.mutable_action()->mutable_run_action()->set_path("/bin/app");
+  lrp.mutable_action()->mutable_run_action()->set_user("vcap");
   return lrp;
 }
 
@@ -153,7 +160,7 @@ class Measurement {
         fleet_(executor, options, cluster),
         bbs_(executor, cluster.bbs()) {}
 
-  // The cells are stopped whatever happens.
+  // The cells are stopped in any case.
   asio::awaitable<void> run(RealResult& result) {
     std::exception_ptr failure;
     try {
@@ -202,7 +209,7 @@ class Measurement {
   }
 
   asio::awaitable<void> until_all_run(RealResult& result) {
-    const auto deadline = began_ + options_.patience;
+    const auto deadline = began_ + options_.timeout;
     auto next_progress = Clock::now() + 10s;
     while (Clock::now() < deadline) {
       if (fleet_.statistics.started >= options_.instances) {

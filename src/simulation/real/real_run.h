@@ -15,16 +15,16 @@ struct RealOptions {
   std::size_t cells = 1'250;
   std::size_t zones = 3;
   std::size_t instances = 100'000;
-  std::size_t processes = 1'000;  // that have them, as evenly as can be
+  std::size_t processes = 1'000;  // that have the instances, as evenly as possible
   sql::Engine engine = sql::Engine::kSqlite;
   std::chrono::milliseconds start_time{0};  // from claim to start, on each cell
   std::int64_t starting_limit = 0;          // 0: none
-  std::chrono::seconds patience{600};       // for all to run
+  std::chrono::seconds timeout{600};        // for all to run
   std::filesystem::path programs;           // the directory of locket, bbs and auctioneer; empty: our own
   bool as_json = false;
 };
 
-// A step, and the second in which it was done, counted from the first request that desires something.
+// A milestone, in seconds since the first request that desires an LRP.
 struct Milestone {
   std::string what;
   double seconds = 0;
@@ -39,7 +39,7 @@ struct CallTimes {
 
 struct Auctions {
   std::size_t batches = 0;
-  double state_seconds = 0;  // asking the cells, summed
+  double state_seconds = 0;  // sum of the times to fetch the cells' states
   double longest_state_seconds = 0;
 };
 
@@ -59,8 +59,8 @@ struct RealResult {
   std::vector<std::pair<std::string, ProcessUse>> use;  // between first request and last instance; memory: the peak
 };
 
-// Throws std::runtime_error if the components do not come up. Instances that do not run within the patience are no
-// error: the result tells. `progress` is told a line now and then.
+// Throws std::runtime_error if a component does not start. Instances that do not run before the timeout are no error:
+// see the result. Calls `progress` with a line from time to time.
 RealResult run_real(const RealOptions& options, const std::function<void(const std::string&)>& progress);
 
 }  // namespace rivera::simulation

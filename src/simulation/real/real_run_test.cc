@@ -14,7 +14,7 @@ RealOptions a_small_run() {
   options.instances = 60;
   options.processes = 7;
   options.programs = base::bin_dir();
-  options.patience = std::chrono::seconds(100);
+  options.timeout = std::chrono::seconds(100);
   return options;
 }
 
@@ -35,7 +35,7 @@ TEST(RealRun, BringsEveryInstanceToRunning) {
   for (const auto& [name, used] : result.use) EXPECT_GT(used.peak_memory_mb, 0) << name;
 }
 
-TEST(RealRun, SaysWhichProgramDidNotComeUp) {
+TEST(RealRun, NamesTheProgramThatDidNotStart) {
   RealOptions options = a_small_run();
   options.programs = "/nowhere";
   try {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ids.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::simulation {
 namespace {
@@ -69,7 +70,7 @@ void SimulatedCell::listen() {
   server_.listen();
   server_.start();
   state_.rep_url = "https://" + server_.address();
-  coroutines_.spawn("operations", work_off());
+  coroutines_.spawn_critical("operations", work_off());
 }
 
 models::CellPresence SimulatedCell::presence() const {
@@ -197,6 +198,7 @@ void SimulatedCell::enqueue(Operation operation) {
 }
 
 asio::awaitable<void> SimulatedCell::work_off() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     while (operations_.empty()) co_await operations_changed_.wait();
     const Operation operation = std::move(operations_.front());
@@ -204,10 +206,8 @@ asio::awaitable<void> SimulatedCell::work_off() {
     std::string failure;
     try {
       co_await perform(operation);
-    } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
-      failure = e.what();
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     if (!failure.empty()) give_up(operation.guid, failure);
@@ -224,7 +224,7 @@ asio::awaitable<void> SimulatedCell::perform(const Operation& operation) {
   }
   if (operation.kind == Operation::Kind::kRunTask) co_return co_await run_task(operation.guid);
   const auto found = lrps_.find(operation.guid);
-  if (found == lrps_.end()) co_return;  // stopped meanwhile
+  if (found == lrps_.end()) co_return;  // stopped in the meantime
   const models::CellLRP lrp = found->second;
   if (operation.kind == Operation::Kind::kClaim) {
     co_await claim(lrp);

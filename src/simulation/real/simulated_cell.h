@@ -1,4 +1,4 @@
-// One simulated cell: a rep's network API and a rep's calls to the BBS, around containers that do not exist.
+// One simulated cell: a rep's network API and its calls to the BBS, without containers.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@
 
 namespace rivera::simulation {
 
-// What all cells of a fleet have done so far. Used on the fleet's executor only.
+// The totals of all cells of a fleet. Used on the fleet's executor only.
 struct FleetStatistics {
   using Time = std::chrono::steady_clock::time_point;
 
@@ -28,7 +28,7 @@ struct FleetStatistics {
   std::size_t rejected = 0;
   std::size_t claimed = 0;
   std::size_t started = 0;
-  std::size_t given_up = 0;  // the BBS refused the claim or the start, or did not answer
+  std::size_t given_up = 0;  // the BBS refused the claim or the start, or did not respond
   Time first_work, last_work, last_claim, last_start;
   std::vector<float> claim_seconds;  // of each call
   std::vector<float> start_seconds;
@@ -44,10 +44,10 @@ struct SimulatedCellOptions {
   std::chrono::milliseconds start_time{0};  // from the claim to the start
 };
 
-// Takes work as a rep does (docs/spec/locket-and-auction.md §3.4), claims each instance, and starts it after a while;
-// runs each task and completes it. Calls to the BBS are made one after the other, on one connection.
+// Accepts work as a rep does (docs/spec/locket-and-auction.md §3.4), claims each instance and starts it after
+// `start_time`; starts each task and completes it. Calls the BBS sequentially, on one connection.
 //
-// Lives on `executor`, whose context must be run by one thread. `bbs` may not be used by others at the same time.
+// Lives on `executor`, whose context must be run by one thread. No other object may use `bbs` at the same time.
 class SimulatedCell {
  public:
   SimulatedCell(asio::any_io_executor executor, SimulatedCellOptions options, clients::BbsClientOptions bbs,
@@ -55,9 +55,9 @@ class SimulatedCell {
 
   // Listens on a free port of the loopback device. Throws std::runtime_error.
   void listen();
-  // As Locket shall know it. Only after listen().
+  // The presence to register in Locket. Only after listen().
   models::CellPresence presence() const;
-  // The first thing a rep does: asks what it has, which also makes its connection.
+  // A rep's first request: lists the cell's LRPs, which also opens the connection.
   asio::awaitable<void> introduce();
   asio::awaitable<void> stop();
 

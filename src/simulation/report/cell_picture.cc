@@ -79,7 +79,7 @@ std::string cell_picture(const World& world, const ProcessColours& colours, doub
   const double height = static_cast<double>(zones.size()) * (row_height + kRowGap);
   Svg svg(width, height, "memory used of each cell, by process");
   const double step = std::min(24.0, (width - kLabelWidth) / static_cast<double>(longest));
-  const double bar = step > 4 ? step - 1 : step;  // no gaps where they would only flicker
+  const double bar = step > 4 ? step - 1 : step;  // no gaps between bars too thin for them
   std::vector<std::string> paths(colours.count());
   double bottom = row_height;
   for (const auto& [zone, cells] : zones) {

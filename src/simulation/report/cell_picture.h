@@ -8,8 +8,8 @@
 
 namespace rivera::simulation {
 
-// Which colour each process has. The largest processes have one of their own; all others share a few pale ones, so that
-// 60,000 processes can be told apart a little; what is where it was before the scenario is grey.
+// The colour of each process. The largest processes have distinct colours; all others share a few pale ones, which
+// still distinguishes neighbours among 60,000 processes. Instances from before the scenario are grey.
 class ProcessColours {
  public:
   explicit ProcessColours(const World& world);
@@ -36,7 +36,7 @@ class ProcessColours {
   bool has_others_ = false;
 };
 
-// A row for each zone, a bar for each cell in the order of its index, as high as the memory that is used of it.
+// A row for each zone, and a bar for each cell in the order of its index. The height is the used memory.
 std::string cell_picture(const World& world, const ProcessColours& colours, double width, double row_height);
 
 }  // namespace rivera::simulation

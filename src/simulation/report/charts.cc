@@ -36,7 +36,7 @@ std::string short_number(double value) {
   return fmt::format("{:.4g}", value);
 }
 
-// Grid lines and numbers at the left. Whole numbers only: everything here is counted.
+// Grid lines and numbers at the left. Integers only: all quantities are counts.
 void draw_value_axis(Svg& svg, double most) {
   const double step = std::max(1.0, nice_step(most, 4));
   for (double value = 0; value <= most * 1.0001; value += step) {
@@ -58,7 +58,7 @@ void draw_time_axis(Svg& svg, double ends_at) {
   }
 }
 
-// Bars side by side over the whole width, and the names of some of them.
+// Adjacent bars over the whole width, with labels for some of them.
 void draw_bars(Svg& svg, const std::vector<double>& values, const std::vector<std::string>& names) {
   const double most = std::max(1.0, *std::max_element(values.begin(), values.end())) * 1.05;
   draw_value_axis(svg, most);
@@ -131,7 +131,7 @@ std::string time_chart(const Series& series, double ends_at) {
   draw_value_axis(svg, most);
   draw_time_axis(svg, ends_at);
 
-  // The worst within each pixel: nothing that lasted a second only shall be lost.
+  // The maximum within each pixel, so that a peak of one second stays visible.
   std::vector<double> columns(static_cast<std::size_t>(kPlotWidth), 0);
   const auto column_of = [&](double at) {
     return std::min(columns.size() - 1, static_cast<std::size_t>(kPlotWidth * at / ends_at));

@@ -14,7 +14,7 @@ namespace rivera::simulation {
 // How many cells hold how many instances.
 std::string histogram_chart(const std::vector<std::int64_t>& instances_by_cell);
 
-// Memory used of each zone, and between which cells it lies.
+// The used memory of each zone, and its range over the cells.
 std::string zone_chart(const std::map<std::string, ZoneUse>& zones);
 
 // A quantity over time, in steps.
@@ -26,7 +26,7 @@ struct Series {
 };
 std::string time_chart(const Series& series, double ends_at);
 
-// How long instances waited from "needed" to "runs".
+// The time of instances from "needed" to "runs".
 std::string wait_chart(const std::vector<float>& seconds);
 
 }  // namespace rivera::simulation

@@ -10,7 +10,7 @@
 namespace rivera::simulation {
 namespace {
 
-// Colours as variables, so that a dark screen gets dark paper.
+// Colours are variables, so that dark mode can replace them.
 constexpr std::string_view kStyle = R"css(
 :root{--paper:#f6f7f9;--card:#fff;--ink:#1c2330;--soft:#667085;--line:#e3e7ee;--room:#eef1f6;--bar:#3b6fd4;
 --warn:#c92a2a;--area:#8fb1ee;--edge:#2f5fc4;--loss:#f3a6a6;--loss-edge:#c92a2a;--away:#cdd5e3;--away-edge:#7b879c;
@@ -56,47 +56,47 @@ std::string colour_rules() {
 
 std::string count_text(std::size_t number) { return with_commas(static_cast<std::int64_t>(number)); }
 
-bool is_upstreams(const Outcome& outcome) { return outcome.name.starts_with("upstream-"); }
+bool is_upstreams(const ScenarioResult& result) { return result.name.starts_with("upstream-"); }
 
-std::string upstream_score_text(const Outcome& outcome) {
-  if (!outcome.upstream_score.empty()) return outcome.upstream_score;
-  if (outcome.score_by_upstreams_rules) return fmt::format("{:.4f}", *outcome.score_by_upstreams_rules);
+std::string upstream_score_text(const ScenarioResult& result) {
+  if (!result.upstream_score.empty()) return result.upstream_score;
+  if (result.score_by_upstreams_rules) return fmt::format("{:.4f}", *result.score_by_upstreams_rules);
   return "–";
 }
 
-std::string verdict_text(const Outcome& outcome) {
-  return outcome.verdict.empty() ? "ok" : "<span class=\"bad\">" + escaped(outcome.verdict) + "</span>";
+std::string verdict_text(const ScenarioResult& result) {
+  return result.verdict.empty() ? "ok" : "<span class=\"bad\">" + escaped(result.verdict) + "</span>";
 }
 
-std::string table_row(const Outcome& outcome) {
-  const auto spread = range_of(new_instances_by_cell(outcome.world));
-  const auto desired = [&outcome](std::size_t number) { return outcome.wanted > 0 ? count_text(number) : "–"; };
+std::string table_row(const ScenarioResult& result) {
+  const auto spread = range_of(new_instances_by_cell(result.world));
+  const auto desired = [&result](std::size_t number) { return result.wanted > 0 ? count_text(number) : "–"; };
   std::string row = fmt::format(
       "<tr><td><a href=\"#{}\">{}</a></td><td>{}</td><td>{}</td><td>{}</td><td>{:.4f}</td><td>{:.4f}</td><td>{}</td>"
       "<td>{} – {}</td><td>{:.1f} ms</td>",
-      outcome.name, escaped(outcome.title), count_text(outcome.world.cells().size()), desired(outcome.wanted),
-      desired(outcome.placed), outcome.score_before, outcome.score_after, upstream_score_text(outcome), spread.least,
-      spread.most, static_cast<double>(outcome.placement_time.count()) / 1e6);
-  if (outcome.course) {
-    row += fmt::format("<td>{}</td><td>{}</td><td>{}</td>", count_text(outcome.course->most_starting),
-                       duration_text(static_cast<double>(percentile(outcome.course->waits, 0.99))),
-                       count_text(outcome.course->most_unavailable));
+      result.name, escaped(result.title), count_text(result.world.cells().size()), desired(result.wanted),
+      desired(result.placed), result.score_before, result.score_after, upstream_score_text(result), spread.least,
+      spread.most, static_cast<double>(result.placement_time.count()) / 1e6);
+  if (result.course) {
+    row += fmt::format("<td>{}</td><td>{}</td><td>{}</td>", count_text(result.course->most_starting),
+                       duration_text(static_cast<double>(percentile(result.course->waits, 0.99))),
+                       count_text(result.course->most_unavailable));
   } else {
     row += "<td>–</td><td>–</td><td>–</td>";
   }
-  return row + "<td>" + verdict_text(outcome) + "</td></tr>\n";
+  return row + "<td>" + verdict_text(result) + "</td></tr>\n";
 }
 
-std::string summary_table(const std::vector<Outcome>& outcomes) {
+std::string summary_table(const std::vector<ScenarioResult>& results) {
   std::string html =
       "<div class=\"scroll\"><table><tr><th>Scenario</th><th>Cells</th><th>Desired</th><th>Placed</th>"
       "<th>Score before</th><th>After</th><th>Upstream's</th><th>New on a cell</th><th>Placing</th>"
       "<th>Most starting</th><th>Wait p99</th><th>Most not up</th><th>Verdict</th></tr>\n";
-  for (const auto& outcome : outcomes) {
-    if (!is_upstreams(outcome)) html += table_row(outcome);
+  for (const auto& result : results) {
+    if (!is_upstreams(result)) html += table_row(result);
   }
-  for (const auto& outcome : outcomes) {
-    if (is_upstreams(outcome)) html += table_row(outcome);
+  for (const auto& result : results) {
+    if (is_upstreams(result)) html += table_row(result);
   }
   return html + "</table></div>\n";
 }
@@ -105,15 +105,15 @@ std::string tile(const std::string& value, std::string_view label) {
   return fmt::format("<div class=\"tile\"><b>{}</b><span>{}</span></div>", value, label);
 }
 
-std::string tiles_of(const Outcome& outcome) {
+std::string tiles_of(const ScenarioResult& result) {
   std::string html = "<div class=\"tiles\">";
-  if (outcome.wanted > 0) html += tile(count_text(outcome.placed) + " of " + count_text(outcome.wanted), "placed");
-  html += tile(fmt::format("{:.4f} → {:.4f}", outcome.score_before, outcome.score_after), "distribution score");
-  if (outcome.score_by_upstreams_rules) html += tile(upstream_score_text(outcome), "score by upstream's rules");
-  html += tile(fmt::format("{:.0f} ms", static_cast<double>(outcome.placement_time.count()) / 1e6),
+  if (result.wanted > 0) html += tile(count_text(result.placed) + " of " + count_text(result.wanted), "placed");
+  html += tile(fmt::format("{:.4f} → {:.4f}", result.score_before, result.score_after), "distribution score");
+  if (result.score_by_upstreams_rules) html += tile(upstream_score_text(result), "score by upstream's rules");
+  html += tile(fmt::format("{:.0f} ms", static_cast<double>(result.placement_time.count()) / 1e6),
                "placing, processor time");
-  if (outcome.course) {
-    const Course& course = *outcome.course;
+  if (result.course) {
+    const Course& course = *result.course;
     html += tile(count_text(course.auctions), "auctions");
     html += tile(count_text(course.most_starting), "most containers starting");
     html += tile(count_text(course.most_starting_on_a_cell), "most starting on one cell");
@@ -138,18 +138,18 @@ std::string chart(std::string_view title, const std::string& svg) {
   return fmt::format("<div><h3>{}</h3>{}</div>\n", title, svg);
 }
 
-std::string time_charts(const Outcome& outcome) {
-  const Course& course = *outcome.course;
+std::string time_charts(const ScenarioResult& result) {
+  const Course& course = *result.course;
   const double ends_at = std::chrono::duration<double>(course.ended).count();
   const auto series = [&course](std::string label, std::size_t Sample::*field, std::string css_class) {
-    Series result{.label = std::move(label), .css_class = std::move(css_class)};
+    Series one{.label = std::move(label), .css_class = std::move(css_class)};
     for (const auto& sample : course.samples) {
-      result.points.emplace_back(std::chrono::duration<double>(sample.at).count(), static_cast<double>(sample.*field));
+      one.points.emplace_back(std::chrono::duration<double>(sample.at).count(), static_cast<double>(sample.*field));
     }
-    return result;
+    return one;
   };
   auto starting = series("containers starting", &Sample::starting, "series");
-  if (outcome.starting_limit > 0) starting.limit = static_cast<double>(outcome.starting_limit);
+  if (result.starting_limit > 0) starting.limit = static_cast<double>(result.starting_limit);
   std::string html = chart("Containers starting", time_chart(starting, ends_at));
   html += chart("How long instances waited until they ran", wait_chart(course.waits));
   html += chart("Instances not up", time_chart(series("instances not up", &Sample::unavailable, "loss"), ends_at));
@@ -162,49 +162,49 @@ std::string time_charts(const Outcome& outcome) {
   return html;
 }
 
-std::string failures_of(const Outcome& outcome) {
-  if (outcome.failures.empty()) return "";
+std::string failures_of(const ScenarioResult& result) {
+  if (result.failures.empty()) return "";
   std::string html = "<p>Placement errors given: ";
   bool is_first = true;
-  for (const auto& [error, count] : outcome.failures) {
+  for (const auto& [error, count] : result.failures) {
     html += (is_first ? "" : "; ") + escaped(error) + " (" + count_text(count) + ")";
     is_first = false;
   }
   return html + ".</p>";
 }
 
-std::string section_of(const Outcome& outcome) {
-  const ProcessColours colours(outcome.world);
-  std::string html = fmt::format("<section id=\"{}\"><h2>{}</h2><p>{}</p>", outcome.name, escaped(outcome.title),
-                                 escaped(outcome.description));
-  if (!outcome.verdict.empty()) html += "<p>" + verdict_text(outcome) + "</p>";
-  html += tiles_of(outcome) + failures_of(outcome);
-  html += "<h3>Cells by zone: memory used, by process</h3>" + cell_picture(outcome.world, colours, 1340, 96);
+std::string section_of(const ScenarioResult& result) {
+  const ProcessColours colours(result.world);
+  std::string html = fmt::format("<section id=\"{}\"><h2>{}</h2><p>{}</p>", result.name, escaped(result.title),
+                                 escaped(result.description));
+  if (!result.verdict.empty()) html += "<p>" + verdict_text(result) + "</p>";
+  html += tiles_of(result) + failures_of(result);
+  html += "<h3>Cells by zone: memory used, by process</h3>" + cell_picture(result.world, colours, 1340, 96);
   html += legend_of(colours);
   html += "<div class=\"grid\">";
   std::vector<std::int64_t> counts;
-  for (const auto& cell : outcome.world.cells()) counts.push_back(static_cast<std::int64_t>(cell.instances.size()));
+  for (const auto& cell : result.world.cells()) counts.push_back(static_cast<std::int64_t>(cell.instances.size()));
   html += chart("Distribution: cells by number of instances", histogram_chart(counts));
-  html += chart("Memory by zone (dark line: from the emptiest to the fullest cell)",
-                zone_chart(use_by_zone(outcome.world)));
-  if (outcome.course) html += time_charts(outcome);
+  html +=
+      chart("Memory by zone (dark line: from the emptiest to the fullest cell)", zone_chart(use_by_zone(result.world)));
+  if (result.course) html += time_charts(result);
   return html + "</div></section>\n";
 }
 
-std::string card_of(const Outcome& outcome) {
-  const ProcessColours colours(outcome.world);
-  const auto spread = range_of(new_instances_by_cell(outcome.world));
+std::string card_of(const ScenarioResult& result) {
+  const ProcessColours colours(result.world);
+  const auto spread = range_of(new_instances_by_cell(result.world));
   return fmt::format(
       "<div class=\"card\" id=\"{}\"><h3>{}</h3>{}<p>{} of {} placed, {} to {} on a cell<br>score {:.3f} → {:.3f}, "
       "upstream {}, {}</p></div>\n",
-      outcome.name, escaped(outcome.title), cell_picture(outcome.world, colours, 420, 70), count_text(outcome.placed),
-      count_text(outcome.wanted), spread.least, spread.most, outcome.score_before, outcome.score_after,
-      upstream_score_text(outcome), verdict_text(outcome));
+      result.name, escaped(result.title), cell_picture(result.world, colours, 420, 70), count_text(result.placed),
+      count_text(result.wanted), spread.least, spread.most, result.score_before, result.score_after,
+      upstream_score_text(result), verdict_text(result));
 }
 
 }  // namespace
 
-std::string page_of(const std::vector<Outcome>& outcomes) {
+std::string page_of(const std::vector<ScenarioResult>& results) {
   std::string html = fmt::format(
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\"><title>rivera-sim</title><style>{}{}</style></head><body><main>\n"
@@ -212,15 +212,15 @@ std::string page_of(const std::vector<Outcome>& outcomes) {
       "cell, divided by its mean: 0 is perfectly even. Upstream's score was measured of upstream where its own suite "
       "has the scenario; elsewhere it is what upstream's rules give (ties at random, proxy memory not reserved).</p>\n",
       kStyle, colour_rules());
-  html += summary_table(outcomes);
-  for (const auto& outcome : outcomes) {
-    if (!is_upstreams(outcome)) html += section_of(outcome);
+  html += summary_table(results);
+  for (const auto& result : results) {
+    if (!is_upstreams(result)) html += section_of(result);
   }
-  if (std::any_of(outcomes.begin(), outcomes.end(), is_upstreams)) {
+  if (std::any_of(results.begin(), results.end(), is_upstreams)) {
     html +=
         "<section><h2>Upstream's simulation suite</h2><p>One auction each; a bar is a cell.</p><div class=\"small\">";
-    for (const auto& outcome : outcomes) {
-      if (is_upstreams(outcome)) html += card_of(outcome);
+    for (const auto& result : results) {
+      if (is_upstreams(result)) html += card_of(result);
     }
     html += "</div></section>\n";
   }

@@ -1,4 +1,4 @@
-// What the simulations have shown, as a table and as a page.
+// The results of simulations as a table and as an HTML page.
 #pragma once
 
 #include <string>
@@ -8,10 +8,10 @@
 
 namespace rivera::simulation {
 
-// One line for each outcome, for a terminal of 130 columns or more.
-std::string table_of(const std::vector<Outcome>& outcomes);
+// One line for each result, for a terminal of 130 columns or more.
+std::string table_of(const std::vector<ScenarioResult>& results);
 
-// A whole HTML page with everything it needs: no script, no other file.
-std::string page_of(const std::vector<Outcome>& outcomes);
+// A self-contained HTML page, without scripts or other files.
+std::string page_of(const std::vector<ScenarioResult>& results);
 
 }  // namespace rivera::simulation

@@ -19,20 +19,20 @@ std::size_t occurrences(const std::string& text, const std::string& of) {
   return count;
 }
 
-std::vector<Outcome> some_outcomes() {
+std::vector<ScenarioResult> some_results() {
   constexpr Scale kSmall{.cells = 9, .zones = 3, .instances = 300, .cell_memory = 50'000};
   TimelineOptions options;
   options.placement.starting_container_weight = 0.25;
   options.placement.starting_container_count_maximum = 10;
-  std::vector<Outcome> outcomes;
-  outcomes.push_back(run(upstream_scenarios(1).front()));
-  outcomes.push_back(run(rolling_upgrade(kSmall, options, {.max_in_flight = 1})));
-  outcomes.back().verdict = "broken & <bad>";
-  return outcomes;
+  std::vector<ScenarioResult> results;
+  results.push_back(run(upstream_scenarios(1).front()));
+  results.push_back(run(rolling_upgrade(kSmall, options, {.max_in_flight = 1})));
+  results.back().verdict = "broken & <bad>";
+  return results;
 }
 
 TEST(Page, NeedsNoOtherFile) {
-  const std::string page = page_of(some_outcomes());
+  const std::string page = page_of(some_results());
   EXPECT_EQ(page.find("http"), std::string::npos);
   EXPECT_EQ(page.find("src="), std::string::npos);
   EXPECT_EQ(page.find("<script"), std::string::npos);
@@ -40,11 +40,11 @@ TEST(Page, NeedsNoOtherFile) {
 }
 
 TEST(Page, ShowsEachOutcomeWithItsPictures) {
-  const auto outcomes = some_outcomes();
-  const std::string page = page_of(outcomes);
-  for (const auto& outcome : outcomes) {
-    EXPECT_EQ(occurrences(page, "id=\"" + outcome.name + "\""), 1u);
-    EXPECT_EQ(occurrences(page, "href=\"#" + outcome.name + "\""), 1u);
+  const auto results = some_results();
+  const std::string page = page_of(results);
+  for (const auto& result : results) {
+    EXPECT_EQ(occurrences(page, "id=\"" + result.name + "\""), 1u);
+    EXPECT_EQ(occurrences(page, "href=\"#" + result.name + "\""), 1u);
   }
   // The cells of both; histogram, zones, starting, waits, not up, cells away of the one over time.
   EXPECT_EQ(occurrences(page, "<svg"), 8u);
@@ -53,13 +53,13 @@ TEST(Page, ShowsEachOutcomeWithItsPictures) {
 }
 
 TEST(Page, EscapesWhatItIsGiven) {
-  const std::string page = page_of(some_outcomes());
+  const std::string page = page_of(some_results());
   EXPECT_NE(page.find("broken &amp; &lt;bad&gt;"), std::string::npos);
   EXPECT_EQ(page.find("<bad>"), std::string::npos);
 }
 
 TEST(Table, HasALineForEachOutcome) {
-  const std::string table = table_of(some_outcomes());
+  const std::string table = table_of(some_results());
   EXPECT_NE(table.find("\nupstream-1-cold-4 "), std::string::npos);
   EXPECT_NE(table.find("\nrolling "), std::string::npos);
   EXPECT_NE(table.find("NOT AS IT SHOULD BE: broken"), std::string::npos);

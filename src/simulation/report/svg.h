@@ -18,13 +18,13 @@ enum class Anchor { kStart, kMiddle, kEnd };
 // One picture. Lengths are pixels from the left upper corner; `classes` are CSS classes.
 class Svg {
  public:
-  // `label` says to those who cannot see it what the picture shows.
+  // `label` describes the picture for screen readers.
   Svg(double width, double height, std::string_view label);
 
   void rectangle(double x, double y, double width, double height, std::string_view classes);
   void line(double x1, double y1, double x2, double y2, std::string_view classes);
   void text(double x, double y, std::string_view content, std::string_view classes, Anchor anchor = Anchor::kStart);
-  // `d` as SVG's path wants it.
+  // `d` is the path data in SVG's form.
   void path(std::string_view d, std::string_view classes);
 
   std::string finish() &&;

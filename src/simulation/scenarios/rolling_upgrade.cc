@@ -9,7 +9,7 @@
 namespace rivera::simulation {
 namespace {
 
-// Sends the cells through evacuation and replacement, so many at a time.
+// Evacuates and replaces the cells, a limited number at a time.
 class Rollout {
  public:
   Rollout(Timeline& timeline, const RollingOptions& options) : timeline_(timeline), options_(options) {

@@ -9,7 +9,8 @@
 namespace rivera::simulation {
 namespace {
 
-// Upstream lets the first cell that answers win a tie: any order. Without bin packing the index decides ties only.
+// Upstream lets the first cell that responds win a tie, so the order is arbitrary. Without bin packing the index
+// decides ties only.
 double score_by_upstreams_rules(const Scenario& scenario) {
   World world = scenario.world;
   std::vector<std::int64_t> order(world.cells().size());
@@ -22,41 +23,41 @@ double score_by_upstreams_rules(const Scenario& scenario) {
   return distribution_score(world);
 }
 
-void run_one_auction(Scenario& scenario, Outcome& outcome) {
+void run_one_auction(Scenario& scenario, ScenarioResult& result) {
   const Round round = hold_auction(scenario.world, scenario.work, scenario.options.placement);
-  outcome.placement_time = round.placement_time;
-  outcome.placed = round.placed.size();
-  for (const auto& [instance, error] : round.failed) ++outcome.failures[error];
+  result.placement_time = round.placement_time;
+  result.placed = round.placed.size();
+  for (const auto& [instance, error] : round.failed) ++result.failures[error];
 }
 
-void run_course(Scenario& scenario, Outcome& outcome) {
+void run_course(Scenario& scenario, ScenarioResult& result) {
   Timeline timeline(scenario.world, scenario.options);
   for (const InstanceId instance : scenario.work) timeline.desire(instance);
   scenario.course(timeline);
-  outcome.course = timeline.run();
-  outcome.placement_time = outcome.course->placement_time;
-  outcome.placed = outcome.wanted - std::min(outcome.wanted, outcome.course->never_placed);
-  outcome.failures = outcome.course->failures;
+  result.course = timeline.run();
+  result.placement_time = result.course->placement_time;
+  result.placed = result.wanted - std::min(result.wanted, result.course->never_placed);
+  result.failures = result.course->failures;
 }
 
 }  // namespace
 
-Outcome run(Scenario scenario) {
-  Outcome outcome{.name = scenario.name, .title = scenario.title, .description = scenario.description};
-  outcome.starting_limit = scenario.options.placement.starting_container_count_maximum;
-  outcome.wanted = scenario.work.size();
-  outcome.upstream_score = scenario.upstream_score;
-  outcome.score_before = distribution_score(scenario.world, true);
-  if (scenario.compare_with_upstreams_rules) outcome.score_by_upstreams_rules = score_by_upstreams_rules(scenario);
+ScenarioResult run(Scenario scenario) {
+  ScenarioResult result{.name = scenario.name, .title = scenario.title, .description = scenario.description};
+  result.starting_limit = scenario.options.placement.starting_container_count_maximum;
+  result.wanted = scenario.work.size();
+  result.upstream_score = scenario.upstream_score;
+  result.score_before = distribution_score(scenario.world, true);
+  if (scenario.compare_with_upstreams_rules) result.score_by_upstreams_rules = score_by_upstreams_rules(scenario);
   if (scenario.course) {
-    run_course(scenario, outcome);
+    run_course(scenario, result);
   } else {
-    run_one_auction(scenario, outcome);
+    run_one_auction(scenario, result);
   }
-  outcome.score_after = distribution_score(scenario.world);
-  outcome.world = std::move(scenario.world);
-  if (scenario.check) outcome.verdict = scenario.check(outcome);
-  return outcome;
+  result.score_after = distribution_score(scenario.world);
+  result.world = std::move(scenario.world);
+  if (scenario.check) result.verdict = scenario.check(result);
+  return result;
 }
 
 }  // namespace rivera::simulation

@@ -1,4 +1,4 @@
-// What can be simulated, and what comes of it.
+// Scenarios and their results.
 #pragma once
 
 #include <functional>
@@ -10,9 +10,9 @@
 
 namespace rivera::simulation {
 
-struct Outcome;
+struct ScenarioResult;
 
-// A cluster and what happens to it.
+// A cluster and the events to simulate.
 struct Scenario {
   std::string name = {};  // "cold-start", "upstream-3-large-cold-100"
   std::string title = {};
@@ -21,24 +21,24 @@ struct Scenario {
   std::vector<InstanceId> work = {};  // desired at the beginning, in one batch
   TimelineOptions options = {};
 
-  // Without a course: one auction and nothing more, as upstream's suite does. With one: it is called at time 0, after
-  // the work was desired, and the cluster runs on until all is quiet. What it captures must outlive the run.
+  // Without a course: one auction only, as in upstream's suite. A course is called at time 0, after the work was
+  // desired; the cluster then runs until nothing is left to do. Its captures must outlive the run.
   std::function<void(Timeline&)> course = {};
-  // Also placed by upstream's rules, for comparison: ties at random, proxy memory not reserved.
+  // Places the work by upstream's rules too, for comparison: ties at random, proxy memory not reserved.
   bool compare_with_upstreams_rules = false;
   std::string upstream_score = {};  // measured of upstream itself (docs/spec/locket-and-auction.md §5.3); "" = unknown
 
-  // Says what is wrong with the result; "" if it is as it should be.
-  std::function<std::string(const Outcome&)> check = {};
+  // Describes what is wrong with the result; "" if nothing is.
+  std::function<std::string(const ScenarioResult&)> check = {};
 };
 
-// A scenario that can be made when it is wanted.
+// A scenario that is built on demand.
 struct ScenarioSource {
   std::string name = {};
   std::function<Scenario()> make = {};
 };
 
-struct Outcome {
+struct ScenarioResult {
   std::string name = {};
   std::string title = {};
   std::string description = {};
@@ -53,9 +53,9 @@ struct Outcome {
   std::string upstream_score = {};
   std::chrono::nanoseconds placement_time{0};
   std::optional<Course> course = {};
-  std::string verdict = {};  // what is wrong; "" = nothing
+  std::string verdict = {};  // the result of Scenario::check; "" = passed
 };
 
-Outcome run(Scenario scenario);
+ScenarioResult run(Scenario scenario);
 
 }  // namespace rivera::simulation

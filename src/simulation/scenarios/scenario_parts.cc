@@ -67,7 +67,7 @@ std::vector<InstanceId> Population::add_mixed_sizes(World& world, std::int64_t m
   }
 }
 
-// Puts so many instances on the cells as if they had been there for long.
+// Puts a number of instances on the cells, as running since before the scenario.
 void fill(World& world, Population& population, std::size_t instances, const TimelineOptions& options) {
   const auto work = population.add(world, instances);
   auction::PlacementOptions placement = options.placement;
@@ -79,7 +79,7 @@ void fill(World& world, Population& population, std::size_t instances, const Tim
 namespace {
 
 void without_disturbance(Timeline&) {}
-// Long enough to see everything start that ever will.
+// Long enough for everything to start that can.
 constexpr SimTime kQuietHorizon = std::chrono::minutes(10);
 
 }  // namespace
@@ -94,8 +94,8 @@ Scenario blank(std::string name, std::string title, std::string description, con
   return scenario;
 }
 
-std::string no_cell_is_overcommitted(const Outcome& outcome) {
-  for (const auto& cell : outcome.world.cells()) {
+std::string no_cell_is_overcommitted(const ScenarioResult& result) {
+  for (const auto& cell : result.world.cells()) {
     if (cell.now.free_memory < 0 || cell.now.free_disk < 0 || cell.now.free_containers < 0) {
       return cell.now.cell_id + " is overcommitted";
     }

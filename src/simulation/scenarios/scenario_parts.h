@@ -1,4 +1,4 @@
-// What our own scenarios are made of.
+// Parts of Rivera's own scenarios.
 #pragma once
 
 #include <random>
@@ -9,21 +9,21 @@
 
 namespace rivera::simulation {
 
-// "preloaded:linux", which every cell of ours has.
+// "preloaded:linux", which every cell of these scenarios has.
 const models::PlacementConstraint& linux_stack();
-// Number 0, 1, 2 … go round the zones.
+// Cells 0, 1, 2 … are distributed over the zones in turn.
 auction::CellSnapshot an_empty_cell(const Scale& scale, std::size_t number);
 World empty_cells(const Scale& scale);
 
-// Applications as platforms have them: most small with an instance or two, some large, a few with hundreds.
+// A realistic mix of applications: most small with one or two instances, some large, a few with hundreds.
 class Population {
  public:
   explicit Population(unsigned seed) : random_(seed) {}
 
-  // So many more instances, of new processes.
+  // Adds a number of instances of new processes.
   std::vector<InstanceId> add(World& world, std::size_t instances,
                               const models::PlacementConstraint& constraint = linux_stack());
-  // As long as all together needs less than `memory` (MB), proxies included. Two thirds of it are in instances of 4 GB
+  // Adds instances while the total is below `memory` (MB), proxies included. Two thirds of it are in instances of 4 GB
   // and more.
   std::vector<InstanceId> add_mixed_sizes(World& world, std::int64_t memory, std::int64_t proxy);
 
@@ -35,14 +35,14 @@ class Population {
   std::mt19937 random_;
 };
 
-// Puts so many instances on the cells as if they had been there for long.
+// Puts a number of instances on the cells, as running since before the scenario.
 void fill(World& world, Population& population, std::size_t instances, const TimelineOptions& options);
 
-// A scenario without cells, in which nothing happens but what is desired, for ten minutes.
+// A scenario without cells that runs for ten minutes and only starts what is desired.
 Scenario blank(std::string name, std::string title, std::string description, const TimelineOptions& options,
                std::int64_t starting_limit);
 
 // For Scenario::check.
-std::string no_cell_is_overcommitted(const Outcome& outcome);
+std::string no_cell_is_overcommitted(const ScenarioResult& result);
 
 }  // namespace rivera::simulation

@@ -11,8 +11,8 @@
 namespace rivera::simulation {
 namespace {
 
-std::string everything_is_placed(const Outcome& outcome) {
-  return outcome.placed == outcome.wanted ? "" : fmt::format("{} not placed", outcome.wanted - outcome.placed);
+std::string everything_is_placed(const ScenarioResult& result) {
+  return result.placed == result.wanted ? "" : fmt::format("{} not placed", result.wanted - result.placed);
 }
 
 Scenario cold_start(const Scale& scale, const TimelineOptions& options) {
@@ -60,8 +60,8 @@ Scenario huge_process(const Scale& scale, const TimelineOptions& options) {
       scenario.world.add_process({.guid = "huge", .memory_mb = 256, .disk_mb = 1024, .placement = linux_stack()});
   for (std::size_t i = 0; i < scale.instances; ++i) scenario.work.push_back(scenario.world.add_instance(process));
   scenario.compare_with_upstreams_rules = true;
-  scenario.check = [](const Outcome& outcome) -> std::string {
-    const World& world = outcome.world;
+  scenario.check = [](const ScenarioResult& result) -> std::string {
+    const World& world = result.world;
     std::vector<std::int64_t> zones;
     for (const auto& [name, zone] : use_by_zone(world)) zones.push_back(zone.instances);
     if (range_of(zones).spread() > 1) return "uneven zones";
@@ -71,7 +71,7 @@ Scenario huge_process(const Scale& scale, const TimelineOptions& options) {
   return scenario;
 }
 
-// Which fifth of its zone a cell is in: the first is for tagged work alone, the second takes it too.
+// The fifth of its zone that a cell is in: the first accepts only tagged work, the second accepts it too.
 std::size_t fifth_of(std::size_t cell, const Scale& scale) { return cell * 5 / scale.cells; }
 
 Scenario isolation(const Scale& scale, const TimelineOptions& options) {
@@ -100,8 +100,8 @@ Scenario isolation(const Scale& scale, const TimelineOptions& options) {
   want(scale.instances / 10, with_tag("isolated"));
   want(scale.instances / 20, with_tag("shared"));
   want(3, with_tag("nowhere"));
-  scenario.check = [](const Outcome& outcome) -> std::string {
-    const World& world = outcome.world;
+  scenario.check = [](const ScenarioResult& result) -> std::string {
+    const World& world = result.world;
     for (const auto& cell : world.cells()) {
       for (const InstanceId id : cell.instances) {
         const auto& tags = world.process_of(id).placement.placement_tags;

@@ -23,10 +23,10 @@ struct RollingOptions {
   SimTime replacement_time = std::chrono::minutes(3);     // from an empty cell to its successor
 };
 
-// Throws std::invalid_argument for a scale that makes no cluster.
+// Throws std::invalid_argument for an impossible scale.
 std::vector<ScenarioSource> own_scenarios(const Scale& scale, const TimelineOptions& options);
 
-// Each cell of a cluster in use is evacuated and replaced, zone by zone, so many at a time.
+// Evacuates and replaces each cell of a loaded cluster, zone by zone, a limited number at a time.
 Scenario rolling_upgrade(const Scale& scale, const TimelineOptions& options, const RollingOptions& rolling);
 
 }  // namespace rivera::simulation

@@ -40,36 +40,36 @@ TEST(UpstreamScenarios, GiveUpstreamsDistributionScores) {
   EXPECT_LT(sum, 4.55) << "upstream's own sum is 4.50";
 }
 
-TEST(OwnScenarios, EndAsTheyShould) {
+TEST(OwnScenarios, PassTheirChecks) {
   std::set<std::string> names;
   for (const auto& source : own_scenarios(kSmall, options_with_limit(20))) {
-    const Outcome outcome = run(source.make());
-    EXPECT_EQ(outcome.verdict, "") << outcome.name;
-    EXPECT_EQ(outcome.name, source.name);
-    EXPECT_TRUE(names.insert(outcome.name).second) << outcome.name;
-    ASSERT_TRUE(outcome.course) << outcome.name;
-    EXPECT_FALSE(outcome.course->samples.empty()) << outcome.name;
+    const ScenarioResult result = run(source.make());
+    EXPECT_EQ(result.verdict, "") << result.name;
+    EXPECT_EQ(result.name, source.name);
+    EXPECT_TRUE(names.insert(result.name).second) << result.name;
+    ASSERT_TRUE(result.course) << result.name;
+    EXPECT_FALSE(result.course->samples.empty()) << result.name;
   }
 }
 
-// Among a few cells the order in which ties are broken matters more than anything else: hence more of them.
+// With few cells the order of tie-breaking dominates the result: hence a larger number.
 TEST(OwnScenarios, AreAsEvenAsUpstreamsRulesMakeThem) {
   constexpr Scale kMany{.cells = 300, .zones = 3, .instances = 15'000, .cell_memory = 100'000};
   for (const auto& source : own_scenarios(kMany, options_with_limit(200))) {
     if (source.name != "cold-start" && source.name != "new-cells" && source.name != "huge") continue;
-    const Outcome outcome = run(source.make());
-    if (!outcome.score_by_upstreams_rules) continue;
-    EXPECT_LE(outcome.score_after, *outcome.score_by_upstreams_rules + 0.01) << outcome.name;
+    const ScenarioResult result = run(source.make());
+    if (!result.score_by_upstreams_rules) continue;
+    EXPECT_LE(result.score_after, *result.score_by_upstreams_rules + 0.01) << result.name;
   }
 }
 
 TEST(OwnScenarios, ReportATagThatNoCellHas) {
   for (const auto& source : own_scenarios(kSmall, options_with_limit(0))) {
     if (source.name != "isolation") continue;
-    const Outcome outcome = run(source.make());
-    EXPECT_EQ(outcome.placed + 3, outcome.wanted);
-    ASSERT_EQ(outcome.failures.size(), 1u);
-    EXPECT_EQ(outcome.failures.begin()->first, "found no compatible cell with placement tag \"nowhere\"");
+    const ScenarioResult result = run(source.make());
+    EXPECT_EQ(result.placed + 3, result.wanted);
+    ASSERT_EQ(result.failures.size(), 1u);
+    EXPECT_EQ(result.failures.begin()->first, "found no compatible cell with placement tag \"nowhere\"");
   }
 }
 
@@ -80,34 +80,34 @@ TEST(OwnScenarios, RefuseFewerCellsThanZones) {
 const RollingOptions kThreeAtATime{.max_in_flight = 3, .evacuation_timeout = 10min, .replacement_time = 1min};
 
 TEST(RollingUpgrade, WithoutALimitKeepsEverythingAvailable) {
-  const Outcome outcome = run(rolling_upgrade(kSmall, options_with_limit(0), kThreeAtATime));
-  EXPECT_EQ(outcome.verdict, "");
-  EXPECT_EQ(outcome.course->most_unavailable, 0u);
-  EXPECT_EQ(outcome.course->never_placed, 0u);
-  EXPECT_GT(outcome.course->most_starting, 100u);
-  for (const auto& cell : outcome.world.cells()) EXPECT_TRUE(cell.takes_work) << "every cell is back";
+  const ScenarioResult result = run(rolling_upgrade(kSmall, options_with_limit(0), kThreeAtATime));
+  EXPECT_EQ(result.verdict, "");
+  EXPECT_EQ(result.course->most_unavailable, 0u);
+  EXPECT_EQ(result.course->never_placed, 0u);
+  EXPECT_GT(result.course->most_starting, 100u);
+  for (const auto& cell : result.world.cells()) EXPECT_TRUE(cell.takes_work) << "every cell is back";
 }
 
 TEST(RollingUpgrade, StartsNoMoreContainersAtOnceThanTheLimitAllows) {
-  const Outcome outcome = run(rolling_upgrade(kSmall, options_with_limit(20), kThreeAtATime));
-  EXPECT_LE(outcome.course->most_starting, 20u);
-  EXPECT_GT(outcome.course->failures.at("waiting to start instance: reached in-flight start limit"), 0u);
-  EXPECT_EQ(outcome.course->never_placed, 0u) << "convergence asks again";
+  const ScenarioResult result = run(rolling_upgrade(kSmall, options_with_limit(20), kThreeAtATime));
+  EXPECT_LE(result.course->most_starting, 20u);
+  EXPECT_GT(result.course->failures.at("waiting to start instance: reached in-flight start limit"), 0u);
+  EXPECT_EQ(result.course->never_placed, 0u) << "convergence asks again";
 }
 
 TEST(RollingUpgrade, NeverTakesMoreCellsAwayThanMayBeInFlight) {
-  const Outcome outcome = run(rolling_upgrade(kSmall, options_with_limit(0), kThreeAtATime));
+  const ScenarioResult result = run(rolling_upgrade(kSmall, options_with_limit(0), kThreeAtATime));
   std::size_t most = 0;
-  for (const auto& sample : outcome.course->samples) most = std::max(most, sample.cells_away);
+  for (const auto& sample : result.course->samples) most = std::max(most, sample.cells_away);
   EXPECT_EQ(most, 3u);
 }
 
-TEST(RollingUpgrade, EndsWhatIsLeftOnACellAtTheTimeout) {
+TEST(RollingUpgrade, EndsTheRemainingContainersOfACellAtTheTimeout) {
   RollingOptions impatient = kThreeAtATime;
   impatient.evacuation_timeout = 30s;
-  const Outcome outcome = run(rolling_upgrade(kSmall, options_with_limit(20), impatient));
-  EXPECT_GT(outcome.course->most_unavailable, 0u);
-  EXPECT_GT(outcome.course->unavailable_seconds, 0);
+  const ScenarioResult result = run(rolling_upgrade(kSmall, options_with_limit(20), impatient));
+  EXPECT_GT(result.course->most_unavailable, 0u);
+  EXPECT_GT(result.course->unavailable_seconds, 0);
 }
 
 // Two cells; the first holds one instance.
@@ -156,10 +156,10 @@ TEST(Timeline, MissesALostCellOnceItsPresenceHasExpired) {
 
 TEST(Timeline, AuctionsAFailedInstanceAgainAfterThirtyToSixtySeconds) {
   World world = two_cells();
-  world.let_take_work(1, false);
+  world.set_takes_work(1, false);
   Timeline timeline(world, options_with_limit(0));
   timeline.at(10s, [&] { timeline.lose(0); });
-  timeline.at(27s, [&] { world.let_take_work(1, true); });  // just after the auction that finds no cell
+  timeline.at(27s, [&] { world.set_takes_work(1, true); });  // just after the auction that finds no cell
   const Course course = timeline.run();
   EXPECT_EQ(course.failures.at("unable to communicate to compatible cells"), 1u);
   EXPECT_EQ(world.cells()[1].instances.size(), 1u);
@@ -170,7 +170,7 @@ TEST(Timeline, AuctionsAFailedInstanceAgainAfterThirtyToSixtySeconds) {
 TEST(Timeline, StartsManyContainersOnOneCellMoreSlowly) {
   const auto end_with = [](int instances) {
     World world = two_cells();
-    world.let_take_work(1, false);
+    world.set_takes_work(1, false);
     std::vector<InstanceId> work;
     for (int i = 0; i < instances; ++i) work.push_back(world.add_instance(0));
     TimelineOptions options = options_with_limit(0);

@@ -41,7 +41,7 @@ class Builder {
     return scenario_.world.add_process(std::move(process));
   }
 
-  // Each a process of its own, whose index is its position in the list.
+  // Each is a separate process, with its position in the list as index.
   Builder& unique(int count, int memory, bool with_rising_index = true) {
     for (int i = 0; i < count; ++i) {
       const int n = next_unique_++;
@@ -97,11 +97,11 @@ class Builder {
   int next_unique_ = 0;
 };
 
-// Over the cells that won something, no win count is farther than `tolerance` from their mean.
+// The number of items of each cell with any is within `tolerance` of their mean.
 auto evenly_within(double tolerance) {
-  return [tolerance](const Outcome& outcome) -> std::string {
-    if (outcome.placed < outcome.wanted) return fmt::format("{} placed", outcome.placed);
-    auto wins = new_instances_by_cell(outcome.world);
+  return [tolerance](const ScenarioResult& result) -> std::string {
+    if (result.placed < result.wanted) return fmt::format("{} placed", result.placed);
+    auto wins = new_instances_by_cell(result.world);
     std::erase(wins, 0);
     double sum = 0;
     for (const auto count : wins) sum += static_cast<double>(count);
@@ -114,10 +114,10 @@ auto evenly_within(double tolerance) {
   };
 }
 
-// The lower the index the more, in each zone; and the zones are even.
-std::string packed_by_index(const Outcome& outcome) {
-  if (outcome.placed < outcome.wanted) return fmt::format("{} placed", outcome.placed);
-  const World& world = outcome.world;
+// In each zone, cells with a lower index have more; the zones are even.
+std::string packed_by_index(const ScenarioResult& result) {
+  if (result.placed < result.wanted) return fmt::format("{} placed", result.placed);
+  const World& world = result.world;
   const auto wins = new_instances_by_cell(world);
   std::map<std::string, std::int64_t> last;
   for (std::size_t i = 0; i < wins.size(); ++i) {
@@ -135,16 +135,16 @@ std::string packed_by_index(const Outcome& outcome) {
   return "";
 }
 
-std::string half_in_each_zone(const Outcome& outcome) {
-  const auto zones = use_by_zone(outcome.world);
+std::string half_in_each_zone(const ScenarioResult& result) {
+  const auto zones = use_by_zone(result.world);
   const auto left = zones.at("Z0").new_instances;
   const auto right = zones.at("Z1").new_instances;
   return left == right ? "" : fmt::format("{} and {}", left, right);
 }
 
-std::string packs_51(const Outcome& outcome) {
-  if (outcome.placed != 51) return fmt::format("{} placed", outcome.placed);
-  const World& world = outcome.world;
+std::string packs_51(const ScenarioResult& result) {
+  if (result.placed != 51) return fmt::format("{} placed", result.placed);
+  const World& world = result.world;
   const auto& held = world.cells()[0].instances;
   const auto holds_red = [&](int index) {
     return std::any_of(held.begin(), held.end(), [&](InstanceId id) {

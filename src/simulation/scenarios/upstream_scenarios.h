@@ -7,7 +7,7 @@
 
 namespace rivera::simulation {
 
-// Where upstream draws at random, `seed` does.
+// `seed` determines what upstream draws at random.
 std::vector<Scenario> upstream_scenarios(unsigned seed);
 
 }  // namespace rivera::simulation

@@ -26,7 +26,7 @@ std::vector<std::int64_t> new_instances_by_cell(const World& world);
 Range range_of(const std::vector<std::int64_t>& numbers);
 
 struct ZoneUse {
-  std::size_t cells = 0;          // that take work
+  std::size_t cells = 0;          // that accept work
   std::int64_t total_memory = 0;  // MB, of those
   std::int64_t used_memory = 0;   // proxies included
   double least_used = 0;          // fraction, of one cell

@@ -119,7 +119,7 @@ void Timeline::leave(CellId cell) {
 }
 
 void Timeline::lose(CellId cell) {
-  world_.let_take_work(cell, false);
+  world_.set_takes_work(cell, false);
   ++cells_away_;
   const std::vector<InstanceId> lost = world_.cells()[cell].instances;
   for (const InstanceId instance : lost) {
@@ -138,7 +138,7 @@ void Timeline::lose(CellId cell) {
 }
 
 void Timeline::evacuate(CellId cell, SimTime timeout, std::function<void()> drained) {
-  world_.let_take_work(cell, false);
+  world_.set_takes_work(cell, false);
   ++cells_away_;
   const std::vector<InstanceId> held = world_.cells()[cell].instances;
   std::size_t running = 0;
@@ -152,7 +152,7 @@ void Timeline::evacuate(CellId cell, SimTime timeout, std::function<void()> drai
     });
     if (was_running) {
       ++running;
-    } else {  // what has not started yet is given up at once
+    } else {  // containers that have not started are ended at once
       --starting_;
       world_.remove(instance, cell, true);
     }
@@ -168,7 +168,7 @@ void Timeline::evacuate(CellId cell, SimTime timeout, std::function<void()> drai
 }
 
 void Timeline::bring_back(CellId cell) {
-  world_.let_take_work(cell, true);
+  world_.set_takes_work(cell, true);
   --cells_away_;
 }
 
@@ -190,7 +190,7 @@ void Timeline::sample() {
   last.cells_away = std::max(last.cells_away, cells_away_);
 }
 
-// A sample holds the worst of its second; what stays afterwards, until `when`, is another one.
+// A sample has the maximum of its second; the value that then holds until `when` is a second sample.
 void Timeline::sample_quiet_until(SimTime when) {
   const SimTime next = course_.samples.back().at + std::chrono::seconds(1);
   if (second_of(when) <= next) return;

@@ -17,11 +17,11 @@ using SimTime = std::chrono::milliseconds;  // since the beginning
 
 struct TimelineOptions {
   auction::PlacementOptions placement = {};
-  SimTime auction_time{1'000};           // states asked, work placed, work accepted
-  SimTime convergence_interval{30'000};  // of the BBS; what is unclaimed for longer than that is auctioned again
-  SimTime presence_ttl{15'000};          // until a lost cell is missed
-  SimTime start_time{10'000};            // of a container, on a cell that starts few
-  int parallel_starts = 8;               // containers a cell starts at full speed; more share it
+  SimTime auction_time{1'000};           // fetch states, place, commit
+  SimTime convergence_interval{30'000};  // of the BBS; an instance unclaimed for longer is auctioned again
+  SimTime presence_ttl{15'000};          // until the loss of a cell is detected
+  SimTime start_time{10'000};            // of a container, on a cell that starts at most `parallel_starts`
+  int parallel_starts = 8;               // containers that a cell starts at full speed; more are slower
   SimTime horizon{std::chrono::hours(6)};
   unsigned seed = 1;
 };
@@ -35,7 +35,7 @@ struct Sample {
 };
 
 struct Course {
-  std::vector<Sample> samples;  // in ascending time, at most one a second; each holds the worst of its second
+  std::vector<Sample> samples;  // in ascending time, at most one a second; each has the maximum of its second
   std::vector<float> waits;     // seconds from "needed" to "runs", of each start
   std::size_t most_starting = 0;
   std::size_t most_starting_on_a_cell = 0;
@@ -48,35 +48,35 @@ struct Course {
   std::size_t never_placed = 0;  // still without a cell at the end
 };
 
-// Runs one World through time. Deterministic: the same calls give the same course.
+// Advances one World through time. Deterministic: the same calls give the same course.
 //
 //   Timeline timeline(world, options);
 //   timeline.at(60s, [&] { timeline.lose(3); });
 //   const Course course = timeline.run();
 //
-// What a real cluster does in between is kept to what matters for placement: an auction takes a fixed time and gathers
-// what comes meanwhile; a failed item waits for convergence; a cell that starts many containers at once is slower.
+// Only what matters for placement is modelled: an auction takes a fixed time, in which new work is collected for the
+// next; a failed item waits for convergence; a cell that starts many containers at once is slower.
 class Timeline {
  public:
   // Instances that are on a cell run; the others are not desired until desire() is called.
   Timeline(World& world, TimelineOptions options);
 
-  // At `when` (not before now) do something, in the order of the calls for the same time.
+  // Schedules an action at `when` (not in the past); actions of the same time run in the order of the calls.
   void at(SimTime when, std::function<void()> what);
   SimTime now() const { return now_; }
   World& world() { return world_; }
 
-  // Wants a container for an instance that has none, from the next auction.
+  // Adds an instance without a container to the next auction.
   void desire(InstanceId instance);
-  // The cell is gone with its containers; the BBS misses it a presence's time to live later.
+  // Removes the cell with its containers; the BBS detects that after the presence's time to live.
   void lose(CellId cell);
-  // The cell takes no more work and gives its instances away; `drained` is called when its last container is gone.
-  // After `timeout` what is left is ended.
+  // The cell accepts no more work and its instances are replaced elsewhere; `drained` is called when its last container
+  // has ended. After `timeout` the remaining containers are ended.
   void evacuate(CellId cell, SimTime timeout, std::function<void()> drained);
-  // An emptied cell is back.
+  // An empty cell accepts work again.
   void bring_back(CellId cell);
 
-  // Until nothing is left to do, or the horizon.
+  // Runs until nothing is left to do, or until the horizon.
   Course run();
 
  private:
@@ -84,10 +84,10 @@ class Timeline {
 
   struct Status {
     CellId cell = kNowhere;      // of the container that starts or runs
-    CellId old_cell = kNowhere;  // of one that runs on until its successor does
+    CellId old_cell = kNowhere;  // of the evacuating container, until its replacement runs
     bool is_running = false;     // the container on `cell`
     bool is_desired = false;
-    std::uint32_t generation = 0;  // counts containers, so that news of a former one are ignored
+    std::uint32_t generation = 0;  // counts containers, so that events of an earlier one are ignored
     SimTime needed_since{0};
     SimTime failed_at{0};  // the last placement error
   };
@@ -103,7 +103,7 @@ class Timeline {
   };
 
   bool is_available(const Status& status) const { return status.is_running || status.old_cell != kNowhere; }
-  // Changes a status and keeps the sums right.
+  // Changes a status and updates the sums.
   template <typename Change>
   void change(InstanceId instance, Change change);
   void need(InstanceId instance);
@@ -112,7 +112,7 @@ class Timeline {
   void finish_start(InstanceId instance, std::uint32_t generation);
   void converge();
   void end_old_container(InstanceId instance);
-  void leave(CellId cell);  // one container of an evacuating cell is gone
+  void leave(CellId cell);  // one container of an evacuating cell has ended
   void sample();
   void sample_quiet_until(SimTime when);
 

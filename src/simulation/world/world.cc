@@ -6,7 +6,7 @@
 namespace rivera::simulation {
 namespace {
 
-// Position of a process among those of a cell, or where it would stand.
+// Position of a process among those of a cell, or where to insert it.
 auto find_process(std::vector<auction::ProcessCount>& list, const std::string& guid) {
   return std::lower_bound(
       list.begin(), list.end(), guid,
@@ -52,7 +52,7 @@ InstanceId World::add_instance(ProcessId process, std::int32_t index, bool is_ne
   return static_cast<InstanceId>(instances_.size() - 1);
 }
 
-// A container without a memory limit has no proxy's memory either.
+// A container without a memory limit has no proxy memory either.
 std::int64_t World::container_memory(const Process& process, const Cell& cell) const {
   return process.memory_mb + (process.memory_mb > 0 ? cell.now.proxy_memory : 0);
 }

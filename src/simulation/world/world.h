@@ -1,4 +1,4 @@
-// The cells of a simulated cluster and what they hold.
+// The cells of a simulated cluster and their instances.
 #pragma once
 
 #include <cstdint>
@@ -26,23 +26,23 @@ struct Process {
 struct Instance {
   ProcessId process = 0;
   std::int32_t index = 0;
-  bool is_new = true;  // false: where it was before the scenario began
+  bool is_new = true;  // false: placed before the scenario
 };
 
 struct Cell {
-  auction::CellSnapshot now;          // as the cell describes itself
+  auction::CellSnapshot now;          // the cell's state
   std::vector<InstanceId> instances;  // whose containers it has
-  bool takes_work = true;             // false: it evacuates, or is gone
+  bool takes_work = true;             // false: it evacuates, or is lost
 };
 
-// Passive. Instances are known once they exist; where they run is said by put() and remove(). An instance may be on two
-// cells for a while: on one that evacuates, and on the one that takes over.
+// Passive. add_instance() creates instances; put() and remove() set where they run. An instance may be on two cells at
+// a time: the evacuating one and the replacement.
 class World {
  public:
   CellId add_cell(auction::CellSnapshot empty);
   ProcessId add_process(Process process);
   InstanceId add_instance(ProcessId process, bool is_new = true);
-  // With an index that is not the next of its process.
+  // The same with an explicit index.
   InstanceId add_instance(ProcessId process, std::int32_t index, bool is_new);
 
   const std::vector<Cell>& cells() const { return cells_; }
@@ -50,23 +50,22 @@ class World {
   const std::vector<Instance>& instances() const { return instances_; }
   const Process& process_of(InstanceId instance) const { return processes_[instances_[instance].process]; }
 
-  // Gives the instance a container on the cell, which is starting or runs already.
+  // Adds a container of the instance to the cell, starting or running.
   void put(InstanceId instance, CellId cell, bool is_starting);
   void remove(InstanceId instance, CellId cell, bool is_starting);
-  // It has got a container of the scenario's.
+  // The instance has got a container during the scenario.
   void renew(InstanceId instance) { instances_[instance].is_new = true; }
   void has_started(CellId cell) { --cells_[cell].now.starting_containers; }
-  void let_take_work(CellId cell, bool takes_work) { cells_[cell].takes_work = takes_work; }
+  void set_takes_work(CellId cell, bool takes_work) { cells_[cell].takes_work = takes_work; }
   void renumber(CellId cell, std::int64_t cell_index) { cells_[cell].now.cell_index = cell_index; }
-  // Everything so far counts as old and as started.
+  // Marks everything so far as placed before the scenario, and as started.
   void settle();
 
-  // What the cell would answer to this work, by the rep's rules (docs/spec/locket-and-auction.md §3.4): the largest
-  // first, each as long as there is room for it and its proxy. The accepted ones are starting afterwards; gives the
-  // others.
+  // Offers work to the cell, which accepts it by the rep's rules (docs/spec/locket-and-auction.md §3.4): the largest
+  // first, each if there is room for it and its proxy. Accepted instances start; returns the rejected ones.
   std::vector<InstanceId> offer(CellId cell, std::vector<InstanceId> work);
 
-  // Sum of the instances' memory on a cell, without proxies. `only_old`: of those that were there before.
+  // Sum of the instances' memory on a cell, without proxies. `only_old`: only those placed before the scenario.
   std::int64_t memory_of_instances(const Cell& cell, bool only_old = false) const;
 
  private:
@@ -78,14 +77,14 @@ class World {
   std::vector<Instance> instances_;
 };
 
-// What became of one batch.
+// The result of one batch.
 struct Round {
   std::vector<std::pair<InstanceId, CellId>> placed;
   std::vector<std::pair<InstanceId, std::string>> failed;  // with the placement error
-  std::chrono::nanoseconds placement_time{0};              // of the processor, for auction::place alone
+  std::chrono::nanoseconds placement_time{0};              // CPU time of auction::place
 };
 
-// One auction: the cells that take work are asked, the work is placed, sent, and accepted or not.
+// One auction: fetches the states of cells that accept work, places the work, and offers it to the cells.
 Round hold_auction(World& world, std::span<const InstanceId> work, const auction::PlacementOptions& options);
 
 }  // namespace rivera::simulation

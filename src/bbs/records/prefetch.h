@@ -1,0 +1,69 @@
+// Iteration over very many records with software prefetch. The records are scattered over the heap, so cache misses
+// dominate the cost of a list; prefetching the next ones makes their misses overlap.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bbs/records/records.h"
+
+namespace rivera::bbs {
+
+// Prefetch distance in records: about a hundred nanoseconds of work.
+inline constexpr std::size_t kPrefetchDistance = 12;
+
+inline void prefetch(const void* memory) { __builtin_prefetch(memory); }
+
+// Prefetches a text, up to the length after which the hardware prefetcher takes over.
+inline void prefetch_text(const std::string& text) {
+  constexpr std::size_t kLine = 64, kLines = 4;
+  for (std::size_t at = 0; at < kLines * kLine && at < text.size(); at += kLine) prefetch(text.data() + at);
+}
+
+// Calls `visit(process)` for each.
+template <typename Visit>
+void for_each_process(const Records& records, Visit visit) {
+  const auto& processes = records.processes();
+  auto ahead = processes.begin();
+  for (std::size_t i = 0; i < kPrefetchDistance && ahead != processes.end(); ++i) ++ahead;
+  for (const auto& [guid, process] : processes) {
+    if (ahead != processes.end()) {
+      prefetch(ahead->second.instances.data());
+      ++ahead;
+    }
+    visit(process);
+  }
+}
+
+template <typename Record>
+using Found = std::vector<const std::shared_ptr<const Record>*>;
+
+// Returns a shared view of each record found, made by `as(pointer)`.
+template <typename Record, typename As>
+auto share_each(const Found<Record>& found, As as) {
+  std::vector<decltype(as(*found.front()))> shared;
+  shared.reserve(found.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (i + kPrefetchDistance < found.size())
+      prefetch(found[i + kPrefetchDistance]->get());  // the reference count is beside the record
+    shared.push_back(as(*found[i]));
+  }
+  return shared;
+}
+
+template <typename Record>
+std::vector<std::shared_ptr<const Record>> share_all(const Found<Record>& found) {
+  return share_each<Record>(found, [](const std::shared_ptr<const Record>& record) { return record; });
+}
+
+// One encoded form of each: `share_all(found, &ActualLRPRecord::wire)`.
+template <typename Record>
+std::vector<std::shared_ptr<const std::string>> share_all(const Found<Record>& found, const std::string Record::*form) {
+  return share_each<Record>(found, [form](const std::shared_ptr<const Record>& record) {
+    return std::shared_ptr<const std::string>(record, &((*record).*form));
+  });
+}
+
+}  // namespace rivera::bbs

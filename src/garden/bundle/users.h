@@ -1,0 +1,31 @@
+// Users and groups as a container's own files name them (docs/spec/garden.md §2.13).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rivera::garden {
+
+struct ResolvedUser {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> additional_gids;
+  std::string home = "/";
+};
+
+// `user` is a name, uid, "name:group", "uid:gid" or "uid:group"; "" is uid 0. A number is always an id, never a name.
+// Supplementary groups are looked up only if `user` names no group. `passwd` and `group` are those files' contents.
+// Throws clients::garden::GardenError("unable to find user U: no matching entries in passwd file"). Pure.
+ResolvedUser resolve_user(std::string_view user, std::string_view passwd, std::string_view group);
+
+// The content of `path` inside the root directory `root_fd`; symbolic links are resolved within that root. "" if it is
+// missing or no regular file; at most 1 MiB.
+std::string read_file_in_root(int root_fd, const std::string& path);
+
+// Makes `path`, which has no "..", and its missing parents inside `root_fd` (mode 0755, owned by the host's `uid` and
+// `gid`), without ever leaving that root. Throws std::system_error.
+void make_directories_in_root(int root_fd, const std::string& path, std::uint32_t uid, std::uint32_t gid);
+
+}  // namespace rivera::garden

@@ -1,0 +1,130 @@
+#include "garden/host/options.h"
+
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/files.h"
+#include "base/testing/config_walk.h"
+#include "base/testing/fields.h"
+
+namespace rivera::garden {
+namespace {
+
+namespace json = boost::json;
+using ::testing::HasSubstr;
+
+// Every member but the notices.
+std::string read_as(const Options& c) {
+  return base::testing::fields(
+      c.command, c.bind_ip, c.bind_port, c.bind_socket, c.bind_socket_mode, c.read_header_timeout, c.debug_bind_ip,
+      c.debug_bind_port, c.depot, c.state_dir, c.run_dir, c.tag, c.runtime, c.runtime_extra_args, c.init_bin,
+      c.shim_bin, c.default_rootfs, c.default_grace_time, c.destroy_containers_on_startup,
+      c.disable_privileged_containers, c.cleanup_process_dirs_on_wait, c.max_containers, c.uid_map_start,
+      c.uid_map_length, c.gid_map_start, c.gid_map_length, c.apparmor, c.no_new_privileges, c.network_pool,
+      c.allow_host_access, c.deny_networks, c.dns_servers, c.additional_dns_servers, c.additional_host_entries,
+      c.external_ip, c.port_pool_start, c.port_pool_size, c.port_pool_properties_path, c.mtu,
+      c.enable_container_network_metrics, c.cpu_quota_per_share, c.blockio_weight, c.disable_swap_limit,
+      c.cpu_entitlement_per_share, c.tcp_keepalive_time, c.tcp_keepalive_interval, c.tcp_keepalive_probes,
+      c.tcp_retries1, c.tcp_retries2, c.log_level, c.rfc3339_time);
+}
+
+std::string failure(const std::vector<std::string>& arguments) {
+  try {
+    parse_option_list(arguments);
+  } catch (const std::invalid_argument& e) {
+    return e.what();
+  }
+  return "no failure";
+}
+
+std::vector<std::string> arguments_of(const json::object& values) {
+  std::vector<std::string> out;
+  for (const auto& member : values) {
+    const std::string flag = "--" + std::string(member.key()) + "=";
+    if (member.value().is_string()) out.push_back(flag + std::string(member.value().get_string()));
+    if (!member.value().is_array()) continue;
+    for (const auto& item : member.value().get_array()) out.push_back(flag + std::string(item.as_string()));
+  }
+  return out;
+}
+
+TEST(Options, EachFlagDoesWhatItsTableSays) {
+  base::testing::ConfigWalk walk;
+  walk.keys = option_keys();
+  walk.source = base::ConfigSource::kFlags;
+  walk.load = [](const json::object& values) {
+    const Options options = parse_option_list(arguments_of(values));
+    return base::testing::LoadedConfig{read_as(options), options.notices};
+  };
+  walk.samples = {{"tag", "ab"}, {"bind-socket-mode", "0600"}, {"port-pool-start", "50000"}, {"port-pool-size", "100"}};
+  EXPECT_THAT(base::testing::walk_config(walk), ::testing::IsEmpty());
+}
+
+TEST(Options, KnowEveryFlagOfTheSpecification) {
+  std::vector<std::string> named;
+  for (const std::string& name : base::testing::keys_in_specification("garden.md", "### 6.1 ")) {
+    // "uid-map-start/-length": a name, and other ends of it.
+    std::istringstream parts(name);
+    std::string first, end;
+    std::getline(parts, first, '/');
+    named.push_back(first);
+    while (std::getline(parts, end, '/')) {
+      if (end.starts_with('-')) named.push_back(first.substr(0, first.rfind('-')) + end);
+    }
+  }
+  EXPECT_GT(named.size(), 60u);
+  EXPECT_THAT(base::testing::keys_missing(named, option_keys()), ::testing::IsEmpty());
+}
+
+TEST(Options, AnEmptyValueSwallowsNoFlag) {
+  const Options options = parse_option_list({"server", "--apparmor=", "--log-level=error"});
+  EXPECT_EQ(options.apparmor, "");
+  EXPECT_EQ(options.log_level, "error");
+}
+
+TEST(Options, OfPluginsAndDeviceRulesAreRefusedUnlessEmpty) {
+  for (const char* flag : {"--image-plugin", "--privileged-image-plugin", "--network-plugin", "--device-cgroup-rule",
+                           "--network-plugin-extra-arg", "--image-plugin-extra-arg"}) {
+    EXPECT_THAT(failure({flag, "x"}), HasSubstr(flag));
+  }
+  EXPECT_EQ(failure({"--image-plugin=", "--network-plugin="}), "no failure");
+}
+
+TEST(Options, ComeFromAFileToo) {
+  base::TemporaryDirectory directory;
+  const auto path = (directory.path() / "garden.ini").string();
+  base::write_file_atomically(path,
+                              "# Garden\n[server]\n depot = /d\n; more\nskip-setup = true\ndns-server = 192.0.2.1\n"
+                              "dns-server = \"192.0.2.2\"\ndestroy-containers-on-startup = true\nlog-level = debug\n");
+  const Options options = parse_option_list({"--config", path, "server", "--log-level", "error"});
+  EXPECT_EQ(options.depot, "/d");
+  EXPECT_EQ(options.dns_servers, (std::vector<std::string>{"192.0.2.1", "192.0.2.2"}));
+  EXPECT_TRUE(options.destroy_containers_on_startup);
+  EXPECT_EQ(options.log_level, "error") << "the command line counts";
+  for (const char* wrong :
+       {"[server]\nno-such-flag = 1\n", "[server]\nnonsense\n", "depot = /d\n", "[other]\ntag = a\n"}) {
+    base::write_file_atomically(path, wrong);
+    EXPECT_NE(failure({"--config", path, "server"}), "no failure") << wrong;
+  }
+  EXPECT_THAT(failure({"--config", "/nonexistent", "server"}), HasSubstr("/nonexistent"));
+}
+
+TEST(Options, TheModeOfTheSocketIsOctal) {
+  EXPECT_EQ(parse_option_list({}).bind_socket_mode, 0777u);
+  EXPECT_EQ(parse_option_list({"--bind-socket-mode", "0660"}).bind_socket_mode, 0660u);
+  for (const char* wrong : {"0800", "", "1777"}) {
+    EXPECT_THAT(failure({"--bind-socket-mode", wrong}), HasSubstr("bind-socket-mode")) << wrong;
+  }
+}
+
+TEST(Options, NameTheCommandOrNone) {
+  EXPECT_EQ(parse_option_list({"cleanup"}).command, Options::Command::kCleanup);
+  EXPECT_EQ(parse_option_list({}).command, Options::Command::kServer);
+  EXPECT_THAT(failure({"serve"}), HasSubstr("serve"));
+  EXPECT_THAT(failure({"server", "cleanup"}), HasSubstr("cleanup"));
+}
+
+}  // namespace
+}  // namespace rivera::garden

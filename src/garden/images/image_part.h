@@ -1,0 +1,49 @@
+// A container's root file system.
+#pragma once
+
+#include "base/work/task_group.h"
+#include "garden/container/part.h"
+#include "garden/host/context.h"
+#include "garden/images/image_store.h"
+
+namespace rivera::garden {
+
+// Mounts an image named like the container. Deleting files takes as long as there are files: cleanup() only moves them
+// out of the way, and a background task deletes them.
+class ImagePart final : public Part {
+ public:
+  explicit ImagePart(const Context& context);
+
+  std::string name() const override { return "images"; }
+  asio::awaitable<void> start(const Containers& containers) override;
+  asio::awaitable<void> stop() override;
+  asio::awaitable<void> remove_everything() override;
+  void reserve(Container& container, const clients::garden::ContainerSpec& spec) override;
+  asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
+                                BundleInput& bundle) override;
+  asio::awaitable<void> cleanup(Container& container) override;
+  boost::json::object state(const Container& container) const override;
+  asio::awaitable<void> recover(Container& container, const boost::json::object& state) override;
+  asio::awaitable<void> add_metrics(Container& container, clients::garden::ContainerMetrics& metrics) override;
+  asio::awaitable<void> add_capacity(clients::garden::Capacity& capacity) override;
+
+ private:
+  struct State {
+    Image image;
+    // What the container has written, counted from time to time.
+    std::uint64_t exclusive_bytes = 0;
+    std::chrono::steady_clock::time_point counted_at{};
+    bool is_counting = false;
+  };
+  asio::awaitable<void> remove_orphans(std::set<std::string> handles);
+  asio::awaitable<void> count_bytes(ContainerPtr container);
+  asio::awaitable<void> collect_trash();
+  void collect_trash_in_background();
+
+  const Context& context_;
+  ImageStore store_;
+  bool is_collecting_ = false, must_collect_again_ = false;
+  base::TaskGroup background_;
+};
+
+}  // namespace rivera::garden

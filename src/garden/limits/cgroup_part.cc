@@ -1,0 +1,148 @@
+#include "garden/limits/cgroup_part.h"
+
+#include <fstream>
+
+#include <boost/json/value_to.hpp>
+
+#include "base/files.h"
+
+namespace rivera::garden {
+
+namespace api = clients::garden;
+
+namespace {
+
+std::set<std::string> read_parents(const std::string& path) {
+  std::set<std::string> lines;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) lines.insert(line);
+  return lines;
+}
+
+// "a,b": the events of a property, each an element of ContainerInfo::events.
+std::vector<std::string> split_events(const std::string& joined) {
+  std::vector<std::string> events;
+  for (std::size_t at = 0; !joined.empty() && at <= joined.size();) {
+    const std::size_t end = std::min(joined.find(',', at), joined.size());
+    events.push_back(joined.substr(at, end - at));
+    at = end + 1;
+  }
+  return events;
+}
+
+}  // namespace
+
+CgroupPart::CgroupPart(const Context& context) : context_(context) {}
+
+asio::awaitable<void> CgroupPart::start(const Containers&) { co_await remember_parents({}); }
+
+asio::awaitable<void> CgroupPart::remember_parents(std::set<std::string> parents) {
+  const std::string path = context_.options.run_dir + "/cgroups";
+  if (!are_parents_read_) {
+    auto read = [path] { return read_parents(path); };
+    std::set<std::string> known = co_await context_.on_worker(std::move(read));
+    parents_.merge(known);
+    are_parents_read_ = true;
+  }
+  const auto known = parents_.size();
+  parents_.merge(parents);
+  if (parents_.size() == known) co_return;
+  std::string lines;
+  for (const auto& directory : parents_) lines += directory + "\n";
+  auto write = [path, lines] { base::write_file_atomically(path, lines); };
+  co_await context_.on_worker(std::move(write));
+}
+
+asio::awaitable<void> CgroupPart::remove_everything() {
+  co_await remember_parents({});
+  auto clear = [parents = parents_] { clear_cgroups(parents); };
+  co_await context_.on_worker(std::move(clear));
+}
+
+asio::awaitable<void> CgroupPart::prepare(Container& container, const api::ContainerSpec&, BundleInput& bundle) {
+  // Below the runtime's own group where each controller has its hierarchy, below the root where there is one (§2.11).
+  bundle.cgroup_path =
+      (context_.host.has_unified_cgroups ? "/" : "") + cgroup_parent(context_.options.tag) + "/" + container.runtime_id;
+  auto expect = [parent = cgroup_parent(context_.options.tag), name = container.runtime_id] {
+    return Cgroups::expected(parent, name);
+  };
+  container.cgroups = co_await context_.on_worker(std::move(expect));
+  auto parents = container.cgroups.parents();
+  co_await remember_parents(std::move(parents));
+}
+
+asio::awaitable<void> CgroupPart::started(Container& container, const api::ContainerSpec&) {
+  auto find = [pid = container.init_pid, parent = cgroup_parent(context_.options.tag)] {
+    return Cgroups::of_process(pid, parent);
+  };
+  container.cgroups = co_await context_.on_worker(std::move(find));
+  auto parents = container.cgroups.parents();
+  co_await remember_parents(std::move(parents));
+}
+
+asio::awaitable<void> CgroupPart::cleanup(Container& container) {
+  auto remove = [cgroups = container.cgroups, parent = cgroup_parent(context_.options.tag),
+                 name = container.runtime_id] {
+    if (cgroups.paths().empty()) {
+      Cgroups::expected(parent, name).remove();  // the record is lost
+    } else {
+      cgroups.remove();
+    }
+  };
+  co_await context_.on_worker(std::move(remove));
+}
+
+boost::json::object CgroupPart::state(const Container& container) const {
+  if (container.cgroups.paths().empty()) return {};
+  boost::json::object paths;
+  for (const auto& [controller, path] : container.cgroups.paths()) paths[controller] = path;
+  const auto* state = container.find_state<State>();
+  return {{"paths", std::move(paths)}, {"oom_kills", state == nullptr ? 0 : state->reported_oom_kills}};
+}
+
+asio::awaitable<void> CgroupPart::recover(Container& container, const boost::json::object& state) {
+  if (state.empty()) co_return;
+  container.cgroups = Cgroups(boost::json::value_to<std::map<std::string, std::string>>(state.at("paths")));
+  container.state<State>().reported_oom_kills = state.at("oom_kills").to_number<std::uint64_t>();
+}
+
+// The kernel has counted a kill before the killed process can be reaped.
+asio::awaitable<void> CgroupPart::notice_oom_kills(Container& container) {
+  if (container.cgroups.paths().empty()) co_return;
+  auto count = [cgroups = container.cgroups] { return cgroups.oom_kills(); };
+  const std::uint64_t kills = co_await context_.on_worker(std::move(count));
+  auto& reported = container.state<State>().reported_oom_kills;
+  if (kills <= reported) co_return;
+  reported = kills;
+  std::string& events = container.record.properties[kEventsProperty];
+  events += (events.empty() ? "" : ",") + std::string("Out of memory");
+  container.has_unsaved_changes = true;
+}
+
+asio::awaitable<void> CgroupPart::process_ended(Container& container) { co_await notice_oom_kills(container); }
+
+asio::awaitable<void> CgroupPart::add_info(Container& container, api::ContainerInfo& info) {
+  co_await notice_oom_kills(container);
+  info.events = split_events(container.property(kEventsProperty));
+}
+
+asio::awaitable<void> CgroupPart::add_metrics(Container& container, api::ContainerMetrics& metrics) {
+  auto read = [cgroups = container.cgroups] {
+    api::ContainerMetrics read_metrics;
+    cgroups.read_metrics(read_metrics);
+    return read_metrics;
+  };
+  const api::ContainerMetrics read_metrics = co_await context_.on_worker(std::move(read));
+  metrics.memory = read_metrics.memory;
+  metrics.total_usage_toward_limit = read_metrics.total_usage_toward_limit;
+  metrics.cpu = read_metrics.cpu;
+  metrics.pid = read_metrics.pid;
+  const Options& options = context_.options;
+  const double megabytes = static_cast<double>(context_.host.memory_bytes) / (1 << 20);
+  const double share_percent = options.cpu_entitlement_per_share > 0 ? options.cpu_entitlement_per_share
+                                                                     : 100.0 * context_.host.processors / megabytes;
+  metrics.cpu_entitlement = static_cast<std::uint64_t>(static_cast<double>(container.record.limits.cpu.shares()) *
+                                                       share_percent / 100 * static_cast<double>(metrics.age_ns));
+}
+
+}  // namespace rivera::garden

@@ -1,0 +1,57 @@
+// The built-in network of containers.
+#pragma once
+
+#include <optional>
+
+#include "garden/host/context.h"
+#include "garden/network/network_driver.h"
+#include "garden/network/networker.h"
+#include "garden/network/port_pool.h"
+
+namespace rivera::garden {
+
+// Gives a container an address, host ports, devices, rules and name files (docs/spec/garden.md §3). The host's network
+// is changed by one thread: requests for several containers queue up there.
+class NetworkPart final : public Networker {
+ public:
+  explicit NetworkPart(const Context& context);
+
+  std::string name() const override { return "network"; }
+  asio::awaitable<void> start(const Containers& containers) override;
+  asio::awaitable<void> stop() override;
+  asio::awaitable<void> remove_everything() override;
+  asio::awaitable<void> check(const clients::garden::ContainerSpec& spec) override;
+  void reserve(Container& container, const clients::garden::ContainerSpec& spec) override;
+  asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
+                                BundleInput& bundle) override;
+  asio::awaitable<void> started(Container& container, const clients::garden::ContainerSpec& spec) override;
+  asio::awaitable<void> cleanup(Container& container) override;
+  void release(Container& container) override;
+  boost::json::object state(const Container& container) const override;
+  asio::awaitable<void> recover(Container& container, const boost::json::object& state) override;
+  asio::awaitable<void> add_info(Container& container, clients::garden::ContainerInfo& info) override;
+  asio::awaitable<void> add_metrics(Container& container, clients::garden::ContainerMetrics& metrics) override;
+  asio::awaitable<void> add_capacity(clients::garden::Capacity& capacity) override;
+
+  asio::awaitable<clients::garden::PortMapping> net_in(Container& container, clients::garden::NetIn wanted) override;
+  asio::awaitable<void> net_out(Container& container, std::vector<clients::garden::NetOutRule> rules) override;
+
+ private:
+  using State = std::optional<ContainerNetwork>;  // empty before reserve() and after release()
+  ContainerNetwork& network_of(Container& container) const;
+  clients::garden::PortMapping acquire_port(const clients::garden::NetIn& wanted);
+  void write_properties(Container& container) const;
+  template <typename Work>
+  asio::awaitable<std::invoke_result_t<Work>> on_network_thread(Work work) {
+    return thread_.run(std::move(work));
+  }
+
+  const Context& context_;
+  base::WorkerPool thread_{1};
+  NetworkDriver driver_;
+  SubnetPool subnets_;
+  PortPool ports_;
+  std::uint64_t next_sequence_;
+};
+
+}  // namespace rivera::garden

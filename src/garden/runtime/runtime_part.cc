@@ -1,0 +1,176 @@
+#include "garden/runtime/runtime_part.h"
+
+#include <csignal>
+#include <filesystem>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_to.hpp>
+
+#include "base/work/wait.h"
+#include "garden/runtime/shim_connection.h"
+
+namespace rivera::garden {
+
+namespace api = clients::garden;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr auto kLaunchLimit = std::chrono::minutes(2);
+constexpr auto kKillLimit = std::chrono::seconds(20);
+constexpr auto kStatusLimit = std::chrono::seconds(10);
+
+// Throws GardenError if they are still there after 10 s. Blocks.
+void kill_by_cgroup(const Cgroups& cgroups) {
+  if (cgroups.paths().empty()) return;
+  for (int attempt = 0; attempt < 200; ++attempt) {
+    const auto pids = cgroups.processes();
+    if (pids.empty()) return;
+    cgroups.signal(pids, SIGKILL);
+    ::usleep(50'000);
+  }
+  throw api::GardenError("the container's processes do not end");
+}
+
+struct FirstProcess {
+  base::UniqueFd pidfd;
+  std::uint64_t start_time = 0;
+  std::string boot_id;
+};
+
+FirstProcess look_up(pid_t pid) {
+  FirstProcess process;
+  process.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  process.start_time = process_start_time(pid);
+  process.boot_id = boot_id();
+  return process;
+}
+
+std::vector<std::string> directories_in(const std::string& directory) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(directory)) names.push_back(entry.path().filename());
+  return names;
+}
+
+}  // namespace
+
+asio::awaitable<void> RuntimePart::check(const api::ContainerSpec& spec) {
+  auto look = [&spec] {
+    for (const auto& mount : spec.bind_mounts) {
+      if (!fs::exists(mount.src_path)) throw api::GardenError("bind mount source does not exist: " + mount.src_path);
+    }
+  };
+  if (!spec.bind_mounts.empty()) co_await context_.on_worker(std::move(look));
+}
+
+void RuntimePart::reserve(Container& container, const api::ContainerSpec& spec) {
+  container.runtime_id = runtime_->id_of(spec.handle);
+}
+
+asio::awaitable<void> RuntimePart::prepare(Container& container, const api::ContainerSpec&, BundleInput& bundle) {
+  auto write = [this, &bundle, directory = container.directory] {
+    const auto config = make_bundle(bundle, context_.options, context_.host);
+    base::write_file_atomically(directory + "/config.json", boost::json::serialize(config), 0600);
+    fs::create_directories(directory + "/processes");
+    start_shim(context_.options.shim_bin, directory);
+  };
+  co_await context_.on_worker(std::move(write));
+  co_await launch(container);
+}
+
+asio::awaitable<void> RuntimePart::launch(Container& container) {
+  const std::string log = container.directory + "/runtime.log";
+  shim::LaunchRequest request;
+  request.pid_file = container.directory + "/pidfile";
+  request.exit_file = container.directory + "/exitcode";
+  request.command = runtime_->run_command(container.runtime_id, container.directory, request.pid_file, log);
+  const auto shim = co_await ShimConnection::connect(container.directory);
+  co_await shim->send(shim::FrameType::kLaunch, request.encode());
+  auto answer = co_await base::within(kLaunchLimit, "starting the container", shim->receive());
+  if (!answer) throw ShimGone("the container's shim has exited");
+  const auto number = shim::PayloadReader(answer->payload).number();
+  if (answer->type != shim::FrameType::kStarted) {
+    auto read = [log] { return last_error_of_log(log); };
+    const std::string error = co_await context_.on_worker(std::move(read));
+    throw_runtime_failure(runtime_->name() + " run", static_cast<int>(number), error);
+  }
+  const auto pid = static_cast<pid_t>(number);
+  if (pid == 0) throw api::GardenError("container init PID was 0");
+  auto look = [pid] { return look_up(pid); };
+  FirstProcess process = co_await context_.on_worker(std::move(look));
+  if (!process.pidfd) throw api::GardenError("the container's first process ended at once");
+  container.init_pid = pid;
+  container.init = std::move(process.pidfd);
+  container.state<State>() = {process.start_time, process.boot_id};
+}
+
+asio::awaitable<void> RuntimePart::cleanup(Container& container) {
+  if (container.runtime_id.empty()) container.runtime_id = runtime_->id_of(container.record.handle);
+  co_await kill_processes(container);
+  auto remove = [this, id = container.runtime_id] { runtime_->remove(id); };
+  co_await context_.on_worker(std::move(remove));
+  try {
+    co_await ask_shim(container.directory, shim::FrameType::kQuit, kKillLimit);
+  } catch (const ShimGone&) {
+    // The shim had already exited.
+  }
+}
+
+asio::awaitable<void> RuntimePart::kill_processes(Container& container) const {
+  try {
+    co_await ask_shim(container.directory, shim::FrameType::kKillAll, kKillLimit);
+    co_return;
+  } catch (const ShimGone&) {
+    // Without their parent the processes are found by their control group.
+  }
+  auto kill = [cgroups = container.cgroups, parent = cgroup_parent(context_.options.tag), name = container.runtime_id] {
+    kill_by_cgroup(cgroups.paths().empty() ? Cgroups::expected(parent, name) : cgroups);
+  };
+  co_await context_.on_worker(std::move(kill));
+}
+
+boost::json::object RuntimePart::state(const Container& container) const {
+  if (container.runtime_id.empty()) return {};
+  boost::json::object state{{"id", container.runtime_id}, {"pid", container.init_pid}};
+  if (const auto* process = container.find_state<State>()) {
+    state["start_time"] = process->start_time;
+    state["boot_id"] = process->boot_id;
+  }
+  return state;
+}
+
+asio::awaitable<void> RuntimePart::recover(Container& container, const boost::json::object& state) {
+  if (!state.contains("id")) co_return;
+  container.runtime_id = boost::json::value_to<std::string>(state.at("id"));
+  container.init_pid = state.at("pid").to_number<pid_t>();
+  if (!state.contains("boot_id")) co_return;
+  auto& known = container.state<State>();
+  known.start_time = state.at("start_time").to_number<std::uint64_t>();
+  known.boot_id = boost::json::value_to<std::string>(state.at("boot_id"));
+  if (container.record.operation != Operation::kNone) co_return;
+  auto look = [pid = container.init_pid] { return look_up(pid); };
+  FirstProcess process = co_await context_.on_worker(std::move(look));
+  if (process.boot_id != known.boot_id) throw std::runtime_error("the container ran before the host was booted");
+  if (process.start_time == known.start_time) container.init = std::move(process.pidfd);
+  co_await find_processes(container);
+}
+
+// Throws without a shim: nothing else knows how the container's processes end. A first process that has ended is no
+// error: the other processes have ended with it, and the shim knows how.
+asio::awaitable<void> RuntimePart::find_processes(Container& container) const {
+  const auto answer = co_await ask_shim(container.directory, shim::FrameType::kStatus, kStatusLimit);
+  const auto status = shim::StatusReply::decode(answer.payload);
+  if (status.version != shim::kProtocolVersion) throw std::runtime_error("the container's shim is of another version");
+  for (const auto& process : status.processes) {
+    if (!process.id.empty() && !process.has_exited) container.live_processes.insert(process.id);
+  }
+  auto list = [directory = container.directory + "/processes"] { return directories_in(directory); };
+  const auto ids = co_await context_.on_worker(std::move(list));
+  for (const auto& id : ids) {
+    if (!container.live_processes.contains(id)) container.ended_processes.push_back(id);
+  }
+}
+
+}  // namespace rivera::garden

@@ -1,0 +1,41 @@
+// A container's first process, its shim, and what the OCI runtime keeps of it.
+#pragma once
+
+#include <memory>
+
+#include "garden/container/part.h"
+#include "garden/host/context.h"
+#include "garden/runtime/runtime.h"
+
+namespace rivera::garden {
+
+// The last part: its prepare() starts the container with what the other parts put into the bundle, its cleanup() ends
+// every process before the others remove what the processes use.
+class RuntimePart final : public Part {
+ public:
+  explicit RuntimePart(const Context& context) : context_(context), runtime_(make_oci_runtime(context.options)) {}
+
+  std::string name() const override { return "runtime"; }
+  asio::awaitable<void> check(const clients::garden::ContainerSpec& spec) override;
+  void reserve(Container& container, const clients::garden::ContainerSpec& spec) override;
+  asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
+                                BundleInput& bundle) override;
+  asio::awaitable<void> cleanup(Container& container) override;
+  boost::json::object state(const Container& container) const override;
+  asio::awaitable<void> recover(Container& container, const boost::json::object& state) override;
+
+ private:
+  // The first process's; with its number they name one process.
+  struct State {
+    std::uint64_t start_time = 0;
+    std::string boot_id;
+  };
+  asio::awaitable<void> launch(Container& container);
+  asio::awaitable<void> find_processes(Container& container) const;
+  asio::awaitable<void> kill_processes(Container& container) const;
+
+  const Context& context_;
+  std::unique_ptr<Runtime> runtime_;
+};
+
+}  // namespace rivera::garden

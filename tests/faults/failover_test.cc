@@ -1,0 +1,130 @@
+// Two control machines: what happens when the active BBS or auctioneer dies, or stops without a word.
+#include <algorithm>
+#include <csignal>
+#include <mutex>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "harness/app.h"
+#include "harness/background.h"
+#include "harness/machine_cluster.h"
+
+namespace rivera::harness {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+using ::testing::IsEmpty;
+
+// After the lock's time to live: the standby takes the lock, loads its records and serves.
+constexpr seconds kTakeOver{10};
+// And then: an auction, the start of a container on a busy machine, a route.
+constexpr seconds kRouted{15};
+// The auctioneer's lock has upstream's time to live, whatever `lock_ttl` says (docs/spec/locket-and-auction.md §2.4).
+constexpr seconds kAuctioneerTtl{15};
+// An auction that could not be asked for is asked for again when its instance has been unclaimed for so long
+// (docs/spec/bbs.md §5.3).
+constexpr seconds kStaleUnclaimed{30};
+
+class Failover : public ::testing::Test {
+ protected:
+  static ClusterPlan plan(Store store) { return {.cells = {{}, {}}, .controls = 2, .store = store}; }
+  static std::string other(const std::string& control) { return control == "control-1" ? "control-2" : "control-1"; }
+};
+
+// Desires processes with no instances, one after the other, and remembers those that were acknowledged.
+class Writer {
+ public:
+  explicit Writer(const ClusterClient& cluster) : cluster_(cluster), loop_([this] { write_one(); }) {}
+
+  std::set<std::string> acknowledged() const {
+    const std::lock_guard lock(mutex_);
+    return acknowledged_;
+  }
+  void stop() { loop_.stop(); }
+
+ private:
+  void write_one() {
+    models::DesiredLRP lrp = a_process(cluster_, unique_guid("written"), "true");
+    lrp.set_instances(0);
+    cluster_.with_bbs([&](clients::BbsClient& bbs) -> asio::awaitable<bool> {
+      co_await bbs.desire_lrp(lrp);
+      co_return true;
+    });
+    const std::lock_guard lock(mutex_);
+    acknowledged_.insert(lrp.process_guid());
+  }
+
+  const ClusterClient& cluster_;
+  mutable std::mutex mutex_;
+  std::set<std::string> acknowledged_;
+  Background loop_;
+};
+
+std::set<std::string> stored(const ClusterClient& cluster) {
+  const auto all = cluster.with_bbs([](clients::BbsClient& bbs) -> asio::awaitable<std::vector<models::DesiredLRP>> {
+    models::DesiredLRPsRequest filter;
+    auto found = co_await bbs.desired_lrps(std::move(filter));
+    co_return found;
+  });
+  std::set<std::string> guids;
+  for (const models::DesiredLRP& lrp : all) guids.insert(lrp.process_guid());
+  return guids;
+}
+
+class BbsFailover : public Failover, public ::testing::WithParamInterface<int> {};
+
+TEST_P(BbsFailover, LosesNothingAcknowledgedAndRoutesNewWork) {
+  MachineCluster cluster(plan(Store::kPostgres));
+  const RunningApp before(cluster, a_web_app(cluster, unique_guid("before"), 2));
+  ASSERT_TRUE(eventually([&] { return before.serves(2); }));
+  const std::string old = cluster.active_control();
+  Writer writer(cluster);
+  ASSERT_TRUE(eventually([&] { return writer.acknowledged().size() > 20; }));
+
+  if (GetParam() == SIGKILL) {
+    cluster.machine(old).kill("bbs");
+  } else {
+    cluster.machine(old).signal("bbs", GetParam());
+  }
+  const auto since = steady_clock::now();
+  const std::size_t acknowledged = writer.acknowledged().size();
+  ASSERT_TRUE(
+      eventually([&] { return writer.acknowledged().size() > acknowledged + 5; }, cluster.plan().lock_ttl + kTakeOver));
+  RecordProperty("milliseconds_without_bbs",
+                 static_cast<int>(duration_cast<milliseconds>(steady_clock::now() - since).count()));
+  EXPECT_EQ(cluster.active_control(), other(old));
+  const RunningApp after(cluster, a_web_app(cluster, unique_guid("after"), 2));
+  EXPECT_TRUE(eventually([&] { return after.serves(2); }, kRouted)) << "new work is not placed or not routed";
+  RecordProperty("milliseconds_until_new_work_is_routed",
+                 static_cast<int>(duration_cast<milliseconds>(steady_clock::now() - since).count()));
+  EXPECT_TRUE(before.serves(2));
+
+  writer.stop();
+  const std::set<std::string> there = stored(cluster);
+  std::set<std::string> lost;
+  std::ranges::set_difference(writer.acknowledged(), there, std::inserter(lost, lost.end()));
+  EXPECT_THAT(lost, IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Signal, BbsFailover, ::testing::Values(SIGKILL),
+                         [](const auto& test) { return test.param == SIGKILL ? "Killed" : "Stopped"; });
+
+TEST_F(Failover, AnotherAuctioneerPlacesNewWorkAndWhatWasAskedForMeanwhile) {
+  MachineCluster cluster(plan(Store::kSqlite));
+  ASSERT_TRUE(eventually([&] { return !cluster.active_auctioneer().empty(); }));
+  const std::string old = cluster.active_auctioneer();
+  cluster.machine(old).kill("auctioneer");
+  const RunningApp meanwhile(cluster, a_web_app(cluster, unique_guid("meanwhile"), 1));
+  ASSERT_TRUE(eventually([&] { return cluster.active_auctioneer() == other(old); }, kAuctioneerTtl + kTakeOver));
+  const RunningApp later(cluster, a_web_app(cluster, unique_guid("later"), 2));
+  EXPECT_TRUE(eventually([&] { return later.serves(2); }, kRouted));
+  EXPECT_TRUE(eventually([&] { return meanwhile.serves(1); }, kStaleUnclaimed + kRouted));
+}
+
+}  // namespace
+}  // namespace rivera::harness
