@@ -25,7 +25,7 @@ struct AuctioneerClientOptions {
 // Each call returns once the auctioneer has taken the requests in (202). Throws net::TransportError or
 // base::DeadlineExceeded if no answer came (a passive auctioneer has no listening socket), and std::runtime_error("http
 // error: status code <n>
-// (<reason>)") on any other status. Callers log the failure and go on: convergence asks again.
+// (<reason>)") on any other status. Callers log the failure and continue: convergence asks again.
 class AuctioneerClient {
  public:
   // Throws std::invalid_argument for a bad URL, std::runtime_error naming a bad TLS file.

@@ -16,7 +16,7 @@
 namespace rivera::file_server {
 
 // Serves GET /v1/static/<path>. Files are read in pieces on the worker pool, never whole. A file's digest is computed
-// at the first request and again when its size, time or inode has changed; upstream keeps the first for ever.
+// at the first request and again when its size, time or inode has changed; upstream never computes it again.
 //
 // May be used from any number of connections; its cache lives on `home`.
 class StaticFiles {

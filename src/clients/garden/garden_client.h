@@ -32,7 +32,7 @@ struct ProcessIO {
   OutputSink error;   // standard error
 };
 
-// A process in a container, while we are attached to it. Destroying it detaches: the process goes on.
+// A process in a container, while we are attached to it. Destroying it detaches: the process keeps running.
 // Used on the client's executor only.
 class GardenProcess {
  public:
@@ -104,7 +104,7 @@ class GardenClient {
 
   // Starts a process. The sinks are called until wait() returns or the process object goes.
   asio::awaitable<std::unique_ptr<GardenProcess>> run(std::string handle, garden::ProcessSpec spec, ProcessIO io);
-  // Joins a process that runs, or has ended and is remembered. Output from now on, and what nobody has read yet.
+  // Joins a process that runs, or has ended and is remembered. Output from now on, and what has not been read yet.
   asio::awaitable<std::unique_ptr<GardenProcess>> attach(std::string handle, std::string process_id, ProcessIO io);
 
   asio::awaitable<garden::Properties> properties(std::string handle);

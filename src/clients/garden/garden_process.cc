@@ -112,7 +112,7 @@ asio::awaitable<void> AttachedProcess::copy(std::shared_ptr<State> state, std::s
   } catch (const boost::system::system_error&) {
     // The connection broke: the main one tells why.
   } catch (...) {
-    state->failure = std::current_exception();  // the sink's: whoever waits shall know
+    state->failure = std::current_exception();  // the sink's: wait() throws it
     state->has_ended = true;
   }
   --state->open_outputs;

@@ -55,7 +55,7 @@ class LockKeeper {
   bool is_held() const;
 
   // Until when the lock is ours even if nothing more is heard from Locket: work that must be fenced is finished before
-  // this. Counted on a clock that goes on while the machine is suspended.
+  // this. Counted on a clock that runs while the machine is suspended.
   base::BootClock::time_point valid_until() const;
 
  private:

@@ -38,7 +38,7 @@ class LocketError : public std::runtime_error {
   int code() const { return code_; }
   // The status' message: "lock-collision".
   const std::string& message() const { return message_; }
-  // Somebody else holds it.
+  // Another owner holds it.
   bool is_collision() const { return code_ == 6; }
   bool is_not_found() const { return code_ == 5; }
   // No answer came: what was asked may or may not have happened.
@@ -67,7 +67,7 @@ LocketClientOptions read_locket_client_options(const base::ConfigFile& config);
 
 // One gRPC channel. Calls are coroutines that resume on their caller's own executor; a cancelled caller is resumed with
 // operation_aborted. While the server is away a call waits for it, up to its deadline, trying to connect at least every
-// two seconds. After two calls in a row without an answer the address is resolved and connected to anew, so that a
+// two seconds. After two calls in a row without an answer the address is resolved and connected to again, so that a
 // Locket that hangs is left for another behind the same name. Every call throws LocketError. May be used from any
 // executor.
 class LocketClient {
@@ -80,11 +80,11 @@ class LocketClient {
   asio::awaitable<void> lock(LocketResource resource, std::chrono::seconds ttl);
   asio::awaitable<void> lock(LocketResource resource, std::chrono::seconds ttl, std::chrono::nanoseconds timeout);
 
-  // Gives up what `owner` holds; nothing if nobody holds it.
+  // Gives up what `owner` holds; nothing if it is not held.
   asio::awaitable<void> release(LocketResource resource);
   asio::awaitable<void> release(LocketResource resource, std::chrono::nanoseconds timeout);
 
-  // nullopt: nobody holds it.
+  // nullopt: it is not held.
   asio::awaitable<std::optional<LocketResource>> fetch(std::string key);
 
   // Every resource of a type: the whole list or an exception, never a part.

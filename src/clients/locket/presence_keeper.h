@@ -22,9 +22,9 @@ struct PresenceKeeperOptions {
   std::chrono::nanoseconds retry_interval = std::chrono::seconds(5);
 };
 
-// Establishes a presence and refreshes it for ever: a collision, an expiry or an absent Locket never end it; it is
-// taken again as soon as possible (docs/spec/locket-and-auction.md §1.14). While it is not established it is tried
-// every second.
+// Establishes a presence and refreshes it until it is stopped: a collision, an expiry or an absent Locket never end it;
+// it is taken again as soon as possible (docs/spec/locket-and-auction.md §1.14). While it is not established it is
+// tried every second.
 //
 // Lives on `executor` (a strand or a single-threaded context).
 class PresenceKeeper {

@@ -1,4 +1,4 @@
-// A Loggregator agent of one's own for a test: real gRPC and TLS; what it is sent can be looked at.
+// A Loggregator agent for tests: real gRPC and TLS; the test reads what it has received.
 #pragma once
 
 #include <cstdint>

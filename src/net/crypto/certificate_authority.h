@@ -17,7 +17,7 @@ struct KeyPair {
   std::string key_pem;
 };
 
-// What a certificate shall say.
+// The contents of a certificate.
 struct CertificateSubject {
   std::string common_name;
   std::vector<std::string> organizational_units = {};

@@ -40,8 +40,8 @@ class GrpcCalls {
   using Owner = std::shared_ptr<void>;  // what keeps a call alive
 
   bool add(grpc::ClientContext* context, Owner owner);  // false: shut down
-  // When gRPC has ended a call: its owner is taken here and given up on the caller's executor. It must not go on gRPC's
-  // own thread: if it were the last to hold the channel, that thread would wait for its own end.
+  // When gRPC has ended a call: its owner is taken here and given up on the caller's executor. It must not run on
+  // gRPC's own thread: if it were the last to hold the channel, that thread would wait for its own end.
   Owner take(grpc::ClientContext* context);
   // The last that is done of a call on gRPC's thread.
   void forget();

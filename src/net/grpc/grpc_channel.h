@@ -12,8 +12,8 @@ class Channel;
 namespace rivera::net {
 
 // gRPC connects again when a connection breaks; while a server merely does not answer (it was stopped, or its machine
-// vanished without a word) it stays with it until its pings time out, half a minute later. This one is told how calls
-// end, and after two in a row without an answer makes a new channel, which resolves the name and connects anew.
+// vanished) it keeps the connection until its pings time out, half a minute later. Callers report here how their calls
+// end; after two in a row without an answer this makes a new channel, which resolves the name and connects again.
 // Calls under way keep the channel they began on. May be used from any thread.
 class GrpcChannel {
  public:

@@ -199,7 +199,7 @@ bool Http1Request::keep_alive() const { return keeps_alive(minor, fields); }
 bool Http1Response::keep_alive() const { return keeps_alive(minor, fields); }
 
 std::optional<std::size_t> http1_head_length(std::string_view bytes, std::size_t searched) {
-  // A line end may have been looked at without what follows it.
+  // A line end may have been searched without the bytes after it.
   std::size_t at = searched < 3 ? 0 : searched - 3;
   for (;;) {
     at = bytes.find('\n', at);

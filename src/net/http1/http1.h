@@ -71,7 +71,7 @@ struct Http1Response {
 };
 
 // How long the head at the beginning of `bytes` is, blank line included; nullopt if it is not complete. `searched`
-// bytes have been looked at before and need no second look.
+// bytes have been searched before.
 std::optional<std::size_t> http1_head_length(std::string_view bytes, std::size_t searched = 0);
 
 // `head` is a whole head; the result's views point into it. Throws Http1Error: 431 for more than 10,000 fields, else

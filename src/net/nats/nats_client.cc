@@ -27,7 +27,7 @@
 namespace rivera::net {
 namespace {
 
-constexpr std::size_t kMaxServers = 256;  // ours and those we were told of
+constexpr std::size_t kMaxServers = 256;  // ours and those that servers announce
 constexpr std::size_t kFirstLineLimit = 1u << 20;
 constexpr std::size_t kWriteSize = 256 * 1024;  // bytes taken at a time from a long queue
 

@@ -79,8 +79,8 @@ class NatsSubscription {
   std::function<void()> end_;
 };
 
-// One connection, kept up for ever: after connect() has succeeded once, a lost connection is made again with any of the
-// servers, and every subscription with it. Delivery is at most once, in order.
+// One connection, kept up until close(): after connect() has succeeded once, a lost connection is made again with any
+// of the servers, and every subscription with it. Delivery is at most once, in order.
 //
 // Lives on `executor` (a strand or a single-threaded context) and is used there only. Call close() before the end.
 class NatsClient {
