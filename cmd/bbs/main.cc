@@ -8,7 +8,8 @@
 #include "bbs/program/bbs_program.h"
 #include "bbs/program/store_commands.h"
 
-using namespace rivera;
+namespace base = rivera::base;
+namespace bbs = rivera::bbs;
 
 namespace {
 

@@ -57,7 +57,7 @@ Auctions read_auctions(const std::filesystem::path& log_file) {
 class Fleet {
  public:
   Fleet(asio::any_io_executor executor, const RealOptions& options, const RealCluster& cluster)
-      : executor_(executor), options_(options), cluster_(cluster) {
+      : executor_(executor), cluster_(cluster) {
     const auto tls = net::TlsContext::mutual_server(cluster.tls());
     for (std::size_t i = 0; i < options.cells; ++i) {
       SimulatedCellOptions cell{.cell_id = fmt::format("cell-{:04}", i),
@@ -125,7 +125,6 @@ class Fleet {
   }
 
   asio::any_io_executor executor_;
-  const RealOptions& options_;
   const RealCluster& cluster_;
   std::vector<std::unique_ptr<SimulatedCell>> cells_;
   std::vector<std::unique_ptr<clients::LocketClient>> lockets_;
