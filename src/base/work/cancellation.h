@@ -5,9 +5,8 @@
 //
 // - Code that passes an exception on, or turns it into an error of its own, asks is_cancellation(e): nothing that
 //   carries the code is a result or a log line.
-// - A loop that goes on after a failure asks is_cancelled(state). It stops only if it was cancelled itself; an
-// exception
-//   that merely carries the code is a failure like any other:
+// - A loop that continues after a failure asks is_cancelled(state). It stops only if it was cancelled itself; an
+//   exception that merely carries the code is a failure like any other:
 //
 //     const auto cancellation = co_await asio::this_coro::cancellation_state;
 //     for (;;) {

@@ -115,7 +115,7 @@ class Faults {
     EXPECT_NE(stuck.get(), "");
     EXPECT_NE(behind.get(), "");
     EXPECT_NE(harness_->desire("refused"), "");
-    EXPECT_LT(std::chrono::steady_clock::now() - start, 2 * kShortLimits.answer + 2s) << "nobody waits without end";
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 2 * kShortLimits.answer + 2s) << "every wait is bounded";
     EXPECT_FALSE(harness_->is_committed("stuck"));
     EXPECT_TRUE(harness_->is_committed("after-cuts")) << "reads go on";
     relay_.forward();

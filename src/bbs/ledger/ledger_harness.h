@@ -60,7 +60,7 @@ class LedgerHarness {
   // Tries until it is done. False if `limit` passes first.
   bool desire_eventually(const std::string& guid, std::chrono::seconds limit) {
     const auto end = std::chrono::steady_clock::now() + limit;
-    for (int i = 0; std::chrono::steady_clock::now() < end; ++i) {
+    while (std::chrono::steady_clock::now() < end) {
       const std::string error = desire(guid);
       // Created by an earlier attempt whose result was unknown.
       if (error.empty() || error == models::resource_exists().message()) return true;
