@@ -38,6 +38,9 @@ std::set<std::string> traces_of(const cluster::Settings& settings) {
   for (const std::string& line : lines_with(base::read_file("/proc/self/mounts"), "garden-" + settings.garden_tag)) {
     out.insert("mount " + line);
   }
+  for (const auto& entry : fs::directory_iterator("/run")) {
+    if (entry.path().filename().string().starts_with("garden-" + settings.garden_tag)) out.insert(entry.path());
+  }
   for (const auto& entry : fs::directory_iterator("/sys/class/net")) {
     const std::string name = entry.path().filename();
     if (name.starts_with("w" + settings.garden_tag)) out.insert("interface " + name);
@@ -76,7 +79,8 @@ std::set<std::string> instance_guids(const ClusterUnderTest& cluster) {
 }
 
 TEST(OneMachine, ComesUpStaysUpGoesDownAndComesBack) {
-  const base::TemporaryDirectory directory("rivera-one-machine-");
+  // Blanks and apostrophes are in paths of people.
+  const base::TemporaryDirectory directory("rivera o'ne machine-");
   ClusterUnderTest cluster = ClusterUnderTest::start(directory.path(), true);
   const auto guids = instance_guids(cluster);
   ASSERT_EQ(guids.size(), 2u);
