@@ -1,4 +1,4 @@
-// Requests that no honest client sends: each server gives its protocol's error and goes on serving.
+// Requests that no honest client sends: each server gives its protocol's error and continues to serve.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -227,7 +227,7 @@ TEST_F(EventStreams, AreTakenUpAfterABreakWithoutLossOrRepetition) {
 
   ASSERT_TRUE(becomes(3));
   publish({created_on("a", 5)});
-  EXPECT_EQ(indices(*client, 1), std::vector<int>({5})) << "and it goes on";
+  EXPECT_EQ(indices(*client, 1), std::vector<int>({5})) << "and it continues";
 }
 
 TEST_F(EventStreams, BeginNowWithAnEmptyLastEventId) {

@@ -187,7 +187,7 @@ TEST_F(EventForms, OfInstancesConcernTheCellOfTheirKey) {
   EXPECT_EQ(cells(instance_event(running_, nullptr)), Audience({"a"}));
   EXPECT_EQ(cells(instance_event(claimed_, elsewhere_)), Audience({"b"})) << "the new key alone";
   EXPECT_EQ(cells(instance_event(running_, crashed_)), Audience({"a"})) << "the old key where there is no new one";
-  EXPECT_EQ(cells(instance_event(nullptr, unclaimed_)), Audience()) << "nobody with a filter";
+  EXPECT_EQ(cells(instance_event(nullptr, unclaimed_)), Audience()) << "no subscriber with a filter";
 }
 
 TEST_F(EventForms, OfCrashesConcernTheCellWhereItHappened) {

@@ -135,7 +135,7 @@ TEST_F(LedgerTest, AFailedTransactionIsTakenBackWithAllThatStoodOnIt) {
   database_->connect().execute("ALTER TABLE desired_lrps RENAME TO elsewhere");
   const auto answers = run(all_at_once(*ledger_, {desire("lost"), desire("lost"), desire("lost-too")}));
   ASSERT_EQ(answers.size(), 3u);
-  for (const auto& answer : answers) EXPECT_EQ(answer, models::Error::Unrecoverable) << "nobody is told otherwise";
+  for (const auto& answer : answers) EXPECT_EQ(answer, models::Error::Unrecoverable) << "every caller gets the error";
   EXPECT_TRUE(gave_up_);
   EXPECT_FALSE(is_committed("lost"));
 

@@ -193,7 +193,7 @@ class StoreContract {
     EXPECT_EQ(columns_of(*database_), now);
     store_->write(a_record_of_each_kind());
     connection.execute("DELETE FROM configurations");
-    EXPECT_THROW(store_->become_active(), UnusableDatabase) << "somebody's records are not dropped";
+    EXPECT_THROW(store_->become_active(), UnusableDatabase) << "another schema's records are not dropped";
     EXPECT_EQ(loaded(*store_).desired_lrp_count(), 1u);
   }
 

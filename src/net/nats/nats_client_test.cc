@@ -114,13 +114,13 @@ TEST(NatsClient, AnswersRequests) {
         client.subscribe("ask", [&](const NatsMessage& m) { client.publish(m.reply, std::string(m.payload) + "!"); });
     const std::string answer = co_await client.request("ask", "hello", 10s);
     EXPECT_EQ(answer, "hello!");
-    bool nobody = false;
+    bool no_responders = false;
     try {
       co_await client.request("nobody", "", 20ms);
     } catch (const base::DeadlineExceeded&) {
-      nobody = true;
+      no_responders = true;
     }
-    EXPECT_TRUE(nobody);
+    EXPECT_TRUE(no_responders);
     co_await client.close();
   });
 }
