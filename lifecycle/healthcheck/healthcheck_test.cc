@@ -24,9 +24,10 @@ using testing::MatchesRegex;
 using testing::StartsWith;
 
 // Accepts connections on every address and answers each with the same bytes, after a request has come; empty: never.
+// One that trickles sends a further byte every 50 ms, until its client closes the connection.
 class Server {
  public:
-  explicit Server(std::string answer) : answer_(std::move(answer)) {
+  explicit Server(std::string answer, bool trickles = false) : answer_(std::move(answer)), trickles_(trickles) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in any{};
     any.sin_family = AF_INET;
@@ -66,6 +67,7 @@ class Server {
         last_request_.assign(buffer, static_cast<std::size_t>(count));
         ++requests_;
         (void)!::send(fd, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+        while (trickles_ && ::send(fd, "x", 1, MSG_NOSIGNAL) == 1) ::usleep(50'000);
       }
       ::close(fd);
     }
@@ -73,6 +75,7 @@ class Server {
   }
 
   std::string answer_;
+  const bool trickles_;
   int listener_ = -1;
   int port_ = 0;
   std::atomic<int> requests_{0};
@@ -173,6 +176,18 @@ TEST_F(Healthcheck, TimesOutOnAServerThatSaysNothing) {
   const auto result = check({"-uri=/ping", "-port=" + silent.port(), "-timeout=200ms"});
   EXPECT_EQ(result.exit_status, 65);
   EXPECT_THAT(result.error, HasSubstr("timed out after 0.20 seconds"));
+}
+
+TEST_F(Healthcheck, TimesOutOnAServerThatTrickles) {
+  const auto begun = std::chrono::steady_clock::now();
+  Server head("HTTP/1.1 200 OK\r\nX-Slow: ", true);
+  EXPECT_EQ(check({"-uri=/ping", "-port=" + head.port(), "-timeout=300ms"}).exit_status, 65);
+  // The status counts; a body is read for no longer than the check may take.
+  for (const char* framing : {"Content-Length: 99999\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1;"}) {
+    Server body("HTTP/1.1 200 OK\r\n" + std::string(framing), true);
+    EXPECT_EQ(check({"-uri=/ping", "-port=" + body.port(), "-timeout=300ms"}).exit_status, 0) << framing;
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(15));
 }
 
 TEST_F(Healthcheck, GivesUpStartingAfterItsTimeWithTheLastResult) {

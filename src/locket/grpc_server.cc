@@ -46,6 +46,8 @@ void set_pings(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
 }
 
+constexpr int kHandshakeMilliseconds = 20'000;  // TCP to HTTP/2, however the client trickles
+
 }  // namespace
 
 class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
@@ -80,6 +82,7 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
     builder.SetMaxSendMessageSize(-1);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     set_pings(builder);
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMilliseconds);
     grpc::ResourceQuota quota("locket");
     quota.Resize(kMemoryLimit);
     builder.SetResourceQuota(quota);

@@ -232,6 +232,7 @@ json::object gorouter_config(const Settings& s) {
       {"suspend_pruning_if_nats_unavailable", true},
       {"endpoint_timeout", "900s"},
       {"endpoint_dial_timeout", "5s"},
+      {"read_header_timeout", "30s"},
       {"drain_wait", "0s"},
       {"drain_timeout", "5s"},
       {"disable_keep_alives", false},
