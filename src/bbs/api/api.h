@@ -15,6 +15,7 @@
 #include "bbs/board/outcome.h"
 #include "models/errors.h"
 #include "models/forms/wire.h"
+#include "models/nouns/role.h"
 #include "models/validation/validation.h"
 #include "net/http/http_router.h"
 
@@ -46,7 +47,8 @@ class Api {
   template <typename Request>
   using OnInvalid = std::function<void(const Request&, const models::ModelError&)>;
 
-  // Adds a POST route under upstream's name. `handle(Request, Call)` returns an awaitable of the encoded response; the
+  // Adds a POST route under upstream's name, for the callers that callers_of() names; others get an UnknownError that
+  // names them and the route. `handle(Request, Call)` returns an awaitable of the encoded response; the
   // request is valid. A models::ModelError that it throws becomes the field `error` of the response, followed by
   // `error_suffix`.
   template <typename Request, typename Handle>
@@ -84,6 +86,8 @@ class Api {
   struct Route {
     std::string name;
     std::string error_suffix;
+    std::string path = {};
+    models::RoleSet callers = {};
     std::function<asio::awaitable<std::string>(std::string body, Call call)> handle;
     std::function<asio::awaitable<EncodedRecords>(std::string body)> list;
     RequestMeter meter;

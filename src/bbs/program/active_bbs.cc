@@ -32,10 +32,11 @@ net::HttpClientOptions callback_options(const Config& config) {
   return options;
 }
 
-net::HttpServerOptions listener_options(const Config& config) {
+net::HttpServerOptions listener_options(const Config& config, const base::Logger& logger) {
   net::HttpServerOptions options;
   options.address = config.listen_address;
   options.tls = net::TlsContext::mutual_server(config.tls);
+  options.access = net::AccessControl(config.authorization, models::role_bits, logger);
   return options;
 }
 
@@ -61,7 +62,7 @@ struct ActiveBbs::Parts {
         event_service(router, api, hub),
         routes(router.handler()),
         listener(
-            dependencies.home, listener_options(config),
+            dependencies.home, listener_options(config, logger),
             [this](net::HttpExchange& exchange) { return serve(exchange); }, logger),
         report_interval(config.report_interval),
         key_rotation(dependencies.store, dependencies.workers, logger),
@@ -195,6 +196,8 @@ asio::awaitable<void> ActiveBbs::start() {
 }
 
 std::string ActiveBbs::address() const { return parts_->listener.address(); }
+
+std::vector<std::pair<std::string, std::string>> ActiveBbs::routes() const { return parts_->router.routes(); }
 
 asio::awaitable<void> ActiveBbs::converge() { return parts_->convergence.converge(); }
 

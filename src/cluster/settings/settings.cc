@@ -34,6 +34,7 @@ std::map<std::string, std::string*> text_fields(Settings& s) {
           {"garden_tag", &s.garden_tag},
           {"network_pool", &s.network_pool},
           {"allow_privileged_containers", &s.allow_privileged_containers},
+          {"authorization", &s.authorization},
           {"cell_memory_mb", &s.cell_memory_mb},
           {"cell_disk_mb", &s.cell_disk_mb},
           {"converge_interval", &s.converge_interval},
@@ -89,6 +90,7 @@ constexpr TextRule kTextRules[] = {
     {"zone", [](const std::string& t) { return is_name(t, 63); }, "a name of up to 63 letters, digits, - _ and ."},
     {"stack", [](const std::string& t) { return is_name(t, 63); }, "a name of up to 63 letters, digits, - _ and ."},
     {"domain_suffix", [](const std::string& t) { return is_name(t, 200); }, "a domain such as localhost"},
+    {"authorization", [](const std::string& t) { return t == "roles" || t == "any"; }, "roles or any"},
     {"allow_privileged_containers", [](const std::string& t) { return t == "true" || t == "false"; }, "true or false"},
 };
 
@@ -109,6 +111,7 @@ const base::ConfigKeys& setting_keys() {
       text_key("cell_memory_mb"),
       text_key("cell_disk_mb"),
       text_key("allow_privileged_containers"),
+      text_key("authorization"),
       duration_key("converge_interval").at_least(milliseconds(100)),
       duration_key("rep_polling_interval").at_least(milliseconds(100)),
       duration_key("route_sync_interval").at_least(milliseconds(100)),

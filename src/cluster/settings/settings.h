@@ -71,6 +71,8 @@ struct Settings {
   std::uint16_t port_pool_size = 4000;
   std::string allow_privileged_containers = "false";  // "true": definitions may ask for root of the machine
 
+  std::string authorization = "roles";  // or "any": every certificate may call everything, as upstream
+
   // Of the cell. Empty memory or disk: what the machine has.
   std::string cell_memory_mb;
   std::string cell_disk_mb;
