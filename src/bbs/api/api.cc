@@ -17,8 +17,8 @@ constexpr std::size_t kPiece = 128 * 1024;
 
 }  // namespace
 
-Api::Api(net::HttpRouter& router, Options options, BbsProbe& probe, base::Logger logger)
-    : router_(router), options_(std::move(options)), probe_(probe), logger_(std::move(logger)) {}
+Api::Api(net::HttpRouter& router, base::WorkerPool& workers, Options options, BbsProbe& probe, base::Logger logger)
+    : router_(router), workers_(workers), options_(std::move(options)), probe_(probe), logger_(std::move(logger)) {}
 
 Api::Route Api::made_route(std::string name, std::string error_suffix) {
   const RequestMeter meter = probe_.meter_of(name);

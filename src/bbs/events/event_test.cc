@@ -54,16 +54,16 @@ TEST_F(EventForms, AreNamedByWhatHappenedToWhat) {
 TEST_F(EventForms, OfDesiredLRPsCarryThemAsStoredWithTheTrace) {
   const Event created{Hub::kDesired, DesiredLRPEvent{nullptr, desired_, "trace"}};
   const auto creation = decoded<models::DesiredLRPCreatedEvent>(created);
-  EXPECT_EQ(text(creation.desired_lrp()), text(desired_->lrp));
+  EXPECT_EQ(text(creation.desired_lrp()), text(desired_->whole()));
   EXPECT_EQ(creation.trace_id(), "trace");
   const auto change =
       decoded<models::DesiredLRPChangedEvent>({Hub::kDesired, DesiredLRPEvent{desired_, scaled_, "trace"}});
-  EXPECT_EQ(text(change.before()), text(desired_->lrp));
-  EXPECT_EQ(text(change.after()), text(scaled_->lrp));
+  EXPECT_EQ(text(change.before()), text(desired_->whole()));
+  EXPECT_EQ(text(change.after()), text(scaled_->whole()));
   EXPECT_EQ(change.trace_id(), "trace");
   const auto removal =
       decoded<models::DesiredLRPRemovedEvent>({Hub::kDesired, DesiredLRPEvent{scaled_, nullptr, "trace"}});
-  EXPECT_EQ(text(removal.desired_lrp()), text(scaled_->lrp));
+  EXPECT_EQ(text(removal.desired_lrp()), text(scaled_->whole()));
   EXPECT_EQ(removal.trace_id(), "trace");
 }
 

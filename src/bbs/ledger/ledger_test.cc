@@ -201,7 +201,7 @@ TEST_F(LedgerDeathTest, AFailureWhileOutcomesArePublishedEndsTheProcess) {
     ledger_->on_commit([](const Outcome&) { throw std::bad_alloc(); });
     run(ledger_->run(desire("p")));
   };
-  EXPECT_EXIT(write(), testing::ExitedWithCode(base::kBrokenExitStatus), "write-batches.failed: std::bad_alloc");
+  EXPECT_EXIT(write(), testing::ExitedWithCode(base::kBrokenExitStatus), "commit-batches.failed: std::bad_alloc");
 }
 
 }  // namespace

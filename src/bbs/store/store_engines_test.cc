@@ -163,7 +163,7 @@ class StoreContract {
       const json::object& recorded = entry.at("line").as_object();
       const auto desired = records.desired_lrp(std::string(recorded.at("process_guid").as_string()));
       ASSERT_TRUE(desired);
-      const json::value ours = models::to_json(desired->lrp);
+      const json::value ours = models::to_json(desired->whole());
       EXPECT_EQ(json::serialize(ours.as_object().at("metric_tags")), json::serialize(recorded.at("metric_tags")));
       ++compared;
     }
