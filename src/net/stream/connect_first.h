@@ -14,7 +14,7 @@
 
 #include "base/asio.h"
 #include "base/work/first_success.h"
-#include "net/stream/resolver.h"
+#include "net/names/resolver.h"
 #include "net/stream/stream_factory.h"
 
 namespace rivera::net {

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <vector>
 
-#include "net/stream/resolver.h"
+#include "net/names/resolver.h"
 
 namespace rivera::net {
 namespace {

@@ -7,7 +7,7 @@
 
 namespace rivera::net {
 
-// While it lives, it is the process's only name server (net/stream/resolver.h). It listens on a free UDP port of
+// While it lives, it is the process's only name server (net/names/resolver.h). It listens on a free UDP port of
 // 127.0.0.1, on a thread of its own. For tests only; called from the test's thread.
 class TestNameServer {
  public:
