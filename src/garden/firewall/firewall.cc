@@ -45,7 +45,7 @@ std::string sender_element(const ContainerRules& container) {
 std::string filter_table(const FirewallOptions& options) {
   std::string text = "table ip " + table_name(options) + R"( {
   set bridges { type ifname; }
-  set subnets { type ipv4_addr; flags interval; }
+  set addresses { type ipv4_addr; }
   set host_ports { type inet_service; }
   map ports { type inet_service : ipv4_addr . inet_service; }
   map instances { type ifname . ipv4_addr : verdict; }
@@ -105,8 +105,8 @@ std::string filter_table(const FirewallOptions& options) {
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr 127.0.0.0/8 oifname @bridges masquerade
-    ip saddr @subnets ip daddr != @subnets masquerade
-    ip saddr @subnets oifname @bridges ct status dnat masquerade
+    ip saddr @addresses ip daddr != @addresses masquerade
+    ip saddr @addresses oifname @bridges ct status dnat masquerade
   }
 }
 )";
@@ -174,7 +174,7 @@ std::string add_commands(const FirewallOptions& options, const ContainerRules& c
   add("goto default");
   commands += net_out_commands(options, container, container.net_out);
   commands += in_table(options, "add", "element", "bridges { \"" + container.bridge + "\" }");
-  commands += in_table(options, "add", "element", "subnets { " + subnet + " }");
+  commands += in_table(options, "add", "element", "addresses { " + to_text(container.lease.address) + " }");
   commands += in_table(options, "add", "element", instance_element(container) + " : goto " + chain + " }");
   if (container.mac.empty()) return commands;
   commands += in_bridge_table(options, "add", host_end_element(container));
@@ -185,10 +185,8 @@ std::string add_commands(const FirewallOptions& options, const ContainerRules& c
 std::string remove_commands(const FirewallOptions& options, const ContainerRules& container, bool bridge_too) {
   std::string commands;
   commands += in_table(options, "delete", "element", instance_element(container) + " }");
-  if (bridge_too) {
-    commands += in_table(options, "delete", "element", "bridges { \"" + container.bridge + "\" }");
-    commands += in_table(options, "delete", "element", "subnets { " + container.lease.subnet.text() + " }");
-  }
+  commands += in_table(options, "delete", "element", "addresses { " + to_text(container.lease.address) + " }");
+  if (bridge_too) commands += in_table(options, "delete", "element", "bridges { \"" + container.bridge + "\" }");
   // The first refers to the second.
   for (const auto& chain : {chain_of(container), rule_chain_of(container)}) {
     commands += in_table(options, "flush", "chain", chain);

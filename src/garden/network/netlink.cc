@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <random>
 #include <sched.h>
 #include <stdexcept>
 #include <sys/socket.h>
@@ -357,5 +358,27 @@ void Netlink::delete_link(const std::string& name) {
   Message message(RTM_DELLINK, 0, info);
   request(message, "delete " + name, ENODEV);
 }
+
+// By a group number that no other interface has.
+void Netlink::delete_links(const std::vector<std::string>& names) {
+  std::random_device random;
+  const std::uint32_t group = random() | 0x80000000;
+  bool is_any = false;
+  for (const auto& name : names) {
+    ifinfomsg info{};
+    info.ifi_index = index_of(name);
+    if (info.ifi_index == 0) continue;
+    Message message(RTM_SETLINK, 0, info);
+    message.put(IFLA_GROUP, group);
+    request(message, "mark " + name + " for deletion", ENODEV);
+    is_any = true;
+  }
+  if (!is_any) return;
+  Message message(RTM_DELLINK, 0, ifinfomsg{});
+  message.put(IFLA_GROUP, group);
+  request(message, "delete interfaces", ENODEV);
+}
+
+bool interface_exists(const std::string& name) { return ::if_nametoindex(name.c_str()) != 0; }
 
 }  // namespace rivera::garden

@@ -35,6 +35,8 @@ class Netlink {
   void add_default_route(Ipv4 gateway);
   // No error if there is none.
   void delete_link(const std::string& name);
+  // All at once, which takes no longer than one of them.
+  void delete_links(const std::vector<std::string>& names);
 
   struct Link {
     int index = 0;
@@ -69,6 +71,9 @@ class Netlink {
   base::UniqueFd socket_;
   std::uint32_t sequence_ = 0;
 };
+
+// Whether our network namespace has an interface of that name. Waits for no change in progress, unlike netlink.
+bool interface_exists(const std::string& name);
 
 // What went through the veth pair whose host end is `name`. Zeros if it does not exist.
 struct InterfaceStatistics {

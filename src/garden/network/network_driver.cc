@@ -199,15 +199,13 @@ void NetworkDriver::connect(const ContainerNetwork& network, int pidfd) {
   container.is_complete = true;
 }
 
-void NetworkDriver::disconnect(const ContainerNetwork& network, bool is_last_in_subnet) {
-  Netlink host;
-  host.delete_link(network.host_interface);
-  if (is_last_in_subnet) host.delete_link(network.bridge);
+void NetworkDriver::disconnect(const ContainerNetwork& network, bool bridge_too) {
+  if (bridge_too && interface_exists(network.bridge)) Netlink().delete_link(network.bridge);
   const auto found = containers_.find(network.id);
   if (found == containers_.end()) return;
   std::string commands;
   for (const auto& change : ports_.remove_owner(network.id)) commands += commands_for(change);
-  commands += remove_commands(firewall_options_, found->second.network.rules(), is_last_in_subnet);
+  commands += remove_commands(firewall_options_, found->second.network.rules(), bridge_too);
   containers_.erase(found);
   apply(commands);
 }

@@ -38,8 +38,9 @@ class NetworkDriver {
   void start(std::vector<Found> containers);
   // Connects the container whose first process is behind `pidfd`. After a failure it must be disconnected.
   void connect(const ContainerNetwork& network, int pidfd);
-  // Without error for what does not exist.
-  void disconnect(const ContainerNetwork& network, bool is_last_in_subnet);
+  // Removes a container's rules, once it has no host end any more; and its bridge, if `bridge_too`. Without error for
+  // what does not exist.
+  void disconnect(const ContainerNetwork& network, bool bridge_too);
   // These throw GardenError for a container that is not connected. After a failure nothing has changed.
   void add_port(const std::string& id, const clients::garden::PortMapping& port);
   void add_net_out(const std::string& id, const std::vector<clients::garden::NetOutRule>& rules);

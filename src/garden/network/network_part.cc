@@ -42,6 +42,7 @@ NetworkPart::NetworkPart(const Context& context)
              read_port_offset(context.options.port_pool_properties_path)),
       next_sequence_(static_cast<std::uint64_t>(
           std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count())),
+      deletions_(context),
       background_(context.executor, context.logger) {}
 
 ContainerNetwork& NetworkPart::network_of(Container& container) const {
@@ -122,6 +123,7 @@ asio::awaitable<void> NetworkPart::watch_devices() {
 
 asio::awaitable<void> NetworkPart::stop() {
   co_await background_.stop();
+  co_await deletions_.stop();
   const std::string& path = context_.options.port_pool_properties_path;
   if (path.empty()) co_return;
   auto write = [path, offset = ports_.offset()] {
@@ -199,11 +201,15 @@ void NetworkPart::write_properties(Container& container) const {
 }
 
 asio::awaitable<void> NetworkPart::cleanup(Container& container) {
-  const auto& network = container.state<State>();
-  if (!network) co_return;
-  auto disconnect = [this, network = *network, is_last = subnets_.is_only_lease(network->lease)] {
-    driver_.disconnect(network, is_last);
-  };
+  if (!container.state<State>()) co_return;
+  const ContainerNetwork network = *container.state<State>();
+  const bool is_last = subnets_.is_only_lease(network.lease);
+  std::vector<std::string> links{network.host_interface};
+  // A subnet of the pool has one container. The bridge of another one may be wanted again by now: the thread that makes
+  // bridges deletes it.
+  if (subnets_.is_of_pool(network.lease)) links.push_back(network.bridge);
+  co_await deletions_.remove(std::move(links));
+  auto disconnect = [this, network, is_last] { driver_.disconnect(network, is_last); };
   co_await on_network_thread(std::move(disconnect));
 }
 

@@ -4,18 +4,20 @@
 #include <optional>
 
 #include "base/work/task_group.h"
+#include "garden/firewall/restore_pace.h"
 #include "garden/host/context.h"
+#include "garden/network/link_deletions.h"
 #include "garden/network/network_driver.h"
 #include "garden/network/networker.h"
 #include "garden/network/port_pool.h"
-#include "garden/network/restore_pace.h"
 #include "garden/network/subnet_pool.h"
 
 namespace rivera::garden {
 
 // Gives a container an address, host ports, devices, rules and name files (docs/spec/garden.md §3). The host's network
 // is changed by one thread: requests for several containers queue up there. What other processes change of it is
-// noticed (the tables by the kernel's news, devices and forwarding by a look every few seconds) and restored.
+// noticed (the tables by the kernel's news, devices and forwarding by a look every few seconds) and restored. Devices
+// are deleted beside that thread.
 class NetworkPart final : public Networker {
  public:
   explicit NetworkPart(const Context& context);
@@ -63,6 +65,7 @@ class NetworkPart final : public Networker {
   bool has_warned_of_names_ = false;
   std::optional<FirewallWatch> watch_;  // from start() on; read by one worker at a time
   RestorePace pace_;
+  LinkDeletions deletions_;
   base::TaskGroup background_;
 };
 

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/process/subprocess.h"
-#include "garden/network/restore_pace.h"
+#include "garden/firewall/restore_pace.h"
 #include "garden/testing/isolated_network.h"
 #include "garden/testing/network_calls.h"
 

@@ -22,6 +22,8 @@ class SubnetPool {
   // True if that was the last lease of its subnet.
   bool release(const Lease& lease);
   bool is_only_lease(const Lease& lease) const;
+  // Not asked for by its address: no other container will share its subnet.
+  bool is_of_pool(const Lease& lease) const { return pool_.contains(lease.address); }
 
   std::size_t capacity() const;
 
