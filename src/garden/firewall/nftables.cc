@@ -43,9 +43,11 @@ Nftables::~Nftables() { ::nft_ctx_free(context_->ctx); }
 
 std::string Nftables::thread_name() { return "gdn-nft-" + std::to_string(::getpid()); }
 
-void Nftables::run(const std::string& commands) {
+std::string Nftables::run(const std::string& commands) {
   const NamedThread named(thread_name());
-  if (::nft_run_cmd_from_buffer(context_->ctx, commands.c_str()) == 0) return;
+  if (::nft_run_cmd_from_buffer(context_->ctx, commands.c_str()) == 0) {
+    return ::nft_ctx_get_output_buffer(context_->ctx);
+  }
   std::string message = ::nft_ctx_get_error_buffer(context_->ctx);
   std::replace(message.begin(), message.end(), '\n', ' ');
   throw std::runtime_error("nftables: " + message);

@@ -11,8 +11,8 @@ class Nftables {
  public:
   Nftables();
   ~Nftables();
-  // Throws std::runtime_error with nftables' own message.
-  void run(const std::string& commands);
+  // Returns what "list" commands print. Throws std::runtime_error with nftables' own message.
+  std::string run(const std::string& commands);
 
   // The name that the calling thread has during run(), at most 15 characters. The kernel tells it to whoever watches
   // the tables (FirewallWatch); it is no other process's as far as processes see each other.

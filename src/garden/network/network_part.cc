@@ -129,7 +129,12 @@ asio::awaitable<void> NetworkPart::stop() {
   auto write = [path, offset = ports_.offset()] {
     base::write_file_atomically(path, "{\"offset\":" + std::to_string(offset) + "}\n");
   };
-  co_await context_.on_worker(std::move(write));
+  try {
+    co_await context_.on_worker(std::move(write));
+  } catch (const std::system_error& e) {
+    // The next server begins with the first port: no reason to fail.
+    context_.logger.error("port-pool.save-failed", {{"error", e.what()}});
+  }
 }
 
 asio::awaitable<void> NetworkPart::remove_everything() {

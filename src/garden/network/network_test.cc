@@ -3,6 +3,7 @@
 #include <fstream>
 #include <sys/socket.h>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/process/subprocess.h"
@@ -27,6 +28,7 @@ class Network : public ::testing::Test {
   std::string fetch(const std::string& host, std::uint32_t port) { return garden::fetch(*garden_, host, port); }
   std::unique_ptr<RunningProcess> serve(const std::string& handle) { return garden::serve(*garden_, handle); }
 
+  const base::TemporaryDirectory directory_;
   std::optional<IsolatedNetwork> network_;  // of tests that need one
   std::unique_ptr<TestGarden> garden_;
 };
@@ -170,6 +172,7 @@ TEST_F(Network, RulesOfCallsAtOnceAreAllKept) {
     rule.protocol = api::NetOutProtocol::kTcp;
     rule.networks = {{ip, ip}};
     rule.ports = {{static_cast<std::uint16_t>(8070 + i), static_cast<std::uint16_t>(8070 + i)}};
+    rule.log = i == 0;
     asio::co_spawn(garden_->context(), client().net_out("caller", rule), [&done](std::exception_ptr e) {
       EXPECT_FALSE(e);
       ++done;
@@ -187,6 +190,69 @@ TEST_F(Network, RulesOfCallsAtOnceAreAllKept) {
   garden_->kill();
   garden_->start();
   EXPECT_EQ(rules(), 20);
+}
+
+TEST_F(Network, HundredsOfRulesComeWithAContainer) {
+  start({"--deny-network", "0.0.0.0/0"});
+  garden_->create_named("server");
+  const auto server = serve("server");
+  const std::string ip = garden_->await(client().info("server")).container_ip;
+  api::ContainerSpec spec;
+  spec.handle = "caller";
+  for (std::uint16_t i = 0; i < 500; ++i) {
+    auto& rule = spec.netout_rules.emplace_back();
+    rule.protocol = api::NetOutProtocol::kTcp;
+    rule.networks = {{"192.0.2.0", "192.0.2.255"}, {ip, ""}};
+    rule.ports = {{static_cast<std::uint16_t>(8080 + i), static_cast<std::uint16_t>(8080 + i)}};
+  }
+  garden_->create(spec);
+  EXPECT_TRUE(garden_->eventually([&] { return call(*garden_, "caller", ip, 8080) == "served\n"; }));
+  spec.handle = "another";
+  spec.netout_rules[0].networks[0] = {"2001:db8::1", ""};
+  EXPECT_THROW(garden_->create(spec), api::GardenError);
+  EXPECT_THAT(garden_->await(client().containers({{"garden.state", "all"}})), ::testing::SizeIs(2));
+}
+
+TEST_F(Network, MetricsAreAsTheContainerSeesThem) {
+  start({"--enable-container-network-metrics"});
+  api::ContainerSpec spec;
+  spec.netin = {{0, 8080}};
+  spec.handle = "h";
+  garden_->create(spec);
+  spec.handle = "check";
+  spec.properties = {{"network.healthcheck", "true"}};
+  garden_->create(spec);
+  const auto sender = garden_->begin("h", shell("head -c 300000 /dev/zero | nc -l -p 8080"));
+  const auto info = garden_->await(client().info("h"));
+  std::optional<api::NetworkStat> network;
+  EXPECT_TRUE(garden_->eventually([&] {
+    fetch(info.external_ip, info.mapped_ports.at(0).host_port);
+    network = garden_->await(client().metrics("h")).network;
+    return network && network->tx_bytes > 20000;
+  }));
+  ASSERT_TRUE(network);
+  EXPECT_LT(network->rx_bytes, network->tx_bytes);
+  EXPECT_FALSE(garden_->await(client().metrics("check")).network);
+}
+
+TEST_F(Network, PortsAreGivenInTurnAcrossRestarts) {
+  const std::string file = (directory_.path() / "ports.json").string();
+  start({"--port-pool-properties-path", file});
+  api::ContainerSpec spec;
+  spec.netin = {{0, 0}};
+  const auto port_of_new = [&] {
+    const auto handle = garden_->create(spec);
+    const auto ports = garden_->await(client().info(handle)).mapped_ports;
+    garden_->await(client().destroy(handle));
+    EXPECT_EQ(ports.at(0).host_port, ports.at(0).container_port);
+    return ports.at(0).host_port;
+  };
+  const std::uint32_t first = port_of_new();
+  EXPECT_EQ(port_of_new(), first + 1);
+  garden_->terminate();
+  EXPECT_EQ(base::read_file(file), "{\"offset\":2}\n");
+  garden_->start();
+  EXPECT_EQ(port_of_new(), first + 2);
 }
 
 TEST_F(Network, OneContainerCannotUseUpTheConnectionsOfOthers) {

@@ -22,6 +22,7 @@ class HttpLimits : public ::testing::Test {
           co_return response;
         },
         1000);
+    router_.add("GET", "/large", [this](HttpExchange& exchange, const PathParameters&) { return send_much(exchange); });
     router_.add("GET", "/hangs", [this](HttpExchange& exchange, const PathParameters&) { return hang(exchange); });
     options_.address = "127.0.0.1:0";
     options_.on_refused = [this](const RefusedRequest& refused) { refused_.push_back(refused); };
@@ -30,6 +31,18 @@ class HttpLimits : public ::testing::Test {
   asio::awaitable<void> hang(HttpExchange& exchange) {
     co_await exchange.client_gone();
     hang_ended_ = true;
+  }
+
+  asio::awaitable<void> send_much(HttpExchange& exchange) {
+    struct AtEnd {
+      bool& flag;
+      ~AtEnd() { flag = true; }
+    } at_end{large_ended_};
+    ResponseHead head;
+    co_await exchange.begin_response(std::move(head));
+    const std::string piece(1 << 20, 'x');
+    for (int i = 0; i < 1024; ++i) co_await exchange.write_body(piece);
+    co_await exchange.end_response();
   }
 
   std::unique_ptr<HttpServer> start(asio::any_io_executor executor) {
@@ -71,7 +84,7 @@ class HttpLimits : public ::testing::Test {
         sent += piece.size();
       }
     } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
+      if (base::is_cancellation(e)) throw;
     }
     co_return sent;
   }
@@ -97,6 +110,7 @@ class HttpLimits : public ::testing::Test {
   HttpServerOptions options_;
   std::vector<RefusedRequest> refused_;
   bool hang_ended_ = false;
+  bool large_ended_ = false;
 };
 
 TEST_F(HttpLimits, EndsAHeadThatTricklesWithoutAnEnd) {
@@ -107,6 +121,58 @@ TEST_F(HttpLimits, EndsAHeadThatTricklesWithoutAnEnd) {
 TEST_F(HttpLimits, EndsABodyThatTricklesWithoutAnEnd) {
   options_.body_timeout = 200ms;
   expect_cut("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n", "HTTP/1.1 408 ");
+}
+
+TEST_F(HttpLimits, EndsAnExtensionThatTricklesWithoutAnEnd) {
+  options_.body_timeout = 200ms;
+  expect_cut("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;", "HTTP/1.1 408 ");
+}
+
+TEST_F(HttpLimits, EndsAConnectionOnWhichNothingIsAsked) {
+  options_.idle_timeout = 100ms;
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    auto server = start(executor);
+    for (const std::string& before : {std::string(), std::string("POST /echo HTTP/1.1\r\nHost: x\r\n\r\n")}) {
+      auto stream = co_await dial_server(*server);
+      if (!before.empty()) co_await stream->write(before);
+      const auto begun = std::chrono::steady_clock::now();
+      co_await read_all(*stream);
+      EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s);
+    }
+    co_await server->stop(1s);
+  });
+}
+
+TEST_F(HttpLimits, EndsAnAnswerThatIsReadByteByByte) {
+  options_.write_timeout = 200ms;
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    auto server = start(executor);
+    auto stream = co_await dial_server(*server);
+    co_await stream->write("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+    const auto begun = std::chrono::steady_clock::now();
+    while (!large_ended_ && std::chrono::steady_clock::now() - begun < 10s) {
+      char byte = 0;
+      co_await stream->read_some({&byte, 1});
+      co_await base::sleep_for(10ms);
+    }
+    EXPECT_TRUE(large_ended_);
+    co_await server->stop(1s);
+  });
+}
+
+TEST_F(HttpLimits, TakesNoMoreRequestsThanItsClientTakesAnswers) {
+  options_.write_timeout = 200ms;
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    auto server = start(executor);
+    auto stream = co_await dial_server(*server);
+    std::string requests;
+    while (requests.size() < 64 * 1024) requests += "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n";
+    const auto begun = std::chrono::steady_clock::now();
+    const std::size_t sent = co_await pour(*stream, "", requests, 0ns, std::size_t{1} << 40);
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s);
+    EXPECT_LT(sent, 64u << 20) << "what was not answered is left to the kernel's buffers";
+    co_await server->stop(1s);
+  });
 }
 
 TEST_F(HttpLimits, EndsChunkExtensionsWithoutAnEnd) {

@@ -11,7 +11,8 @@ namespace rivera::net {
 // 127.0.0.1, on a thread of its own. For tests only; called from the test's thread.
 class TestNameServer {
  public:
-  // Answers questions for these names with their IPv4 addresses, for all others that they do not exist.
+  // Answers questions for these names with their IPv4 addresses ("127.0.0.1", "127.0.0.2,127.0.0.3"), for all others
+  // that they do not exist.
   explicit TestNameServer(std::map<std::string, std::string> addresses);
   // Takes questions and answers none.
   static TestNameServer silent() { return TestNameServer(Silent::kYes); }
