@@ -236,13 +236,13 @@ void Api::add_network_routes() {
       [](Api& a, const auto&, const Parameters& p, json::value body) -> Answer {
         std::vector<api::NetOutRule> rules;
         rules.push_back(api::net_out_rule_from_json(body));
-        co_await a.gardener_.net_out(p.at("handle"), std::move(rules));
+        co_await a.gardener_.net_out(p.at("handle"), std::move(rules), Networker::NetOutCall::kOne);
         co_return empty_object();
       });
   add("POST", "/containers/:handle/net/out/bulk", true,
       [](Api& a, const auto&, const Parameters& p, json::value body) -> Answer {
         auto rules = api::net_out_rules_from_json(body);
-        co_await a.gardener_.net_out(p.at("handle"), std::move(rules));
+        co_await a.gardener_.net_out(p.at("handle"), std::move(rules), Networker::NetOutCall::kBulk);
         co_return empty_object();
       });
 }

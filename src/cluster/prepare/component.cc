@@ -25,7 +25,13 @@ Component server(const Settings& s, const std::string& name, std::uint16_t port,
 
 // Containers reach nothing but what their egress rules open, gain no privileges, and only our user may ask for them.
 std::vector<std::string> garden_security_flags(const Settings& s) {
-  std::vector<std::string> flags{"--deny-network", "0.0.0.0/0", "--no-new-privileges", "--bind-socket-mode", "0600"};
+  std::vector<std::string> flags{"--deny-network",
+                                 "0.0.0.0/0",
+                                 "--no-new-privileges",
+                                 "--bind-socket-mode",
+                                 "0600",
+                                 "--container-connection-limit",
+                                 "10000"};
   if (s.allow_privileged_containers != "true") flags.emplace_back("--disable-privileged-containers");
   return flags;
 }

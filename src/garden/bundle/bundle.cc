@@ -69,6 +69,7 @@ std::vector<Mount> mounts_of(const BundleInput& input, const Options& options, c
   for (const auto* binds : {&input.bind_mounts, &input.system_mounts}) {
     for (const auto& bind : *binds) mounts.push_back(bind_mount(bind.src_path, bind.dst_path, bind.read_write));
   }
+  mounts.insert(mounts.begin(), input.image_mounts.begin(), input.image_mounts.end());
   return mounts;
 }
 

@@ -31,6 +31,7 @@ struct BundleInput {
   std::vector<clients::garden::BindMount> bind_mounts;
   std::vector<clients::garden::BindMount> system_mounts;  // ours, after those of the spec
   clients::garden::Limits limits;
+  std::vector<Mount> image_mounts;  // of the image, before all others
 };
 
 // config.json. Blocks: looks up the mount options (nodev and so on) of each bind mount's source.

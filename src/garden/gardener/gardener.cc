@@ -143,9 +143,10 @@ asio::awaitable<api::PortMapping> Gardener::net_in(std::string handle, api::NetI
   co_return port;
 }
 
-asio::awaitable<void> Gardener::net_out(std::string handle, std::vector<api::NetOutRule> rules) {
+asio::awaitable<void> Gardener::net_out(std::string handle, std::vector<api::NetOutRule> rules,
+                                        Networker::NetOutCall call) {
   const ContainerPtr container = find(handle);
-  co_await list_.networker->net_out(*container, std::move(rules));
+  co_await list_.networker->net_out(*container, std::move(rules), call);
   co_await save_if_changed(*container);
 }
 

@@ -67,7 +67,8 @@ class Gardener {
   clients::garden::Limits limits(const std::string& handle) const;
 
   asio::awaitable<clients::garden::PortMapping> net_in(std::string handle, clients::garden::NetIn wanted);
-  asio::awaitable<void> net_out(std::string handle, std::vector<clients::garden::NetOutRule> rules);
+  asio::awaitable<void> net_out(std::string handle, std::vector<clients::garden::NetOutRule> rules,
+                                Networker::NetOutCall call);
 
   asio::awaitable<ProcessSession> run(std::string handle, clients::garden::ProcessSpec spec);
   asio::awaitable<ProcessSession> attach(std::string handle, std::string process_id);

@@ -79,12 +79,11 @@ base::ConfigKeys container_flags() {
 
 base::ConfigKeys image_flags() {
   using namespace base;
-  const std::string no_plugin = "image plugins are not called: images would come from elsewhere than the operator says";
   return {
-      text_key("image-plugin").refused(no_plugin),
-      texts_key("image-plugin-extra-arg").refused(no_plugin),
-      text_key("privileged-image-plugin").refused(no_plugin),
-      texts_key("privileged-image-plugin-extra-arg").refused(no_plugin),
+      text_key("image-plugin").described("program that makes root file systems of unprivileged containers"),
+      texts_key("image-plugin-extra-arg").described("argument of it, before its command"),
+      text_key("privileged-image-plugin").described("the same for privileged containers"),
+      texts_key("privileged-image-plugin-extra-arg").described("argument of it, before its command"),
       flag_key("no-image-plugin").unused("there is none"),
       text_key("docker-registry", "registry-1.docker.io").unused("upstream has no use for it either"),
       texts_key("insecure-docker-registry").unused("upstream has no use for it either"),
@@ -93,8 +92,6 @@ base::ConfigKeys image_flags() {
 
 base::ConfigKeys network_flags() {
   using namespace base;
-  const std::string no_plugin =
-      "network plugins are not called: containers would be connected, and open, otherwise than the operator says";
   const Options o;
   return {
       text_key("network-pool", o.network_pool)
@@ -111,8 +108,11 @@ base::ConfigKeys network_flags() {
       text_key("port-pool-properties-path").described("file that keeps the position in the pool"),
       integer_key("mtu").between(0, 65535).described("0: that of the external interface; at most 1500"),
       flag_key("enable-container-network-metrics").described("count bytes of containers' networks"),
-      text_key("network-plugin").refused(no_plugin),
-      texts_key("network-plugin-extra-arg").refused(no_plugin),
+      integer_key("container-connection-limit")
+          .between(0, 1'000'000)
+          .described("connections that a container may have opened at a time; 0: any number"),
+      text_key("network-plugin").described("program that connects containers instead"),
+      texts_key("network-plugin-extra-arg").described("argument of it, before the others"),
       text_key("iptables-bin", "/sbin/iptables").unused("rules are written to nftables"),
       text_key("iptables-restore-bin", "/sbin/iptables-restore").unused("rules are written to nftables"),
   };

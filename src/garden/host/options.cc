@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iostream>
 #include <stdexcept>
+#include <unistd.h>
 
 #include "base/config/command_line.h"
 #include "garden/host/ini_file.h"
@@ -98,6 +99,13 @@ void read_containers(const base::ConfigFile& given, Options& o) {
   o.shim_bin = given.text("shim-bin");
 }
 
+void read_image_plugins(const base::ConfigFile& given, Options& o) {
+  o.image_plugin = given.text("image-plugin");
+  o.image_plugin_extra_args = given.texts("image-plugin-extra-arg");
+  o.privileged_image_plugin = given.text("privileged-image-plugin");
+  o.privileged_image_plugin_extra_args = given.texts("privileged-image-plugin-extra-arg");
+}
+
 void read_network(const base::ConfigFile& given, Options& o) {
   o.network_pool = given.text("network-pool");
   o.allow_host_access = given.flag("allow-host-access");
@@ -111,6 +119,9 @@ void read_network(const base::ConfigFile& given, Options& o) {
   o.port_pool_properties_path = given.text("port-pool-properties-path");
   o.mtu = given.count<std::uint32_t>("mtu");
   o.enable_container_network_metrics = given.flag("enable-container-network-metrics");
+  o.container_connection_limit = given.count<std::uint64_t>("container-connection-limit");
+  o.network_plugin = given.text("network-plugin");
+  o.network_plugin_extra_args = given.texts("network-plugin-extra-arg");
 }
 
 void read_limits(const base::ConfigFile& given, Options& o) {
@@ -130,8 +141,13 @@ void finish(const base::ConfigFile& given, Options& o) {
   if (o.tag.size() > 2) given.fail("tag", "at most 2 characters");
   if (o.cpu_entitlement_per_share < 0) given.fail("cpu-entitlement-per-share", "a percentage from zero on");
   if (o.port_pool_start + o.port_pool_size > 65535) {
-    given.fail("port-pool-start", "ports up to 65535 (invalid pool range: start " + std::to_string(o.port_pool_start) +
+    given.fail("port-pool-start", "ports up to 65535 (invalid pool range: port_pool: New: invalid port range: startL " +
+                                      std::to_string(o.port_pool_start) +
                                       ", size: " + std::to_string(o.port_pool_size) + ")");
+  }
+  for (const char* plugin : {"network-plugin", "image-plugin", "privileged-image-plugin"}) {
+    const std::string path = given.text(plugin);
+    if (!path.empty() && ::access(path.c_str(), X_OK) != 0) given.fail(plugin, "a program, not " + path);
   }
   o.depot = fs::absolute(o.depot).lexically_normal();
   while (o.depot.size() > 1 && o.depot.back() == '/') o.depot.pop_back();
@@ -152,6 +168,7 @@ Options options_of(const base::CommandLine& line) {
   o.command = command_of(line.positional);
   read_server(given, o);
   read_containers(given, o);
+  read_image_plugins(given, o);
   read_network(given, o);
   read_limits(given, o);
   finish(given, o);

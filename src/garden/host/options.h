@@ -37,6 +37,9 @@ struct Options {
   std::string shim_bin;  // "" = garden-shim in this program's directory
 
   std::string default_rootfs;
+  // Programs that make root file systems in our place, for containers with and without a user namespace. Both "": none.
+  std::string image_plugin, privileged_image_plugin;
+  std::vector<std::string> image_plugin_extra_args, privileged_image_plugin_extra_args;
   std::chrono::nanoseconds default_grace_time{0};
   bool destroy_containers_on_startup = false;
   bool disable_privileged_containers = false;
@@ -56,6 +59,9 @@ struct Options {
   std::string port_pool_properties_path;
   std::uint32_t mtu = 0;  // 0: that of the external interface, at most 1500
   bool enable_container_network_metrics = false;
+  std::uint64_t container_connection_limit = 0;  // connections that one may have opened at a time; 0: any number
+  std::string network_plugin;                    // program that connects containers in our place; "" = none
+  std::vector<std::string> network_plugin_extra_args;
 
   std::uint64_t cpu_quota_per_share = 0;
   std::uint64_t blockio_weight = 0;

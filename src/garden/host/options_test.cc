@@ -13,6 +13,7 @@ namespace rivera::garden {
 namespace {
 
 namespace json = boost::json;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 // Every member but the notices.
@@ -25,9 +26,10 @@ std::string read_as(const Options& c) {
       c.uid_map_length, c.gid_map_start, c.gid_map_length, c.apparmor, c.no_new_privileges, c.network_pool,
       c.allow_host_access, c.deny_networks, c.dns_servers, c.additional_dns_servers, c.additional_host_entries,
       c.external_ip, c.port_pool_start, c.port_pool_size, c.port_pool_properties_path, c.mtu,
-      c.enable_container_network_metrics, c.cpu_quota_per_share, c.blockio_weight, c.disable_swap_limit,
-      c.cpu_entitlement_per_share, c.tcp_keepalive_time, c.tcp_keepalive_interval, c.tcp_keepalive_probes,
-      c.tcp_retries1, c.tcp_retries2, c.log_level, c.rfc3339_time);
+      c.enable_container_network_metrics, c.container_connection_limit, c.network_plugin, c.network_plugin_extra_args,
+      c.image_plugin, c.image_plugin_extra_args, c.privileged_image_plugin, c.privileged_image_plugin_extra_args,
+      c.cpu_quota_per_share, c.blockio_weight, c.disable_swap_limit, c.cpu_entitlement_per_share, c.tcp_keepalive_time,
+      c.tcp_keepalive_interval, c.tcp_keepalive_probes, c.tcp_retries1, c.tcp_retries2, c.log_level, c.rfc3339_time);
 }
 
 std::string failure(const std::vector<std::string>& arguments) {
@@ -58,7 +60,13 @@ TEST(Options, EachFlagDoesWhatItsTableSays) {
     const Options options = parse_option_list(arguments_of(values));
     return base::testing::LoadedConfig{read_as(options), options.notices};
   };
-  walk.samples = {{"tag", "ab"}, {"bind-socket-mode", "0600"}, {"port-pool-start", "50000"}, {"port-pool-size", "100"}};
+  walk.samples = {{"tag", "ab"},
+                  {"bind-socket-mode", "0600"},
+                  {"port-pool-start", "50000"},
+                  {"port-pool-size", "100"},
+                  {"network-plugin", "/bin/true"},
+                  {"image-plugin", "/bin/true"},
+                  {"privileged-image-plugin", "/bin/true"}};
   EXPECT_THAT(base::testing::walk_config(walk), ::testing::IsEmpty());
 }
 
@@ -84,12 +92,23 @@ TEST(Options, AnEmptyValueSwallowsNoFlag) {
   EXPECT_EQ(options.log_level, "error");
 }
 
-TEST(Options, OfPluginsAndDeviceRulesAreRefusedUnlessEmpty) {
-  for (const char* flag : {"--image-plugin", "--privileged-image-plugin", "--network-plugin", "--device-cgroup-rule",
-                           "--network-plugin-extra-arg", "--image-plugin-extra-arg"}) {
-    EXPECT_THAT(failure({flag, "x"}), HasSubstr(flag));
+TEST(Options, OfDeviceRulesAreRefusedUnlessEmpty) {
+  EXPECT_THAT(failure({"--device-cgroup-rule", "x"}), HasSubstr("--device-cgroup-rule"));
+}
+
+TEST(Options, OfPluginsNamePrograms) {
+  for (const char* flag : {"--image-plugin", "--privileged-image-plugin", "--network-plugin"}) {
+    EXPECT_THAT(failure({flag, "/nonexistent"}), AllOf(HasSubstr(flag), HasSubstr("/nonexistent")));
+    EXPECT_EQ(failure({flag, "/bin/true"}), "no failure");
+    EXPECT_EQ(failure({std::string(flag) + "="}), "no failure");
   }
-  EXPECT_EQ(failure({"--image-plugin=", "--network-plugin="}), "no failure");
+  const Options options = parse_option_list({"--network-plugin-extra-arg=--a", "--network-plugin-extra-arg=\"b\""});
+  EXPECT_EQ(options.network_plugin_extra_args, (std::vector<std::string>{"--a", "b"}));
+}
+
+TEST(Options, ThePortPoolEndsBeforeThePortsDo) {
+  EXPECT_THAT(failure({"--port-pool-start", "61001", "--port-pool-size", "4535"}),
+              HasSubstr("invalid pool range: port_pool: New: invalid port range: startL 61001, size: 4535"));
 }
 
 TEST(Options, ComeFromAFileToo) {

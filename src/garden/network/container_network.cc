@@ -33,7 +33,11 @@ std::string bridge_name(const std::string& tag, const Subnet& subnet) {
   return "w" + tag + (tag.size() > 1 ? "brdg" : "brdg-") + hex;
 }
 
-ContainerRules ContainerNetwork::rules() const { return {id, handle, bridge, lease, ports, net_out}; }
+ContainerRules ContainerNetwork::rules() const { return {id, handle, bridge, host_interface, mac, lease, net_out}; }
+
+MappedPort ContainerNetwork::mapped(const api::PortMapping& port) const {
+  return {port.host_port, lease.address, port.container_port};
+}
 
 ContainerNetwork plan_network(const Options& options, const std::string& handle, const Lease& lease,
                               std::uint64_t sequence) {
@@ -45,6 +49,7 @@ ContainerNetwork plan_network(const Options& options, const std::string& handle,
   const std::string stem = "w" + options.tag + network.id.substr(options.tag.size());
   network.host_interface = stem + "-0";
   network.container_interface = stem + "-1";
+  network.mac = to_text(mac_for(lease.address));
   network.lease = lease;
   return network;
 }
@@ -78,6 +83,7 @@ json::object to_json(const ContainerNetwork& network) {
           {"bridge", network.bridge},
           {"host_interface", network.host_interface},
           {"container_interface", network.container_interface},
+          {"mac", network.mac},
           {"subnet", network.lease.subnet.text()},
           {"address", to_text(network.lease.address)},
           {"external_ip", network.external_ip},
@@ -94,6 +100,7 @@ ContainerNetwork network_from_json(const json::object& object) {
   network.bridge = text("bridge");
   network.host_interface = text("host_interface");
   network.container_interface = text("container_interface");
+  if (object.contains("mac")) network.mac = text("mac");
   network.lease = {Subnet::parse(text("subnet")), parse_ipv4(text("address"))};
   network.external_ip = text("external_ip");
   network.mtu = object.at("mtu").to_number<std::uint32_t>();

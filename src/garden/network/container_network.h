@@ -7,9 +7,8 @@
 #include <boost/json/object.hpp>
 
 #include "clients/garden/garden_types.h"
+#include "garden/firewall/firewall.h"
 #include "garden/host/options.h"
-#include "garden/network/firewall.h"
-#include "garden/network/subnet_pool.h"
 
 namespace rivera::garden {
 
@@ -18,6 +17,7 @@ struct ContainerNetwork {
   std::string id;  // 11 characters, unique on this host
   std::string handle;
   std::string bridge, host_interface, container_interface;
+  std::string mac;  // of the container's end; "" in records of earlier servers
   Lease lease;
   std::string external_ip;
   std::uint32_t mtu = 1500;
@@ -25,6 +25,7 @@ struct ContainerNetwork {
   std::vector<clients::garden::NetOutRule> net_out;
 
   ContainerRules rules() const;
+  MappedPort mapped(const clients::garden::PortMapping& port) const;
 };
 
 // Chooses the names for a lease. `sequence` is unique on this host.

@@ -1,17 +1,17 @@
 #include "garden/network/netlink.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <random>
 #include <sched.h>
-#include <sstream>
 #include <stdexcept>
 #include <sys/socket.h>
 #include <system_error>
@@ -34,12 +34,24 @@ base::UniqueFd open_socket() {
   return socket;
 }
 
-std::array<unsigned char, 6> random_mac() {
-  std::random_device random;
-  std::array<unsigned char, 6> mac{};
-  for (auto& byte : mac) byte = static_cast<unsigned char>(random());
-  mac[0] = static_cast<unsigned char>((mac[0] & 0xfe) | 0x02);  // unicast, locally administered
-  return mac;
+// Calls `take(type, content, size)` with each attribute behind the fixed part of a message.
+template <typename Fixed, typename Take>
+void for_each_attribute(const nlmsghdr& header, const Take& take) {
+  const char* at = reinterpret_cast<const char*>(&header) + NLMSG_LENGTH(0) + NLMSG_ALIGN(sizeof(Fixed));
+  const char* const end = reinterpret_cast<const char*>(&header) + header.nlmsg_len;
+  while (at + sizeof(rtattr) <= end) {
+    const auto* attribute = reinterpret_cast<const rtattr*>(at);
+    if (attribute->rta_len < sizeof(rtattr) || attribute->rta_len > end - at) return;
+    take(attribute->rta_type & NLA_TYPE_MASK, at + RTA_LENGTH(0), attribute->rta_len - RTA_LENGTH(0));
+    at += RTA_ALIGN(attribute->rta_len);
+  }
+}
+
+template <typename Number>
+Number number_of(const char* content, std::size_t size) {
+  Number number{};  // kernels of other versions give more or less of what grows
+  std::memcpy(&number, content, std::min(size, sizeof number));
+  return number;
 }
 
 }  // namespace
@@ -95,18 +107,6 @@ class Netlink::Message {
   std::vector<std::size_t> open_;
 };
 
-Ipv4 parse_ipv4(const std::string& text) {
-  in_addr address{};
-  if (::inet_pton(AF_INET, text.c_str(), &address) != 1) throw std::invalid_argument("invalid IPv4 address: " + text);
-  return ntohl(address.s_addr);
-}
-
-std::string to_text(Ipv4 address) {
-  const in_addr raw{htonl(address)};
-  char text[INET_ADDRSTRLEN];
-  return ::inet_ntop(AF_INET, &raw, text, sizeof text);
-}
-
 Netlink::Netlink() : socket_(open_socket()) {}
 
 Netlink Netlink::in_namespace_of(int pidfd) {
@@ -142,14 +142,12 @@ void Netlink::request(Message& message, const std::string& what, int accepted_er
   }
 }
 
-// Asked of the kernel through the socket's own namespace, not the thread's.
-int Netlink::index_of(const std::string& name) {
-  ifinfomsg info{};
-  Message message(RTM_GETLINK, 0, info);
+void Netlink::look_up(const std::string& name, std::uint32_t filter, const std::function<void(const nlmsghdr&)>& take) {
+  Message message(RTM_GETLINK, 0, ifinfomsg{});
   message.put(IFLA_IFNAME, name);
+  message.put(IFLA_EXT_MASK, filter);
   const auto& bytes = message.finish(++sequence_);
   if (::send(socket_.get(), bytes.data(), bytes.size(), 0) < 0) fail("look up " + name);
-  int index = 0;
   alignas(nlmsghdr) char buffer[32 * 1024];
   while (true) {
     const ssize_t n = ::recv(socket_.get(), buffer, sizeof buffer, 0);
@@ -159,42 +157,103 @@ int Netlink::index_of(const std::string& name) {
     for (auto* header = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(header, left);
          header = NLMSG_NEXT(header, left)) {
       if (header->nlmsg_seq != sequence_) continue;
-      if (header->nlmsg_type == RTM_NEWLINK) index = static_cast<const ifinfomsg*>(NLMSG_DATA(header))->ifi_index;
-      if (header->nlmsg_type == NLMSG_ERROR) return index;  // the acknowledgement, or that there is none
+      if (header->nlmsg_type == RTM_NEWLINK) take(*header);
+      if (header->nlmsg_type == NLMSG_ERROR) return;  // the acknowledgement, or that there is none
     }
   }
 }
 
-// Both ask what belongs to the process's network namespace: /sys shows the namespace it was mounted in.
+// Asked of the kernel through the socket's own namespace, not the thread's.
+int Netlink::index_of(const std::string& name) {
+  int index = 0;
+  look_up(name, RTEXT_FILTER_SKIP_STATS,
+          [&index](const nlmsghdr& header) { index = static_cast<const ifinfomsg*>(NLMSG_DATA(&header))->ifi_index; });
+  return index;
+}
+
+std::optional<Netlink::Traffic> Netlink::traffic(const std::string& name) {
+  std::optional<Traffic> traffic;
+  look_up(name, 0, [&traffic](const nlmsghdr& header) {
+    for_each_attribute<ifinfomsg>(header, [&traffic](int type, const char* content, std::size_t size) {
+      if (type != IFLA_STATS64) return;
+      const auto statistics = number_of<rtnl_link_stats64>(content, size);
+      traffic = Traffic{statistics.rx_bytes, statistics.tx_bytes};
+    });
+  });
+  return traffic;
+}
+
 InterfaceStatistics statistics_of_host_end(const std::string& name) {
-  std::ifstream file("/proc/net/dev");
-  for (std::string line; std::getline(file, line);) {
-    const auto colon = line.find(':');
-    const auto begin = line.find_first_not_of(' ');
-    if (colon == std::string::npos || line.compare(begin, colon - begin, name) != 0) continue;
-    std::istringstream fields(line.substr(colon + 1));
-    std::uint64_t received = 0, sent = 0, other = 0;
-    fields >> received;
-    for (int i = 0; i < 7; ++i) fields >> other;
-    fields >> sent;
-    return {sent, received};
+  const auto traffic = Netlink().traffic(name);
+  return traffic ? InterfaceStatistics{traffic->sent, traffic->received} : InterfaceStatistics{};
+}
+
+std::optional<InterfaceStatistics> statistics_in_namespace_of(int pidfd, const std::string& name) {
+  const auto traffic = Netlink::in_namespace_of(pidfd).traffic(name);
+  if (!traffic) return std::nullopt;
+  return InterfaceStatistics{traffic->received, traffic->sent};
+}
+
+// The answer comes in parts, which the kernel may cut short to start over: then all of it is asked for again.
+void Netlink::dump(Message& message, const std::string& what, const std::function<void(const nlmsghdr&)>& take) {
+  const auto& bytes = message.finish(++sequence_);
+  if (::send(socket_.get(), bytes.data(), bytes.size(), 0) < 0) fail(what);
+  alignas(nlmsghdr) char buffer[64 * 1024];
+  while (true) {
+    const ssize_t n = ::recv(socket_.get(), buffer, sizeof buffer, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail(what);
+    auto left = static_cast<unsigned>(n);
+    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(header, left);
+         header = NLMSG_NEXT(header, left)) {
+      if (header->nlmsg_seq != sequence_) continue;
+      if (header->nlmsg_type == NLMSG_DONE) return;
+      if (header->nlmsg_type == NLMSG_ERROR) fail(what, -static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error);
+      take(*header);
+    }
   }
-  return {};
 }
 
-std::vector<std::string> interface_names() {
-  std::vector<std::string> names;
-  struct if_nameindex* list = ::if_nameindex();
-  if (list == nullptr) fail("list interfaces");
-  for (const struct if_nameindex* at = list; at->if_index != 0; ++at) names.emplace_back(at->if_name);
-  ::if_freenameindex(list);
-  return names;
+std::vector<Netlink::Link> Netlink::links() {
+  std::vector<Link> links;
+  Message message(RTM_GETLINK, NLM_F_DUMP, ifinfomsg{});
+  message.put(IFLA_EXT_MASK, static_cast<std::uint32_t>(RTEXT_FILTER_SKIP_STATS));
+  dump(message, "list interfaces", [&links](const nlmsghdr& header) {
+    if (header.nlmsg_type != RTM_NEWLINK) return;
+    const auto* info = static_cast<const ifinfomsg*>(NLMSG_DATA(&header));
+    Link link;
+    link.index = info->ifi_index;
+    link.is_up = (info->ifi_flags & IFF_UP) != 0;
+    for_each_attribute<ifinfomsg>(header, [&link](int type, const char* content, std::size_t size) {
+      if (type == IFLA_IFNAME) link.name.assign(content, ::strnlen(content, size));
+      if (type == IFLA_MASTER) link.master = number_of<int>(content, size);
+      if (type == IFLA_ADDRESS) link.mac = number_of<MacAddress>(content, size);
+    });
+    links.push_back(std::move(link));
+  });
+  return links;
 }
 
-bool Netlink::exists(const std::string& name) { return index_of(name) != 0; }
+std::vector<Netlink::Address> Netlink::addresses() {
+  std::vector<Address> addresses;
+  ifaddrmsg wanted{};
+  wanted.ifa_family = AF_INET;
+  Message message(RTM_GETADDR, NLM_F_DUMP, wanted);
+  dump(message, "list addresses", [&addresses](const nlmsghdr& header) {
+    if (header.nlmsg_type != RTM_NEWADDR) return;
+    const auto* info = static_cast<const ifaddrmsg*>(NLMSG_DATA(&header));
+    Address address;
+    address.link = static_cast<int>(info->ifa_index);
+    address.prefix = info->ifa_prefixlen;
+    for_each_attribute<ifaddrmsg>(header, [&address](int type, const char* content, std::size_t size) {
+      if (type == IFA_LOCAL) address.address = ntohl(number_of<Ipv4>(content, size));
+    });
+    addresses.push_back(address);
+  });
+  return addresses;
+}
 
-void Netlink::create_bridge(const std::string& name) {
-  const auto mac = random_mac();  // given, so that it does not change with the ports
+void Netlink::create_bridge(const std::string& name, const MacAddress& mac) {
   Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg{});
   message.put(IFLA_IFNAME, name);
   message.put(IFLA_ADDRESS, mac.data(), mac.size());
@@ -208,7 +267,7 @@ void Netlink::create_bridge(const std::string& name) {
   request(message, "create bridge " + name, EEXIST);
 }
 
-void Netlink::create_veth(const std::string& name, const std::string& peer, int namespace_fd) {
+void Netlink::create_veth(const std::string& name, const std::string& peer, const MacAddress& mac, int namespace_fd) {
   Message message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg{});
   message.put(IFLA_IFNAME, name);
   message.put(IFLA_TXQLEN, 1);
@@ -218,6 +277,7 @@ void Netlink::create_veth(const std::string& name, const std::string& peer, int 
   message.begin(VETH_INFO_PEER);
   message.put_fixed(ifinfomsg{});
   message.put(IFLA_IFNAME, peer);
+  message.put(IFLA_ADDRESS, mac.data(), mac.size());
   message.put(IFLA_TXQLEN, 1);
   message.put(IFLA_NET_NS_FD, static_cast<std::uint32_t>(namespace_fd));
   message.end();
@@ -234,16 +294,26 @@ void Netlink::set_master(const std::string& name, const std::string& bridge) {
   request(message, "attach " + name + " to " + bridge);
 }
 
-void Netlink::set_hairpin(const std::string& port) {
+void Netlink::dedicate_port(const std::string& port, const MacAddress& mac) {
   ifinfomsg info{};
   info.ifi_family = AF_BRIDGE;
   info.ifi_index = index_of(port);
   Message message(RTM_SETLINK, 0, info);
   message.begin(IFLA_PROTINFO | NLA_F_NESTED);
-  const std::uint8_t on = 1;
+  const std::uint8_t on = 1, off = 0;
   message.put(IFLA_BRPORT_MODE, &on, sizeof on);
+  message.put(IFLA_BRPORT_LEARNING, &off, sizeof off);
+  message.put(IFLA_BRPORT_UNICAST_FLOOD, &off, sizeof off);
   message.end();
-  request(message, "set hairpin mode of " + port);
+  request(message, "set up the bridge port " + port);
+  ndmsg entry{};
+  entry.ndm_family = AF_BRIDGE;
+  entry.ndm_ifindex = info.ifi_index;
+  entry.ndm_state = NUD_NOARP;  // static: it does not age
+  entry.ndm_flags = NTF_MASTER;
+  Message address(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, entry);
+  address.put(NDA_LLADDR, mac.data(), mac.size());
+  request(address, "set the address behind the bridge port " + port);
 }
 
 void Netlink::set_up(const std::string& name, std::uint32_t mtu) {
@@ -288,5 +358,27 @@ void Netlink::delete_link(const std::string& name) {
   Message message(RTM_DELLINK, 0, info);
   request(message, "delete " + name, ENODEV);
 }
+
+// By a group number that no other interface has.
+void Netlink::delete_links(const std::vector<std::string>& names) {
+  std::random_device random;
+  const std::uint32_t group = random() | 0x80000000;
+  bool is_any = false;
+  for (const auto& name : names) {
+    ifinfomsg info{};
+    info.ifi_index = index_of(name);
+    if (info.ifi_index == 0) continue;
+    Message message(RTM_SETLINK, 0, info);
+    message.put(IFLA_GROUP, group);
+    request(message, "mark " + name + " for deletion", ENODEV);
+    is_any = true;
+  }
+  if (!is_any) return;
+  Message message(RTM_DELLINK, 0, ifinfomsg{});
+  message.put(IFLA_GROUP, group);
+  request(message, "delete interfaces", ENODEV);
+}
+
+bool interface_exists(const std::string& name) { return ::if_nametoindex(name.c_str()) != 0; }
 
 }  // namespace rivera::garden

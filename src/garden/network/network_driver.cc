@@ -4,12 +4,12 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <poll.h>
+#include <set>
 #include <sstream>
-#include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
 
-#include "base/files.h"
+#include "garden/firewall/nftables.h"
 
 namespace rivera::garden {
 
@@ -35,6 +35,13 @@ void disable_ipv6(const std::string& interface) {
   write_proc(settings + "/disable_ipv6", "1");
 }
 
+bool has_ended(int pidfd) {
+  pollfd process{pidfd, POLLIN, 0};
+  return pidfd < 0 || ::poll(&process, 1, 0) > 0;
+}
+
+base::UniqueFd duplicate(int fd) { return base::UniqueFd(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+
 // The network namespace of the process behind `pidfd`.
 base::UniqueFd open_network_namespace(int pidfd) {
   std::istringstream info(base::read_file("/proc/self/fdinfo/" + std::to_string(pidfd)));
@@ -44,57 +51,42 @@ base::UniqueFd open_network_namespace(int pidfd) {
   }
   base::UniqueFd fd(::open(("/proc/" + pid + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
   const int error = errno;
-  pollfd ended{pidfd, POLLIN, 0};
-  if (::poll(&ended, 1, 0) > 0) throw std::runtime_error("the container's first process has ended");
+  if (has_ended(pidfd)) throw std::runtime_error("the container's first process has ended");
   if (!fd) throw std::system_error(error, std::generic_category(), "open network namespace");
   return fd;
 }
 
-}  // namespace
-
-NetworkDriver::NetworkDriver(const Options& options, const Host& host)
-    : firewall_options_{options.tag, options.allow_host_access, options.deny_networks, options.dns_servers},
-      tag_(options.tag),
-      saved_forwarding_path_(std::filesystem::path(options.run_dir).parent_path() / "garden-ip_forward"),
-      external_ip_(options.external_ip.empty() ? host.external_ip : options.external_ip),
-      mtu_(std::min<std::uint32_t>(options.mtu != 0 ? options.mtu : mtu_of_address(external_ip_), 1500)),
-      nftables_(std::make_unique<Nftables>()) {}
-
-NetworkDriver::~NetworkDriver() = default;
-
-void NetworkDriver::start(const std::vector<ContainerNetwork>& containers) {
-  const std::string forwarding = base::read_file(kForwarding);
-  if (forwarding.rfind("1", 0) != 0) {
-    base::write_file_atomically(saved_forwarding_path_, forwarding);
-    write_proc(kForwarding, "1");
-  }
-  std::vector<ContainerRules> rules;
-  for (const auto& container : containers) {
-    rules.push_back(container.rules());
-    // An earlier server may have left it on.
-    disable_ipv6(container.bridge);
-    disable_ipv6(container.host_interface);
-  }
-  nftables_->run(table_commands(firewall_options_, rules));
-}
-
-void NetworkDriver::connect(const ContainerNetwork& network, int pidfd) {
-  const auto container_namespace = open_network_namespace(pidfd);
-  Netlink host;
-  host.create_bridge(network.bridge);
+// Makes the bridge, or of one that is there what it has to be.
+void make_bridge(Netlink& host, const ContainerNetwork& network) {
+  // Of the same hardware address when it is made again: containers remember it.
+  host.create_bridge(network.bridge, mac_for(network.lease.subnet.gateway()));
   disable_ipv6(network.bridge);
   host.add_address(network.bridge, network.lease.subnet.gateway(), network.lease.subnet.prefix);
   host.set_up(network.bridge, 0);
   // Replies to the host's own connections through 127.0.0.1 come back over the bridge.
   write_proc("/proc/sys/net/ipv4/conf/" + network.bridge + "/route_localnet", "1");
-  host.create_veth(network.host_interface, network.container_interface, container_namespace.get());
-  disable_ipv6(network.host_interface);
+}
+
+MacAddress mac_of(const ContainerNetwork& network) {
+  return network.mac.empty() ? mac_for(network.lease.address) : parse_mac(network.mac);
+}
+
+void attach_host_end(Netlink& host, const ContainerNetwork& network) {
   host.set_master(network.host_interface, network.bridge);
   // A container that calls its own mapped port: with the kernel's br_netfilter such a packet is not routed but bridged,
   // back through the port it came from.
-  host.set_hairpin(network.host_interface);
-  // The rules are in place before the first packet can come.
-  nftables_->run(add_commands(firewall_options_, network.rules()));
+  host.dedicate_port(network.host_interface, mac_of(network));
+}
+
+// The pair is not up yet: rules come first.
+void make_pair(Netlink& host, const ContainerNetwork& network, int pidfd) {
+  const auto container_namespace = open_network_namespace(pidfd);
+  host.create_veth(network.host_interface, network.container_interface, mac_of(network), container_namespace.get());
+  disable_ipv6(network.host_interface);
+  attach_host_end(host, network);
+}
+
+void open_pair(Netlink& host, const ContainerNetwork& network, int pidfd) {
   Netlink inside = Netlink::in_namespace_of(pidfd);
   inside.add_address(network.container_interface, network.lease.address, network.lease.subnet.prefix);
   inside.set_up(network.container_interface, network.mtu);
@@ -103,47 +95,238 @@ void NetworkDriver::connect(const ContainerNetwork& network, int pidfd) {
   inside.add_default_route(network.lease.subnet.gateway());
 }
 
-void NetworkDriver::disconnect(const ContainerNetwork& network, bool is_last_in_subnet) {
-  Netlink host;
-  host.delete_link(network.host_interface);
-  if (is_last_in_subnet) host.delete_link(network.bridge);
+// What the container of an earlier server has, which did not choose it.
+std::string find_mac(const ContainerNetwork& network, int init) {
+  if (has_ended(init)) return "";
+  for (const auto& link : Netlink::in_namespace_of(init).links()) {
+    if (link.name == network.container_interface) return to_text(link.mac);
+  }
+  return "";
+}
+
+std::map<std::string, Netlink::Link> links_by_name(Netlink& host) {
+  std::map<std::string, Netlink::Link> links;
+  for (auto& link : host.links()) {
+    const std::string name = link.name;
+    links.emplace(name, std::move(link));
+  }
+  return links;
+}
+
+}  // namespace
+
+NetworkDriver::NetworkDriver(const Options& options, const Host& host, base::Logger logger)
+    : firewall_options_{options.tag, options.allow_host_access, options.deny_networks, options.dns_servers,
+                        options.container_connection_limit},
+      tag_(options.tag),
+      saved_forwarding_path_(std::filesystem::path(options.run_dir).parent_path() / "garden-ip_forward"),
+      external_ip_(options.external_ip.empty() ? host.external_ip : options.external_ip),
+      mtu_(std::min<std::uint32_t>(options.mtu != 0 ? options.mtu : mtu_of_address(external_ip_), 1500)),
+      logger_(std::move(logger)),
+      nftables_(std::make_unique<Nftables>()) {}
+
+NetworkDriver::~NetworkDriver() = default;
+
+NetworkDriver::Connected& NetworkDriver::connected(const std::string& id) {
+  const auto found = containers_.find(id);
+  if (found == containers_.end()) throw api::GardenError("the container is not connected");
+  return found->second;
+}
+
+void NetworkDriver::rebuild() {
+  std::vector<ContainerRules> rules;
+  for (const auto& [id, container] : containers_) rules.push_back(container.network.rules());
+  nftables_->run(table_commands(firewall_options_, rules, ports_.effective()));
+}
+
+// Our records hold the change already: if only part of the tables is there, or nothing, they are made with it.
+void NetworkDriver::apply(const std::string& commands) {
+  std::string reason;
   try {
-    nftables_->run(remove_commands(firewall_options_, network.rules(), is_last_in_subnet));
-  } catch (const std::runtime_error&) {
-    // Part of it is missing, and a transaction does all or nothing: remove what is there one by one.
-    std::istringstream commands(remove_commands(firewall_options_, network.rules(), is_last_in_subnet));
-    for (std::string command; std::getline(commands, command);) {
-      try {
-        nftables_->run(command);
-      } catch (const std::runtime_error&) {
-        continue;
-      }
+    nftables_->run(commands);
+    return;
+  } catch (const std::runtime_error& e) {
+    reason = e.what();
+  }
+  rebuild();
+  logger_.error("firewall.restored", {{"table", table()}, {"reason", reason}});
+}
+
+std::string NetworkDriver::commands_for(const PortClaims::Change& change) const {
+  std::string commands;
+  if (change.removed) commands += remove_port_commands(firewall_options_, *change.removed);
+  if (change.added) commands += port_commands(firewall_options_, *change.added);
+  return commands;
+}
+
+void NetworkDriver::turn_on_forwarding() {
+  const std::string forwarding = base::read_file(kForwarding);
+  if (forwarding.rfind("1", 0) == 0) return;
+  if (!std::filesystem::exists(saved_forwarding_path_)) base::write_file_atomically(saved_forwarding_path_, forwarding);
+  write_proc(kForwarding, "1");
+  logger_.info("network.forwarding-turned-on");
+}
+
+void NetworkDriver::start(std::vector<Found> containers) {
+  turn_on_forwarding();
+  for (auto& [network, init] : containers) {
+    // An earlier server may have left it on.
+    disable_ipv6(network.bridge);
+    disable_ipv6(network.host_interface);
+    if (network.mac.empty()) network.mac = find_mac(network, init);
+    const std::string id = network.id;
+    containers_[id] = {std::move(network), duplicate(init), true, ""};
+  }
+  // In the order in which they were created: of two with the same port the first has it.
+  for (const auto& [id, container] : containers_) {
+    for (const auto& port : container.network.ports) ports_.add(id, container.network.mapped(port));
+  }
+  rebuild();
+  restore_devices();
+}
+
+void NetworkDriver::connect(const ContainerNetwork& network, int pidfd) {
+  Connected& container = containers_[network.id];
+  container = {network, duplicate(pidfd), false, ""};
+  Netlink host;
+  make_bridge(host, network);
+  make_pair(host, network, pidfd);
+  // The rules are in place before the first packet can come.
+  std::string commands = add_commands(firewall_options_, network.rules());
+  for (const auto& port : network.ports) commands += commands_for(ports_.add(network.id, network.mapped(port)));
+  apply(commands);
+  open_pair(host, network, pidfd);
+  container.is_complete = true;
+}
+
+void NetworkDriver::disconnect(const ContainerNetwork& network, bool bridge_too) {
+  if (bridge_too && interface_exists(network.bridge)) Netlink().delete_link(network.bridge);
+  const auto found = containers_.find(network.id);
+  if (found == containers_.end()) return;
+  std::string commands;
+  for (const auto& change : ports_.remove_owner(network.id)) commands += commands_for(change);
+  commands += remove_commands(firewall_options_, found->second.network.rules(), bridge_too);
+  containers_.erase(found);
+  apply(commands);
+}
+
+void NetworkDriver::add_port(const std::string& id, const api::PortMapping& port) {
+  ContainerNetwork& network = connected(id).network;
+  network.ports.push_back(port);
+  try {
+    const std::string commands = commands_for(ports_.add(id, network.mapped(port)));
+    if (!commands.empty()) apply(commands);
+  } catch (...) {
+    ports_.remove(id, network.mapped(port));
+    network.ports.pop_back();
+    throw;
+  }
+}
+
+void NetworkDriver::add_net_out(const std::string& id, const std::vector<api::NetOutRule>& rules) {
+  ContainerNetwork& network = connected(id).network;
+  const std::size_t before = network.net_out.size();
+  network.net_out.insert(network.net_out.end(), rules.begin(), rules.end());
+  try {
+    const std::string commands = net_out_commands(firewall_options_, network.rules(), rules);
+    if (!commands.empty()) apply(commands);
+  } catch (...) {
+    network.net_out.resize(before);
+    throw;
+  }
+}
+
+void NetworkDriver::restore_rules(const FirewallWatch::Change& cause) {
+  const auto begin = std::chrono::steady_clock::now();
+  rebuild();
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  logger_.error("firewall.restored",
+                {{"table", table()},
+                 {"reason", cause.has_lost_news ? "news of changes were lost" : "another process changed it"},
+                 {"process", cause.process},
+                 {"pid", cause.pid},
+                 {"containers", containers_.size()},
+                 {"milliseconds", took.count()}});
+}
+
+void NetworkDriver::restore_devices() {
+  turn_on_forwarding();
+  if (containers_.empty()) return;
+  Netlink host;
+  restore_bridges(host);
+  const auto links = links_by_name(host);
+  for (auto& [id, container] : containers_) {
+    if (!container.is_complete || has_ended(container.init.get())) continue;
+    try {
+      restore_host_end(host, container, links);
+      container.complaint.clear();
+    } catch (const std::runtime_error& e) {
+      if (container.complaint == e.what()) continue;
+      container.complaint = e.what();
+      logger_.error("network.restore-failed", {{"handle", container.network.handle}, {"error", e.what()}});
     }
   }
 }
 
-void NetworkDriver::add_port(const ContainerNetwork& network, const api::PortMapping& port) {
-  nftables_->run(port_commands(firewall_options_, network.rules(), port));
+void NetworkDriver::restore_bridges(Netlink& host) {
+  const auto links = links_by_name(host);
+  const auto addresses = host.addresses();
+  std::set<std::string> looked_at;
+  for (auto& [id, container] : containers_) {
+    const ContainerNetwork& network = container.network;
+    if (!container.is_complete || has_ended(container.init.get()) || !looked_at.insert(network.bridge).second) continue;
+    const auto link = links.find(network.bridge);
+    const auto has_address = [&](const Netlink::Address& address) {
+      return address.link == link->second.index && address.address == network.lease.subnet.gateway() &&
+             address.prefix == network.lease.subnet.prefix;
+    };
+    const char* problem = nullptr;
+    if (link == links.end()) {
+      problem = "it was deleted";
+    } else if (!link->second.is_up) {
+      problem = "it was down";
+    } else if (std::none_of(addresses.begin(), addresses.end(), has_address)) {
+      problem = "its address was missing";
+    }
+    if (problem == nullptr) continue;
+    make_bridge(host, network);
+    logger_.error("network.bridge-restored", {{"bridge", network.bridge}, {"reason", problem}});
+  }
 }
 
-void NetworkDriver::remove_port(const ContainerNetwork& network, const api::PortMapping& port) {
-  nftables_->run(remove_port_commands(firewall_options_, network.rules(), port));
-}
-
-void NetworkDriver::apply_net_out(const ContainerNetwork& network) {
-  nftables_->run(net_out_commands(firewall_options_, network.rules()));
+void NetworkDriver::restore_host_end(Netlink& host, Connected& container,
+                                     const std::map<std::string, Netlink::Link>& links) {
+  const ContainerNetwork& network = container.network;
+  const auto link = links.find(network.host_interface);
+  const auto bridge = links.find(network.bridge);
+  const char* problem = nullptr;
+  if (link == links.end()) {
+    problem = "it was deleted";
+    make_pair(host, network, container.init.get());
+    open_pair(host, network, container.init.get());
+  } else if (bridge != links.end() && link->second.master != bridge->second.index) {
+    problem = "it was detached";
+    attach_host_end(host, network);
+    host.set_up(network.host_interface, network.mtu);
+  } else if (!link->second.is_up) {
+    problem = "it was down";
+    host.set_up(network.host_interface, network.mtu);
+  }
+  if (problem == nullptr) return;
+  logger_.error("network.host-end-restored",
+                {{"handle", network.handle}, {"interface", network.host_interface}, {"reason", problem}});
 }
 
 void NetworkDriver::remove_everything(const Subnet& pool) {
   Netlink host;
-  for (const auto& name : interface_names()) {
-    const std::string prefix = bridge_name(tag_, Subnet{}).substr(0, bridge_name(tag_, Subnet{}).size() - 8);
-    if (name.rfind(prefix, 0) != 0 || name.size() != prefix.size() + 8) continue;
+  const std::string of_any_subnet = bridge_name(tag_, Subnet{});
+  const std::string prefix = of_any_subnet.substr(0, of_any_subnet.size() - 8);
+  for (const auto& [name, link] : links_by_name(host)) {
+    if (name.rfind(prefix, 0) != 0 || name.size() != of_any_subnet.size()) continue;
     const auto network = static_cast<Ipv4>(std::strtoul(name.c_str() + prefix.size(), nullptr, 16));
     if (pool.contains(network)) host.delete_link(name);
   }
-  const std::string table = table_name(firewall_options_);
-  nftables_->run("add table ip " + table + "\ndelete table ip " + table + "\n");
+  nftables_->run(remove_table_commands(firewall_options_));
   // Other gardens need it: the last one restores what the first one found.
   if (nftables_->run("list tables ip").find(" rivera_garden") != std::string::npos) return;
   if (!std::filesystem::exists(saved_forwarding_path_)) return;

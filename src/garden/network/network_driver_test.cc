@@ -26,8 +26,8 @@ Options garden_with_tag(const std::string& tag, const std::string& directory) {
 void take_turns(const std::string& directory) {
   std::ofstream(kForwarding) << "0";
   const Subnet pool = Subnet::parse("10.254.0.0/22");
-  NetworkDriver first(garden_with_tag("xa", directory), Host());
-  NetworkDriver second(garden_with_tag("xb", directory), Host());
+  NetworkDriver first(garden_with_tag("xa", directory), Host(), base::Logger::discard());
+  NetworkDriver second(garden_with_tag("xb", directory), Host(), base::Logger::discard());
   first.start({});
   second.start({});
   first.remove_everything(pool);

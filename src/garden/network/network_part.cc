@@ -1,15 +1,17 @@
 #include "garden/network/network_part.h"
 
 #include <chrono>
+#include <fcntl.h>
 #include <filesystem>
-#include <fstream>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <utility>
 
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/json/parse.hpp>
 
 #include "base/files.h"
-#include "garden/network/name_files.h"
+#include "base/work/wait.h"
+#include "garden/firewall/net_out_rules.h"
+#include "garden/network/bind_files.h"
 
 namespace rivera::garden {
 
@@ -25,29 +27,23 @@ std::uint32_t read_port_offset(const std::string& path) {
   return offset != nullptr && offset->is_int64() ? static_cast<std::uint32_t>(offset->get_int64()) : 0;
 }
 
-// A file that is bound into the container and that its root may write (§3.7).
-void write_bind_source(const std::string& path, const std::string& content, const IdMapping& mapping) {
-  base::write_file_atomically(path, content, 0644);
-  if (::chown(path.c_str(), mapping.host_uid(0), mapping.host_gid(0)) != 0 || ::chmod(path.c_str(), 0644) != 0) {
-    throw std::system_error(errno, std::generic_category(), "prepare " + path);
-  }
-}
-
-std::string host_resolv_conf() {
-  std::ifstream file("/etc/resolv.conf");
-  return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+// Of a definition: larger numbers fit its fields.
+void check_port(std::uint32_t port) {
+  if (port > 65535) throw api::GardenError("invalid port: " + std::to_string(port));
 }
 
 }  // namespace
 
 NetworkPart::NetworkPart(const Context& context)
     : context_(context),
-      driver_(context.options, context.host),
+      driver_(context.options, context.host, context.logger),
       subnets_(Subnet::parse(context.options.network_pool)),
       ports_(context.options.port_pool_start, context.options.port_pool_size,
              read_port_offset(context.options.port_pool_properties_path)),
       next_sequence_(static_cast<std::uint64_t>(
-          std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count())) {}
+          std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count())),
+      deletions_(context),
+      background_(context.executor, context.logger) {}
 
 ContainerNetwork& NetworkPart::network_of(Container& container) const {
   auto& state = container.state<State>();
@@ -56,23 +52,89 @@ ContainerNetwork& NetworkPart::network_of(Container& container) const {
 }
 
 asio::awaitable<void> NetworkPart::start(const Containers& containers) {
-  std::vector<ContainerNetwork> networks;
+  std::vector<NetworkDriver::Found> found;
   for (const auto& [handle, container] : containers) {
     const auto* state = container->find_state<State>();
     // Without the rules of a network that is only reserved: cleanup() would not remove them.
-    if (state != nullptr && *state && container->record.begun.contains(name())) networks.push_back(**state);
+    if (state != nullptr && *state && container->record.begun.contains(name())) {
+      found.push_back({**state, container->init.get()});
+    }
   }
-  auto set_up = [this, networks] { driver_.start(networks); };
+  watch_.emplace(driver_.table());
+  auto set_up = [this, found] { driver_.start(found); };
   co_await on_network_thread(std::move(set_up));
+  background_.spawn_critical("watch-rules", watch_rules());
+  background_.spawn_critical("watch-devices", watch_devices());
+}
+
+asio::awaitable<void> NetworkPart::watch_rules() {
+  base::UniqueFd copy(::fcntl(watch_->fd(), F_DUPFD_CLOEXEC, 0));
+  if (!copy) throw std::system_error(errno, std::generic_category(), "watch the firewall");
+  asio::posix::stream_descriptor news(context_.executor, copy.release());
+  for (;;) {
+    co_await news.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+    auto read = [this] { return watch_->read(); };
+    auto change = co_await context_.on_worker(std::move(read));
+    if (change) co_await restore_rules(std::move(*change));
+  }
+}
+
+// Until it succeeds: without its tables no container is reached, and none is kept from what it may not reach.
+asio::awaitable<void> NetworkPart::restore_rules(FirewallWatch::Change change) {
+  for (std::string last_failure;;) {
+    co_await base::sleep_for(pace_.pause(std::chrono::steady_clock::now()));
+    // What happened meanwhile is undone with the rest.
+    auto read = [this] { return watch_->read(); };
+    co_await context_.on_worker(std::move(read));
+    auto restore = [this, change] { driver_.restore_rules(change); };
+    std::string failure;
+    try {
+      co_await on_network_thread(std::move(restore));
+      co_return;
+    } catch (const boost::system::system_error&) {
+      throw;
+    } catch (const std::exception& e) {
+      failure = e.what();
+    }
+    if (failure != last_failure) context_.logger.error("firewall.restore-failed", {{"error", failure}});
+    last_failure = failure;
+  }
+}
+
+asio::awaitable<void> NetworkPart::watch_devices() {
+  constexpr auto kInterval = std::chrono::seconds(5);
+  for (std::string last_failure;;) {
+    co_await base::sleep_for(kInterval);
+    auto restore = [this] { driver_.restore_devices(); };
+    std::string failure;
+    try {
+      co_await on_network_thread(std::move(restore));
+    } catch (const boost::system::system_error&) {
+      throw;
+    } catch (const std::exception& e) {
+      failure = e.what();
+    }
+    if (!failure.empty() && failure != last_failure) {
+      context_.logger.error("network.restore-failed", {{"error", failure}});
+    }
+    last_failure = failure;
+  }
 }
 
 asio::awaitable<void> NetworkPart::stop() {
+  co_await background_.stop();
+  co_await deletions_.stop();
   const std::string& path = context_.options.port_pool_properties_path;
   if (path.empty()) co_return;
   auto write = [path, offset = ports_.offset()] {
     base::write_file_atomically(path, "{\"offset\":" + std::to_string(offset) + "}\n");
   };
-  co_await context_.on_worker(std::move(write));
+  try {
+    co_await context_.on_worker(std::move(write));
+  } catch (const std::system_error& e) {
+    // The next server begins with the first port: no reason to fail.
+    context_.logger.error("port-pool.save-failed", {{"error", e.what()}});
+  }
 }
 
 asio::awaitable<void> NetworkPart::remove_everything() {
@@ -81,7 +143,11 @@ asio::awaitable<void> NetworkPart::remove_everything() {
 }
 
 asio::awaitable<void> NetworkPart::check(const api::ContainerSpec& spec) {
-  for (const auto& rule : spec.netout_rules) check_rule(rule);
+  check_rules(spec.netout_rules);
+  for (const auto& port : spec.netin) {
+    check_port(port.host_port);
+    check_port(port.container_port);
+  }
   co_return;
 }
 
@@ -109,15 +175,21 @@ void NetworkPart::reserve(Container& container, const api::ContainerSpec& spec) 
 
 asio::awaitable<void> NetworkPart::prepare(Container& container, const api::ContainerSpec&, BundleInput& bundle) {
   const Lease lease = network_of(container).lease;
-  const std::string hosts = container.directory + "/hosts", resolv_conf = container.directory + "/resolv.conf";
-  auto write = [this, hosts, resolv_conf, lease, handle = container.record.handle, mapping = container.mapping] {
-    write_bind_source(hosts, hosts_file(context_.options, handle, lease.address), mapping);
-    write_bind_source(resolv_conf, resolv_conf_file(context_.options, host_resolv_conf(), lease.subnet.gateway()),
-                      mapping);
+  const BindFiles files(container.directory);
+  auto write = [this, files, lease, handle = container.record.handle, mapping = container.mapping] {
+    const Options& options = context_.options;
+    const auto resolv_conf = resolv_conf_file(options, read_host_resolver(), to_text(lease.subnet.gateway()));
+    create_bind_file(files.hosts, hosts_file(handle, to_text(lease.address), options.additional_host_entries), mapping);
+    create_bind_file(files.resolv_conf, resolv_conf.text, mapping);
+    return resolv_conf.problem;
   };
-  co_await context_.on_worker(std::move(write));
-  bundle.system_mounts.push_back({hosts, "/etc/hosts", true});
-  bundle.system_mounts.push_back({resolv_conf, "/etc/resolv.conf", true});
+  const std::string problem = co_await context_.on_worker(std::move(write));
+  if (!problem.empty() && !has_warned_of_names_) {
+    has_warned_of_names_ = true;
+    context_.logger.error("network.no-name-server",
+                          {{"problem", problem}, {"remedy", "name servers for containers with --dns-server"}});
+  }
+  files.add_to(bundle);
 }
 
 asio::awaitable<void> NetworkPart::started(Container& container, const api::ContainerSpec&) {
@@ -134,11 +206,15 @@ void NetworkPart::write_properties(Container& container) const {
 }
 
 asio::awaitable<void> NetworkPart::cleanup(Container& container) {
-  const auto& network = container.state<State>();
-  if (!network) co_return;
-  auto disconnect = [this, network = *network, is_last = subnets_.is_only_lease(network->lease)] {
-    driver_.disconnect(network, is_last);
-  };
+  if (!container.state<State>()) co_return;
+  const ContainerNetwork network = *container.state<State>();
+  const bool is_last = subnets_.is_only_lease(network.lease);
+  std::vector<std::string> links{network.host_interface};
+  // A subnet of the pool has one container. The bridge of another one may be wanted again by now: the thread that makes
+  // bridges deletes it.
+  if (subnets_.is_of_pool(network.lease)) links.push_back(network.bridge);
+  co_await deletions_.remove(std::move(links));
+  auto disconnect = [this, network, is_last] { driver_.disconnect(network, is_last); };
   co_await on_network_thread(std::move(disconnect));
 }
 
@@ -193,56 +269,40 @@ asio::awaitable<void> NetworkPart::add_capacity(api::Capacity& capacity) {
 }
 
 asio::awaitable<api::PortMapping> NetworkPart::net_in(Container& container, api::NetIn wanted) {
-  const ContainerNetwork network = network_of(container);
+  check_port(wanted.host_port);
+  check_port(wanted.container_port);
+  const std::string id = network_of(container).id;
   const api::PortMapping port = acquire_port(wanted);
+  auto map_port = [this, id, port] { driver_.add_port(id, port); };
   std::exception_ptr failure;
   try {
-    auto map_port = [this, network, port] { driver_.add_port(network, port); };
     co_await on_network_thread(std::move(map_port));
-    if (container.is_being_destroyed) {
-      // cleanup() may have run before, or without knowing of this port.
-      auto unmap_port = [this, network, port] { driver_.remove_port(network, port); };
-      co_await on_network_thread(std::move(unmap_port));
-      throw api::ContainerNotFoundError(container.record.handle);
-    }
   } catch (...) {
     failure = std::current_exception();
   }
-  if (failure) {
+  auto& network = container.state<State>();
+  if (failure || !network) {
     ports_.release(port.host_port);
+    if (container.is_being_destroyed || !network) throw api::ContainerNotFoundError(container.record.handle);
     std::rethrow_exception(failure);
   }
-  network_of(container).ports.push_back(port);
+  network->ports.push_back(port);
   write_properties(container);
   container.has_unsaved_changes = true;
   co_return port;
 }
 
-asio::awaitable<void> NetworkPart::net_out(Container& container, std::vector<api::NetOutRule> rules) {
-  for (const auto& rule : rules) check_rule(rule);
-  auto& known = network_of(container).net_out;
-  known.insert(known.end(), rules.begin(), rules.end());
-  // The rules count once the kernel has them; of two calls at once the later one sets those of both.
-  auto apply_rules = [this, network = network_of(container)] { driver_.apply_net_out(network); };
-  std::exception_ptr failure;
-  try {
-    co_await on_network_thread(std::move(apply_rules));
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  container.has_unsaved_changes = true;
-  if (!failure) co_return;
+// The rules count, for the record too, once the kernel has them.
+asio::awaitable<void> NetworkPart::net_out(Container& container, std::vector<api::NetOutRule> rules, NetOutCall) {
+  std::vector<api::NetOutRule> all = network_of(container).net_out;
+  all.insert(all.end(), rules.begin(), rules.end());
+  check_rules(all);
+  auto add = [this, id = network_of(container).id, rules] { driver_.add_net_out(id, rules); };
+  co_await on_network_thread(std::move(add));
   auto& network = container.state<State>();
-  if (network) {
-    // These rules only: others may have come behind them.
-    for (const auto& rule : rules) {
-      const auto wire = api::to_json(rule);
-      auto& all = network->net_out;
-      const auto found = std::find_if(all.rbegin(), all.rend(), [&](const auto& r) { return api::to_json(r) == wire; });
-      if (found != all.rend()) all.erase(std::next(found).base());
-    }
-  }
-  std::rethrow_exception(failure);
+  if (!network) throw api::ContainerNotFoundError(container.record.handle);
+  network->net_out.insert(network->net_out.end(), rules.begin(), rules.end());
+  container.has_unsaved_changes = true;
 }
 
 }  // namespace rivera::garden

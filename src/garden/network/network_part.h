@@ -3,15 +3,21 @@
 
 #include <optional>
 
+#include "base/work/task_group.h"
+#include "garden/firewall/restore_pace.h"
 #include "garden/host/context.h"
+#include "garden/network/link_deletions.h"
 #include "garden/network/network_driver.h"
 #include "garden/network/networker.h"
 #include "garden/network/port_pool.h"
+#include "garden/network/subnet_pool.h"
 
 namespace rivera::garden {
 
 // Gives a container an address, host ports, devices, rules and name files (docs/spec/garden.md §3). The host's network
-// is changed by one thread: requests for several containers queue up there.
+// is changed by one thread: requests for several containers queue up there. What other processes change of it is
+// noticed (the tables by the kernel's news, devices and forwarding by a look every few seconds) and restored. Devices
+// are deleted beside that thread.
 class NetworkPart final : public Networker {
  public:
   explicit NetworkPart(const Context& context);
@@ -34,13 +40,17 @@ class NetworkPart final : public Networker {
   asio::awaitable<void> add_capacity(clients::garden::Capacity& capacity) override;
 
   asio::awaitable<clients::garden::PortMapping> net_in(Container& container, clients::garden::NetIn wanted) override;
-  asio::awaitable<void> net_out(Container& container, std::vector<clients::garden::NetOutRule> rules) override;
+  asio::awaitable<void> net_out(Container& container, std::vector<clients::garden::NetOutRule> rules,
+                                NetOutCall call) override;
 
  private:
   using State = std::optional<ContainerNetwork>;  // empty before reserve() and after release()
   ContainerNetwork& network_of(Container& container) const;
   clients::garden::PortMapping acquire_port(const clients::garden::NetIn& wanted);
   void write_properties(Container& container) const;
+  asio::awaitable<void> watch_rules();
+  asio::awaitable<void> restore_rules(FirewallWatch::Change change);
+  asio::awaitable<void> watch_devices();
   template <typename Work>
   asio::awaitable<std::invoke_result_t<Work>> on_network_thread(Work work) {
     return thread_.run(std::move(work));
@@ -52,6 +62,11 @@ class NetworkPart final : public Networker {
   SubnetPool subnets_;
   PortPool ports_;
   std::uint64_t next_sequence_;
+  bool has_warned_of_names_ = false;
+  std::optional<FirewallWatch> watch_;  // from start() on; read by one worker at a time
+  RestorePace pace_;
+  LinkDeletions deletions_;
+  base::TaskGroup background_;
 };
 
 }  // namespace rivera::garden

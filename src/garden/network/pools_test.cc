@@ -1,7 +1,8 @@
-// Addresses and ports.
+// Addresses and ports, and how they are kept.
 #include <gtest/gtest.h>
 
 #include "clients/garden/garden_types.h"
+#include "garden/network/container_network.h"
 #include "garden/network/port_pool.h"
 #include "garden/network/subnet_pool.h"
 
@@ -61,6 +62,13 @@ TEST(SubnetPool, RefusesWhatOverlapsOrIsTaken) {
   EXPECT_EQ(failure_of([&] { pool.acquire("10.9.0.5/24"); }), "the requested IP is already allocated");
   EXPECT_EQ(failure_of([&] { pool.acquire("10.9.0.1/24"); }), "a container IP must not equal the gateway IP");
   EXPECT_EQ(failure_of([&] { pool.acquire("10.9.0.255/24"); }), "a container IP must not equal the broadcast IP");
+  EXPECT_EQ(failure_of([&] {
+              pool.restore({Subnet::parse("10.7.0.0/24"), parse_ipv4("10.8.0.5")});
+            }),
+            "the requested IP is not within the subnet");
+  pool.acquire("10.6.0.0/30");
+  EXPECT_EQ(failure_of([&] { pool.acquire("10.6.0.0/30"); }), "insufficient IPs remaining in the pool");
+  EXPECT_EQ(failure_of([&] { pool.acquire("10.5.0.0/32"); }), "insufficient IPs remaining in the pool");
   for (const char* malformed : {"10.9.0/24", "10.9.0.0/", "10.9.0.0/33", "x", "10.9.0.0/2x"}) {
     EXPECT_EQ(failure_of([&] { pool.acquire(malformed); }).rfind("invalid CIDR address: ", 0), 0u) << malformed;
   }
@@ -84,16 +92,31 @@ TEST(PortPool, BeginsWhereTheLastOneWas) {
   EXPECT_EQ(PortPool(100, 3, 3).acquire(), 100u);
 }
 
-TEST(PortPool, TakesAParticularPortOnce) {
+TEST(PortPool, KeepsAPortUntilAllThatTookItHaveReleasedIt) {
   PortPool pool(100, 2);
   pool.take(100);
+  pool.take(100);
   pool.take(9999);
-  EXPECT_EQ(failure_of([&] { pool.take(100); }), "port already acquired: 100");
-  EXPECT_EQ(failure_of([&] { pool.take(9999); }), "port already acquired: 9999");
   EXPECT_EQ(pool.acquire(), 101u);
   pool.release(55);
   pool.release(9999);
+  pool.release(100);
   EXPECT_EQ(failure_of([&] { pool.acquire(); }), "port pool is exhausted");
+  EXPECT_EQ(pool.offset(), 0u);
+  pool.release(100);
+  EXPECT_EQ(pool.offset(), 0u);
+  EXPECT_EQ(pool.acquire(), 100u);
+}
+
+TEST(ContainerNetwork, IsReadAsItWasWritten) {
+  ContainerNetwork network =
+      plan_network(Options{}, "h", {Subnet::parse("10.0.0.0/30"), parse_ipv4("10.0.0.2")}, 1234567);
+  network.ports = {{1, 2}};
+  network.net_out.emplace_back().protocol = clients::garden::NetOutProtocol::kTcp;
+  const ContainerNetwork again = network_from_json(to_json(network));
+  EXPECT_EQ(to_json(again), to_json(network));
+  EXPECT_EQ(again.ports, network.ports);
+  EXPECT_EQ(again.host_interface, network.host_interface);
 }
 
 }  // namespace

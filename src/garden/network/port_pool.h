@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <deque>
-#include <set>
+#include <map>
 
 namespace rivera::garden {
 
@@ -15,19 +15,20 @@ class PortPool {
 
   // Throws clients::garden::GardenError("port pool is exhausted").
   std::uint32_t acquire();
-  // A particular port, inside the pool's range or not. Throws GardenError("port already acquired: N").
+  // A particular port, inside the pool's range or not. It may be acquired already: then it is released when both
+  // have released it.
   void take(std::uint32_t port);
   // Without effect for a port that is not acquired.
   void release(std::uint32_t port);
 
-  // The offset with which a next pool continues where this one is.
+  // The offset with which a next pool continues where this one is; 0 if no port is free.
   std::uint32_t offset() const;
 
  private:
   bool in_range(std::uint32_t port) const { return port >= start_ && port - start_ < size_; }
   std::uint32_t start_, size_;
   std::deque<std::uint32_t> free_;
-  std::set<std::uint32_t> taken_;
+  std::map<std::uint32_t, unsigned> taken_;  // how often
 };
 
 }  // namespace rivera::garden

@@ -1,7 +1,5 @@
 #include "garden/network/subnet_pool.h"
 
-#include <charconv>
-
 #include "base/check.h"
 #include "clients/garden/garden_types.h"
 
@@ -13,32 +11,7 @@ namespace {
 
 constexpr int kDynamicPrefix = 30;
 
-std::pair<Ipv4, int> parse_cidr(const std::string& text) {
-  const auto slash = text.find('/');
-  int prefix = 0;
-  const char* begin = text.data() + (slash == std::string::npos ? text.size() : slash + 1);
-  const auto [end, failure] = std::from_chars(begin, text.data() + text.size(), prefix);
-  if (failure != std::errc() || end != text.data() + text.size() || prefix < 0 || prefix > 32) {
-    throw GardenError("invalid CIDR address: " + text);
-  }
-  try {
-    return {parse_ipv4(text.substr(0, slash)), prefix};
-  } catch (const std::invalid_argument&) {
-    throw GardenError("invalid CIDR address: " + text);
-  }
-}
-
-Subnet subnet_of(Ipv4 address, int prefix) {
-  const Ipv4 mask = prefix == 0 ? 0 : ~Ipv4{0} << (32 - prefix);
-  return {address & mask, prefix};
-}
-
 }  // namespace
-
-Subnet Subnet::parse(const std::string& text) {
-  const auto [address, prefix] = parse_cidr(text);
-  return subnet_of(address, prefix);
-}
 
 SubnetPool::SubnetPool(Subnet pool) : pool_(pool) {
   if (pool_.prefix > kDynamicPrefix) throw GardenError("the network pool " + pool_.text() + " has no room for a /30");
@@ -48,8 +21,7 @@ std::size_t SubnetPool::capacity() const { return std::size_t{1} << (kDynamicPre
 
 Lease SubnetPool::acquire(const std::string& wanted) {
   if (wanted.empty()) return acquire_dynamic();
-  const auto [address, prefix] = parse_cidr(wanted.find('/') == std::string::npos ? wanted + "/30" : wanted);
-  const Subnet subnet = subnet_of(address, prefix);
+  const auto [subnet, address] = parse_cidr(wanted.find('/') == std::string::npos ? wanted + "/30" : wanted);
   if (subnet.overlaps(pool_)) {
     throw GardenError("the requested subnet (" + subnet.text() + ") overlaps the dynamic allocation range (" +
                       pool_.text() + ")");

@@ -5,31 +5,9 @@
 #include <set>
 #include <string>
 
-#include "garden/network/netlink.h"
+#include "garden/firewall/address.h"
 
 namespace rivera::garden {
-
-struct Subnet {
-  Ipv4 network = 0;
-  int prefix = 30;
-
-  // "10.254.0.0/30"; the host part is dropped. Throws clients::garden::GardenError("invalid CIDR address: …").
-  static Subnet parse(const std::string& text);
-  Ipv4 gateway() const { return network + 1; }
-  Ipv4 broadcast() const { return network | host_mask(); }
-  bool contains(Ipv4 address) const { return (address & ~host_mask()) == network; }
-  bool overlaps(const Subnet& other) const { return contains(other.network) || other.contains(network); }
-  std::string text() const { return to_text(network) + "/" + std::to_string(prefix); }
-  auto operator<=>(const Subnet&) const = default;
-
- private:
-  Ipv4 host_mask() const { return prefix >= 32 ? 0 : 0xffffffffu >> prefix; }
-};
-
-struct Lease {
-  Subnet subnet;
-  Ipv4 address = 0;
-};
 
 // Leases addresses: a /30 of the pool to each container, or what the container asks for outside the pool. Every failure
 // is a clients::garden::GardenError with upstream's text.
@@ -44,6 +22,8 @@ class SubnetPool {
   // True if that was the last lease of its subnet.
   bool release(const Lease& lease);
   bool is_only_lease(const Lease& lease) const;
+  // Not asked for by its address: no other container will share its subnet.
+  bool is_of_pool(const Lease& lease) const { return pool_.contains(lease.address); }
 
   std::size_t capacity() const;
 

@@ -3,8 +3,13 @@
 namespace rivera::net {
 
 DebugServer::DebugServer(asio::any_io_executor executor, const std::string& address, const base::Metrics& metrics,
-                         base::Logger logger) {
+                         base::Logger logger, Variables variables) {
   if (address.empty()) return;
+  if (variables) {
+    router_.add("GET", "/debug/vars", [variables](HttpExchange& exchange, const PathParameters&) {
+      return exchange.respond(json_response(200, variables()));
+    });
+  }
   router_.add("GET", "/metrics", [&metrics](HttpExchange& exchange, const PathParameters&) {
     auto response = text_response(200, metrics.prometheus_text());
     response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");

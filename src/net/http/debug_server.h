@@ -1,6 +1,8 @@
-// The debug address of a component: /metrics (Prometheus text), /log-level, /healthz. Plain HTTP, loopback by default.
+// The debug address of a component: /metrics (Prometheus text), /log-level, /healthz, and /debug/vars if it has any.
+// Plain HTTP, loopback by default.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -12,9 +14,12 @@ namespace rivera::net {
 
 class DebugServer {
  public:
+  // What /debug/vars answers, a JSON object; called on the executor.
+  using Variables = std::function<std::string()>;
+
   // Listens at once. An empty address makes a server that does nothing.
   DebugServer(asio::any_io_executor executor, const std::string& address, const base::Metrics& metrics,
-              base::Logger logger);
+              base::Logger logger, Variables variables = {});
   ~DebugServer();
   asio::awaitable<void> stop();
 

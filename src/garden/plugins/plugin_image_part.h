@@ -1,0 +1,37 @@
+// A container's root file system as a plugin makes it.
+#pragma once
+
+#include "garden/container/part.h"
+#include "garden/host/context.h"
+#include "garden/plugins/image_plugin.h"
+
+namespace rivera::garden {
+
+// Stands in the place of ImagePart with `--image-plugin` or `--privileged-image-plugin` (docs/spec/garden.md §2.3): the
+// first makes the images of containers with a user namespace, the other those of the rest.
+class PluginImagePart final : public Part {
+ public:
+  explicit PluginImagePart(const Context& context);
+
+  std::string name() const override { return "image-plugin"; }
+  asio::awaitable<void> check(const clients::garden::ContainerSpec& spec) override;
+  asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
+                                BundleInput& bundle) override;
+  asio::awaitable<void> cleanup(Container& container) override;
+  boost::json::object state(const Container& container) const override;
+  asio::awaitable<void> recover(Container& container, const boost::json::object& state) override;
+  asio::awaitable<void> add_metrics(Container& container, clients::garden::ContainerMetrics& metrics) override;
+  asio::awaitable<void> add_capacity(clients::garden::Capacity& capacity) override;
+
+ private:
+  struct State {
+    bool is_raw = false;  // a directory that no plugin knows
+  };
+  const ImagePlugin& plugin_for(bool privileged) const { return privileged ? privileged_ : unprivileged_; }
+
+  const Context& context_;
+  ImagePlugin unprivileged_, privileged_;
+  base::WorkerPool threads_{8};  // of its own: a plugin that hangs holds up no other work
+};
+
+}  // namespace rivera::garden
