@@ -37,6 +37,10 @@ struct Options {
   std::string shim_bin;  // "" = garden-shim in this program's directory
 
   std::string default_rootfs;
+  std::string docker_registry = "registry-1.docker.io";  // of images that name none
+  std::vector<std::string> insecure_docker_registries;   // "host" or "host:port"
+  std::string registry_certificates = "/etc/docker/certs.d";
+  std::int64_t graph_cleanup_threshold_megabytes = 10240;  // -1: unused layers stay
   std::chrono::nanoseconds default_grace_time{0};
   bool destroy_containers_on_startup = false;
   bool disable_privileged_containers = false;

@@ -109,7 +109,7 @@ void NetworkPart::reserve(Container& container, const api::ContainerSpec& spec) 
 
 asio::awaitable<void> NetworkPart::prepare(Container& container, const api::ContainerSpec&, BundleInput& bundle) {
   const Lease lease = network_of(container).lease;
-  const std::string hosts = container.directory + "/hosts", resolv_conf = container.directory + "/resolv.conf";
+  const std::string hosts = container.file_path("hosts"), resolv_conf = container.file_path("resolv.conf");
   auto write = [this, hosts, resolv_conf, lease, handle = container.record.handle, mapping = container.mapping] {
     write_bind_source(hosts, hosts_file(context_.options, handle, lease.address), mapping);
     write_bind_source(resolv_conf, resolv_conf_file(context_.options, host_resolv_conf(), lease.subnet.gateway()),
