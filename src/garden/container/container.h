@@ -46,6 +46,9 @@ struct ContainerRecord {
 struct Container : std::enable_shared_from_this<Container> {
   ContainerRecord record;
   std::string directory;  // <depot>/<handle>
+  // Where files lie that are bound into the container and that it may write: on its own disk if it has a limit. "": in
+  // `directory`.
+  std::string files_directory;
   bool has_directory = false;
 
   // Set by the parts: the user namespace's mapping, the name the runtime knows the container by, its first process, its
@@ -73,6 +76,9 @@ struct Container : std::enable_shared_from_this<Container> {
   bool has_unsaved_changes = false;
 
   std::string property(const std::string& key) const;
+  std::string file_path(const std::string& name) const {
+    return (files_directory.empty() ? directory : files_directory) + "/" + name;
+  }
   std::string process_directory(const std::string& process) const { return directory + "/processes/" + process; }
 
   // A part's own state of this container, one object per type; made empty at the first use, dropped by forget().

@@ -1,6 +1,7 @@
 // How the gardener creates a container (docs/spec/garden.md §2.1).
 #include "base/ids.h"
 #include "garden/gardener/gardener.h"
+#include "garden/registry/image_reference.h"
 
 namespace rivera::garden {
 
@@ -41,8 +42,9 @@ ContainerPtr Gardener::admit(api::ContainerSpec& spec) {
 
 asio::awaitable<std::string> Gardener::create(api::ContainerSpec spec) {
   const ContainerPtr container = admit(spec);
-  context_.logger.info("create.start",
-                       {{"handle", spec.handle}, {"privileged", spec.privileged}, {"rootfs", spec.image.uri}});
+  context_.logger.info(
+      "create.start",
+      {{"handle", spec.handle}, {"privileged", spec.privileged}, {"rootfs", loggable_image_uri(spec.image.uri)}});
   std::exception_ptr failure;
   try {
     co_await build(*container, spec);

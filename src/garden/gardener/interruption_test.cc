@@ -24,6 +24,8 @@ api::ContainerSpec a_spec() {
   api::ContainerSpec spec;
   spec.handle = "h";
   spec.netin = {{0, 8080}};
+  spec.limits.disk.byte_hard = 16 << 20;
+  spec.limits.disk.exclusive_scope = true;
   return spec;
 }
 

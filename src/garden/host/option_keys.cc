@@ -48,7 +48,7 @@ base::ConfigKeys container_flags() {
   constexpr std::int64_t kMostId = 0xffffffff;
   const Options o;
   return {
-      text_key("default-rootfs").described("directory or tar file"),
+      text_key("default-rootfs").described("directory, tar file, or docker:// or oci:// image"),
       duration_key("default-grace-time")
           .not_negative()
           .described("after which an unused container is destroyed; 0: never"),
@@ -79,14 +79,23 @@ base::ConfigKeys container_flags() {
 
 base::ConfigKeys image_flags() {
   using namespace base;
+  const Options o;
   return {
       text_key("image-plugin").described("program that makes root file systems of unprivileged containers"),
       texts_key("image-plugin-extra-arg").described("argument of it, before its command"),
       text_key("privileged-image-plugin").described("the same for privileged containers"),
       texts_key("privileged-image-plugin-extra-arg").described("argument of it, before its command"),
       flag_key("no-image-plugin").unused("there is none"),
-      text_key("docker-registry", "registry-1.docker.io").unused("upstream has no use for it either"),
-      texts_key("insecure-docker-registry").unused("upstream has no use for it either"),
+      text_key("docker-registry", o.docker_registry)
+          .with_zero_as_default()
+          .described("host[:port] of images that name no registry [registry-1.docker.io]"),
+      texts_key("insecure-docker-registry")
+          .described("host[:port] whose certificate is not verified, and that may speak plain HTTP"),
+      text_key("registry-certificates", o.registry_certificates)
+          .described("directory: <host[:port]>/*.crt, client.cert and client.key [/etc/docker/certs.d]"),
+      integer_key("graph-cleanup-threshold-in-megabytes", o.graph_cleanup_threshold_megabytes)
+          .between(-1, 1'000'000'000)
+          .described("unused layers are removed when all layers have more; -1: never [10240]"),
   };
 }
 

@@ -82,6 +82,10 @@ void read_server(const base::ConfigFile& given, Options& o) {
 
 void read_containers(const base::ConfigFile& given, Options& o) {
   o.default_rootfs = given.text("default-rootfs");
+  o.docker_registry = given.text("docker-registry");
+  o.insecure_docker_registries = given.texts("insecure-docker-registry");
+  o.registry_certificates = given.text("registry-certificates");
+  o.graph_cleanup_threshold_megabytes = given.count<std::int64_t>("graph-cleanup-threshold-in-megabytes");
   o.default_grace_time = given.duration("default-grace-time");
   o.destroy_containers_on_startup = given.flag("destroy-containers-on-startup");
   o.disable_privileged_containers = given.flag("disable-privileged-containers");

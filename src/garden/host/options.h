@@ -40,6 +40,10 @@ struct Options {
   // Programs that make root file systems in our place, for containers with and without a user namespace. Both "": none.
   std::string image_plugin, privileged_image_plugin;
   std::vector<std::string> image_plugin_extra_args, privileged_image_plugin_extra_args;
+  std::string docker_registry = "registry-1.docker.io";  // of images that name none
+  std::vector<std::string> insecure_docker_registries;   // "host" or "host:port"
+  std::string registry_certificates = "/etc/docker/certs.d";
+  std::int64_t graph_cleanup_threshold_megabytes = 10240;  // -1: unused layers stay
   std::chrono::nanoseconds default_grace_time{0};
   bool destroy_containers_on_startup = false;
   bool disable_privileged_containers = false;

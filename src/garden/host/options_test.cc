@@ -21,7 +21,8 @@ std::string read_as(const Options& c) {
   return base::testing::fields(
       c.command, c.bind_ip, c.bind_port, c.bind_socket, c.bind_socket_mode, c.read_header_timeout, c.debug_bind_ip,
       c.debug_bind_port, c.depot, c.state_dir, c.run_dir, c.tag, c.runtime, c.runtime_extra_args, c.init_bin,
-      c.shim_bin, c.default_rootfs, c.default_grace_time, c.destroy_containers_on_startup,
+      c.shim_bin, c.default_rootfs, c.docker_registry, c.insecure_docker_registries, c.registry_certificates,
+      c.graph_cleanup_threshold_megabytes, c.default_grace_time, c.destroy_containers_on_startup,
       c.disable_privileged_containers, c.cleanup_process_dirs_on_wait, c.max_containers, c.uid_map_start,
       c.uid_map_length, c.gid_map_start, c.gid_map_length, c.apparmor, c.no_new_privileges, c.network_pool,
       c.allow_host_access, c.deny_networks, c.dns_servers, c.additional_dns_servers, c.additional_host_entries,

@@ -7,74 +7,65 @@ namespace rivera::garden {
 namespace api = clients::garden;
 
 ImagePart::ImagePart(const Context& context)
-    : context_(context),
-      store_(context.options.state_dir, context.options.run_dir),
-      background_(context.executor, context.logger) {}
+    : context_(context), images_(context), background_(context.executor, context.logger) {}
 
 asio::awaitable<void> ImagePart::start(const Containers& containers) {
   std::set<std::string> handles;
   for (const auto& [handle, container] : containers) handles.insert(handle);
-  co_await remove_orphans(std::move(handles));
-  collect_trash_in_background();
+  co_await images_.start(std::move(handles));
 }
 
-asio::awaitable<void> ImagePart::stop() { co_await background_.stop(); }
-
-asio::awaitable<void> ImagePart::remove_everything() {
-  co_await remove_orphans({});
-  co_await background_.join();
-  co_await collect_trash();
+asio::awaitable<void> ImagePart::stop() {
+  co_await background_.stop();
+  co_await images_.stop();
 }
 
-// Images that no container has, and layers that were being unpacked when the server was killed.
-asio::awaitable<void> ImagePart::remove_orphans(std::set<std::string> handles) {
-  auto remove = [this, handles] {
-    store_.remove_incomplete_layers();
-    for (const auto& id : store_.image_ids()) {
-      if (!handles.contains(id)) store_.destroy(id);
-    }
-  };
-  co_await context_.on_worker(std::move(remove));
-}
+asio::awaitable<void> ImagePart::remove_everything() { co_await images_.remove_everything(); }
 
 void ImagePart::reserve(Container& container, const api::ContainerSpec&) {
   container.state<State>().image.id = container.record.handle;
 }
 
 asio::awaitable<void> ImagePart::prepare(Container& container, const api::ContainerSpec& spec, BundleInput& bundle) {
-  auto create = [this, uri = spec.image.uri, handle = container.record.handle, mapping = container.mapping] {
-    return store_.create(uri, handle, mapping);
-  };
-  container.state<State>().image = co_await context_.on_worker(std::move(create));
-  bundle.root = container.state<State>().image.root;
+  ImageRequest request{container.record.handle, spec.image, container.mapping, spec.limits.disk};
+  Image image = co_await images_.create(std::move(request));
+  bundle.root = image.root;
+  container.files_directory = image.files;
+  // The image's variables come first: the container's own win.
+  container.record.env.insert(container.record.env.begin(), image.env.begin(), image.env.end());
+  container.state<State>().image = std::move(image);
 }
 
-asio::awaitable<void> ImagePart::cleanup(Container& container) {
-  auto destroy = [this, handle = container.record.handle] { store_.destroy(handle); };
-  co_await context_.on_worker(std::move(destroy));
-  collect_trash_in_background();
-}
+asio::awaitable<void> ImagePart::cleanup(Container& container) { co_await images_.destroy(container.record.handle); }
 
 boost::json::object ImagePart::state(const Container& container) const {
   const auto* state = container.find_state<State>();
   if (state == nullptr) return {};
-  return {{"root", state->image.root}, {"id", state->image.id}, {"size", state->image.size}};
+  return {{"root", state->image.root},
+          {"id", state->image.id},
+          {"size", state->image.size},
+          {"limit_bytes", state->image.limit.bytes},
+          {"limit_inodes", state->image.limit.inodes}};
 }
 
 asio::awaitable<void> ImagePart::recover(Container& container, const boost::json::object& state) {
   if (state.empty()) co_return;
-  container.state<State>().image = {boost::json::value_to<std::string>(state.at("root")),
-                                    boost::json::value_to<std::string>(state.at("id")),
-                                    state.at("size").to_number<std::uint64_t>()};
+  Image& image = container.state<State>().image;
+  image.root = boost::json::value_to<std::string>(state.at("root"));
+  image.id = boost::json::value_to<std::string>(state.at("id"));
+  image.size = state.at("size").to_number<std::uint64_t>();
+  // Earlier servers had no limits.
+  if (const auto* bytes = state.if_contains("limit_bytes")) image.limit.bytes = bytes->to_number<std::uint64_t>();
+  if (const auto* inodes = state.if_contains("limit_inodes")) image.limit.inodes = inodes->to_number<std::uint64_t>();
+  container.files_directory = images_.files_of(image.id, image.limit);
 }
 
 asio::awaitable<void> ImagePart::count_bytes(ContainerPtr container) {
   auto& state = container->state<State>();
   state.is_counting = true;
-  auto count = [this, id = state.image.id] { return store_.exclusive_bytes(id); };
   std::exception_ptr failure;
   try {
-    state.exclusive_bytes = co_await context_.on_worker(std::move(count));
+    state.exclusive_bytes = co_await images_.used_bytes(state.image);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -83,13 +74,15 @@ asio::awaitable<void> ImagePart::count_bytes(ContainerPtr container) {
   if (failure) std::rethrow_exception(failure);
 }
 
-// Counting a container's files takes as long as there are files: the first caller waits, later ones get the last count
-// while the next runs in the background.
+// A disk limit knows what is used. Without one, counting a container's files takes as long as there are files: the
+// first caller waits, later ones get the last count while the next runs in the background.
 asio::awaitable<void> ImagePart::add_metrics(Container& container, api::ContainerMetrics& metrics) {
   constexpr auto kInterval = std::chrono::seconds(30);
   auto& state = container.state<State>();
   const auto now = std::chrono::steady_clock::now();
-  if (state.counted_at.time_since_epoch().count() == 0) {
+  if (state.image.limit.bytes > 0) {
+    state.exclusive_bytes = co_await images_.used_bytes(state.image);
+  } else if (state.counted_at.time_since_epoch().count() == 0) {
     co_await count_bytes(container.shared_from_this());
   } else if (!state.is_counting && now - state.counted_at > kInterval) {
     background_.spawn("count-disk-bytes", count_bytes(container.shared_from_this()));
@@ -99,25 +92,9 @@ asio::awaitable<void> ImagePart::add_metrics(Container& container, api::Containe
 }
 
 asio::awaitable<void> ImagePart::add_capacity(api::Capacity& capacity) {
-  auto measure = [this] { return store_.disk_size(); };
-  const auto size = co_await context_.on_worker(std::move(measure));
+  const auto size = co_await images_.disk_size();
   capacity.disk_in_bytes = size.first;
   capacity.schedulable_disk_in_bytes = size.second;
-}
-
-void ImagePart::collect_trash_in_background() {
-  must_collect_again_ = true;
-  if (!is_collecting_) background_.spawn("collect-trash", collect_trash());
-}
-
-asio::awaitable<void> ImagePart::collect_trash() {
-  is_collecting_ = true;
-  do {
-    must_collect_again_ = false;
-    auto collect = [this] { store_.collect_trash(); };
-    co_await context_.on_worker(std::move(collect));
-  } while (must_collect_again_);
-  is_collecting_ = false;
 }
 
 }  // namespace rivera::garden

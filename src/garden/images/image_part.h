@@ -4,12 +4,11 @@
 #include "base/work/task_group.h"
 #include "garden/container/part.h"
 #include "garden/host/context.h"
-#include "garden/images/image_store.h"
+#include "garden/images/images.h"
 
 namespace rivera::garden {
 
-// Mounts an image named like the container. Deleting files takes as long as there are files: cleanup() only moves them
-// out of the way, and a background task deletes them.
+// Creates an image named like the container.
 class ImagePart final : public Part {
  public:
   explicit ImagePart(const Context& context);
@@ -35,14 +34,10 @@ class ImagePart final : public Part {
     std::chrono::steady_clock::time_point counted_at{};
     bool is_counting = false;
   };
-  asio::awaitable<void> remove_orphans(std::set<std::string> handles);
   asio::awaitable<void> count_bytes(ContainerPtr container);
-  asio::awaitable<void> collect_trash();
-  void collect_trash_in_background();
 
   const Context& context_;
-  ImageStore store_;
-  bool is_collecting_ = false, must_collect_again_ = false;
+  Images images_;
   base::TaskGroup background_;
 };
 

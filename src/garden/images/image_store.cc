@@ -1,37 +1,33 @@
 #include "garden/images/image_store.h"
 
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <sched.h>
 #include <set>
 #include <stdexcept>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <thread>
 #include <unistd.h>
 
-#include <openssl/sha.h>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_to.hpp>
 
-#include "base/bytes.h"
 #include "base/files.h"
 #include "base/ids.h"
-#include "garden/images/unpack.h"
+#include "base/untrusted/tree.h"
+#include "garden/images/mount_points.h"
 
 namespace rivera::garden {
 
 namespace fs = std::filesystem;
-using clients::garden::GardenError;
 
 namespace {
 
-constexpr const char* kIncomplete = ".incomplete-";
-
-std::string sha256(const std::string& text) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  ::SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
-  return base::to_hex(std::string_view(reinterpret_cast<const char*>(digest), sizeof digest));
-}
+constexpr std::size_t kMostOptions = 4000;  // of the page that the kernel takes
 
 // Overlay's options are separated by commas, layers by colons.
 std::string escaped(const std::string& path) {
@@ -44,116 +40,117 @@ std::string escaped(const std::string& path) {
 }
 
 void make_directory(const std::string& path, mode_t mode) {
-  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) {
+  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
     throw std::system_error(errno, std::generic_category(), "mkdir " + path);
-  }
   if (::chmod(path.c_str(), mode) != 0) throw std::system_error(errno, std::generic_category(), "chmod " + path);
 }
 
-// A source is identified by its path and its own modification time: after a change deep inside a directory, touch the
-// directory.
-std::string layer_digest(const std::string& path, const struct stat& info, const IdMapping& mapping) {
-  std::string text = path + "-" + std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec);
-  for (const auto* ranges : {&mapping.uids, &mapping.gids}) {
-    for (const auto& range : *ranges) {
-      text +=
-          "-" + std::to_string(range.container) + ":" + std::to_string(range.host) + ":" + std::to_string(range.length);
-    }
+// Lower directories, highest first, as the kernel wants them.
+std::string lower_option(const std::vector<std::string>& layers, const std::string& prefix) {
+  std::string option = "lowerdir=";
+  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
+    if (layer != layers.rbegin()) option += ":";
+    option += prefix + *layer;
   }
-  return sha256(text);
+  return option;
 }
 
-bool is_mount_point(const std::string& path) {
-  struct stat here {
-  }, above{};
-  return ::lstat(path.c_str(), &here) == 0 && ::lstat((path + "/..").c_str(), &above) == 0 &&
-         here.st_dev != above.st_dev;
+int mount_errno(const std::string& target, const std::string& options) {
+  return ::mount("overlay", target.c_str(), "overlay", 0, options.c_str()) == 0 ? 0 : errno;
+}
+
+// Many layers fit into the options only by names relative to their directory: a thread that alone stands there mounts.
+int mount_from(const std::string& directory, const std::string& target, const std::string& options) {
+  int error = 0;
+  std::thread([&] {
+    if (::unshare(CLONE_FS) != 0 || ::chdir(directory.c_str()) != 0) {
+      error = errno;
+    } else {
+      error = mount_errno(target, options);
+    }
+  }).join();
+  return error;
 }
 
 }  // namespace
 
 ImageStore::ImageStore(std::string state_dir, std::string run_dir)
-    : layers_(state_dir + "/layers"),
+    : layers_directory_(state_dir + "/layers"),
       images_(state_dir + "/images"),
       mounts_(run_dir + "/rootfs"),
-      trash_(state_dir + "/trash") {
+      disks_(run_dir + "/disks"),
+      trash_(state_dir + "/trash"),
+      templates_(state_dir + "/templates"),
+      downloads_(state_dir + "/downloads"),
+      archives_(state_dir + "/archives"),
+      layers_(layers_directory_, trash_),
+      disk_files_(templates_) {
   fs::create_directories(state_dir);
   fs::create_directories(run_dir);
   // A container's root is another user: it must reach its mount, and not list those of others.
-  make_directory(run_dir, 0711);
-  make_directory(mounts_, 0711);
-  for (const auto& directory : {layers_, images_, trash_}) make_directory(directory, 0700);
+  for (const auto& directory : {run_dir, mounts_, disks_}) make_directory(directory, 0711);
+  for (const auto& directory : {layers_directory_, images_, trash_, templates_, downloads_, archives_})
+    make_directory(directory, 0700);
 }
 
-Image ImageStore::create(const std::string& uri, const std::string& id, const IdMapping& mapping) {
-  constexpr const char* kRaw = "raw://";
-  if (uri.rfind(kRaw, 0) == 0) {
-    const std::string path = uri.substr(std::strlen(kRaw));
-    if (!fs::is_directory(path)) throw GardenError("image source doesn't exist: " + path);
-    return {path, "", 0};
+ImageStore::Mounted ImageStore::mount(const Plan& plan) const {
+  destroy(plan.id);
+  const std::string image = images_ + "/" + plan.id;
+  make_directory(image, 0700);
+  boost::json::array layers;
+  for (const auto& layer : plan.layers) layers.emplace_back(layer);
+  base::write_file_atomically(image + "/image.json", boost::json::serialize(boost::json::object{{"layers", layers}}));
+  std::string writable = image;
+  if (plan.limit.bytes > 0) {
+    writable = disks_ + "/" + plan.id;
+    make_directory(writable, 0711);
+    disk_files_.create(image + "/disk", plan.limit);
+    DiskFiles::mount(image + "/disk", writable);
+    make_directory(writable, 0711);
+    make_directory(files_of(plan.id, plan.limit), 0711);
   }
-  if (uri.empty() || uri[0] != '/') {
-    throw GardenError("running image plugin create: : unsupported root filesystem: " + uri.substr(0, uri.find("://")));
-  }
-  const Layer layer = layer_for(uri, mapping);
-  destroy(id);
-  mount_overlay(layer.directory, id);
-  return {mounts_ + "/" + id, id, layer.size};
+  mount_overlay(plan, writable);
+  return {root_of(plan.id), files_of(plan.id, plan.limit)};
 }
 
-ImageStore::Layer ImageStore::layer_for(const std::string& path, const IdMapping& mapping) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) throw GardenError("image source doesn't exist: " + path);
-  Layer layer{layers_ + "/" + layer_digest(path, info, mapping), 0};
-  const std::string size_file = layer.directory + ".size";
-  if (!fs::exists(size_file)) {
-    const std::string incomplete = layer.directory + kIncomplete + base::new_guid();
-    make_directory(incomplete, 0755);
-    try {
-      // For a tar without an entry for its root.
-      if (::chown(incomplete.c_str(), mapping.host_uid(0), mapping.host_gid(0)) != 0) {
-        throw std::system_error(errno, std::generic_category(), "chown");
-      }
-      const std::uint64_t size = unpack(path, incomplete, mapping);
-      if (::rename(incomplete.c_str(), layer.directory.c_str()) != 0) fs::remove_all(incomplete);  // another was first
-      base::write_file_atomically(size_file, std::to_string(size));
-    } catch (const std::exception& e) {
-      std::error_code ignored;
-      fs::remove_all(incomplete, ignored);
-      throw GardenError("unpacking root filesystem " + path + ": " + e.what());
-    }
-  }
-  layer.size = std::stoull(base::read_file(size_file));
-  return layer;
+std::string ImageStore::files_of(const std::string& id, const DiskLimit& limit) const {
+  return limit.bytes > 0 ? disks_ + "/" + id + "/files" : "";
 }
 
-void ImageStore::mount_overlay(const std::string& lower, const std::string& id) {
-  const std::string image = images_ + "/" + id, mount_point = mounts_ + "/" + id;
-  for (const auto& directory : {image, image + "/diff", image + "/work"}) make_directory(directory, 0700);
-  make_directory(mount_point, 0755);
+void ImageStore::mount_overlay(const Plan& plan, const std::string& writable) const {
+  const std::string diff = writable + "/diff", work = writable + "/work", target = root_of(plan.id);
+  make_directory(diff, 0700);
+  make_directory(work, 0700);
+  make_directory(target, 0755);
+  const std::string top = layers_.path(plan.layers.back());
   struct stat root {};
-  if (::stat(lower.c_str(), &root) != 0) throw std::system_error(errno, std::generic_category(), "stat " + lower);
+  if (::stat(top.c_str(), &root) != 0) throw std::system_error(errno, std::generic_category(), "stat " + top);
   // The upper directory is the container's "/" and looks like the layer's.
-  if (::chown((image + "/diff").c_str(), root.st_uid, root.st_gid) != 0 ||
-      ::chmod((image + "/diff").c_str(), root.st_mode & 07777) != 0) {
+  if (::chown(diff.c_str(), root.st_uid, root.st_gid) != 0 || ::chmod(diff.c_str(), root.st_mode & 07777) != 0)
     throw std::system_error(errno, std::generic_category(), "prepare image");
+  // Nothing of a container outlives a power loss: what it synchronises need not reach the disk.
+  const std::string upper = ",upperdir=" + escaped(diff) + ",workdir=" + escaped(work) + ",volatile";
+  std::string options = lower_option(plan.layers, escaped(layers_directory_) + "/") + upper;
+  int error = 0;
+  if (options.size() <= kMostOptions) {
+    error = mount_errno(target, options);
+  } else {
+    options = lower_option(plan.layers, "") + upper;
+    error = mount_from(layers_directory_, target, options);
   }
-  const std::string options =
-      "lowerdir=" + escaped(lower) + ",upperdir=" + escaped(image + "/diff") + ",workdir=" + escaped(image + "/work");
-  if (::mount("overlay", mount_point.c_str(), "overlay", 0, options.c_str()) != 0) {
-    throw std::system_error(errno, std::generic_category(), "mount overlay");
-  }
+  if (error != 0) throw std::system_error(error, std::generic_category(), "mount overlay");
 }
 
-void ImageStore::destroy(const std::string& id) {
+void ImageStore::destroy(const std::string& id) const {
   if (id.empty()) return;
-  const std::string mount_point = mounts_ + "/" + id, image = images_ + "/" + id;
+  const std::string mount_point = root_of(id), disk = disks_ + "/" + id, image = images_ + "/" + id;
   while (is_mount_point(mount_point)) {
-    if (::umount2(mount_point.c_str(), MNT_DETACH) != 0) {
+    if (::umount2(mount_point.c_str(), MNT_DETACH) != 0)
       throw std::system_error(errno, std::generic_category(), "unmount " + mount_point);
-    }
   }
   ::rmdir(mount_point.c_str());
+  DiskFiles::unmount(disk);
+  ::rmdir(disk.c_str());
   const std::string grave = trash_ + "/" + base::new_guid();
   if (::rename(image.c_str(), grave.c_str()) != 0) {
     if (errno == ENOENT) return;
@@ -161,19 +158,10 @@ void ImageStore::destroy(const std::string& id) {
   }
 }
 
-std::uint64_t ImageStore::exclusive_bytes(const std::string& id) const {
+std::uint64_t ImageStore::used_bytes(const std::string& id, const DiskLimit& limit) const {
   if (id.empty()) return 0;
-  std::uint64_t bytes = 0;
-  std::error_code ec;
-  // Files may disappear during the walk: those do not count.
-  for (fs::recursive_directory_iterator
-           at(images_ + "/" + id + "/diff", fs::directory_options::skip_permission_denied, ec),
-       end;
-       !ec && at != end; at.increment(ec)) {
-    struct stat info {};
-    if (::lstat(at->path().c_str(), &info) == 0) bytes += static_cast<std::uint64_t>(info.st_blocks) * 512;
-  }
-  return bytes;
+  if (limit.bytes > 0) return DiskFiles::used_bytes(disks_ + "/" + id, limit);
+  return base::measure_tree(images_ + "/" + id + "/diff").bytes;
 }
 
 std::pair<std::uint64_t, std::uint64_t> ImageStore::disk_size() const {
@@ -185,22 +173,46 @@ std::pair<std::uint64_t, std::uint64_t> ImageStore::disk_size() const {
 
 std::vector<std::string> ImageStore::image_ids() const {
   std::set<std::string> ids;
-  for (const auto& directory : {images_, mounts_}) {
+  for (const auto& directory : {images_, mounts_, disks_}) {
     for (const auto& entry : fs::directory_iterator(directory)) ids.insert(entry.path().filename());
   }
   return {ids.begin(), ids.end()};
 }
 
-void ImageStore::collect_trash() {
-  std::error_code ec;
-  for (const auto& entry : fs::directory_iterator(trash_, ec)) fs::remove_all(entry.path(), ec);
+std::set<std::string> ImageStore::used_layers() const {
+  std::set<std::string> used = mounted_layers(layers_directory_);
+  for (const auto& entry : fs::directory_iterator(images_)) {
+    const fs::path file = entry.path() / "image.json";
+    if (!fs::exists(file)) continue;  // of an earlier server: it is mounted
+    const auto json = boost::json::parse(base::read_file(file));
+    for (auto& layer : boost::json::value_to<std::vector<std::string>>(json.at("layers")))
+      used.insert(std::move(layer));
+  }
+  return used;
 }
 
-void ImageStore::remove_incomplete_layers() {
-  std::error_code ec;
-  for (const auto& entry : fs::directory_iterator(layers_, ec)) {
-    if (entry.path().filename().string().find(kIncomplete) != std::string::npos) fs::remove_all(entry.path(), ec);
+void ImageStore::collect_trash() const {
+  std::exception_ptr failure;
+  for (const auto& entry : fs::directory_iterator(trash_)) {
+    try {
+      base::remove_tree(entry.path());
+    } catch (const std::exception&) {
+      failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+void ImageStore::recover() const {
+  layers_.recover(used_layers());
+  for (const auto& directory : {downloads_, archives_}) {
+    for (const auto& entry : fs::directory_iterator(directory)) base::remove_tree(entry.path());
+  }
+  for (const auto& entry : fs::directory_iterator(templates_)) {
+    if (entry.path().extension() != ".ext4") base::remove_tree(entry.path());  // half made
   }
 }
+
+std::string ImageStore::new_download() const { return downloads_ + "/" + base::new_guid(); }
 
 }  // namespace rivera::garden

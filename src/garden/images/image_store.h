@@ -1,57 +1,75 @@
-// Root filesystems: layers unpacked once and shared, an overlay per container (docs/spec/garden.md §2.2, §4).
+// The images of containers on this machine's disk: layers, and what each container writes.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "clients/garden/garden_types.h"
-#include "garden/host/id_mapping.h"
+#include "garden/images/disk_file.h"
+#include "garden/layers/layer_store.h"
 
 namespace rivera::garden {
 
-// A root filesystem ready for a container. Kept with the container.
-struct Image {
-  std::string root;        // the directory to run on
-  std::string id;          // names its place in the store; "" for a raw directory, which has none
-  std::uint64_t size = 0;  // bytes of the layers below
-};
-
-// Directories: <state>/layers/<digest> (content with ids of the host), <state>/layers/<digest>.size,
-// <state>/images/<id>/{diff,work}; mounts at <run>/rootfs/<id>.
+// The files:
+//   <state_dir>/layers/<layer>          unpacked once (LayerStore)
+//   <state_dir>/images/<id>/image.json  which layers the image uses; written first, removed last
+//   <state_dir>/images/<id>/disk        with a disk limit: the file system of what the container writes
+//   <state_dir>/images/<id>/{diff,work} without: these directories
+//   <state_dir>/templates, downloads, archives, trash
+//   <run_dir>/disks/<id>                with a disk limit: where its file system is mounted
+//   <run_dir>/rootfs/<id>               the overlay
 //
-// Every call blocks and may be made from several worker threads at once. Two that need the same missing layer both
-// unpack it, and the first to finish wins.
+// Blocks: call it on a worker. Different ids and layers may be used on different threads at once.
 class ImageStore {
  public:
   ImageStore(std::string state_dir, std::string run_dir);
 
-  // `uri`: "/directory", "/file.tar", or "raw:///directory". Makes image `id`; an earlier one of that id is removed.
-  // Throws clients::garden::GardenError with a text for the client.
-  Image create(const std::string& uri, const std::string& id, const IdMapping& mapping);
-  // Unmounts and removes. Without error if there is none.
-  void destroy(const std::string& id);
-  // Bytes the container itself has written.
-  std::uint64_t exclusive_bytes(const std::string& id) const;
-  // Bytes of the file system the store is on: all, and free for us.
-  std::pair<std::uint64_t, std::uint64_t> disk_size() const;
-  // The ids of all images, complete or not.
+  const LayerStore& layers() const { return layers_; }
+
+  struct Plan {
+    std::string id;
+    std::vector<std::string> layers;  // ids, lowest first; at least one
+    DiskLimit limit;                  // bytes 0: none
+  };
+  struct Mounted {
+    std::string root;
+    std::string
+        files;  // a directory that counts against the limit, for files that are bound into the container; "" = none
+  };
+  // Replaces an image of the same id. Throws std::runtime_error.
+  Mounted mount(const Plan& plan) const;
+  // Unmounts, and moves the files to the trash. Does nothing if there is no such image.
+  void destroy(const std::string& id) const;
+  // Bytes that were written above the layers.
+  std::uint64_t used_bytes(const std::string& id, const DiskLimit& limit) const;
+  std::string root_of(const std::string& id) const { return mounts_ + "/" + id; }
+  std::string files_of(const std::string& id, const DiskLimit& limit) const;
+
+  // Whole or half made.
   std::vector<std::string> image_ids() const;
-  // Deletes the files that destroy() has moved away.
-  void collect_trash();
-  // Deletes layers whose unpacking was interrupted. Not while create() runs.
-  void remove_incomplete_layers();
+  // Every layer that an image uses, or that is mounted.
+  std::set<std::string> used_layers() const;
+
+  // Deletes for good what was destroyed. Takes as long as there are files. Throws the first failure after trying all.
+  void collect_trash() const;
+  // At the start of the server: removes what was being made.
+  void recover() const;
+
+  // Size of the disk, and what is left for others than root; bytes.
+  std::pair<std::uint64_t, std::uint64_t> disk_size() const;
+  // A new name for a file that is being downloaded.
+  std::string new_download() const;
+  // Where an archive of an image's layout is unpacked to.
+  const std::string& archives() const { return archives_; }
 
  private:
-  struct Layer {
-    std::string directory;
-    std::uint64_t size = 0;
-  };
-  Layer layer_for(const std::string& path, const IdMapping& mapping);
-  void mount_overlay(const std::string& lower, const std::string& id);
+  void mount_overlay(const Plan& plan, const std::string& writable) const;
 
-  std::string layers_, images_, mounts_, trash_;
+  std::string layers_directory_, images_, mounts_, disks_, trash_, templates_, downloads_, archives_;
+  LayerStore layers_;
+  DiskFiles disk_files_;
 };
 
 }  // namespace rivera::garden

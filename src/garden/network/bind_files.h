@@ -4,15 +4,16 @@
 #include <string>
 
 #include "garden/bundle/bundle.h"
+#include "garden/container/container.h"
 #include "garden/host/id_mapping.h"
 #include "garden/network/name_files.h"
 
 namespace rivera::garden {
 
-// In the container's directory.
+// Where the container's files are (Container::file_path).
 struct BindFiles {
-  explicit BindFiles(const std::string& directory)
-      : hosts(directory + "/hosts"), resolv_conf(directory + "/resolv.conf") {}
+  explicit BindFiles(const Container& container)
+      : hosts(container.file_path("hosts")), resolv_conf(container.file_path("resolv.conf")) {}
   void add_to(BundleInput& bundle) const;
 
   std::string hosts, resolv_conf;

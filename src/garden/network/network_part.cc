@@ -175,7 +175,7 @@ void NetworkPart::reserve(Container& container, const api::ContainerSpec& spec) 
 
 asio::awaitable<void> NetworkPart::prepare(Container& container, const api::ContainerSpec&, BundleInput& bundle) {
   const Lease lease = network_of(container).lease;
-  const BindFiles files(container.directory);
+  const BindFiles files(container);
   auto write = [this, files, lease, handle = container.record.handle, mapping = container.mapping] {
     const Options& options = context_.options;
     const auto resolv_conf = resolv_conf_file(options, read_host_resolver(), to_text(lease.subnet.gateway()));

@@ -106,7 +106,7 @@ asio::awaitable<json::value> PluginNetworkPart::call(std::string action, std::st
 
 // The names are known once the plugin has given an address.
 asio::awaitable<void> PluginNetworkPart::prepare(Container& container, const api::ContainerSpec&, BundleInput& bundle) {
-  const BindFiles files(container.directory);
+  const BindFiles files(container);
   auto create = [files, mapping = container.mapping] {
     create_bind_file(files.hosts, "", mapping);
     create_bind_file(files.resolv_conf, "", mapping);
@@ -131,7 +131,7 @@ asio::awaitable<void> PluginNetworkPart::started(Container& container, const api
 
 asio::awaitable<void> PluginNetworkPart::write_names(Container& container, const json::value& answer) {
   PluginResolver resolver{texts_of(answer, "dns_servers"), texts_of(answer, "search_domains")};
-  auto write = [this, files = BindFiles(container.directory), handle = container.record.handle,
+  auto write = [this, files = BindFiles(container), handle = container.record.handle,
                 ip = container.property(kContainerIp), resolver = std::move(resolver)] {
     const auto resolv_conf = resolv_conf_file(context_.options, read_host_resolver(), ip, resolver);
     fill_bind_file(files.hosts, hosts_file(handle, ip, {}));

@@ -39,6 +39,17 @@ void make_rootfs(const std::string& path) {
   if (::chown((path + "/home/vcap").c_str(), 2000, 2000) != 0) throw std::runtime_error("chown");
 }
 
+std::string loop_devices_of(const std::string& directory) {
+  std::string devices;
+  for (const auto& entry : fs::directory_iterator("/sys/block")) {
+    std::ifstream file(entry.path() / "loop/backing_file");
+    std::string name;
+    std::getline(file, name);
+    if (name.find(directory) != std::string::npos) devices += entry.path().filename().string() + " " + name + "\n";
+  }
+  return devices;
+}
+
 asio::awaitable<Finished> run_to_end(clients::GardenClient& client, std::string handle,
                                      clients::garden::ProcessSpec spec) {
   Finished finished;
@@ -219,6 +230,12 @@ std::vector<std::string> TestGarden::left_overs() const {
   const std::string groups =
       base::run_command({"find", "/sys/fs/cgroup", "-type", "d", "-name", "garden-" + tag_}).output;
   if (!groups.empty()) found.push_back(groups);
+  // The kernel frees a loop device when the last namespace that saw its mount is gone.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  std::string loops = loop_devices_of(directory_);
+  for (; !loops.empty() && std::chrono::steady_clock::now() < deadline; loops = loop_devices_of(directory_))
+    ::usleep(20'000);
+  if (!loops.empty()) found.push_back(loops);
   return found;
 }
 

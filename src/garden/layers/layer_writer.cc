@@ -1,4 +1,4 @@
-#include "garden/images/layer_writer.h"
+#include "garden/layers/layer_writer.h"
 
 #include <cerrno>
 #include <cstring>
@@ -15,6 +15,8 @@ namespace rivera::garden {
 namespace {
 
 constexpr mode_t kModeBits = 07777;
+constexpr const char* kOpaque = "trusted.overlay.opaque";
+constexpr std::size_t kMostImpliedLinks = 100'000;
 
 [[noreturn]] void fail(const std::string& name, const std::string& what, int error = errno) {
   throw std::runtime_error(name + ": " + what + ": " + std::strerror(error));
@@ -50,12 +52,20 @@ bool is_kept(const std::string& attribute) {
 
 }  // namespace
 
-LayerWriter::LayerWriter(const std::string& target)
+LayerWriter::LayerWriter(const std::string& target, const std::string& base)
     : target_(::open(target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
   struct stat info {};
   if (!target_ || ::fstat(target_.get(), &info) != 0) fail(target, "open");
   owner_ = info.st_uid;
   group_ = info.st_gid;
+  base_ = clean(base);
+  implied_.directories.insert("");
+}
+
+std::string LayerWriter::full_name(const std::string& name) const {
+  std::string cleaned = clean(name);
+  if (base_.empty()) return cleaned;
+  return cleaned.empty() ? base_ : base_ + "/" + cleaned;
 }
 
 base::UniqueFd LayerWriter::open_directory(const std::string& name) const {
@@ -78,6 +88,7 @@ base::UniqueFd LayerWriter::open_parent(const std::string& name) {
       return base::UniqueFd();
     }
     if (::fchownat(above.get(), part.c_str(), owner_, group_, AT_SYMLINK_NOFOLLOW) != 0) return base::UniqueFd();
+    implied_.directories.insert(so_far);
   }
   return open_directory(name);
 }
@@ -93,35 +104,49 @@ LayerWriter::Place LayerWriter::place_of(const std::string& name) {
   return {parent_.get(), slash == std::string::npos ? name : name.substr(slash + 1)};
 }
 
-void LayerWriter::replace(const Place& place, const std::string& name) {
+// True if a whiteout was there.
+bool LayerWriter::replace(const Place& place, const std::string& name) {
   if (place.base.empty()) fail(name, "replace", EISDIR);
-  if (::unlinkat(place.parent, place.base.c_str(), 0) == 0 || errno == ENOENT) return;
-  if (errno == EISDIR && ::unlinkat(place.parent, place.base.c_str(), AT_REMOVEDIR) == 0) return;
-  fail(name, "replace");
+  struct stat info {};
+  if (::fstatat(place.parent, place.base.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return false;
+    fail(name, "replace");
+  }
+  if (::unlinkat(place.parent, place.base.c_str(), S_ISDIR(info.st_mode) ? AT_REMOVEDIR : 0) != 0)
+    fail(name, "replace");
+  return S_ISCHR(info.st_mode);
 }
 
 void LayerWriter::make_directory(const std::string& raw_name, const Attributes& attributes) {
-  const std::string name = clean(raw_name);
+  const std::string name = full_name(raw_name);
   if (!name.empty()) {
     const Place place = place_of(name);
-    struct stat info {};
-    const bool exists = ::fstatat(place.parent, place.base.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0;
-    if (exists && !S_ISDIR(info.st_mode)) replace(place, name);
-    if (!(exists && S_ISDIR(info.st_mode)) && ::mkdirat(place.parent, place.base.c_str(), 0700) != 0)
-      fail(name, "make directory");
+    bool was_hidden = false;
+    if (::mkdirat(place.parent, place.base.c_str(), 0700) != 0) {
+      if (errno != EEXIST) fail(name, "make directory");
+      struct stat info {};
+      if (::fstatat(place.parent, place.base.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) fail(name, "make directory");
+      if (!S_ISDIR(info.st_mode)) {
+        was_hidden = replace(place, name);
+        if (::mkdirat(place.parent, place.base.c_str(), 0700) != 0) fail(name, "make directory");
+      }
+    }
     const base::UniqueFd made(
         ::openat(place.parent, place.base.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!made) fail(name, "open directory");
     set_attributes(name, made.get(), attributes);
+    // A whiteout of the same name was about the layers below.
+    if (was_hidden && ::fsetxattr(made.get(), kOpaque, "y", 1, 0) != 0) fail(name, "hide what is below");
   } else {
     set_attributes(raw_name, target_.get(), attributes);
     owner_ = attributes.uid, group_ = attributes.gid;
   }
+  implied_.directories.erase(name);
   directories_.emplace_back(name, attributes.modified);
 }
 
 base::UniqueFd LayerWriter::create_file(const std::string& raw_name) {
-  const std::string name = clean(raw_name);
+  const std::string name = full_name(raw_name);
   const Place place = place_of(name);
   constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   base::UniqueFd file(::openat(place.parent, place.base.c_str(), kFlags, 0600));
@@ -134,14 +159,15 @@ base::UniqueFd LayerWriter::create_file(const std::string& raw_name) {
 }
 
 void LayerWriter::finish_file(const std::string& name, const base::UniqueFd& file, const Attributes& attributes) {
-  set_attributes(name, file.get(), attributes);
+  set_attributes(name, file.get(), attributes, true);
   const timespec times[2] = {{0, UTIME_NOW}, attributes.modified};
   if (::futimens(file.get(), times) != 0) fail(name, "set time");
 }
 
 // The mode after the owner, a change of which clears set-id bits, and the attributes last: it clears capabilities too.
-void LayerWriter::set_attributes(const std::string& name, int fd, const Attributes& attributes) const {
-  if (::fchown(fd, attributes.uid, attributes.gid) != 0) fail(name, "set owner");
+void LayerWriter::set_attributes(const std::string& name, int fd, const Attributes& attributes, bool is_new) const {
+  const bool is_ours = is_new && attributes.uid == ::geteuid() && attributes.gid == ::getegid();
+  if (!is_ours && ::fchown(fd, attributes.uid, attributes.gid) != 0) fail(name, "set owner");
   if (::fchmod(fd, attributes.mode & kModeBits) != 0) fail(name, "set mode");
   for (const auto& [key, value] : attributes.extended) {
     if (!is_kept(key)) continue;
@@ -152,31 +178,60 @@ void LayerWriter::set_attributes(const std::string& name, int fd, const Attribut
 
 void LayerWriter::make_symbolic_link(const std::string& raw_name, const std::string& destination,
                                      const Attributes& attributes) {
-  const std::string name = clean(raw_name);
+  const std::string name = full_name(raw_name);
   const Place place = place_of(name);
-  replace(place, name);
-  if (::symlinkat(destination.c_str(), place.parent, place.base.c_str()) != 0) fail(name, "make symbolic link");
+  if (place.base.empty()) fail(name, "replace", EISDIR);
+  if (::symlinkat(destination.c_str(), place.parent, place.base.c_str()) != 0) {
+    if (errno != EEXIST) fail(name, "make symbolic link");
+    replace(place, name);
+    if (::symlinkat(destination.c_str(), place.parent, place.base.c_str()) != 0) fail(name, "make symbolic link");
+  }
   if (::fchownat(place.parent, place.base.c_str(), attributes.uid, attributes.gid, AT_SYMLINK_NOFOLLOW) != 0)
     fail(name, "set owner");
   const timespec times[2] = {{0, UTIME_NOW}, attributes.modified};
   ::utimensat(place.parent, place.base.c_str(), times, AT_SYMLINK_NOFOLLOW);
 }
 
-void LayerWriter::make_hard_link(const std::string& raw_name, const std::string& existing) {
-  const std::string name = clean(raw_name), source = clean(existing);
+void LayerWriter::make_hard_link(const std::string& raw_name, const std::string& raw_existing) {
+  const std::string name = full_name(raw_name), source = full_name(raw_existing);
   const auto slash = source.rfind('/');
   const auto parent = open_directory(slash == std::string::npos ? "" : source.substr(0, slash));
-  if (!parent) fail(name, "hard link to " + existing);
   const std::string base = slash == std::string::npos ? source : source.substr(slash + 1);
-  const Place place = place_of(name);
   struct stat there {
   }, here{};
-  if (::fstatat(parent.get(), base.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) fail(name, "hard link to " + existing);
+  if (!parent || ::fstatat(parent.get(), base.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno != ENOENT || implied_.links.size() >= kMostImpliedLinks) fail(name, "hard link to " + raw_existing);
+    implied_.links.push_back({name, source});
+    return;
+  }
+  if (!S_ISREG(there.st_mode) && !S_ISLNK(there.st_mode)) fail(name, "hard link to " + raw_existing, EPERM);
+  const Place place = place_of(name);
   const bool exists = ::fstatat(place.parent, place.base.c_str(), &here, AT_SYMLINK_NOFOLLOW) == 0;
   if (exists && here.st_ino == there.st_ino && here.st_dev == there.st_dev) return;
   replace(place, name);
   if (::linkat(parent.get(), base.c_str(), place.parent, place.base.c_str(), 0) != 0)
-    fail(name, "hard link to " + existing);
+    fail(name, "hard link to " + raw_existing);
+}
+
+void LayerWriter::hide(const std::string& raw_name) {
+  const std::string name = full_name(raw_name);
+  const Place place = place_of(name);
+  if (place.base.empty()) fail(raw_name, "hide", EINVAL);
+  if (::mknodat(place.parent, place.base.c_str(), S_IFCHR, 0) == 0) return;
+  if (errno != EEXIST) fail(name, "hide");
+  const base::UniqueFd own(::openat(place.parent, place.base.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (own && ::fsetxattr(own.get(), kOpaque, "y", 1, 0) != 0) fail(name, "hide what is below");
+}
+
+void LayerWriter::make_opaque(const std::string& raw_name) {
+  const std::string name = full_name(raw_name);
+  if (name.empty()) {
+    if (::fsetxattr(target_.get(), kOpaque, "y", 1, 0) != 0) fail(raw_name, "hide what is below");
+    return;
+  }
+  // As the parent of something.
+  const Place place = place_of(name + "/x");
+  if (::fsetxattr(place.parent, kOpaque, "y", 1, 0) != 0) fail(name, "hide what is below");
 }
 
 void LayerWriter::finish() {
