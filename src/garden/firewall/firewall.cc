@@ -142,8 +142,9 @@ std::string remove_table_commands(const FirewallOptions& options) {
   std::string commands;
   for (const char* family : {"ip", "bridge"}) {
     // "add" before "delete", so that the deletion is no error where there is no table.
-    const std::string table = std::string(" table ") + family + " " + table_name(options) + "\n";
-    commands += "add" + table + "delete" + table;
+    for (const char* verb : {"add", "delete"}) {
+      commands.append(verb).append(" table ").append(family).append(" ").append(table_name(options)).append("\n");
+    }
   }
   return commands;
 }

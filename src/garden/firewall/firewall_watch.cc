@@ -56,7 +56,7 @@ FirewallWatch::FirewallWatch(std::string table)
 
 std::optional<FirewallWatch::Change> FirewallWatch::read() {
   std::optional<Change> change;
-  std::vector<char> buffer(64 * 1024);
+  std::vector<char> buffer(std::size_t{64} * 1024);
   for (;;) {
     const ssize_t n = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (n >= 0) {

@@ -64,6 +64,7 @@ void refuse_icmps(const api::NetOutRule& rule) {
 std::vector<std::string> port_matches(const api::NetOutRule& rule, const std::string& protocol) {
   if (rule.ports.empty()) return {"ip protocol " + protocol + " "};
   std::vector<std::string> matches;
+  matches.reserve(rule.ports.size());
   for (const auto& range : rule.ports) matches.push_back(port_match(protocol, range));
   return matches;
 }
@@ -110,6 +111,7 @@ std::string quotable(const std::string& text, std::size_t limit) {
 std::vector<std::string> net_out_expressions(const api::NetOutRule& rule, const std::string& handle) {
   const auto protocols = protocol_matches(rule);
   std::vector<std::string> networks;
+  networks.reserve(rule.networks.size());
   for (const auto& range : rule.networks) networks.push_back(network_match(range));
   if (networks.empty()) networks.emplace_back();
   const std::string log =
@@ -117,8 +119,9 @@ std::vector<std::string> net_out_expressions(const api::NetOutRule& rule, const 
   std::vector<std::string> expressions;
   for (const auto& network : networks) {
     for (const auto& protocol : protocols) {
-      if (rule.log) expressions.push_back(network + protocol + log);
-      expressions.push_back(network + protocol + "accept");
+      const std::string match = network + protocol;
+      if (rule.log) expressions.push_back(match + log);
+      expressions.push_back(match + "accept");
     }
   }
   return expressions;

@@ -29,6 +29,7 @@ std::vector<PortClaims::Change> PortClaims::remove_owner(const std::string& owne
     }
   }
   std::vector<Change> changes;
+  changes.reserve(ports.size());
   for (const auto& port : ports) changes.push_back(remove(owner, port));
   return changes;
 }

@@ -135,6 +135,7 @@ NetworkDriver::Connected& NetworkDriver::connected(const std::string& id) {
 
 void NetworkDriver::rebuild() {
   std::vector<ContainerRules> rules;
+  rules.reserve(containers_.size());
   for (const auto& [id, container] : containers_) rules.push_back(container.network.rules());
   nftables_->run(table_commands(firewall_options_, rules, ports_.effective()));
 }
@@ -161,15 +162,15 @@ std::string NetworkDriver::commands_for(const PortClaims::Change& change) const 
 
 void NetworkDriver::turn_on_forwarding() {
   const std::string forwarding = base::read_file(kForwarding);
-  if (forwarding.rfind("1", 0) == 0) return;
+  if (forwarding.starts_with('1')) return;
   if (!std::filesystem::exists(saved_forwarding_path_)) base::write_file_atomically(saved_forwarding_path_, forwarding);
   write_proc(kForwarding, "1");
   logger_.info("network.forwarding-turned-on");
 }
 
-void NetworkDriver::start(std::vector<Found> containers) {
+void NetworkDriver::start(const std::vector<Found>& containers) {
   turn_on_forwarding();
-  for (auto& [network, init] : containers) {
+  for (auto [network, init] : containers) {
     // An earlier server may have left it on.
     disable_ipv6(network.bridge);
     disable_ipv6(network.host_interface);

@@ -35,7 +35,7 @@ class NetworkDriver {
     int init = -1;
   };
   // Replaces the tables by ones with the rules of these containers, and turns on forwarding.
-  void start(std::vector<Found> containers);
+  void start(const std::vector<Found>& containers);
   // Connects the container whose first process is behind `pidfd`. After a failure it must be disconnected.
   void connect(const ContainerNetwork& network, int pidfd);
   // Removes a container's rules, once it has no host end any more; and its bridge, if `bridge_too`. Without error for

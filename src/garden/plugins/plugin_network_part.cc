@@ -86,7 +86,7 @@ std::vector<api::PortMapping> mapped_ports(const std::string& property) {
 }
 
 std::string container_ip(const Container& container) {
-  const std::string ip = container.property(kContainerIp);
+  std::string ip = container.property(kContainerIp);
   if (ip.empty()) throw api::GardenError("cannot find container [" + container.record.handle + "]\n");
   return ip;
 }
