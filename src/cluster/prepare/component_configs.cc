@@ -175,7 +175,7 @@ json::object rep_config(const Settings& s) {
   config["evacuation_polling_interval"] = "1s";
   config["evacuation_timeout"] = "60s";
   config["preloaded_root_fs"] = json::array{fmt::format("{}:{}", s.stack, s.rootfs_tar().string())};
-  config["supported_providers"] = json::array{};
+  config["supported_providers"] = json::array{"docker"};
   config["placement_tags"] = json::array{};
   config["optional_placement_tags"] = json::array{};
   config["layering_mode"] = "single-layer";

@@ -123,6 +123,10 @@ void write_sample_files(const Settings& settings) {
   task.set_domain(kSampleDomain);
   *task.mutable_task_definition() = sample_task(settings);
   write_json(directory / "task.json", task);
+  task.set_task_guid("my-docker-task");
+  task.mutable_task_definition()->set_root_fs("docker://localhost:5000/my/image#latest");
+  task.mutable_task_definition()->set_disk_mb(1024);
+  write_json(directory / "docker-task.json", task);
 }
 
 }  // namespace rivera::cluster
