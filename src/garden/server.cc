@@ -5,6 +5,7 @@
 #include "base/metrics/metrics.h"
 #include "garden/api.h"
 #include "garden/gardener/gardener.h"
+#include "garden/host/cgroup_mounts.h"
 #include "net/http/debug_server.h"
 #include "net/http/http_server.h"
 
@@ -57,7 +58,7 @@ asio::awaitable<void> serve(base::Program& program, Options options) {
   net::DebugServer debug(program.executor(), debug_address, metrics, logger);
   co_await gardener.start();
   server.start();
-  logger.info("started", {{"address", server.address()}, {"runtime", options.runtime}});
+  logger.info("started", {{"address", server.address()}});
   base::TaskGroup background(program.executor(), logger);
   background.spawn("metrics", emit_metrics(gardener, metrics));
   co_await program.stop_requested();
@@ -68,6 +69,14 @@ asio::awaitable<void> serve(base::Program& program, Options options) {
   co_await debug.stop();
   co_await gardener.stop();
   logger.info("stopped");
+}
+
+asio::awaitable<void> set_up(base::Program& program) {
+  for (const auto& name : mount_cgroup_hierarchies()) {
+    program.logger().info("setup.mounted", {{"control-group", name}});
+  }
+  program.request_stop(0);
+  co_return;
 }
 
 asio::awaitable<void> clean_up(base::Program& program, Options options) {

@@ -4,6 +4,7 @@
 #include "garden/limits/cgroup_part.h"
 #include "garden/network/network_part.h"
 #include "garden/runtime/runtime_part.h"
+#include "garden/runtime/shim_part.h"
 #include "garden/runtime/user_namespace_part.h"
 
 namespace rivera::garden {
@@ -13,6 +14,7 @@ PartList make_parts(const Context& context) {
   auto network = std::make_unique<NetworkPart>(context);
   list.networker = network.get();
   list.parts.push_back(std::make_unique<UserNamespacePart>(context));
+  list.parts.push_back(std::make_unique<ShimPart>(context));
   list.parts.push_back(std::make_unique<ImagePart>(context));
   list.parts.push_back(std::make_unique<CgroupPart>(context));
   list.parts.push_back(std::move(network));

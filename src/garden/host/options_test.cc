@@ -15,6 +15,16 @@ namespace {
 namespace json = boost::json;
 using ::testing::HasSubstr;
 
+std::vector<std::string> devices_of(const Options& c) {
+  std::vector<std::string> texts;
+  for (const auto& rule : c.device_rules) {
+    const auto number = [](const auto& n) { return n ? std::to_string(*n) : std::string("*"); };
+    texts.push_back(std::string(1, rule.type) + " " + number(rule.major) + ":" + number(rule.minor) + " " +
+                    rule.access);
+  }
+  return texts;
+}
+
 // Every member but the notices.
 std::string read_as(const Options& c) {
   return base::testing::fields(
@@ -26,7 +36,8 @@ std::string read_as(const Options& c) {
       c.allow_host_access, c.deny_networks, c.dns_servers, c.additional_dns_servers, c.additional_host_entries,
       c.external_ip, c.port_pool_start, c.port_pool_size, c.port_pool_properties_path, c.mtu,
       c.enable_container_network_metrics, c.cpu_quota_per_share, c.blockio_weight, c.disable_swap_limit,
-      c.cpu_entitlement_per_share, c.tcp_keepalive_time, c.tcp_keepalive_interval, c.tcp_keepalive_probes,
+      c.cpu_entitlement_per_share, c.default_memory_limit, c.default_pid_limit, c.deny_raw_sockets, c.restrict_syscalls,
+      devices_of(c), c.skip_setup, c.tcp_keepalive_time, c.tcp_keepalive_interval, c.tcp_keepalive_probes,
       c.tcp_retries1, c.tcp_retries2, c.log_level, c.rfc3339_time);
 }
 
@@ -58,7 +69,11 @@ TEST(Options, EachFlagDoesWhatItsTableSays) {
     const Options options = parse_option_list(arguments_of(values));
     return base::testing::LoadedConfig{read_as(options), options.notices};
   };
-  walk.samples = {{"tag", "ab"}, {"bind-socket-mode", "0600"}, {"port-pool-start", "50000"}, {"port-pool-size", "100"}};
+  walk.samples = {{"tag", "ab"},
+                  {"bind-socket-mode", "0600"},
+                  {"port-pool-start", "50000"},
+                  {"port-pool-size", "100"},
+                  {"device-cgroup-rule", json::array{"c 10:200 rwm"}}};
   EXPECT_THAT(base::testing::walk_config(walk), ::testing::IsEmpty());
 }
 
@@ -84,8 +99,8 @@ TEST(Options, AnEmptyValueSwallowsNoFlag) {
   EXPECT_EQ(options.log_level, "error");
 }
 
-TEST(Options, OfPluginsAndDeviceRulesAreRefusedUnlessEmpty) {
-  for (const char* flag : {"--image-plugin", "--privileged-image-plugin", "--network-plugin", "--device-cgroup-rule",
+TEST(Options, OfPluginsAreRefusedUnlessEmpty) {
+  for (const char* flag : {"--image-plugin", "--privileged-image-plugin", "--network-plugin",
                            "--network-plugin-extra-arg", "--image-plugin-extra-arg"}) {
     EXPECT_THAT(failure({flag, "x"}), HasSubstr(flag));
   }
@@ -119,8 +134,18 @@ TEST(Options, TheModeOfTheSocketIsOctal) {
   }
 }
 
+TEST(Options, RulesOfDevicesAreRead) {
+  const Options options =
+      parse_option_list({"--device-cgroup-rule", "c 10:200 rwm", "--device-cgroup-rule", "b *:* r"});
+  EXPECT_EQ(devices_of(options), (std::vector<std::string>{"c 10:200 rwm", "b *:* r"}));
+  for (const char* wrong : {"", "x 1:3 r", "c 1 r", "c 1:3", "c 1:3 x", "c -1:3 r", "c 1:3 rwmr"}) {
+    EXPECT_THAT(failure({"--device-cgroup-rule", wrong}), HasSubstr("device-cgroup-rule")) << wrong;
+  }
+}
+
 TEST(Options, NameTheCommandOrNone) {
   EXPECT_EQ(parse_option_list({"cleanup"}).command, Options::Command::kCleanup);
+  EXPECT_EQ(parse_option_list({"setup"}).command, Options::Command::kSetup);
   EXPECT_EQ(parse_option_list({}).command, Options::Command::kServer);
   EXPECT_THAT(failure({"serve"}), HasSubstr("serve"));
   EXPECT_THAT(failure({"server", "cleanup"}), HasSubstr("cleanup"));

@@ -13,7 +13,10 @@ ImagePart::ImagePart(const Context& context)
 
 asio::awaitable<void> ImagePart::start(const Containers& containers) {
   std::set<std::string> handles;
-  for (const auto& [handle, container] : containers) handles.insert(handle);
+  for (const auto& [handle, container] : containers) {
+    handles.insert(handle);
+    for (const auto& [id, pea] : container->record.peas) handles.insert(id);
+  }
   co_await remove_orphans(std::move(handles));
   collect_trash_in_background();
 }
@@ -51,6 +54,22 @@ asio::awaitable<void> ImagePart::prepare(Container& container, const api::Contai
 
 asio::awaitable<void> ImagePart::cleanup(Container& container) {
   auto destroy = [this, handle = container.record.handle] { store_.destroy(handle); };
+  co_await context_.on_worker(std::move(destroy));
+  collect_trash_in_background();
+}
+
+// The image of a process is named like the process.
+asio::awaitable<void> ImagePart::prepare_pea(Container& container, Pea& pea, const api::ProcessSpec& spec,
+                                             BundleInput& bundle) {
+  auto create = [this, uri = spec.image.uri, id = pea.id, mapping = container.mapping] {
+    return store_.create(uri, id, mapping);
+  };
+  const Image image = co_await context_.on_worker(std::move(create));
+  bundle.root = image.root;
+}
+
+asio::awaitable<void> ImagePart::cleanup_pea(Container&, const Pea& pea) {
+  auto destroy = [this, id = pea.id] { store_.destroy(id); };
   co_await context_.on_worker(std::move(destroy));
   collect_trash_in_background();
 }

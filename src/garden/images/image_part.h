@@ -24,6 +24,9 @@ class ImagePart final : public Part {
   asio::awaitable<void> cleanup(Container& container) override;
   boost::json::object state(const Container& container) const override;
   asio::awaitable<void> recover(Container& container, const boost::json::object& state) override;
+  asio::awaitable<void> prepare_pea(Container& container, Pea& pea, const clients::garden::ProcessSpec& spec,
+                                    BundleInput& bundle) override;
+  asio::awaitable<void> cleanup_pea(Container& container, const Pea& pea) override;
   asio::awaitable<void> add_metrics(Container& container, clients::garden::ContainerMetrics& metrics) override;
   asio::awaitable<void> add_capacity(clients::garden::Capacity& capacity) override;
 

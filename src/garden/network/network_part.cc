@@ -120,6 +120,14 @@ asio::awaitable<void> NetworkPart::prepare(Container& container, const api::Cont
   bundle.system_mounts.push_back({resolv_conf, "/etc/resolv.conf", true});
 }
 
+// A process with an image of its own is on its container's network: the names are the same.
+asio::awaitable<void> NetworkPart::prepare_pea(Container& container, Pea&, const api::ProcessSpec&,
+                                               BundleInput& bundle) {
+  bundle.system_mounts.push_back({container.directory + "/hosts", "/etc/hosts", true});
+  bundle.system_mounts.push_back({container.directory + "/resolv.conf", "/etc/resolv.conf", true});
+  co_return;
+}
+
 asio::awaitable<void> NetworkPart::started(Container& container, const api::ContainerSpec&) {
   auto connect = [this, network = network_of(container), init = container.init.get()] {
     driver_.connect(network, init);

@@ -119,7 +119,8 @@ void Supervisor::launch(Session& session, const Frame& frame) {
 void Supervisor::launched(Launch& launch, int status) {
   const pid_t pid = status == 0 ? read_pid(launch.request.pid_file) : -1;
   if (pid > 0 && adopt(launch, pid)) return;
-  if (launch.session == nullptr) return;
+  // The launching garden has died: the next one must know that this process will not come.
+  if (launch.session == nullptr) return tell_followers(launch.request.id, -1, status);
   send(*launch.session, FrameType::kFailed, encode_number(static_cast<std::uint32_t>(status)));
   launch.session->closes_when_sent = true;
 }
@@ -159,25 +160,30 @@ bool Supervisor::adopt(Launch& launch, pid_t pid) {
   return true;
 }
 
-int supervise(const std::string& directory) {
+int supervise(const std::string& directory, const std::optional<UserNamespaceRequest>& user_namespace) {
   check(::chdir(directory.c_str()), "chdir " + directory);
   Pipe started = make_pipe();
   const pid_t daemon = check(::fork(), "fork");
   if (daemon > 0) {
     started.write.reset();
-    char byte = 0;
-    return ::read(started.read.get(), &byte, 1) == 1 ? 0 : 1;
+    char text[32] = {};
+    const std::size_t n = read_full(started.read.get(), text, sizeof text - 1);
+    if (n == 0) return 1;  // it has said why
+    if (user_namespace) std::printf("/proc/%d/fd/%s\n", daemon, text);
+    return 0;
   }
   ::setsid();
   ::prctl(PR_SET_NAME, "garden-shim");
+  const Fd made = user_namespace ? make_user_namespace(*user_namespace) : Fd();
   Supervisor supervisor;
   const Fd null = open_null();
   const Fd log(::open("shim.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   ::dup2(null.get(), 0);
   ::dup2(null.get(), 1);
-  write_all(started.write.get(), "+");
   ::dup2(log ? log.get() : null.get(), 2);
+  write_all(started.write.get(), user_namespace ? std::to_string(made.get()) : "+");
   started.write.reset();
+  started.read.reset();
   supervisor.run();
   return 0;
 }
