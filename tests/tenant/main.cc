@@ -93,6 +93,7 @@ void try_everything() {
   attempt("socket-vsock", [] { return opens_socket(kVirtualMachineSockets, SOCK_STREAM, 0); });
   attempt("socket-raw", [] { return opens_socket(AF_INET, SOCK_RAW, 1); });
   attempt("socket-packet", [] { return opens_socket(AF_PACKET, SOCK_RAW, 0x0300); });
+  attempt("socket-ping", [] { return opens_socket(AF_INET, SOCK_DGRAM, 1); });
   attempt("socket-stream", [] { return opens_socket(AF_INET, SOCK_STREAM, 0); });
   attempt("aio", [] {
     aio_context_t context = 0;
@@ -142,6 +143,7 @@ int count_queues() {
   for (; count < 100'000; ++count) {
     const std::string name = "/tenant-" + std::to_string(::getpid()) + "-" + std::to_string(count);
     if (::mq_open(name.c_str(), O_CREAT | O_RDWR, 0600, &attributes) < 0) break;
+    ::mq_unlink(name.c_str());  // it stays as long as it is open
   }
   return count;
 }

@@ -54,12 +54,13 @@ Mount bind_mount(const std::string& source, const std::string& destination, bool
   return mount;
 }
 
-// What is in it counts towards the memory limit: no more than that fits.
+// What is in it counts towards the memory limit, and no process that is killed frees it: half of the limit, as the
+// kernel's default is half of the machine's memory.
 std::vector<std::string> shared_memory_options(const api::MemoryLimits& limits) {
   std::vector<std::string> options{"noexec", "nosuid", "nodev", "mode=1777"};
   constexpr std::uint64_t kMost = 1ull << 50;  // the kernel refuses what does not fit its counters
   if (limits.limit_in_bytes > 0 && limits.limit_in_bytes < kMost) {
-    options.push_back("size=" + std::to_string(std::max<std::uint64_t>(limits.limit_in_bytes / 1024, 4)) + "k");
+    options.push_back("size=" + std::to_string(std::max<std::uint64_t>(limits.limit_in_bytes / 2048, 4)) + "k");
   }
   return options;
 }
