@@ -56,16 +56,15 @@ api::ContainerSpec an_app(const std::string& handle) {
   return spec;
 }
 
-// The runtime alone, with the bundle that garden wrote for a container.
+// The runtime alone, with the bundle, and in the root directory, of a container of garden's.
 class BareRuntime {
  public:
   BareRuntime(std::string program, const TestGarden& garden, const std::string& handle)
-      : program_(std::move(program)), directory_(garden.directory() + "/bare-" + program_), rootfs_(garden.rootfs()) {
+      : program_(std::move(program)), directory_(garden.directory() + "/bare-" + program_) {
     fs::create_directories(directory_);
     bundle_ = boost::json::parse(base::read_file(garden.depot() + "/" + handle + "/config.json")).as_object();
     // Its own user namespace: the container's is made by garden's shim.
     for (auto& one : bundle_.at("linux").at("namespaces").as_array()) one.as_object().erase("path");
-    bundle_["root"] = boost::json::object{{"path", rootfs_}};
   }
   std::vector<double> run_times, exec_times, delete_times;
   void measure(int rounds) {
@@ -89,7 +88,7 @@ class BareRuntime {
     words.insert(words.begin(), {program_, "--root", directory_ + "/state"});
     base::must_run(words);
   }
-  std::string program_, directory_, rootfs_;
+  std::string program_, directory_;
   boost::json::object bundle_;
 };
 
@@ -207,7 +206,7 @@ class Measurement {
   }
 
   int rounds_, containers_;
-  TestGarden garden_{{"--enable-container-network-metrics"}};
+  TestGarden garden_{{"--enable-container-network-metrics", "--port-pool-start", "30000", "--port-pool-size", "400"}};
   const char* runtime_ = "crun";
   double bare_run_ = 0, bare_exec_ = 0, alone_ = 0;
 };
@@ -222,6 +221,11 @@ int main(int argc, char** argv) {
     if (flag == "--rounds") rounds = std::stoi(argv[i + 1]);
     if (flag == "--containers") containers = std::stoi(argv[i + 1]);
   }
-  rivera::garden::Measurement(rounds, containers).run();
+  try {
+    rivera::garden::Measurement(rounds, containers).run();
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "{}\n", e.what());
+    return 1;
+  }
   return 0;
 }

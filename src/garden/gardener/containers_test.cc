@@ -122,7 +122,9 @@ TEST_F(RealContainers, AProcessContinuesWhenItsClientLeaves) {
 
 TEST_F(RealContainers, ATerminalHasTheSizeAskedForAndMayChangeIt) {
   const auto handle = garden_->create();
-  auto spec = shell("stty size; read x; stty size; test -t 0 && echo terminal");
+  // crun sets the size while the process already runs.
+  auto spec =
+      shell("while ! stty size 2>/dev/null; do usleep 20000; done; read x; stty size; test -t 0 && echo terminal");
   spec.tty = api::TtySpec{api::WindowSize{100, 30}};
   const auto running = garden_->begin(handle, spec);
   ASSERT_TRUE(running->prints("30 100"));

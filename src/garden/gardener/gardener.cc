@@ -190,6 +190,7 @@ asio::awaitable<void> Gardener::stop_processes(std::string handle, bool kill) {
 
 asio::awaitable<ProcessSession> Gardener::run(std::string handle, api::ProcessSpec spec) {
   const ContainerPtr container = find(handle);
+  if (container->is_being_destroyed) throw api::ContainerNotFoundError(handle);
   if (!spec.image.empty() && !spec.id.empty()) {
     // Its figures are asked for, and its image is known, by its id alone.
     const auto owner = container_of_pea(spec.id);

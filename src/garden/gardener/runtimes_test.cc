@@ -50,7 +50,7 @@ TEST_F(RealRuntimes, EachRunsContainersProcessesAndPeas) {
     const auto handle = garden.create(spec);
     EXPECT_EQ(garden.run(handle, "echo out; exit 3").status, 3) << runtime;
     EXPECT_EQ(garden.run(handle, pea(garden, "exit 4", "p")).status, 4) << runtime;
-    auto terminal = shell("test -t 0 && stty size");
+    auto terminal = shell("test -t 0; while ! stty size 2>/dev/null; do usleep 20000; done");
     terminal.tty = api::TtySpec{api::WindowSize{90, 20}};
     EXPECT_EQ(garden.run(handle, terminal).output, "20 90\r\n") << runtime;
     EXPECT_EQ(garden.run(handle, "exec tail /dev/zero").status, 128 + 9) << runtime;

@@ -66,9 +66,19 @@ asio::awaitable<void> ImagePart::prepare_pea(Container& container, Pea& pea, con
   };
   const Image image = co_await context_.on_worker(std::move(create));
   bundle.root = image.root;
+  container.state<State>().sizes_of_peas[pea.id] = image.size;
 }
 
-asio::awaitable<void> ImagePart::cleanup_pea(Container&, const Pea& pea) {
+asio::awaitable<void> ImagePart::add_pea_metrics(Container& container, const Pea& pea, api::ContainerMetrics& metrics) {
+  auto count = [this, id = pea.id] { return store_.exclusive_bytes(id); };
+  metrics.disk.exclusive_bytes_used = co_await context_.on_worker(std::move(count));
+  const auto& sizes = container.state<State>().sizes_of_peas;
+  const auto size = sizes.find(pea.id);
+  metrics.disk.total_bytes_used = metrics.disk.exclusive_bytes_used + (size == sizes.end() ? 0 : size->second);
+}
+
+asio::awaitable<void> ImagePart::cleanup_pea(Container& container, const Pea& pea) {
+  container.state<State>().sizes_of_peas.erase(pea.id);
   auto destroy = [this, id = pea.id] { store_.destroy(id); };
   co_await context_.on_worker(std::move(destroy));
   collect_trash_in_background();

@@ -27,6 +27,8 @@ class ImagePart final : public Part {
   asio::awaitable<void> prepare_pea(Container& container, Pea& pea, const clients::garden::ProcessSpec& spec,
                                     BundleInput& bundle) override;
   asio::awaitable<void> cleanup_pea(Container& container, const Pea& pea) override;
+  asio::awaitable<void> add_pea_metrics(Container& container, const Pea& pea,
+                                        clients::garden::ContainerMetrics& metrics) override;
   asio::awaitable<void> add_metrics(Container& container, clients::garden::ContainerMetrics& metrics) override;
   asio::awaitable<void> add_capacity(clients::garden::Capacity& capacity) override;
 
@@ -37,6 +39,7 @@ class ImagePart final : public Part {
     std::uint64_t exclusive_bytes = 0;
     std::chrono::steady_clock::time_point counted_at{};
     bool is_counting = false;
+    std::map<std::string, std::uint64_t> sizes_of_peas;  // of those that this server has made
   };
   asio::awaitable<void> remove_orphans(std::set<std::string> handles);
   asio::awaitable<void> count_bytes(ContainerPtr container);

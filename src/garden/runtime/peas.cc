@@ -108,7 +108,22 @@ void Peas::write_bundle(const Container& container, const api::ProcessSpec& spec
   base::write_file_atomically(directory + "/config.json", boost::json::serialize(config), 0600);
 }
 
+void Peas::end(const std::string& id) {
+  starting_.erase(id);
+  changed_.notify_all();
+}
+
+asio::awaitable<void> Peas::undo(ContainerPtr container, std::string id) {
+  const auto pea = container->record.peas.find(id);
+  if (pea != container->record.peas.end()) co_await remove(container, id, pea->second.created_at_ns);
+}
+
 asio::awaitable<void> Peas::clean_up(ContainerPtr container, std::string id, std::int64_t created_at_ns) {
+  while (starting_.contains(id)) co_await changed_.wait();
+  co_await remove(container, id, created_at_ns);
+}
+
+asio::awaitable<void> Peas::remove(ContainerPtr container, std::string id, std::int64_t created_at_ns) {
   while (in_cleanup_.contains(id)) co_await changed_.wait();
   const auto found = container->record.peas.find(id);
   if (found == container->record.peas.end() || found->second.created_at_ns != created_at_ns) co_return;

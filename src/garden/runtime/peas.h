@@ -31,6 +31,11 @@ class Peas {
   // Prepares the process `spec.id` of `container`, whose files are in `start.bundle`; `start.id` is filled in. What was
   // made stays if that fails: clean_up() removes it. The caller has seen to it that the id is free. Throws GardenError.
   asio::awaitable<PreparedPea> prepare(ContainerPtr container, clients::garden::ProcessSpec spec, Runtime::Start start);
+  // From before prepare() until the process runs or what it had is removed again: until then clean_up() waits.
+  void begin(const std::string& id) { starting_.insert(id); }
+  void end(const std::string& id);
+  // For whoever has begun the pea and could not start it; clean_up() without the wait.
+  asio::awaitable<void> undo(ContainerPtr container, std::string id);
   // Removes what the pea made at that time had, once its process has ended, or never began. Several calls at once do it
   // once; without effect for a later pea of the same id. Throws GardenError with what could not be removed; the pea is
   // then still in the record.
@@ -41,6 +46,7 @@ class Peas {
  private:
   void write_bundle(const Container& container, const clients::garden::ProcessSpec& spec, BundleInput bundle,
                     const std::string& directory) const;
+  asio::awaitable<void> remove(ContainerPtr container, std::string id, std::int64_t created_at_ns);
   void at_step(const std::string& step) const;
 
   const Context& context_;
@@ -48,7 +54,7 @@ class Peas {
   Journal& journal_;
   StepObserver observer_;
   Runtimes runtimes_;
-  std::set<std::string> in_cleanup_;
+  std::set<std::string> starting_, in_cleanup_;
   base::Condition changed_;
 };
 

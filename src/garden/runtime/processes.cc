@@ -66,6 +66,8 @@ asio::awaitable<ProcessSession> Processes::run(ContainerPtr container, api::Proc
     co_await peas_.clean_up(container, spec.id, created_at_ns);
   }
   co_await claim(*container, spec.id);
+  if (!spec.image.empty()) peas_.begin(spec.id);
+  const base::OnExit begun([this, id = spec.id] { peas_.end(id); });
   context_.logger.info("run.start", {{"handle", container->record.handle},
                                      {"process", session.id},
                                      {"path", spec.path},
@@ -94,10 +96,8 @@ asio::awaitable<ProcessSession> Processes::run(ContainerPtr container, api::Proc
 
 asio::awaitable<void> Processes::undo_launch(ProcessSession& session) {
   const ContainerPtr container = session.container;
-  const auto pea = container->record.peas.find(session.id);
-  const std::int64_t created_at_ns = pea == container->record.peas.end() ? 0 : pea->second.created_at_ns;
   try {
-    co_await peas_.clean_up(container, session.id, created_at_ns);
+    co_await peas_.undo(container, session.id);
   } catch (const std::exception& e) {
     // The upkeep tries again.
     context_.logger.error("run.cleanup-failed", {{"handle", container->record.handle}, {"error", e.what()}});

@@ -65,10 +65,12 @@ Fd listen_for_console(const std::string& path) {
   return socket;
 }
 
-// The terminal that the runtime sent over the socket. The runtime has exited, so the message is there.
+// The terminal that the runtime sent over the socket, which it does at once.
 Fd receive_console(const Fd& listener) {
   Fd connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!connection) return Fd();
+  const timeval limit{2, 0};
+  ::setsockopt(connection.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   char byte[64];
   iovec data{byte, sizeof byte};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
@@ -83,7 +85,11 @@ Fd receive_console(const Fd& listener) {
   return Fd(fd);
 }
 
-void prepare_terminal(const Fd& terminal) {
+void prepare_terminal(const Fd& terminal, unsigned columns, unsigned rows) {
+  winsize size{};
+  size.ws_col = static_cast<unsigned short>(columns);
+  size.ws_row = static_cast<unsigned short>(rows);
+  ::ioctl(terminal.get(), TIOCSWINSZ, &size);
   termios settings{};
   if (::tcgetattr(terminal.get(), &settings) != 0) return;
   settings.c_oflag |= ONLCR;
@@ -125,21 +131,29 @@ void Supervisor::launched(Launch& launch, int status) {
   launch.session->closes_when_sent = true;
 }
 
+// As soon as it is there, and its size set at once: crun sets that while the process already runs.
+void Supervisor::take_terminal(Launch& launch) {
+  if (!launch.console) return;
+  Fd terminal = receive_console(launch.console);
+  if (!terminal) return;
+  launch.console.reset();
+  set_non_blocking(terminal);
+  prepare_terminal(terminal, launch.request.columns, launch.request.rows);
+  launch.terminal = std::move(terminal);
+}
+
 // False if the terminal did not arrive: then the process is killed.
 bool Supervisor::adopt(Launch& launch, pid_t pid) {
   const LaunchRequest& request = launch.request;
   auto process = std::make_unique<Process>(request.id, pid, request.exit_file);
-  if (launch.console) {
-    Fd terminal = receive_console(launch.console);
-    launch.console.reset();
+  if (!request.console_socket.empty()) {
+    take_terminal(launch);
     ::unlink(request.console_socket.c_str());
-    if (!terminal) {
+    if (!launch.terminal) {
       ::kill(pid, SIGKILL);
       return false;
     }
-    set_non_blocking(terminal);
-    prepare_terminal(terminal);
-    process->set_terminal(std::move(terminal));
+    process->set_terminal(std::move(launch.terminal));
     process->set_window(request.columns, request.rows);
   } else if (launch.output) {
     process->set_pipes(std::move(launch.input), std::move(launch.output), std::move(launch.error));

@@ -104,6 +104,7 @@ void Supervisor::gather() {
       if (may_receive(session)) receive(session);
     });
   }
+  for (auto& launch : launches_) add(launch.console.get(), POLLIN, [this, &launch] { take_terminal(launch); });
   // Last, so that output that came before an exit is read before the exit is seen.
   add(signals_.get(), POLLIN, [this] { reap(); });
 }

@@ -45,7 +45,8 @@ class Supervisor {
     pid_t runtime = -1;
     Session* session = nullptr;
     Fd input, output, error;  // our ends
-    Fd console;               // listening
+    Fd console;               // listening, until the terminal has come
+    Fd terminal;
   };
   using Ready = std::function<void()>;
 
@@ -66,6 +67,7 @@ class Supervisor {
   void launch(Session& session, const Frame& frame);
   void launched(Launch& launch, int status);
   bool adopt(Launch& launch, pid_t pid);
+  void take_terminal(Launch& launch);
   void attach(Session& session, Process& process);
   void follow(Session& session);
   void status(Session& session);
