@@ -5,7 +5,8 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 # One kind of code for libraries and programs, so that all can share one precompiled header.
 # gRPC asks for -pthread; only if all use it does the header fit.
 add_compile_options(-fPIE -pthread)
-add_link_options(-pie -pthread)
+# A target with the property RIVERA_STATIC is linked statically (-static-pie).
+add_link_options($<IF:$<BOOL:$<TARGET_PROPERTY:RIVERA_STATIC>>,-static-pie,-pie> -pthread)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 # Several files of a wing are compiled as one, which more than halves the time of a clean build (rivera_unity).
 # -DCMAKE_UNITY_BUILD=OFF compiles each by itself.

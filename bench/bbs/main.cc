@@ -113,7 +113,7 @@ class Run {
     fill();
     lists();
     convergence();
-    tell("memory", "resident with all records", stage_.bbs().resident_bytes() / (1 << 20), "MiB", 1024, Better::kLower);
+    tell("memory", "resident with all records", stage_.bbs().resident_bytes() / (1 << 20), "MiB", 800, Better::kLower);
     client_.reset();
     tell("takeover", "from the lock to serving", stage_.take_over(), "s", 10, Better::kLower);
     connect();
@@ -215,7 +215,7 @@ class Run {
     double ran = 0;
     while ((ran = stage_.convergence_runs() - runs) < 5) std::this_thread::sleep_for(std::chrono::milliseconds(500));
     tell(fmt::format("convergence of {} actual LRPs, nothing to do", options_.instances), "CPU a run",
-         (stage_.bbs().cpu_seconds() - cpu) / ran * 1e3, "ms", 150, Better::kLower);
+         (stage_.bbs().cpu_seconds() - cpu) / ran * 1e3, "ms", 100, Better::kLower);
   }
 
   Options options_;

@@ -31,7 +31,7 @@ int main(int argc, char** argv) {
   try {
     config = rivera::file_server::load_config(arguments.config_path);
   } catch (const rivera::base::ConfigError& e) {
-    // Upstream says this on its log; both places, so that whoever looks finds it.
+    // Upstream writes this to its log; ours goes to the log and to standard error.
     rivera::base::Logger("file-server").fatal("invalid-configuration", {{"error", e.what()}});
     std::fprintf(stderr, "file-server: %s\n", e.what());
     return 2;

@@ -7,6 +7,7 @@
 #include "base/config/command_line.h"
 #include "cluster/commands.h"
 #include "cluster/prepare/preflight.h"
+#include "cluster/settings/terminal.h"
 
 namespace {
 
@@ -66,15 +67,14 @@ int main(int argc, char** argv) try {
   } catch (const CLI::ParseError& e) {
     return app.exit(e);
   }
-
   const fs::path var_dir = fs::absolute(var).lexically_normal();
-  if (*down) return rivera::cluster::down(var_dir);
+  if (*down) return rivera::cluster::down(own_directory(), var_dir);
   if (*status) return rivera::cluster::show_status(var_dir, as_json);
   if (*logs) return rivera::cluster::show_logs(var_dir, name, follow, lines);
   if (*supervise) return rivera::cluster::supervise(var_dir);
   take_settings(options, port_base, settings);
   return rivera::cluster::up(own_directory(), var_dir, options);
 } catch (const std::exception& e) {
-  fmt::print(stderr, "\nrivera: {}\n", e.what());
+  fmt::print(stderr, "\nrivera: {}\n", rivera::cluster::plain_text(e.what()));
   return 1;
 }

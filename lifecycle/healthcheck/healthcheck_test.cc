@@ -2,8 +2,8 @@
 #include <arpa/inet.h>
 #include <atomic>
 #include <chrono>
-#include <ifaddrs.h>
-#include <net/if.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <string>
 #include <sys/socket.h>
 #include <thread>
@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/files.h"
 #include "base/process/subprocess.h"
 #include "base/testing/places.h"
 
@@ -22,21 +23,11 @@ using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::StartsWith;
 
-bool has_own_address() {
-  ifaddrs* first = nullptr;
-  ::getifaddrs(&first);
-  bool found = false;
-  for (auto* it = first; it; it = it->ifa_next) {
-    found = found || (it->ifa_addr && it->ifa_addr->sa_family == AF_INET && !(it->ifa_flags & IFF_LOOPBACK));
-  }
-  ::freeifaddrs(first);
-  return found;
-}
-
 // Accepts connections on every address and answers each with the same bytes, after a request has come; empty: never.
+// One that trickles sends a further byte every 50 ms, until its client closes the connection.
 class Server {
  public:
-  explicit Server(std::string answer) : answer_(std::move(answer)) {
+  explicit Server(std::string answer, bool trickles = false) : answer_(std::move(answer)), trickles_(trickles) {
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in any{};
     any.sin_family = AF_INET;
@@ -76,6 +67,7 @@ class Server {
         last_request_.assign(buffer, static_cast<std::size_t>(count));
         ++requests_;
         (void)!::send(fd, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+        while (trickles_ && ::send(fd, "x", 1, MSG_NOSIGNAL) == 1) ::usleep(50'000);
       }
       ::close(fd);
     }
@@ -83,6 +75,7 @@ class Server {
   }
 
   std::string answer_;
+  const bool trickles_;
   int listener_ = -1;
   int port_ = 0;
   std::atomic<int> requests_{0};
@@ -100,11 +93,26 @@ CommandResult check(std::vector<std::string> arguments) {
   return rivera::base::run_command(arguments);
 }
 
+// In a network of its own, which has an address beside loopback as that of a container has.
 class Healthcheck : public testing::Test {
  protected:
-  void SetUp() override {
-    if (!has_own_address()) GTEST_SKIP() << "this machine has no address but loopback";
+  static void SetUpTestSuite() {
+    home_.reset(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    ASSERT_TRUE(home_);
+    ASSERT_EQ(::unshare(CLONE_NEWNET), 0);
+    rivera::base::must_run({"ip", "link", "set", "lo", "up"});
+    rivera::base::must_run({"ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1"});
+    rivera::base::must_run({"ip", "address", "add", "192.0.2.1/30", "dev", "eth0"});
+    rivera::base::must_run({"ip", "link", "set", "eth1", "up"});
+    rivera::base::must_run({"ip", "link", "set", "eth0", "up"});
   }
+  static void TearDownTestSuite() {
+    ::setns(home_.get(), CLONE_NEWNET);
+    home_.reset();
+  }
+
+ private:
+  static inline rivera::base::UniqueFd home_;
 };
 
 TEST_F(Healthcheck, PassesWhenThePortAcceptsConnections) {
@@ -168,6 +176,18 @@ TEST_F(Healthcheck, TimesOutOnAServerThatSaysNothing) {
   const auto result = check({"-uri=/ping", "-port=" + silent.port(), "-timeout=200ms"});
   EXPECT_EQ(result.exit_status, 65);
   EXPECT_THAT(result.error, HasSubstr("timed out after 0.20 seconds"));
+}
+
+TEST_F(Healthcheck, TimesOutOnAServerThatTrickles) {
+  const auto begun = std::chrono::steady_clock::now();
+  Server head("HTTP/1.1 200 OK\r\nX-Slow: ", true);
+  EXPECT_EQ(check({"-uri=/ping", "-port=" + head.port(), "-timeout=300ms"}).exit_status, 65);
+  // The status counts; a body is read for no longer than the check may take.
+  for (const char* framing : {"Content-Length: 99999\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1;"}) {
+    Server body("HTTP/1.1 200 OK\r\n" + std::string(framing), true);
+    EXPECT_EQ(check({"-uri=/ping", "-port=" + body.port(), "-timeout=300ms"}).exit_status, 0) << framing;
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(15));
 }
 
 TEST_F(Healthcheck, GivesUpStartingAfterItsTimeWithTheLastResult) {

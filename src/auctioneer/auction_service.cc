@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/log/trace.h"
+#include "models/nouns/role.h"
 
 namespace rivera::auctioneer {
 namespace {
@@ -54,12 +55,22 @@ boost::json::array summaries(const std::vector<Request>& requests) {
 
 AuctionService::AuctionService(AuctionLoop& loop, AuctioneerProbe& probe, base::Logger logger)
     : loop_(loop), probe_(probe), logger_(std::move(logger)) {
-  router_.add("POST", "/v1/lrps", [this](net::HttpExchange& exchange, const net::PathParameters&) {
-    return create_lrp_auctions(exchange);
-  });
-  router_.add("POST", "/v1/tasks", [this](net::HttpExchange& exchange, const net::PathParameters&) {
-    return create_task_auctions(exchange);
-  });
+  struct Route {
+    const char* method;
+    const char* path;
+    models::RoleSet callers;
+    asio::awaitable<void> (AuctionService::*handle)(net::HttpExchange& exchange);
+  };
+  const Route table[] = {
+      {"POST", "/v1/lrps", {models::Role::kBbs}, &AuctionService::create_lrp_auctions},
+      {"POST", "/v1/tasks", {models::Role::kBbs}, &AuctionService::create_task_auctions},
+  };
+  for (const Route& route : table) {
+    auto handler = [this, handle = route.handle](net::HttpExchange& exchange, const net::PathParameters&) {
+      return (this->*handle)(exchange);
+    };
+    router_.add(route.method, route.path, net::for_callers(route.callers.bits(), route.path, std::move(handler)));
+  }
   routes_ = router_.handler();
 }
 

@@ -9,7 +9,7 @@
 namespace rivera::auctioneer {
 
 // POST /v1/lrps and POST /v1/tasks: reads start requests, logs and drops the invalid ones, and submits the others to
-// the loop. Must outlive the server that uses its handler.
+// the loop. Both are for the BBS; other callers get 403. Must outlive the server that uses its handler.
 class AuctionService {
  public:
   AuctionService(AuctionLoop& loop, AuctioneerProbe& probe, base::Logger logger);
@@ -17,6 +17,8 @@ class AuctionService {
   AuctionService& operator=(const AuctionService&) = delete;
 
   net::HttpHandler handler();
+  // Method and path of every route, sorted.
+  std::vector<std::pair<std::string, std::string>> routes() const { return router_.routes(); }
 
  private:
   asio::awaitable<void> serve(net::HttpExchange& exchange);

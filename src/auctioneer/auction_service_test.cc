@@ -1,12 +1,15 @@
 #include "auctioneer/auction_service.h"
 
 #include <fcntl.h>
+#include <set>
 
 #include <gtest/gtest.h>
 
 #include "auctioneer/testing/auction_test_bench.h"
 #include "base/files.h"
 #include "base/log/trace.h"
+#include "models/nouns/role.h"
+#include "net/testing/test_certificates.h"
 
 namespace rivera::auctioneer {
 namespace {
@@ -109,6 +112,50 @@ TEST(AuctionService, LogsEachRequestWithItsTrace) {
         "fetching-auctions", "fetched-auctions", "scheduling", "lrp-added-to-cell", "scheduled"}) {
     EXPECT_NE(log.find("\"auctioneer.auction." + message + "\""), std::string::npos) << message;
   }
+}
+
+// The server as in a cluster: mutual TLS, and each route for its roles.
+asio::awaitable<std::set<std::string>> allowed(Bench& bench, net::TestCertificates& certificates, std::string unit) {
+  net::HttpServerOptions options;
+  options.address = "127.0.0.1:0";
+  options.tls = net::TlsContext::mutual_server(certificates.server());
+  options.access = net::AccessControl(net::Authorization::kRoles, models::role_bits, base::Logger::discard());
+  net::HttpServer server(bench.executor, options, bench.service.handler(), base::Logger::discard());
+  server.listen();
+  server.start();
+  const net::CertificateRequest request{.common_name = "someone", .organizational_units = {unit}};
+  net::HttpClientOptions client_options;
+  client_options.tls = net::TlsContext::client(certificates.issue(request));
+  net::HttpClient client(bench.executor, client_options);
+  std::set<std::string> out;
+  for (const auto& [method, path] : bench.service.routes()) {
+    net::HttpRequest asked;
+    asked.method = method;
+    asked.target = path;
+    asked.body = "[]";
+    const auto endpoint = net::Endpoint::parse("https://" + server.address());
+    const auto response = co_await client.send(endpoint, std::move(asked));
+    if (response.status != 403) {
+      EXPECT_EQ(response.status, 202);
+      out.insert(path);
+    } else {
+      EXPECT_EQ(response.body, "OU=" + unit + ",CN=someone may not call " + path + "\n");
+    }
+  }
+  co_await server.stop(std::chrono::seconds(5));
+  co_return out;
+}
+
+TEST(AuctionService, TakesWorkFromTheBbsAlone) {
+  with_bench([](Bench& bench) -> asio::awaitable<void> {
+    net::TestCertificates certificates;
+    for (const models::Role role : models::all_roles()) {
+      const auto paths = co_await allowed(bench, certificates, std::string(models::name_of(role)));
+      const bool may = role == models::Role::kBbs;
+      EXPECT_EQ(paths, may ? std::set<std::string>({"/v1/lrps", "/v1/tasks"}) : std::set<std::string>())
+          << models::name_of(role);
+    }
+  });
 }
 
 TEST(Trace, IsTheHeaderAsAHexadecimalNumber) {

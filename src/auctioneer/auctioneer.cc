@@ -6,6 +6,7 @@
 #include "base/work/periodic.h"
 #include "base/work/task_group.h"
 #include "clients/locket/lock_keeper.h"
+#include "models/nouns/role.h"
 #include "net/http/debug_server.h"
 
 namespace rivera::auctioneer {
@@ -34,10 +35,11 @@ clients::RepClientOptions rep_options(const Config& config) {
   return options;
 }
 
-net::HttpServerOptions server_options(const Config& config) {
+net::HttpServerOptions server_options(const Config& config, const base::Logger& logger) {
   net::HttpServerOptions options;
   options.address = config.listen_address;
   if (!config.server_tls.empty()) options.tls = net::TlsContext::mutual_server(config.server_tls);
+  options.access = net::AccessControl(config.authorization, models::role_bits, logger);
   return options;
 }
 
@@ -74,7 +76,7 @@ class Auctioneer::Impl {
         loggregator_(clients::make_loggregator_client(config_.loggregator, logger_, "failed-to-initialize-metron")),
         metrics_("auctioneer", loggregator_.get()),
         probe_(metrics_),
-        server_options_(named(logger_, "invalid-tls-config", [this] { return server_options(config_); })),
+        server_options_(named(logger_, "invalid-tls-config", [this] { return server_options(config_, logger_); })),
         bbs_(executor, bbs_options(config_)),
         reps_(executor, rep_options(config_)),
         locket_(executor, config_.locket),

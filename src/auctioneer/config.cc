@@ -17,6 +17,7 @@ base::ConfigKeys own_keys() {
       text_key("ca_cert_file"),
       text_key("server_cert_file"),
       text_key("server_key_file"),
+      net::authorization_key(),
       text_key("debug_address"),
       text_key("bbs_address"),
       text_key("bbs_ca_cert_file"),
@@ -87,6 +88,10 @@ Config load_config(const std::string& path) {
   if (config.bbs_address.empty()) file.fail("bbs_address", "the URL of the BBS (invalid-bbs-address)");
   config.listen_address = file.required_text("listen_address");
   config.server_tls = read_tls(file, "server_cert_file", "server_key_file", "ca_cert_file");
+  config.authorization = net::read_authorization(file);
+  if (config.authorization == net::Authorization::kRoles && config.server_tls.empty()) {
+    file.fail("authorization", "any, as clients show no certificates without server_cert_file");
+  }
   config.debug_address = file.text("debug_address");
   config.bbs_tls = read_tls(file, "bbs_client_cert_file", "bbs_client_key_file", "bbs_ca_cert_file");
   config.rep_tls = read_tls(file, "rep_client_cert", "rep_client_key", "rep_ca_cert");

@@ -9,6 +9,7 @@
 #include "base/log/log_settings.h"
 #include "clients/locket/locket_client.h"
 #include "clients/loggregator_client.h"
+#include "net/stream/access_control.h"
 #include "net/stream/tls.h"
 
 namespace rivera::auctioneer {
@@ -17,7 +18,8 @@ struct Config {
   std::string uuid;            // owner of the lock
   std::string listen_address;  // "0.0.0.0:9016"
   net::TlsFiles server_tls;    // all three for mutual TLS, or none for plain HTTP
-  std::string debug_address;   // "" = none
+  net::Authorization authorization = net::Authorization::kAny;
+  std::string debug_address;  // "" = none
 
   std::string bbs_address;
   net::TlsFiles bbs_tls;

@@ -18,8 +18,8 @@ namespace json = boost::json;
 
 // Every member but the notices.
 std::string read_as(const Config& c) {
-  return base::testing::fields(c.uuid, c.listen_address, c.server_tls, c.debug_address, c.bbs_address, c.bbs_tls,
-                               c.rep_tls, c.locket, c.workers, c.communication_timeout, c.cell_state_timeout,
+  return base::testing::fields(c.uuid, c.listen_address, c.server_tls, c.authorization, c.debug_address, c.bbs_address,
+                               c.bbs_tls, c.rep_tls, c.locket, c.workers, c.communication_timeout, c.cell_state_timeout,
                                c.placement, c.report_interval, c.log, c.loggregator);
 }
 
@@ -101,6 +101,10 @@ TEST_F(ConfigTest, WantsAllTlsFilesOrNone) {
   EXPECT_NE(complaint({{"server_key_file", ""}}).find("invalid-tls-config"), std::string::npos);
   const auto config = load({{"ca_cert_file", ""}, {"server_cert_file", ""}, {"server_key_file", ""}});
   EXPECT_TRUE(config.server_tls.empty());
+  EXPECT_NE(
+      complaint({{"ca_cert_file", ""}, {"server_cert_file", ""}, {"server_key_file", ""}, {"authorization", "roles"}})
+          .find("authorization"),
+      std::string::npos);
 }
 
 TEST_F(ConfigTest, EachKeyDoesWhatItsTableSays) {

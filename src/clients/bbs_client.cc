@@ -1,5 +1,7 @@
 #include "clients/bbs_client.h"
 
+#include <map>
+
 #include <fmt/format.h>
 
 #include "base/bytes.h"
@@ -78,7 +80,8 @@ class BbsClient::Impl : public std::enable_shared_from_this<Impl> {
   Impl(asio::any_io_executor executor, BbsClientOptions options)
       : options_(std::move(options)),
         endpoint_(net::Endpoint::parse(options_.url)),
-        http_(std::move(executor), client_options(options_)) {}
+        http_(executor, http_options()),
+        pings_(executor, client_options(options_)) {}
 
   void set_trace_id(std::string trace_id) { trace_id_ = std::move(trace_id); }
 
@@ -106,14 +109,73 @@ class BbsClient::Impl : public std::enable_shared_from_this<Impl> {
       throw net::TransportError(fmt::format("the BBS refused the event stream: status {}", response->head().status),
                                 true);
     }
-    Ping ping = [self = shared_from_this()](std::string peer) { return self->ping_peer(self, std::move(peer)); };
+    Ping ping = [self = shared_from_this()](std::string peer) { return self->expect_answer(self, std::move(peer)); };
     co_return std::make_unique<SseEventStream>(std::move(response), options_.quiet_limit, std::move(ping));
   }
 
  private:
-  // At the stream's own address: the name in our URL may lead to another BBS by now.
-  asio::awaitable<void> ping_peer(std::shared_ptr<Impl> /*keeps us alive*/, std::string peer) {
+  // One ping to a peer at a time: those that ask meanwhile wait for its result.
+  struct Check {
+    enum class State { kRunning, kAnswered, kSilent, kAbandoned };
+    explicit Check(asio::any_io_executor executor) : changed(std::move(executor)) {}
+    base::Condition changed;
+    State state = State::kRunning;
+    std::string failure;
+  };
+
+  // A check for as long as this lives.
+  class RunningCheck {
+   public:
+    RunningCheck(std::shared_ptr<Impl> owner, std::string peer, std::shared_ptr<Check> check)
+        : owner_(std::move(owner)), peer_(std::move(peer)), check_(std::move(check)) {
+      owner_->checks_[peer_] = check_;
+    }
+    ~RunningCheck() {
+      if (check_->state == Check::State::kRunning) check_->state = Check::State::kAbandoned;
+      check_->changed.notify_all();
+      owner_->checks_.erase(peer_);
+    }
+    RunningCheck(const RunningCheck&) = delete;
+    RunningCheck& operator=(const RunningCheck&) = delete;
+
+   private:
+    std::shared_ptr<Impl> owner_;
+    std::string peer_;
+    std::shared_ptr<Check> check_;
+  };
+
+  net::HttpClientOptions http_options() {
+    auto out = client_options(options_);
+    out.quiet_limit = options_.answer_quiet_limit;
+    if (out.quiet_limit.count() == 0) return out;
+    out.still_answers = [this](std::string peer) { return expect_answer(shared_from_this(), std::move(peer)); };
+    return out;
+  }
+
+  asio::awaitable<void> expect_answer(std::shared_ptr<Impl> self, std::string peer) {
     if (peer.empty()) co_return;
+    std::shared_ptr<Check> check;
+    for (auto found = checks_.find(peer); found != checks_.end(); found = checks_.find(peer)) {
+      check = found->second;
+      while (check->state == Check::State::kRunning) co_await check->changed.wait();
+      if (check->state == Check::State::kAnswered) co_return;
+      if (check->state == Check::State::kSilent) throw silent(peer, check->failure);
+    }
+    check = std::make_shared<Check>(co_await asio::this_coro::executor);
+    const RunningCheck running(std::move(self), peer, check);
+    check->failure = co_await ping_peer(peer);
+    check->state = check->failure.empty() ? Check::State::kAnswered : Check::State::kSilent;
+    if (check->state == Check::State::kAnswered) co_return;
+    http_.close_idle(endpoint_);  // some of them may lead to the same peer
+    throw silent(peer, check->failure);
+  }
+
+  static net::TransportError silent(const std::string& peer, const std::string& failure) {
+    return net::TransportError("the BBS at " + peer + " does not answer: " + failure, true);
+  }
+
+  // Why it does not answer, or "". At the connection's own address: the name in our URL may lead to another BBS by now.
+  asio::awaitable<std::string> ping_peer(std::string peer) {
     const auto at = net::Endpoint::parse("http://" + peer);
     net::Endpoint endpoint = endpoint_;
     if (endpoint.server_name.empty()) endpoint.server_name = endpoint.host;
@@ -123,8 +185,8 @@ class BbsClient::Impl : public std::enable_shared_from_this<Impl> {
     for (int attempt = 0; attempt < 2; ++attempt) {
       net::HttpRequest request = request_for("POST", "/v1/ping", models::EventsByCellId());
       try {
-        co_await http_.send(endpoint, std::move(request), options_.ping_limit);
-        co_return;
+        co_await pings_.send(endpoint, std::move(request), options_.ping_limit);
+        co_return std::string();
       } catch (const net::TransportError& e) {
         failure = e.what();  // perhaps a kept-alive connection that has just been closed
       } catch (const base::DeadlineExceeded& e) {
@@ -132,7 +194,7 @@ class BbsClient::Impl : public std::enable_shared_from_this<Impl> {
         break;
       }
     }
-    throw net::TransportError("the BBS of the event stream does not answer: " + failure, true);
+    co_return failure;
   }
 
   template <typename Request>
@@ -167,6 +229,8 @@ class BbsClient::Impl : public std::enable_shared_from_this<Impl> {
   BbsClientOptions options_;
   net::Endpoint endpoint_;
   net::HttpClient http_;
+  net::HttpClient pings_;
+  std::map<std::string, std::shared_ptr<Check>> checks_;  // that run now, by peer
   std::string trace_id_;
 };
 

@@ -28,6 +28,8 @@ struct BbsClientOptions {
   // stopped, or whose machine has vanished, is noticed before its lock expires and another BBS takes over.
   std::chrono::nanoseconds quiet_limit = std::chrono::seconds(8);
   std::chrono::nanoseconds ping_limit = std::chrono::seconds(4);
+  // The same for an answer that has not come, or not continued, for so long (0: no matter how long).
+  std::chrono::nanoseconds answer_quiet_limit = std::chrono::seconds(3);
 };
 
 // One event of a BBS stream: its name ("actual_lrp_instance_changed", docs/spec/bbs.md §3.2) and the message's bytes.

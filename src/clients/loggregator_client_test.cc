@@ -149,7 +149,7 @@ TEST_F(LoggregatorTest, NeverWaitsForAnAgentThatIsStuck) {
   for (int i = 0; i < 30'000; ++i) client->send_gauge("many", i, base::kPlainUnit, {});
   EXPECT_GT(client->lost(), 0U);
   client.reset();
-  EXPECT_LT(std::chrono::steady_clock::now() - started, 15s) << "sanitizers are slow, a stuck agent would be for ever";
+  EXPECT_LT(std::chrono::steady_clock::now() - started, 15s) << "sanitizers are slow; a stuck agent would never end";
 }
 
 TEST_F(LoggregatorTest, LosesTheOldestAndKeepsTheNewest) {

@@ -208,9 +208,32 @@ TEST(RepClient, VerifiesTheNameOfTheCellAndReachesItByItsAddressWhereNoDnsKnowsI
   });
 }
 
+TEST(RepClient, ReachesACellByItsNameWhereItsPresenceHasNothingElse) {
+  const std::map<std::string, std::string> known{{"cell-1.cell.test.internal", "127.0.0.1"}};
+  const net::TestNameServer names(known);
+  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+    net::TestCertificates certificates;
+    net::CertificateRequest request;
+    request.dns_names = {"cell-1.cell.test.internal"};
+    request.addresses = {};
+    ScriptedServer server(executor, net::TlsContext::mutual_server(certificates.issue(request)));
+    for (int i = 0; i < 3; ++i) server.answers.push_back(net::text_response(200, "{\"cell_id\":\"cell-1\"}"));
+    RepClientOptions options;
+    options.tls = certificates.client();
+    const RepClientFactory factory(executor, options);
+    const std::string url = "https://cell-1.cell.test.internal" + server.port();
+    for (const std::string legacy : {"http://cell-1.cell.test.internal:1800", "", "http://0.0.0.0:1800"}) {
+      const RepClient rep = factory.at(legacy, url);
+      const auto state = co_await rep.state();
+      EXPECT_EQ(state.cell_id, "cell-1") << legacy;
+    }
+    co_await server.stop();
+  });
+}
+
 TEST(RepClient, ReachesCellsThoughNoNameServerAnswers) {
   const net::TestNameServer black_hole = net::TestNameServer::silent();
-  run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+  run([&black_hole](asio::any_io_executor executor) -> asio::awaitable<void> {
     net::TestCertificates certificates;
     net::CertificateRequest request;
     request.common_name = "rep";
@@ -229,6 +252,7 @@ TEST(RepClient, ReachesCellsThoughNoNameServerAnswers) {
     const auto rejected = co_await rep.perform_work(work);
     EXPECT_TRUE(rejected.empty());
     EXPECT_LT(std::chrono::steady_clock::now() - begun, 2s) << "a presence with an address needs no look-up";
+    EXPECT_EQ(black_hole.questions(), 0);
     EXPECT_EQ(server.requests.size(), 1u);
 
     RepClientOptions hasty = options;

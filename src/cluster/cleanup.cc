@@ -1,6 +1,5 @@
 #include "cluster/cleanup.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <sstream>
 
@@ -10,6 +9,7 @@
 #include "base/process/subprocess.h"
 #include "cluster/prepare/component.h"
 #include "cluster/prepare/preflight.h"
+#include "cluster/settings/process_table.h"
 #include "cluster/supervision/process.h"
 
 namespace rivera::cluster {
@@ -20,6 +20,20 @@ namespace fs = std::filesystem;
 constexpr int kSupervisorGrace = 90;  // it waits for its components, each with a grace time of its own
 constexpr int kComponentGrace = 10;
 
+// A path in /proc/self/mounts, where blanks and backslashes are octal numbers.
+std::string unescaped(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size()) {
+      out += static_cast<char>(std::stoi(text.substr(i + 1, 3), nullptr, 8));
+      i += 3;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 void add_mounts(std::vector<std::string>& out, const Settings& settings) {
   std::istringstream lines(base::read_file("/proc/self/mounts"));
   const std::string below = settings.var_dir.string() + "/";
@@ -28,6 +42,7 @@ void add_mounts(std::vector<std::string>& out, const Settings& settings) {
     std::string device;
     std::string where;
     words >> device >> where;
+    where = unescaped(where);
     if (where.starts_with(below) || where.starts_with("/run/garden-" + settings.garden_tag + "-"))
       out.push_back("mount " + where);
   }
@@ -56,20 +71,37 @@ void add_cgroups(std::vector<std::string>& out, const Settings& settings) {
   }
 }
 
+// It ends with its container.
+bool is_of_container(const RunningProcess& process) { return process.program() == "garden-shim"; }
+
+std::string name_of(const RunningProcess& process) {
+  return fmt::format("{} (pid {})", process.program(), process.pid);
+}
+
+void add_processes(std::vector<std::string>& out, const Settings& settings) {
+  for (const RunningProcess& process : processes_of(settings)) out.push_back("process " + name_of(process));
+}
+
 }  // namespace
 
 void end_processes(const Settings& settings) {
-  if (const auto pid = read_pid_file(settings.supervisor_pid_file())) terminate_processes({*pid}, kSupervisorGrace);
+  std::vector<RunningProcess> supervisors = processes_of(settings);
+  std::erase_if(supervisors, [](const RunningProcess& process) { return !is_supervisor(process); });
+  if (!supervisors.empty()) terminate_processes(supervisors, kSupervisorGrace);
   // There are some only if the supervisor was killed.
-  std::vector<pid_t> pids;
-  for (const Component& component : components(settings)) {
-    const auto file = settings.run_dir() / (component.name + ".pid");
-    if (const auto pid = read_pid_file(file)) pids.push_back(*pid);
-    std::error_code ignored;
-    fs::remove(file, ignored);
+  std::vector<RunningProcess> components = processes_of(settings);
+  std::erase_if(components, is_of_container);
+  if (!components.empty()) terminate_processes(components, kComponentGrace);
+  std::vector<std::string> left;
+  for (const RunningProcess& process : processes_of(settings)) {
+    if (!is_of_container(process)) left.push_back(name_of(process));
   }
-  std::reverse(pids.begin(), pids.end());
-  if (!pids.empty()) terminate_processes(pids, kComponentGrace);
+  if (!left.empty()) throw Problem(fmt::format("these processes do not end: {}", fmt::join(left, ", ")));
+}
+
+bool has_containers(const Settings& settings) {
+  std::error_code ec;
+  return fs::directory_iterator(settings.state_dir() / "garden" / "depot", ec) != fs::directory_iterator();
 }
 
 void destroy_containers(const Settings& settings) {
@@ -83,8 +115,22 @@ void destroy_containers(const Settings& settings) {
       fmt::format("the containers could not be removed (garden cleanup: status {}): {}", result.exit_status, end));
 }
 
+void require_not_running_after_move(const Settings& settings) {
+  const auto running = processes_of(settings);
+  if (running.empty()) return;
+  throw Problem(
+      fmt::format("the directory was moved from {} while its cluster ran ({}): move it back, and stop the cluster "
+                  "there with ./run down",
+                  settings.saved_for.string(), name_of(running.front())));
+}
+
+void forget_containers(const Settings& settings) {
+  for (const char* part : {"garden", "rep"}) fs::remove_all(settings.state_dir() / part);
+}
+
 std::vector<std::string> leftovers(const Settings& settings) {
   std::vector<std::string> out;
+  add_processes(out, settings);
   add_mounts(out, settings);
   add_interfaces(out, settings);
   add_firewall_tables(out, settings);

@@ -8,14 +8,26 @@
 
 namespace rivera::cluster {
 
-// Ends every process the pid files name, supervisor first. Blocks.
+// Ends every process of the cluster but those of containers, supervisor first. Throws Problem naming those that do not
+// end. Blocks.
 void end_processes(const Settings& settings);
+
+// Whether garden has records of containers.
+bool has_containers(const Settings& settings);
 
 // Destroys every container (garden cleanup). Throws Problem with the end of its output if that fails.
 void destroy_containers(const Settings& settings);
 
-// What is still there of the cluster, one line each: mounts below its directory, network interfaces, firewall rules and
-// cgroups with its tag. Empty when all is well.
+// A directory that was moved while its cluster ran cannot be cleaned up from its new place. Throws Problem if processes
+// of the cluster run.
+void require_not_running_after_move(const Settings& settings);
+
+// Removes what is bound to the place of the cluster: the records of containers, which in a copy are those of another
+// cluster's, with unpacked images and downloads.
+void forget_containers(const Settings& settings);
+
+// What is still there of the cluster, one line each: processes, mounts below its directory, network interfaces,
+// firewall rules and control groups with its tag. Empty when all is well.
 std::vector<std::string> leftovers(const Settings& settings);
 
 }  // namespace rivera::cluster

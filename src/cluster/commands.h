@@ -20,7 +20,7 @@ struct UpOptions {
 };
 
 int up(const std::filesystem::path& bin_dir, const std::filesystem::path& var_dir, const UpOptions& options);
-int down(const std::filesystem::path& var_dir);
+int down(const std::filesystem::path& bin_dir, const std::filesystem::path& var_dir);
 int show_status(const std::filesystem::path& var_dir, bool as_json);
 int show_logs(const std::filesystem::path& var_dir, const std::string& name, bool follow, int lines);
 // Runs the supervisor until a signal stops it.

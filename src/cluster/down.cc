@@ -9,13 +9,21 @@
 
 namespace rivera::cluster {
 
-int down(const std::filesystem::path& var_dir) {
+int down(const std::filesystem::path& bin_dir, const std::filesystem::path& var_dir) {
   if (!settings_exist(var_dir)) {
     print("No cluster has been started here.\n");
     return 0;
   }
   require_root();
-  const Settings settings = load_settings(var_dir);
+  Settings settings = load_settings(var_dir);
+  settings.bin_dir = bin_dir;
+  const ClusterTurn turn(settings);
+  if (settings.was_moved()) {
+    // What the records of containers name belongs to the other directory.
+    require_not_running_after_move(settings);
+    print("No cluster has been started here since the directory was moved or copied.\n");
+    return 0;
+  }
   Progress progress;
   progress.begin("processes");
   end_processes(settings);

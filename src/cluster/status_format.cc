@@ -143,7 +143,7 @@ std::string to_text(const ClusterStatus& status, bool with_components) {
   if (!status.cells.empty()) out += cells_table(status) + "\n";
   if (!status.applications.empty()) out += applications_table(status) + "\n";
   if (!status.tasks.empty()) out += tasks_table(status) + "\n";
-  if (!status.problem.empty()) out += "  " + status.problem + "\n";
+  if (!status.problem.empty()) out += "  " + plain_text(status.problem) + "\n";
   return out;
 }
 

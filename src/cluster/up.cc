@@ -12,6 +12,7 @@
 #include "cluster/prepare/certificates.h"
 #include "cluster/prepare/component.h"
 #include "cluster/prepare/component_configs.h"
+#include "cluster/prepare/holdings.h"
 #include "cluster/prepare/preflight.h"
 #include "cluster/prepare/rootfs.h"
 #include "cluster/prepare/sample.h"
@@ -38,7 +39,11 @@ constexpr int kRestartsThatMeanFailure = 8;
 Settings effective_settings(const fs::path& bin_dir, const fs::path& var_dir, const UpOptions& options) {
   Settings settings;
   settings.var_dir = var_dir;
-  if (settings_exist(var_dir)) settings = load_settings(var_dir);
+  if (settings_exist(var_dir)) {
+    settings = load_settings(var_dir);
+  } else {
+    settings.chosen = {"garden_tag", "network_pool", "port_pool"};
+  }
   settings.bin_dir = bin_dir;
   settings.host_address = detect_host_address();
   for (const auto& [key, value] : options.overrides) apply_setting(settings, key, value);
@@ -135,7 +140,7 @@ asio::awaitable<void> wait_for_components(Settings settings, std::set<std::strin
 bool same_place(const Settings& a, const Settings& b) {
   return a.ports.base == b.ports.base && a.host_address == b.host_address && a.garden_tag == b.garden_tag &&
          a.network_pool == b.network_pool && a.port_pool_start == b.port_pool_start &&
-         a.port_pool_size == b.port_pool_size && a.bin_dir == b.bin_dir && a.cell_id == b.cell_id;
+         a.port_pool_size == b.port_pool_size && a.cell_id == b.cell_id;
 }
 
 // Stops a running cluster whose addresses are to change.
@@ -149,16 +154,26 @@ void stop_old_cluster(const Settings& old) {
 
 // Makes room for the cluster that is wanted. Everything that can be refused is refused before anything is stopped.
 // Returns whether the cluster runs already where it is wanted.
-bool make_room(const Settings& wanted) {
+bool make_room(Settings& wanted) {
   std::optional<Settings> old;
   if (settings_exist(wanted.var_dir)) old = load_settings(wanted.var_dir);
+  const bool has_same_programs = old && old->bin_dir == wanted.bin_dir;
+  if (old) old->bin_dir = wanted.bin_dir;  // the programs of an earlier build may not be there any more
+  if (old && old->was_moved()) require_not_running_after_move(*old);
   const bool is_running = supervisor_pid(wanted).has_value();
-  if (is_running && old && same_place(*old, wanted)) return true;
+  if (is_running && old && has_same_programs && same_place(*old, wanted)) return true;
+  const std::vector<Holding> held = holdings_of_others(wanted);
+  if (!is_running) choose_holdings(wanted, held, !old);
+  require_unheld(wanted, held);
   require_free_ports(wanted, old ? old->ports.all() : std::vector<std::uint16_t>());
-  if (is_running && old) {
+  require_room(wanted);
+  if (old && old->was_moved()) {
+    forget_containers(wanted);
+  } else if (is_running && old) {
     stop_old_cluster(*old);
   } else if (old) {
     end_processes(*old);  // what a killed supervisor left
+    if (!same_place(*old, wanted) && has_containers(*old)) destroy_containers(*old);
   }
   require_free_ports(wanted, {});
   return false;
@@ -168,14 +183,23 @@ bool make_room(const Settings& wanted) {
 
 int up(const fs::path& bin_dir, const fs::path& var_dir, const UpOptions& options) {
   require_root();
-  const Settings settings = effective_settings(bin_dir, var_dir, options);
+  Settings settings = effective_settings(bin_dir, var_dir, options);
+  require_usable_directory(settings);
   require_programs(settings);
+  fs::create_directories(var_dir);
+  const ClusterTurn turn(settings);
+  settings = effective_settings(bin_dir, var_dir, options);  // who was here before may have changed them
   print(fmt::format("Rivera: a cluster on this machine, state in {}\n", var_dir.string()));
-  const bool running = make_room(settings);
-  std::set<std::string> to_restart = prepare(settings, options);
-  if (!running) {
-    to_restart.clear();
-    start_daemon({own_program(), "supervise", "--var", var_dir.string()}, settings.log_dir() / "supervisor.log");
+  std::set<std::string> to_restart;
+  {
+    // Until the supervisor shows others what this cluster holds.
+    const ChoosingTurn choosing;
+    const bool running = make_room(settings);
+    to_restart = prepare(settings, options);
+    if (!running) {
+      to_restart.clear();
+      start_daemon({own_program(), "supervise", "--var", var_dir.string()}, settings.log_dir() / "supervisor.log");
+    }
   }
   run_coroutine(wait_for_components(settings, to_restart));
   if (options.sample) run_coroutine(bring_up_sample(settings));

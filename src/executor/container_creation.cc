@@ -187,7 +187,7 @@ asio::awaitable<std::vector<garden::BindMount>> ContainerNode::fetch_dependencie
     cached_directories_.push_back(fetched_[i]->path.string());
     mounts.push_back({.src_path = fetched_[i]->path.string(), .dst_path = dependencies[i].to()});
   }
-  if (interrupted) throw boost::system::system_error(asio::error::operation_aborted);
+  if (interrupted) base::throw_cancellation();
   if (!fetch_failure_.empty()) throw CreationFailed("failed to download cached artifacts");
   co_return mounts;
 }

@@ -295,6 +295,32 @@ TEST_F(GorouterHarness, StreamsAnswersAsTheyCome) {
   });
 }
 
+TEST_F(GorouterHarness, IgnoresChunkExtensionsOfABackendAndHoldsNoneOfThem) {
+  with_router([&]() -> asio::awaitable<void> {
+    TestApp app(executor_, "a", [&](net::HttpExchange& exchange) -> asio::awaitable<void> {
+      const bool is_endless = exchange.request().path() == "/endless";
+      net::ResponseHead head;
+      head.headers.set("Transfer-Encoding", "chunked");
+      auto stream = co_await exchange.take_over(std::move(head));
+      co_await stream->write("5;\r\nfirst\r\n6;name=\"a value\"\r\nsecond\r\n");
+      const std::string extension(64 * 1024, 'x');
+      if (is_endless) co_await stream->write("1;");
+      while (is_endless) co_await stream->write(extension);  // until the router closes the connection
+      co_await stream->write("0;last\r\n\r\n");
+    });
+    co_await register_app(app, "app");
+    const auto response = co_await get("app");
+    EXPECT_EQ(response.body, "firstsecond");
+    std::string failure;
+    try {
+      co_await get("app", "/endless");
+    } catch (const net::TransportError& e) {
+      failure = e.what();
+    }
+    EXPECT_NE(failure, "") << "the client must not take what it has for the whole";
+  });
+}
+
 TEST_F(GorouterHarness, EndsARequestAtTheEndpointTimeout) {
   config_.endpoint_timeout = 200ms;
   with_router([&]() -> asio::awaitable<void> {

@@ -13,6 +13,7 @@ base::ConfigKeys own_keys() {
       text_key("ca_file"),
       text_key("cert_file"),
       text_key("key_file"),
+      net::authorization_key(),
       text_key("debug_address"),
       duration_key("report_interval", minutes(1)).positive().with_zero_as_default(),
       flag_key("enable_db_health_check"),
@@ -37,6 +38,7 @@ Config load_config(const std::string& path) {
   config.tls.ca_file = file.required_text("ca_file");
   config.tls.certificate_file = file.required_text("cert_file");
   config.tls.key_file = file.required_text("key_file");
+  config.authorization = net::read_authorization(file);
   config.database = sql::read_database_config(file);
   config.debug_address = file.text("debug_address");
   config.report_interval = file.duration("report_interval");

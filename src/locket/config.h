@@ -7,6 +7,7 @@
 #include "base/config/config.h"
 #include "base/log/log_settings.h"
 #include "clients/loggregator_client.h"
+#include "net/stream/access_control.h"
 #include "net/stream/tls.h"
 #include "sql/database_config.h"
 
@@ -15,6 +16,7 @@ namespace rivera::locket {
 struct Config {
   std::string listen_address;  // gRPC, "0.0.0.0:8891"
   net::TlsFiles tls;           // cert_file, key_file, ca_file
+  net::Authorization authorization = net::Authorization::kAny;
   sql::DatabaseConfig database;
   std::string debug_address;  // "" = none
   std::chrono::nanoseconds report_interval = std::chrono::minutes(1);

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "locket.grpc.pb.h"
+#include "locket/callers.h"
 #include "net/crypto/certificate_authority.h"
 
 namespace rivera::locket {
@@ -24,6 +25,24 @@ std::string request_uuid(const grpc::CallbackServerContext& context) {
   const auto found = context.client_metadata().find("uuid");
   return found == context.client_metadata().end() ? "" : std::string(found->second.data(), found->second.size());
 }
+
+// The verified certificate of the peer; "" if there is none.
+std::string certificate_of(const grpc::CallbackServerContext& context) {
+  const auto peer = context.auth_context();
+  const auto found = peer->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  return found.empty() ? "" : std::string(found.front().data(), found.front().size());
+}
+
+Ask ask_of(const locket_api::LockRequest& request) {
+  const locket_api::Resource& resource = request.resource();
+  const bool is_presence = resource.type_code() == locket_api::PRESENCE || resource.type() == kPresenceType;
+  return {.method = RequestType::kLock, .is_presence = is_presence, .key = resource.key()};
+}
+Ask ask_of(const locket_api::ReleaseRequest& request) {
+  return {.method = RequestType::kRelease, .key = request.resource().key()};
+}
+Ask ask_of(const locket_api::FetchRequest&) { return {.method = RequestType::kFetch}; }
+Ask ask_of(const locket_api::FetchAllRequest&) { return {.method = RequestType::kFetchAll}; }
 
 grpc::Status to_status(const RpcError& error) {
   return grpc::Status(static_cast<grpc::StatusCode>(error.code()), error.what());
@@ -46,28 +65,36 @@ void set_pings(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
 }
 
+constexpr int kHandshakeMilliseconds = 20'000;  // TCP to HTTP/2, however the client trickles
+
 }  // namespace
 
 class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
  public:
-  Impl(asio::any_io_executor home, LockService& service, LocketProbe& probe, base::Logger log)
-      : executor_(std::move(home)), service_(service), probe_(probe), logger_(std::move(log)) {}
+  Impl(asio::any_io_executor home, LockService& service, LocketProbe& probe, net::AccessControl access,
+       base::Logger log)
+      : executor_(std::move(home)),
+        service_(service),
+        probe_(probe),
+        access_(access),
+        callers_(std::move(access)),
+        logger_(std::move(log)) {}
 
   grpc::ServerUnaryReactor* Lock(grpc::CallbackServerContext* context, const locket_api::LockRequest* request,
                                  locket_api::LockResponse* response) override {
-    return serve(RequestType::kLock, context, request, response, &LockService::lock);
+    return serve(context, request, response, &LockService::lock);
   }
   grpc::ServerUnaryReactor* Release(grpc::CallbackServerContext* context, const locket_api::ReleaseRequest* request,
                                     locket_api::ReleaseResponse* response) override {
-    return serve(RequestType::kRelease, context, request, response, &LockService::release);
+    return serve(context, request, response, &LockService::release);
   }
   grpc::ServerUnaryReactor* Fetch(grpc::CallbackServerContext* context, const locket_api::FetchRequest* request,
                                   locket_api::FetchResponse* response) override {
-    return serve(RequestType::kFetch, context, request, response, &LockService::fetch);
+    return serve(context, request, response, &LockService::fetch);
   }
   grpc::ServerUnaryReactor* FetchAll(grpc::CallbackServerContext* context, const locket_api::FetchAllRequest* request,
                                      locket_api::FetchAllResponse* response) override {
-    return serve(RequestType::kFetchAll, context, request, response, &LockService::fetch_all);
+    return serve(context, request, response, &LockService::fetch_all);
   }
 
   void start(const std::string& address, const net::TlsFiles& tls) {
@@ -80,6 +107,7 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
     builder.SetMaxSendMessageSize(-1);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     set_pings(builder);
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMilliseconds);
     grpc::ResourceQuota quota("locket");
     quota.Resize(kMemoryLimit);
     builder.SetResourceQuota(quota);
@@ -96,8 +124,8 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
   using Operation = asio::awaitable<void> (LockService::*)(CallInfo, const Request&, Response&);
 
   template <typename Request, typename Response>
-  grpc::ServerUnaryReactor* serve(RequestType type, grpc::CallbackServerContext* context, const Request* request,
-                                  Response* response, Operation<Request, Response> operation) {
+  grpc::ServerUnaryReactor* serve(grpc::CallbackServerContext* context, const Request* request, Response* response,
+                                  Operation<Request, Response> operation) {
     auto* reactor = context->DefaultReactor();
     if (running_.fetch_add(1) >= kMostAtOnce) {
       --running_;
@@ -107,14 +135,17 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
     CallInfo call{request_uuid(*context)};
     // Created here and run on the strand: g++ 12 miscompiles calls through a pointer to member within a coroutine.
     auto work = (service_.*operation)(call, *request, *response);
-    asio::co_spawn(executor_, handle(type, context, reactor, std::move(call), std::move(work)), asio::detached);
+    asio::co_spawn(executor_, handle(ask_of(*request), context, reactor, std::move(call), std::move(work)),
+                   asio::detached);
     return reactor;
   }
 
-  asio::awaitable<void> handle(RequestType type, grpc::CallbackServerContext* context,
-                               grpc::ServerUnaryReactor* reactor, CallInfo call, asio::awaitable<void> work) {
+  asio::awaitable<void> handle(Ask ask, grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
+                               CallInfo call, asio::awaitable<void> work) {
+    const RequestType type = ask.method;
     grpc::Status status;
     try {
+      if (access_.is_enforced()) require_permission(ask, *context);
       co_await std::move(work);
     } catch (const RpcError& e) {
       status = to_status(e);
@@ -127,6 +158,14 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
     reactor->Finish(status);
   }
 
+  void require_permission(const Ask& ask, const grpc::CallbackServerContext& context) {
+    net::Caller caller = callers_.find(certificate_of(context));
+    caller.address = context.peer();
+    const std::string what = describe(ask);
+    if (access_.allows(caller, callers_of(ask).bits(), what)) return;
+    throw RpcError(RpcCode::kPermissionDenied, net::refusal_text(caller, what));
+  }
+
   void note_cancelled(RequestType type, const grpc::CallbackServerContext& context, const CallInfo& call) {
     const bool too_late = context.deadline() <= std::chrono::system_clock::now();
     if (!too_late) probe_.request_cancelled(type);
@@ -137,14 +176,17 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
   asio::any_io_executor executor_;
   LockService& service_;
   LocketProbe& probe_;
+  net::AccessControl access_;
+  CallerCache callers_;  // used on executor_
   base::Logger logger_;
   std::atomic<int> running_{0};
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
 };
 
-GrpcServer::GrpcServer(asio::any_io_executor executor, LockService& service, LocketProbe& probe, base::Logger logger)
-    : impl_(std::make_unique<Impl>(std::move(executor), service, probe, std::move(logger))) {}
+GrpcServer::GrpcServer(asio::any_io_executor executor, LockService& service, LocketProbe& probe,
+                       net::AccessControl access, base::Logger logger)
+    : impl_(std::make_unique<Impl>(std::move(executor), service, probe, std::move(access), std::move(logger))) {}
 GrpcServer::~GrpcServer() = default;
 
 void GrpcServer::start(const std::string& address, const net::TlsFiles& tls) { impl_->start(address, tls); }

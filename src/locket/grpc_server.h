@@ -11,6 +11,7 @@
 #include "base/work/worker_pool.h"
 #include "locket/lock_service.h"
 #include "locket/locks/locket_probe.h"
+#include "net/stream/access_control.h"
 #include "net/stream/tls.h"
 
 namespace rivera::locket {
@@ -20,7 +21,9 @@ namespace rivera::locket {
 // limited; further ones get ResourceExhausted.
 class GrpcServer {
  public:
-  GrpcServer(asio::any_io_executor executor, LockService& service, LocketProbe& probe, base::Logger logger);
+  // Who may call what is decided by `access` and callers.h; others get PermissionDenied.
+  GrpcServer(asio::any_io_executor executor, LockService& service, LocketProbe& probe, net::AccessControl access,
+             base::Logger logger);
   // Call stop() first.
   ~GrpcServer();
 

@@ -11,6 +11,7 @@
 #include "locket/locks/lock_journal.h"
 #include "locket/locks/lock_store.h"
 #include "locket/locks/locket_probe.h"
+#include "models/nouns/role.h"
 #include "net/http/debug_server.h"
 #include "sql/database.h"
 
@@ -32,7 +33,7 @@ struct Engine {
         reads(executor, workers, *database, config.database.operation_timeout, logger),
         service({database->engine(), store, journal, reads, expiry, probe}, config.database.operation_timeout, logger,
                 std::move(unrecoverable)),
-        server(executor, service, probe, logger) {}
+        server(executor, service, probe, net::AccessControl(config.authorization, models::role_bits, logger), logger) {}
 
   std::unique_ptr<sql::Database> database;
   LockStore store;

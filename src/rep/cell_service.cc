@@ -2,6 +2,7 @@
 
 #include "base/ids.h"
 #include "executor/container/errors.h"
+#include "models/nouns/role.h"
 #include "rep/operations/work_intake.h"
 
 namespace rivera::rep {
@@ -23,25 +24,33 @@ CellService::CellService(const Config& config, Parts parts, base::Logger logger)
     : config_(config), parts_(std::move(parts)), logger_(std::move(logger)) {}
 
 void CellService::add_routes(net::HttpRouter& router) {
-  add(router, "GET", "/state", "State", &CellService::state);
-  add(router, "GET", "/container_metrics", "ContainerMetrics", &CellService::container_metrics);
-  add(router, "POST", "/work", "Perform", &CellService::work);
-  add(router, "PUT", "/v2/lrps/:process_guid/instances/:instance_guid", "UpdateLRPInstance", &CellService::update_lrp);
-  add(router, "PUT", "/v1/lrps/:process_guid/instances/:instance_guid", "UpdateLRPInstance", &CellService::update_lrp);
-  add(router, "POST", "/v1/lrps/:process_guid/instances/:instance_guid/stop", "StopLRPInstance",
-      &CellService::stop_lrp);
-  add(router, "POST", "/v1/tasks/:task_guid/cancel", "CancelTask", &CellService::cancel_task);
-  add(router, "POST", "/sim/reset", "Reset", &CellService::reset);
+  using models::Role;
+  constexpr models::RoleSet kPlacement{Role::kAuctioneer};
+  constexpr models::RoleSet kBbs{Role::kBbs};
+  constexpr models::RoleSet kOperator{Role::kOperator};
+  const char* const instance = "/v1/lrps/:process_guid/instances/:instance_guid";
+  const char* const instance_v2 = "/v2/lrps/:process_guid/instances/:instance_guid";
+  const char* const stop = "/v1/lrps/:process_guid/instances/:instance_guid/stop";
+  const NetworkRoute table[] = {
+      {"GET", "/state", kPlacement.with(kOperator), "State", &CellService::state},
+      {"GET", "/container_metrics", kOperator, "ContainerMetrics", &CellService::container_metrics},
+      {"POST", "/work", kPlacement, "Perform", &CellService::work},
+      {"PUT", instance_v2, kBbs, "UpdateLRPInstance", &CellService::update_lrp},
+      {"PUT", instance, kBbs, "UpdateLRPInstance", &CellService::update_lrp},
+      {"POST", stop, kBbs, "StopLRPInstance", &CellService::stop_lrp},
+      {"POST", "/v1/tasks/:task_guid/cancel", kBbs, "CancelTask", &CellService::cancel_task},
+      {"POST", "/sim/reset", kOperator, "Reset", &CellService::reset},
+  };
+  for (const NetworkRoute& route : table) add(router, route);
 }
 
-void CellService::add(net::HttpRouter& router, const char* method, const char* path, const char* type,
-                      Handler handler) {
-  router.add_simple(
-      method, path,
-      [this, type, handler](net::HttpRequest request, const net::PathParameters& parameters) {
-        return answer(std::move(request), parameters, type, handler);
-      },
-      kBodyLimit);
+void CellService::add(net::HttpRouter& router, const NetworkRoute& route) {
+  net::HttpRouter::SimpleHandler handler = [this, type = route.type, handle = route.handle](
+                                               net::HttpRequest request, const net::PathParameters& parameters) {
+    return answer(std::move(request), parameters, type, handle);
+  };
+  router.add(route.method, route.path,
+             net::for_callers(route.callers.bits(), route.path, net::simple(std::move(handler), kBodyLimit)));
 }
 
 asio::awaitable<net::HttpResponse> CellService::answer(net::HttpRequest request, net::PathParameters parameters,
@@ -140,14 +149,19 @@ net::HttpResponse CellService::reset(const net::HttpRequest&, const net::PathPar
 }
 
 void add_admin_routes(net::HttpRouter& router, std::function<void()> on_evacuate) {
-  router.add_simple(
-      "GET", "/ping",
+  using models::Role;
+  const auto add = [&router](const char* method, const char* path, models::RoleSet callers,
+                             net::HttpRouter::SimpleHandler handler) {
+    router.add(method, path, net::for_callers(callers.bits(), path, net::simple(std::move(handler))));
+  };
+  add("GET", "/ping", models::RoleSet::anyone(),
       [](net::HttpRequest, const net::PathParameters&) -> asio::awaitable<net::HttpResponse> { co_return empty(200); });
-  router.add_simple("POST", "/evacuate",
-                    [on_evacuate](net::HttpRequest, const net::PathParameters&) -> asio::awaitable<net::HttpResponse> {
-                      on_evacuate();
-                      co_return json_line(202, R"({"ping_path":"/ping"})");
-                    });
+  // Scripts that drain a cell show its own certificate.
+  add("POST", "/evacuate", {Role::kRep, Role::kOperator},
+      [on_evacuate](net::HttpRequest, const net::PathParameters&) -> asio::awaitable<net::HttpResponse> {
+        on_evacuate();
+        co_return json_line(202, R"({"ping_path":"/ping"})");
+      });
 }
 
 }  // namespace rivera::rep

@@ -8,6 +8,7 @@
 #include "base/metrics/metrics.h"
 #include "base/work/task_group.h"
 #include "executor/executor.h"
+#include "models/nouns/role.h"
 #include "models/placement/auction_json.h"
 #include "net/http/http_router.h"
 #include "rep/operations/container_operations.h"
@@ -35,7 +36,14 @@ class CellService {
 
  private:
   using Handler = net::HttpResponse (CellService::*)(const net::HttpRequest&, const net::PathParameters&);
-  void add(net::HttpRouter& router, const char* method, const char* path, const char* type, Handler handler);
+  struct NetworkRoute {
+    const char* method;
+    const char* path;
+    models::RoleSet callers;  // others get 403
+    const char* type;         // in metrics
+    Handler handle;
+  };
+  void add(net::HttpRouter& router, const NetworkRoute& route);
   asio::awaitable<net::HttpResponse> answer(net::HttpRequest request, net::PathParameters parameters, std::string type,
                                             Handler handler);
 
@@ -53,7 +61,7 @@ class CellService {
   base::Logger logger_;
 };
 
-// The admin API: GET /ping, POST /evacuate.
+// The admin API: GET /ping for every caller, POST /evacuate for the cell itself and the operator.
 void add_admin_routes(net::HttpRouter& router, std::function<void()> on_evacuate);
 
 }  // namespace rivera::rep

@@ -2,6 +2,7 @@
 #include "rep/cell_service.h"
 
 #include <fstream>
+#include <set>
 
 #include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
@@ -9,6 +10,7 @@
 
 #include "base/testing/places.h"
 #include "net/http/http_client.h"
+#include "net/testing/test_certificates.h"
 #include "rep/testing/testing_cell.h"
 
 namespace rivera::rep::testing {
@@ -194,6 +196,94 @@ TEST_F(CellServiceTest, HasASeparateAdminApi) {
   EXPECT_EQ(answer.headers.get("Content-Type"), "application/json");
   EXPECT_EQ(evacuations, 1);
   EXPECT_EQ(ask(admin, "GET", "/state").status, 404);
+}
+
+// The servers as in a cluster: mutual TLS, and each route for its roles.
+class GuardedCellTest : public CellServiceTest {
+ protected:
+  ~GuardedCellTest() override {
+    loop.run(guarded_network.stop(std::chrono::seconds(1)));
+    loop.run(guarded_admin.stop(std::chrono::seconds(1)));
+  }
+
+  net::HttpServerOptions guarded() {
+    net::HttpServerOptions options;
+    options.address = "127.0.0.1:0";
+    options.tls = net::TlsContext::mutual_server(certificates.server());
+    options.access = net::AccessControl(net::Authorization::kRoles, models::role_bits, logger);
+    return options;
+  }
+
+  // The routes, "METHOD pattern", that a client with this organizational unit may call.
+  std::set<std::string> allowed(const std::string& unit) {
+    const net::CertificateRequest request{
+        .common_name = "someone", .organizational_units = {unit}, .use = net::CertificateUse::kClient};
+    net::HttpClient caller(loop.executor(), {.tls = net::TlsContext::client(certificates.issue(request))});
+    std::set<std::string> out;
+    const std::pair<const net::HttpRouter*, const net::HttpServer*> both[] = {{&router, &guarded_network},
+                                                                              {&admin_router, &guarded_admin}};
+    for (const auto& [routes, server] : both) {
+      for (const auto& [method, pattern] : routes->routes()) {
+        net::HttpRequest asked;
+        asked.method = method;
+        asked.target = pattern;
+        const auto endpoint = net::Endpoint::parse("https://" + server->address());
+        const auto response = loop.run(caller.send(endpoint, asked));
+        if (response.status != 403) {
+          out.insert(method + " " + pattern);
+        } else {
+          EXPECT_EQ(response.body, "OU=" + unit + ",CN=someone may not call " + pattern + "\n");
+        }
+      }
+    }
+    return out;
+  }
+
+  static std::set<std::string> expected_of(models::Role role) {
+    const std::string instance = "/lrps/:process_guid/instances/:instance_guid";
+    switch (role) {
+      case models::Role::kBbs:
+        return {"GET /ping", "PUT /v1" + instance, "PUT /v2" + instance, "POST /v1" + instance + "/stop",
+                "POST /v1/tasks/:task_guid/cancel"};
+      case models::Role::kAuctioneer:
+        return {"GET /ping", "GET /state", "POST /work"};
+      case models::Role::kRep:
+        return {"GET /ping", "POST /evacuate"};
+      case models::Role::kOperator:
+        return {"GET /ping", "GET /state", "GET /container_metrics", "POST /sim/reset", "POST /evacuate"};
+      case models::Role::kLocket:
+      case models::Role::kRouteEmitter:
+      case models::Role::kGorouter:
+      case models::Role::kNats:
+      case models::Role::kFileServer:
+      case models::Role::kSshProxy:
+      case models::Role::kCloudController:
+        return {"GET /ping"};
+    }
+    return {};
+  }
+
+  void SetUp() override {
+    for (auto* server : {&guarded_network, &guarded_admin}) {
+      server->listen();
+      server->start();
+    }
+  }
+
+  net::TestCertificates certificates;
+  net::HttpServer guarded_network{loop.executor(), guarded(), router.handler(), logger};
+  net::HttpServer guarded_admin{loop.executor(), guarded(), admin_router.handler(), logger};
+};
+
+TEST_F(GuardedCellTest, EachRoleMayCallItsRoutesAndNoOther) {
+  std::set<std::string> called;
+  for (const models::Role role : models::all_roles()) {
+    const auto routes = allowed(std::string(models::name_of(role)));
+    EXPECT_EQ(routes, expected_of(role)) << models::name_of(role);
+    called.insert(routes.begin(), routes.end());
+  }
+  EXPECT_EQ(called.size(), router.routes().size() + admin_router.routes().size()) << "a route has no caller";
+  EXPECT_EQ(allowed("department"), std::set<std::string>{"GET /ping"});
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "executor/container_metrics.h"
 #include "executor/garden/garden_backend.h"
 #include "executor/logs/file_log_sink.h"
+#include "models/nouns/role.h"
 #include "net/crypto/certificate_authority.h"
 #include "net/http/debug_server.h"
 #include "net/http/http_server.h"
@@ -67,10 +68,11 @@ clients::BbsClientOptions bbs_options(const Config& config) {
   return options;
 }
 
-net::HttpServerOptions server_options(const std::string& address, const Config& config) {
+net::HttpServerOptions server_options(const std::string& address, const Config& config, const base::Logger& logger) {
   net::HttpServerOptions options;
   options.address = address;
   options.tls = net::TlsContext::mutual_server(config.tls);
+  options.access = net::AccessControl(config.authorization, models::role_bits, logger);
   options.header_timeout = std::chrono::seconds(5);
   return options;
 }
@@ -156,11 +158,11 @@ class Rep::Impl {
 
     add_admin_routes(admin_router_, [this] { evacuator_.begin(); });
     service_.add_routes(network_router_);
-    admin_ = std::make_unique<net::HttpServer>(program_.executor(), server_options(config_.listen_addr, config_),
-                                               admin_router_.handler(), logger_);
-    network_ =
-        std::make_unique<net::HttpServer>(program_.executor(), server_options(config_.listen_addr_securable, config_),
-                                          network_router_.handler(), logger_);
+    admin_ = std::make_unique<net::HttpServer>(
+        program_.executor(), server_options(config_.listen_addr, config_, logger_), admin_router_.handler(), logger_);
+    network_ = std::make_unique<net::HttpServer>(program_.executor(),
+                                                 server_options(config_.listen_addr_securable, config_, logger_),
+                                                 network_router_.handler(), logger_);
     admin_->listen();
     network_->listen();
     admin_->start();

@@ -10,8 +10,10 @@
 #include "base/files.h"
 #include "base/process/subprocess.h"
 #include "base/testing/places.h"
+#include "cluster/prepare/certificates.h"
 #include "harness/app.h"
 #include "harness/cluster_under_test.h"
+#include "net/crypto/certificate_authority.h"
 
 namespace rivera::harness {
 namespace {
@@ -37,6 +39,9 @@ std::set<std::string> traces_of(const cluster::Settings& settings) {
     out.insert("mount " + line);
   for (const std::string& line : lines_with(base::read_file("/proc/self/mounts"), "garden-" + settings.garden_tag)) {
     out.insert("mount " + line);
+  }
+  for (const auto& entry : fs::directory_iterator("/run")) {
+    if (entry.path().filename().string().starts_with("garden-" + settings.garden_tag)) out.insert(entry.path());
   }
   for (const auto& entry : fs::directory_iterator("/sys/class/net")) {
     const std::string name = entry.path().filename();
@@ -76,7 +81,8 @@ std::set<std::string> instance_guids(const ClusterUnderTest& cluster) {
 }
 
 TEST(OneMachine, ComesUpStaysUpGoesDownAndComesBack) {
-  const base::TemporaryDirectory directory("rivera-one-machine-");
+  // Blanks and apostrophes are in paths of people.
+  const base::TemporaryDirectory directory("rivera o'ne machine-");
   ClusterUnderTest cluster = ClusterUnderTest::start(directory.path(), true);
   const auto guids = instance_guids(cluster);
   ASSERT_EQ(guids.size(), 2u);
@@ -100,6 +106,40 @@ TEST(OneMachine, ComesUpStaysUpGoesDownAndComesBack) {
   EXPECT_EQ(instance_guids(back).size(), 2u);
   back.stop();
   EXPECT_THAT(traces_of(back.settings()), IsEmpty());
+}
+
+// Certificates as they were before they had roles: for both uses, and the operator's without a unit of its own.
+void put_old_certificates(const cluster::Settings& settings) {
+  auto authority = net::CertificateAuthority::load(
+      {base::read_file(settings.certs_dir() / "ca.crt"), base::read_file(settings.certs_dir() / "ca.key")});
+  for (const std::string component :
+       {"locket", "bbs", "auctioneer", "rep", "route-emitter", "gorouter", "nats", "client"}) {
+    const net::TlsFiles files = cluster::tls_files(settings, component);
+    const net::KeyPair pair = authority.issue({.common_name = component,
+                                               .organizational_units = {component},
+                                               .dns_names = {component + ".service.cf.internal", "localhost"},
+                                               .addresses = {"127.0.0.1", settings.host_address}},
+                                              std::chrono::hours(24 * 365));
+    base::write_file_atomically(files.key_file, pair.key_pem, 0600);
+    base::write_file_atomically(files.certificate_file, pair.certificate_pem);
+  }
+}
+
+TEST(OneMachine, RenewsCertificatesWithoutRolesAndKeepsApplicationsRunning) {
+  const base::TemporaryDirectory directory("rivera-one-machine-");
+  ClusterUnderTest cluster = ClusterUnderTest::start(directory.path(), true);
+  const auto guids = instance_guids(cluster);
+  ASSERT_EQ(guids.size(), 2u);
+  const std::string authority = base::read_file(cluster.settings().certs_dir() / "ca.crt");
+  put_old_certificates(cluster.settings());
+  const auto again = cluster.run_tool({"up"});
+  ASSERT_EQ(again.exit_status, 0) << again.output << again.error;
+  EXPECT_EQ(instance_guids(cluster), guids);
+  EXPECT_EQ(base::read_file(cluster.settings().certs_dir() / "ca.crt"), authority);
+  const std::string client = base::read_file(cluster::tls_files(cluster.settings(), "client").certificate_file);
+  EXPECT_EQ(net::certificate_subject(client).organizational_units, std::vector<std::string>{"operator"});
+  EXPECT_EQ(cluster.cfdot({"cell-states"}).exit_status, 0);
+  cluster.stop();
 }
 
 TEST(OneMachine, SaysWhoHasAPortItNeeds) {

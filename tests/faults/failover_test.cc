@@ -83,6 +83,7 @@ TEST_P(BbsFailover, LosesNothingAcknowledgedAndRoutesNewWork) {
   const RunningApp before(cluster, a_web_app(cluster, unique_guid("before"), 2));
   ASSERT_TRUE(eventually([&] { return before.serves(2); }));
   const std::string old = cluster.active_control();
+  const int old_starts = cluster.machine(old).state_of("bbs").starts;
   Writer writer(cluster);
   ASSERT_TRUE(eventually([&] { return writer.acknowledged().size() > 20; }));
 
@@ -103,7 +104,14 @@ TEST_P(BbsFailover, LosesNothingAcknowledgedAndRoutesNewWork) {
   RecordProperty("milliseconds_until_new_work_is_routed",
                  static_cast<int>(duration_cast<milliseconds>(steady_clock::now() - since).count()));
   EXPECT_TRUE(before.serves(2));
+  EXPECT_NO_THROW(cluster.run_cfdot("cells")) << "the operator's command line finds the BBS behind the name";
 
+  if (GetParam() == SIGSTOP) {
+    // Waking up, it finds that it has lost the lock: it ends, and its successor waits.
+    cluster.machine(old).signal("bbs", SIGCONT);
+    EXPECT_TRUE(eventually([&] { return cluster.machine(old).state_of("bbs").starts > old_starts; }, kTakeOver));
+    EXPECT_EQ(cluster.active_control(), other(old));
+  }
   writer.stop();
   const std::set<std::string> there = stored(cluster);
   std::set<std::string> lost;
@@ -111,7 +119,7 @@ TEST_P(BbsFailover, LosesNothingAcknowledgedAndRoutesNewWork) {
   EXPECT_THAT(lost, IsEmpty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Signal, BbsFailover, ::testing::Values(SIGKILL),
+INSTANTIATE_TEST_SUITE_P(Signal, BbsFailover, ::testing::Values(SIGKILL, SIGSTOP),
                          [](const auto& test) { return test.param == SIGKILL ? "Killed" : "Stopped"; });
 
 TEST_F(Failover, AnotherAuctioneerPlacesNewWorkAndWhatWasAskedForMeanwhile) {
@@ -125,6 +133,62 @@ TEST_F(Failover, AnotherAuctioneerPlacesNewWorkAndWhatWasAskedForMeanwhile) {
   EXPECT_TRUE(eventually([&] { return later.serves(2); }, kRouted));
   EXPECT_TRUE(eventually([&] { return meanwhile.serves(1); }, kStaleUnclaimed + kRouted));
 }
+
+TEST_F(Failover, AStoppedLocketIsLeftForTheOther) {
+  MachineCluster cluster(plan(Store::kPostgres));
+  const std::string active = cluster.active_control();
+  const int starts = cluster.machine(active).state_of("bbs").starts;
+  cluster.machine("control-1").signal("locket", SIGSTOP);  // the first of the name's addresses
+  const auto bbs_ended = [&] { return cluster.machine(active).state_of("bbs").starts != starts; };
+  EXPECT_FALSE(eventually(bbs_ended, 3 * std::max(cluster.plan().lock_ttl, cluster.plan().cell_ttl)));
+  EXPECT_EQ(cluster.active_control(), active);
+  EXPECT_EQ(cluster.present_cells().size(), 2u);
+  // A client that begins now finds the one that answers.
+  cluster.machine("cell-1").kill("rep");
+  cluster.start("cell-1", "rep");
+  EXPECT_TRUE(eventually([&] { return cluster.present_cells().size() == 2; }, cluster.plan().cell_ttl + kTakeOver));
+  const RunningApp app(cluster, a_web_app(cluster, unique_guid("app"), 2));
+  EXPECT_TRUE(eventually([&] { return app.serves(2); }, kTakeOver + kRouted));
+  EXPECT_NO_THROW(cluster.run_cfdot("presences")) << "the operator's command line finds Locket";
+}
+
+// How a machine with both active ones, BBS and auctioneer, is lost.
+enum class Loss { kPowerOff, kPartition };
+
+class MachineLoss : public Failover, public ::testing::WithParamInterface<Loss> {
+ protected:
+  // Has the active auctioneer on the machine of the active BBS, which it returns.
+  static std::string gather(MachineCluster& cluster) {
+    const std::string both = cluster.active_control();
+    if (cluster.active_auctioneer() == both) return both;
+    cluster.machine(other(both)).kill("auctioneer");
+    EXPECT_TRUE(eventually([&] { return cluster.active_auctioneer() == both; }, kAuctioneerTtl + kTakeOver));
+    cluster.start(other(both), "auctioneer");
+    return both;
+  }
+};
+
+TEST_P(MachineLoss, TheOtherMachineTakesOverBothAndNewWorkIsRouted) {
+  // In a partition the lost machine must not reach the locks.
+  MachineCluster cluster(plan(GetParam() == Loss::kPartition ? Store::kPostgres : Store::kSqlite));
+  const RunningApp before(cluster, a_web_app(cluster, unique_guid("before"), 2));
+  ASSERT_TRUE(eventually([&] { return before.serves(2); }));
+  const std::string old = gather(cluster);
+  if (GetParam() == Loss::kPowerOff) {
+    cluster.power_off(old);
+  } else {
+    cluster.isolate(old);
+  }
+  ASSERT_TRUE(eventually([&] { return cluster.active_control() == other(old); }, cluster.plan().lock_ttl + kTakeOver));
+  ASSERT_TRUE(eventually([&] { return cluster.active_auctioneer() == other(old); }, kAuctioneerTtl + kTakeOver));
+  const RunningApp after(cluster, a_web_app(cluster, unique_guid("after"), 2));
+  EXPECT_TRUE(eventually([&] { return after.serves(2); }, kRouted)) << "new work is not placed or not routed";
+  EXPECT_TRUE(before.serves(2));
+  EXPECT_EQ(cluster.present_cells().size(), 2u) << "cells find the other Locket";
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, MachineLoss, ::testing::Values(Loss::kPowerOff, Loss::kPartition),
+                         [](const auto& test) { return test.param == Loss::kPowerOff ? "PowerOff" : "Partition"; });
 
 }  // namespace
 }  // namespace rivera::harness

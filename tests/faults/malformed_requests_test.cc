@@ -1,4 +1,4 @@
-// Requests that no honest client sends: each server gives its protocol's error and goes on serving.
+// Requests that no honest client sends: each server gives its protocol's error and continues to serve.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -54,17 +54,21 @@ class MalformedRequests : public ::testing::Test {
     EXPECT_FALSE(run_task(cluster_, guid, a_task(cluster_, guid, "echo x > /tmp/result")).failed());
   }
 
-  net::TlsContext tls() const { return net::TlsContext::client(cluster::tls_files(settings_, "client")); }
+  // With the certificate of a component.
+  net::TlsContext tls(const std::string& component = "client") const {
+    return net::TlsContext::client(cluster::tls_files(settings_, component));
+  }
 
   // One request through a client of good manners.
   net::HttpResponse send(const std::string& url, const std::string& method, const std::string& target,
-                         const std::string& body) const {
-    return cluster::run_coroutine(send_once(tls(), url, method, target, body));
+                         const std::string& body, const std::string& component = "client") const {
+    return cluster::run_coroutine(send_once(tls(component), url, method, target, body));
   }
 
   // Raw bytes on a connection of its own; gives what comes back until the server closes, or for `patience`.
-  std::string exchange(const std::string& url, const std::string& bytes, seconds patience = seconds(3)) const {
-    return cluster::run_coroutine(exchange_once(tls(), url, bytes, patience));
+  std::string exchange(const std::string& url, const std::string& bytes, seconds patience = seconds(3),
+                       const std::string& component = "client") const {
+    return cluster::run_coroutine(exchange_once(tls(component), url, bytes, patience));
   }
 
   static asio::awaitable<net::HttpResponse> send_once(net::TlsContext context, std::string url, std::string method,
@@ -161,9 +165,14 @@ TEST_F(MalformedRequests, UnknownRoutesAreNotFound) {
 }
 
 TEST_F(MalformedRequests, TheBbsNamesWhatItCannotDecode) {
-  for (const char* route : {"/v1/desired_lrps/list.r3", "/v1/desired_lrp/desire.r2", "/v1/tasks/desire.r2",
-                            "/v1/actual_lrps/start.r1", "/v1/domains/upsert"}) {
-    const net::HttpResponse response = send(settings_.bbs_url(), "POST", route, "\x0a\xff\xff\xff\xff not protobuf");
+  const std::pair<const char*, const char*> routes[] = {{"/v1/desired_lrps/list.r3", "client"},
+                                                        {"/v1/desired_lrp/desire.r2", "client"},
+                                                        {"/v1/tasks/desire.r2", "client"},
+                                                        {"/v1/actual_lrps/start.r1", "rep"},
+                                                        {"/v1/domains/upsert", "client"}};
+  for (const auto& [route, caller] : routes) {
+    const net::HttpResponse response =
+        send(settings_.bbs_url(), "POST", route, "\x0a\xff\xff\xff\xff not protobuf", caller);
     EXPECT_EQ(response.status, 200) << route;
     models::DomainsResponse decoded;  // every response has its error in field 1
     ASSERT_TRUE(decoded.ParseFromString(response.body)) << route;
@@ -174,10 +183,10 @@ TEST_F(MalformedRequests, TheBbsNamesWhatItCannotDecode) {
 
 TEST_F(MalformedRequests, BadJsonIsABadRequest) {
   const std::string auctioneer = fmt::format("https://127.0.0.1:{}", settings_.ports.auctioneer());
-  EXPECT_EQ(send(auctioneer, "POST", "/v1/lrps", "{\"not\": [json").status, 400);
-  EXPECT_EQ(send(auctioneer, "POST", "/v1/tasks", "").status, 400);
+  EXPECT_EQ(send(auctioneer, "POST", "/v1/lrps", "{\"not\": [json", "bbs").status, 400);
+  EXPECT_EQ(send(auctioneer, "POST", "/v1/tasks", "", "bbs").status, 400);
   const std::string rep = fmt::format("https://127.0.0.1:{}", settings_.ports.rep());
-  EXPECT_EQ(send(rep, "POST", "/work", "{]").status, 400);
+  EXPECT_EQ(send(rep, "POST", "/work", "{]", "auctioneer").status, 400);
   const net::HttpResponse garden = send("unix:" + settings_.garden_socket().string(), "POST", "/containers", "{{{");
   EXPECT_THAT(garden.status, AnyOf(Eq(400), Eq(500)));
 }
@@ -186,7 +195,7 @@ TEST_F(MalformedRequests, ABodyTooLargeIsRefusedBeforeItIsRead) {
   const std::string claim = "POST /v1/desired_lrp/desire.r2 HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n";
   EXPECT_THAT(exchange(settings_.bbs_url(), claim), AnyOf(Eq(""), HasSubstr(" 413 "), HasSubstr(" 400 ")));
   const std::string work = "POST /work HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n";
-  EXPECT_THAT(exchange(fmt::format("https://127.0.0.1:{}", settings_.ports.rep()), work),
+  EXPECT_THAT(exchange(fmt::format("https://127.0.0.1:{}", settings_.ports.rep()), work, seconds(3), "auctioneer"),
               AnyOf(Eq(""), HasSubstr(" 413 "), HasSubstr(" 400 ")));
 }
 

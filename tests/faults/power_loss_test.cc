@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Every process that has the cluster's directory in its command line, and everything in its containers.
-std::vector<pid_t> processes_of(const cluster::Settings& settings) {
+std::vector<pid_t> all_processes_of(const cluster::Settings& settings) {
   std::vector<pid_t> out;
   for (const auto& entry : fs::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
@@ -41,7 +41,7 @@ std::vector<pid_t> processes_of(const cluster::Settings& settings) {
 
 void kill_everything(const cluster::Settings& settings) {
   ASSERT_TRUE(eventually([&] {
-    const auto pids = processes_of(settings);
+    const auto pids = all_processes_of(settings);
     for (const pid_t pid : pids) ::kill(pid, SIGKILL);
     return pids.empty();
   }));

@@ -25,7 +25,7 @@ Board a_board() {
   records.apply(Swap<ActualLRPRecord>{nullptr, make_actual_lrp(an_actual_lrp("p", 1).claimed_by("c1", "i2"))});
   records.apply(Swap<ActualLRPRecord>{nullptr, make_actual_lrp(an_actual_lrp("p", 2))});
   records.apply(Swap<TaskRecord>{nullptr, make_task(a_task("t"))});
-  Board board{BoardOptions{}};
+  Board board{BoardOptions{}, [] { return std::string("a guid"); }};
   board.load(std::move(records));
   return board;
 }
@@ -45,7 +45,7 @@ void check(const Outcome& outcome) {
   }
   for (const Change& change : outcome.changes) {
     if (const auto* swap = std::get_if<Swap<DesiredLRPRecord>>(&change); swap && swap->after) {
-      models::DesiredLRP lrp = swap->after->lrp;
+      models::DesiredLRP lrp = swap->after->whole();
       check_encoding(lrp, swap->after->wire);
     }
   }

@@ -36,7 +36,7 @@ struct ClusterPlan {
   std::chrono::seconds lock_ttl{5};
   std::chrono::seconds evacuation_timeout{60};
   // Whether every machine knows the cells by name ("cell-1.cell.service.cf.internal"). If not, the name server that
-  // the control machines ask does not answer either.
+  // all machines ask does not answer either.
   bool cell_names_resolve = true;
 };
 

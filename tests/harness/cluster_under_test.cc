@@ -27,7 +27,8 @@ std::mt19937& generator() {
 
 unsigned pick(unsigned count) { return std::uniform_int_distribution<unsigned>(0, count - 1)(generator()); }
 
-// Below the ports that the kernel gives to clients (32768 and above).
+}  // namespace
+
 std::uint16_t free_port_base() {
   for (int attempt = 0; attempt < 200; ++attempt) {
     cluster::Ports ports;
@@ -40,25 +41,11 @@ std::uint16_t free_port_base() {
   throw std::runtime_error("no free block of ports for a test cluster");
 }
 
-std::string free_garden_tag() {
-  constexpr char kLetters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-  for (;;) {
-    const std::string tag{'t', kLetters[pick(36)]};
-    bool used = false;
-    for (const auto& entry : fs::directory_iterator("/sys/class/net")) {
-      used = used || entry.path().filename().string().starts_with("w" + tag);
-    }
-    if (!used) return tag;
-  }
-}
+namespace {
 
 std::vector<std::string> setting_arguments() {
   const std::map<std::string, std::string> settings{
       {"port_base", std::to_string(free_port_base())},
-      {"garden_tag", free_garden_tag()},
-      {"network_pool", fmt::format("10.{}.{}.0/22", 200 + pick(50), 4 * pick(64))},
-      {"port_pool_start", std::to_string(10000 + 500 * pick(19))},
-      {"port_pool_size", "500"},
       {"cell_memory_mb", "2048"},
       {"cell_disk_mb", "4096"},
       {"converge_interval", "1s"},

@@ -1,6 +1,7 @@
 // A real cluster for tests: the programs of the build, in a directory, with ports, addresses and names of its own.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -11,6 +12,9 @@
 #include "harness/cluster_client.h"
 
 namespace rivera::harness {
+
+// The first of a block of free ports for a cluster, below those that the kernel gives to clients (32768 and above).
+std::uint16_t free_port_base();
 
 // A cluster on one machine, as `./run` makes it. Everything blocks.
 class ClusterUnderTest : public ClusterClient {

@@ -165,8 +165,7 @@ void MachineCluster::write_files() {
       cluster::make_rootfs(settings);
       cluster::place_healthcheck(settings);
     }
-    const bool is_control = name.starts_with("control-");
-    names.resolv_conf = is_control && !plan_.cell_names_resolve ? silent : refusing;
+    names.resolv_conf = plan_.cell_names_resolve ? refusing : silent;
     place.machine = std::make_unique<Machine>(name, settings.var_dir, names);
   }
 }
@@ -253,6 +252,16 @@ void MachineCluster::boot(const std::string& name) {
 
 void MachineCluster::start(const std::string& machine_name, const std::string& program) {
   machine(machine_name).start(program, command_of(machines_.at(machine_name).settings, program));
+}
+
+void MachineCluster::run_cfdot(const std::string& command) {
+  const cluster::Settings& settings = machines_.at(kRouter).settings;
+  const net::TlsFiles tls = cluster::tls_files(settings, "client");
+  machine(kRouter).run("cfdot",
+                       {"/usr/bin/env", fmt::format("BBS_URL=https://{}:{}", service_name("bbs"), settings.ports.bbs()),
+                        fmt::format("LOCKET_API_LOCATION={}:{}", service_name("locket"), settings.ports.locket()),
+                        "CA_CERT_FILE=" + tls.ca_file, "CLIENT_CERT_FILE=" + tls.certificate_file,
+                        "CLIENT_KEY_FILE=" + tls.key_file, (settings.bin_dir / "cfdot").string(), command});
 }
 
 void MachineCluster::evacuate(const std::string& cell) {

@@ -51,6 +51,10 @@ class MachineCluster : public ClusterClient {
   // Starts a program that the test has killed with Machine::kill().
   void start(const std::string& machine_name, const std::string& program);
 
+  // Runs cfdot on the router's machine, with the BBS's and Locket's names as every program has them, to its end. Throws
+  // with its output unless it exits with 0.
+  void run_cfdot(const std::string& command);
+
   // Begins to empty a cell. Its rep is not started again when it has ended.
   void evacuate(const std::string& cell);
   // The handles of a cell's containers, as its depot has them.

@@ -109,7 +109,7 @@ class Init {
     ::send(kMachineControlFd, text.data(), text.size(), MSG_NOSIGNAL);
   }
 
-  // False once the test has gone.
+  // False once the test has ended.
   bool answer() {
     std::string text(kLargestRequest, '\0');
     const ssize_t size = ::recv(kMachineControlFd, text.data(), text.size(), 0);

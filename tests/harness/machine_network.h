@@ -17,7 +17,7 @@ namespace rivera::harness {
 // those that are cut off from each other. Nothing of the host's network is changed or reached.
 class MachineNetwork {
  public:
-  // Two name servers: nobody listens at the first one, so that asking it fails at once; the second one swallows what it
+  // Two name servers: the first has no listener, so that asking it fails at once; the second one swallows what it
   // is sent, so that asking it fails by the resolver's own limit.
   static constexpr char kRefusingNameServer[] = "10.77.0.1";
   static constexpr char kSilentNameServer[] = "10.77.0.2";

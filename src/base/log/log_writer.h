@@ -14,7 +14,7 @@ namespace rivera::base {
 // The line, with its newline, that says how many lines were lost.
 using LostLine = std::function<std::string(std::uint64_t lost)>;
 
-// Whoever logs never waits for the reader of the log. While the buffer is full, lines are dropped and counted; one line
+// A caller never waits for the reader of the log. While the buffer is full, lines are dropped and counted; one line
 // that says how many stands in their place. Interrupted and short writes are completed. A line that cannot be written
 // (a full disk, a closed pipe) is dropped and counted too. May be used from any thread.
 class LogWriter {

@@ -37,7 +37,7 @@ struct Pipe {
   Pipe();  // throws std::system_error
 };
 
-// A child that has been started and not yet reaped. It is never lost: whoever owns this object reaps it, and an object
+// A child that has been started and not yet reaped. It is never lost: the owner of this object reaps it, and an object
 // that is destroyed kills its child first, unless it was released. Signals and waiting use a pidfd, so that they never
 // reach another process with the same id. Used on one thread at a time.
 class ChildProcess {

@@ -4,12 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "base/log/end_process.h"
-#include "base/work/wait.h"
 
 namespace rivera::base {
 namespace {
-
-using namespace std::chrono_literals;
 
 ProgramOptions quiet() {
   ProgramOptions options;
@@ -39,7 +36,7 @@ TEST_P(ProgramDeathTest, AnExceptionOfAHandlerEndsTheProcess) {
     Program program(options);
     program.run([](Program& running) -> asio::awaitable<void> {
       asio::post(running.executor(), [] { throw std::bad_alloc(); });
-      co_await sleep_for(1h);
+      co_await running.stop_requested();
     });
   };
   EXPECT_EXIT(fail(), testing::ExitedWithCode(kBrokenExitStatus), "event-loop.failed: std::bad_alloc");

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
 
 #include "base/files.h"
@@ -33,28 +34,38 @@ class WrittenLog {
   Logger logger_{"test", LogLevel::kDebug, LogTimeFormat::kRfc3339, file_.get()};
 };
 
+// After what is ready to run has run.
+asio::awaitable<void> give_way() {
+  const auto executor = co_await asio::this_coro::executor;
+  co_await asio::post(executor, asio::use_awaitable);
+}
+
+// Ends when it is cancelled.
+asio::awaitable<void> wait_for_nothing() {
+  Condition never(co_await asio::this_coro::executor);
+  co_await never.wait();
+}
+
 asio::awaitable<void> fail() {
-  co_await sleep_for(1ms);
+  co_await give_way();
   throw std::runtime_error("the cipher is broken");
 }
 
 asio::awaitable<void> run_out_of_memory() {
-  co_await sleep_for(1ms);
+  co_await give_way();
   throw std::bad_alloc();
 }
 
 asio::awaitable<void> throw_text() {
-  co_await sleep_for(1ms);
+  co_await give_way();
   throw "text";
 }
 
 // As an operation whose socket another part has closed.
 asio::awaitable<void> abort_an_operation() {
-  co_await sleep_for(1ms);
+  co_await give_way();
   throw_cancellation();
 }
-
-asio::awaitable<void> sleep_long() { co_await sleep_for(1h); }
 
 // Runs one coroutine in a group, critical or not, to its end.
 void run_in_group(const Logger& logger, bool is_critical, std::function<asio::awaitable<void>()> work) {
@@ -79,11 +90,11 @@ TEST(TaskGroup, CancelsAndAwaitsWhatItOwns) {
     };
     auto wait_long = [&]() -> asio::awaitable<void> {
       OnExit on_exit{ended};
-      co_await within(1h, "nested", sleep_for(1h));
+      co_await within(1h, "nested", wait_for_nothing());
     };
     group.spawn("a", wait_long());
     group.spawn_critical("b", wait_long());
-    co_await sleep_for(1ms);
+    co_await give_way();
     EXPECT_EQ(group.size(), 2u);
     co_await group.stop();
     EXPECT_EQ(ended, 2);
@@ -105,8 +116,8 @@ TEST(TaskGroup, DoesNotLogItsCancellation) {
   const WrittenLog log;
   run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     TaskGroup group(executor, log.logger());
-    group.spawn("a", sleep_long());
-    group.spawn_critical("b", sleep_long());
+    group.spawn("a", wait_for_nothing());
+    group.spawn_critical("b", wait_for_nothing());
     co_await group.stop();
   });
   EXPECT_EQ(log.text(), "");
@@ -151,7 +162,7 @@ TEST(Cancellation, IsToldFromAnExceptionThatCarriesItsCode) {
         try {
           ++rounds;
           if (rounds < 3) throw_cancellation();
-          co_await sleep_for(1h);
+          co_await wait_for_nothing();
         } catch (const std::exception& e) {
           EXPECT_TRUE(is_cancellation(e));
           was_cancelled = is_cancelled(cancellation);
@@ -161,8 +172,7 @@ TEST(Cancellation, IsToldFromAnExceptionThatCarriesItsCode) {
     };
     TaskGroup group(executor, Logger::discard());
     group.spawn_critical("loop", loop());
-    co_await sleep_for(1ms);
-    EXPECT_EQ(rounds, 3);
+    while (rounds < 3) co_await give_way();
     co_await group.stop();
     EXPECT_TRUE(was_cancelled);
   });

@@ -1,5 +1,6 @@
 #include "base/work/wait.h"
 
+#include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
 
 #include "base/log/log.h"
@@ -15,7 +16,8 @@ TEST(Within, GivesTheResultOrThrowsAtTheDeadline) {
   run([](asio::any_io_executor) -> asio::awaitable<void> {
     auto quick = []() -> asio::awaitable<int> { co_return 5; };
     auto slow = []() -> asio::awaitable<int> {
-      co_await sleep_for(1h);
+      Condition never(co_await asio::this_coro::executor);
+      co_await never.wait();
       co_return 6;
     };
     const int five = co_await within(1s, "quick", quick());
@@ -37,7 +39,7 @@ TEST(Condition, WakesItsWaitersAndTimesOut) {
     EXPECT_TRUE(timed_out);
     TaskGroup group(executor, Logger::discard());
     auto notify = [&]() -> asio::awaitable<void> {
-      co_await sleep_for(1ms);
+      co_await asio::post(executor, asio::use_awaitable);  // once the test waits
       condition.notify_all();
     };
     group.spawn("notify", notify());

@@ -1,7 +1,12 @@
+#include <iterator>
+#include <map>
+
 #include <boost/asio/co_spawn.hpp>
 
+#include "bbs/api/guid_pages.h"
 #include "bbs/api/services.h"
 #include "bbs/records/prefetch.h"
+#include "bbs/records/record_pages.h"
 
 namespace rivera::bbs {
 namespace {
@@ -35,26 +40,29 @@ void add_process(const Process& process, const models::ActualLRPsRequest& reques
   }
 }
 
-// Uses the most selective index. A domain alone selects nearly all records, so they are scanned.
-FoundLRPs select(const Records& records, const models::ActualLRPsRequest& request) {
+// Uses an index if there is one for the request.
+FoundLRPs select_by_index(const Records& records, const models::ActualLRPsRequest& request) {
   FoundLRPs found;
   if (!request.process_guid().empty()) {
     const Process* process = records.process(request.process_guid());
     if (process) add_process(*process, request, found);
-  } else if (!request.cell_id().empty()) {
+  } else {
     for (const ActualLRPPtr& lrp : records.lrps_on_cell(request.cell_id())) {
       if (matches(*lrp, request)) found.push_back(&lrp);
     }
-  } else {
-    const bool wants_all =
-        request.domain().empty() && request.optional_index_case() != models::ActualLRPsRequest::kIndex;
-    found.reserve(records.actual_lrp_count());
-    for_each_process(records, [&](const Process& process) {
-      wants_all ? add_process(process, found) : add_process(process, request, found);
-    });
   }
   return found;
 }
+
+bool has_index(const models::ActualLRPsRequest& request) {
+  return !request.process_guid().empty() || !request.cell_id().empty();
+}
+
+bool wants_all(const models::ActualLRPsRequest& request) {
+  return request.domain().empty() && request.optional_index_case() != models::ActualLRPsRequest::kIndex;
+}
+
+std::shared_ptr<const std::string> as_wire(const ActualLRPPtr& record) { return {record, &record->wire}; }
 
 std::string encoded_group(const Group& group) {
   std::string bytes;
@@ -76,8 +84,9 @@ std::string body_of_groups(const LRPs& lrps) {
 
 }  // namespace
 
-ActualLRPService::ActualLRPService(Api& api, asio::any_io_executor home, Ledger& ledger, RepCalls& reps)
-    : home_(home), ledger_(ledger), reps_(reps) {
+ActualLRPService::ActualLRPService(Api& api, asio::any_io_executor home, Ledger& ledger, base::WorkerPool& workers,
+                                   RepCalls& reps)
+    : home_(home), ledger_(ledger), workers_(workers), reps_(reps) {
   add_reads(api);
   add_transitions(api);
 }
@@ -121,41 +130,74 @@ void ActualLRPService::add_transitions(Api& api) {
       });
 }
 
+// A domain alone selects nearly all records, so they are scanned.
+template <typename As>
+asio::awaitable<ActualLRPService::Shared<As>> ActualLRPService::select(models::ActualLRPsRequest request, As as) {
+  if (has_index(request)) {
+    auto look = [&](const Records& records) {
+      return share_each<ActualLRPRecord>(select_by_index(records, request), as);
+    };
+    co_return co_await ledger_.read(std::move(look));
+  }
+  const bool all = wants_all(request);
+  Shared<As> selected;
+  for (RecordPages pages; !pages.is_done();) {
+    auto look = [&](const Records& records) {
+      if (selected.empty()) selected.reserve(records.actual_lrp_count());
+      FoundLRPs found;
+      const auto visit = [&](const Process& process) {
+        all ? add_process(process, found) : add_process(process, request, found);
+        return process.instances.size() + 1;
+      };
+      pages.next(records.processes(), kRecordsAtOnce, visit, [&] { selected.clear(); });
+      Shared<As> shared = share_each<ActualLRPRecord>(found, as);
+      std::move(shared.begin(), shared.end(), std::back_inserter(selected));
+    };
+    co_await ledger_.read(std::move(look));
+  }
+  co_return selected;
+}
+
 asio::awaitable<EncodedRecords> ActualLRPService::list(models::ActualLRPsRequest request) {
-  auto look = [request = std::move(request)](const Records& records) {
-    return share_all(select(records, request), &ActualLRPRecord::wire);
-  };
-  co_return co_await ledger_.read(std::move(look));
+  return select(std::move(request), as_wire);
 }
 
 asio::awaitable<EncodedRecords> ActualLRPService::list_by_guids(models::ActualLRPsByProcessGuidsRequest request) {
-  auto look = [request = std::move(request)](const Records& records) {
-    FoundLRPs found;
-    const std::set<std::string> guids(request.process_guids().begin(), request.process_guids().end());
-    for (const std::string& guid : guids) {
-      const Process* process = records.process(guid);
-      if (process) add_process(*process, found);
-    }
-    return share_all(found, &ActualLRPRecord::wire);
-  };
-  co_return co_await ledger_.read(std::move(look));
+  EncodedRecords selected;
+  for (GuidPages pages(request.process_guids()); !pages.is_done();) {
+    auto look = [&](const Records& records) {
+      FoundLRPs found;
+      pages.next([&](const std::string& guid) {
+        const Process* process = records.process(guid);
+        if (process) add_process(*process, found);
+      });
+      EncodedRecords shared = share_each<ActualLRPRecord>(found, as_wire);
+      std::move(shared.begin(), shared.end(), std::back_inserter(selected));
+    };
+    co_await ledger_.read(std::move(look));
+  }
+  co_return selected;
+}
+
+// Groups are the form of old clients: their list is made by a worker.
+asio::awaitable<std::string> ActualLRPService::groups_of(models::ActualLRPsRequest filter) {
+  auto selecting = select(std::move(filter), [](const ActualLRPPtr& record) { return record; });
+  LRPs lrps = co_await std::move(selecting);
+  auto encoding = [lrps = std::move(lrps)] { return body_of_groups(lrps); };
+  co_return co_await workers_.run(std::move(encoding));
 }
 
 asio::awaitable<std::string> ActualLRPService::groups(models::ActualLRPGroupsRequest request) {
   models::ActualLRPsRequest filter;
   filter.set_domain(request.domain());
   filter.set_cell_id(request.cell_id());
-  auto look = [filter = std::move(filter)](const Records& records) { return share_all(select(records, filter)); };
-  const LRPs lrps = co_await ledger_.read(std::move(look));
-  co_return body_of_groups(lrps);
+  return groups_of(std::move(filter));
 }
 
 asio::awaitable<std::string> ActualLRPService::groups_by_guid(models::ActualLRPGroupsByProcessGuidRequest request) {
   models::ActualLRPsRequest filter;
   filter.set_process_guid(request.process_guid());
-  auto look = [filter = std::move(filter)](const Records& records) { return share_all(select(records, filter)); };
-  const LRPs lrps = co_await ledger_.read(std::move(look));
-  co_return body_of_groups(lrps);
+  return groups_of(std::move(filter));
 }
 
 asio::awaitable<std::string> ActualLRPService::group(models::ActualLRPGroupByProcessGuidAndIndexRequest request) {

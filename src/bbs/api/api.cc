@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/log/trace.h"
+#include "bbs/api/callers.h"
 #include "bbs/records/prefetch.h"
 
 namespace rivera::bbs {
@@ -16,22 +17,31 @@ constexpr std::size_t kPiece = 128 * 1024;
 
 }  // namespace
 
-Api::Api(net::HttpRouter& router, Options options, BbsProbe& probe, base::Logger logger)
-    : router_(router), options_(std::move(options)), probe_(probe), logger_(std::move(logger)) {}
+Api::Api(net::HttpRouter& router, base::WorkerPool& workers, Options options, BbsProbe& probe, base::Logger logger)
+    : router_(router), workers_(workers), options_(std::move(options)), probe_(probe), logger_(std::move(logger)) {}
 
 Api::Route Api::made_route(std::string name, std::string error_suffix) {
   const RequestMeter meter = probe_.meter_of(name);
-  return {std::move(name), std::move(error_suffix), {}, {}, meter};
+  return {.name = std::move(name), .error_suffix = std::move(error_suffix), .handle = {}, .list = {}, .meter = meter};
 }
 
 void Api::add(std::string path, Route made) {
   Route& route = routes_.emplace_back(std::move(made));
+  route.callers = callers_of(path);
+  route.path = path;
   router_.add("POST", std::move(path), [this, &route](net::HttpExchange& exchange, const net::PathParameters&) {
     return serve(route, exchange);
   });
 }
 
 asio::awaitable<void> Api::serve(Route& route, net::HttpExchange& exchange) {
+  if (!exchange.may_call(route.callers.bits(), route.path)) {
+    Answer refusal;
+    const auto error = models::unknown_error(net::refusal_text(exchange.caller(), route.path));
+    refusal.body = error_body(error) + route.error_suffix;
+    co_await respond(exchange, std::move(refusal));
+    co_return;
+  }
   const auto started = std::chrono::steady_clock::now();
   std::string body = co_await exchange.read_body(options_.body_limit);
   Answer made;

@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -11,10 +12,12 @@
 
 #include "base/asio.h"
 #include "base/log/log.h"
+#include "base/work/worker_pool.h"
 #include "bbs/api/bbs_probe.h"
 #include "bbs/board/outcome.h"
 #include "models/errors.h"
 #include "models/forms/wire.h"
+#include "models/nouns/role.h"
 #include "models/validation/validation.h"
 #include "net/http/http_router.h"
 
@@ -40,25 +43,30 @@ class Api {
     std::size_t body_limit = 64u << 20;
   };
 
-  Api(net::HttpRouter& router, Options options, BbsProbe& probe, base::Logger logger);
+  Api(net::HttpRouter& router, base::WorkerPool& workers, Options options, BbsProbe& probe, base::Logger logger);
 
   // Called with a request that was decoded and found invalid.
   template <typename Request>
   using OnInvalid = std::function<void(const Request&, const models::ModelError&)>;
 
-  // Adds a POST route under upstream's name. `handle(Request, Call)` returns an awaitable of the encoded response; the
+  // Adds a POST route under upstream's name, for the callers that callers_of() names; others get an UnknownError that
+  // names them and the route. `handle(Request, Call)` returns an awaitable of the encoded response; the
   // request is valid. A models::ModelError that it throws becomes the field `error` of the response, followed by
   // `error_suffix`.
   template <typename Request, typename Handle>
   void post(std::string name, std::string path, Handle handle, std::string error_suffix = "",
             OnInvalid<Request> on_invalid = nullptr) {
     Route route = made_route(std::move(name), std::move(error_suffix));
-    route.handle = [handle = std::move(handle), on_invalid = std::move(on_invalid)](
+    route.handle = [this, handle = std::move(handle), on_invalid = std::move(on_invalid)](
                        std::string body, Call call) -> asio::awaitable<std::string> {
       if constexpr (std::is_same_v<Request, Ignored>) {
-        return handle(Ignored{}, std::move(call));
+        auto handling = handle(Ignored{}, std::move(call));
+        co_return co_await std::move(handling);
       } else {
-        return handle(validated<Request>(body, on_invalid), std::move(call));
+        auto reading = read<Request>(std::move(body), on_invalid);
+        Request request = co_await std::move(reading);
+        auto handling = handle(std::move(request), std::move(call));
+        co_return co_await std::move(handling);
       }
     };
     add(std::move(path), std::move(route));
@@ -69,8 +77,11 @@ class Api {
   template <typename Request, typename Handle>
   void post_list(std::string name, std::string path, Handle handle) {
     Route route = made_route(std::move(name), "");
-    route.list = [handle = std::move(handle)](std::string body) -> asio::awaitable<EncodedRecords> {
-      return handle(validated<Request>(body));
+    route.list = [this, handle = std::move(handle)](std::string body) -> asio::awaitable<EncodedRecords> {
+      auto reading = read<Request>(std::move(body), OnInvalid<Request>());
+      Request request = co_await std::move(reading);
+      auto handling = handle(std::move(request));
+      co_return co_await std::move(handling);
     };
     add(std::move(path), std::move(route));
   }
@@ -84,6 +95,8 @@ class Api {
   struct Route {
     std::string name;
     std::string error_suffix;
+    std::string path = {};
+    models::RoleSet callers = {};
     std::function<asio::awaitable<std::string>(std::string body, Call call)> handle;
     std::function<asio::awaitable<EncodedRecords>(std::string body)> list;
     RequestMeter meter;
@@ -93,16 +106,34 @@ class Api {
     EncodedRecords records;  // behind the body
   };
 
+  // A request, or why it is invalid.
   template <typename Request>
-  static Request validated(const std::string& body, const OnInvalid<Request>& on_invalid = nullptr) {
-    Request request = models::decode_request<Request>(body);
-    try {
-      models::validate(request);
-    } catch (const models::ModelError& error) {
-      if (on_invalid) on_invalid(request, error);
-      throw;
+  struct Read {
+    Request request;
+    std::optional<models::ModelError> error;
+  };
+
+  // Decodes and validates; a large body on a worker, so that others are served meanwhile.
+  template <typename Request>
+  asio::awaitable<Request> read(std::string body, OnInvalid<Request> on_invalid) {
+    auto reading = [&body] {
+      Read<Request> read{models::decode_request<Request>(body), std::nullopt};
+      try {
+        models::validate(read.request);
+      } catch (const models::ModelError& error) {
+        read.error = error;
+      }
+      return read;
+    };
+    Read<Request> result;
+    if (body.size() <= kReadAtOnce) {
+      result = reading();
+    } else {
+      result = co_await workers_.run(std::move(reading));
     }
-    return request;
+    if (!result.error) co_return std::move(result.request);
+    if (on_invalid) on_invalid(result.request, *result.error);
+    throw *result.error;
   }
 
   Route made_route(std::string name, std::string error_suffix);
@@ -113,7 +144,11 @@ class Api {
   // The logger of one request; made only if a line is written.
   base::Logger traced(const std::string& trace_id) const;
 
+  // The greatest body that is decoded between two turns of the loop: about a millisecond of work.
+  static constexpr std::size_t kReadAtOnce = 128 * 1024;
+
   net::HttpRouter& router_;
+  base::WorkerPool& workers_;
   Options options_;
   BbsProbe& probe_;
   base::Logger logger_;

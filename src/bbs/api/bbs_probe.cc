@@ -14,8 +14,8 @@ constexpr LRPGauge kLRPGauges[] = {
     {"LRPsClaimed", [](const LRPConvergence& plan) { return plan.counts.claimed; }},
     {"LRPsRunning", [](const LRPConvergence& plan) { return plan.counts.running; }},
     {"CrashedActualLRPs", [](const LRPConvergence& plan) { return plan.counts.crashed; }},
-    {"LRPsMissing", [](const LRPConvergence& plan) { return static_cast<std::int64_t>(plan.missing.size()); }},
-    {"LRPsExtra", [](const LRPConvergence& plan) { return static_cast<std::int64_t>(plan.retire.size()); }},
+    {"LRPsMissing", [](const LRPConvergence& plan) { return plan.counts.missing; }},
+    {"LRPsExtra", [](const LRPConvergence& plan) { return plan.counts.extra; }},
     {"SuspectRunningActualLRPs", [](const LRPConvergence& plan) { return plan.counts.suspect_running; }},
     {"SuspectClaimedActualLRPs", [](const LRPConvergence& plan) { return plan.counts.suspect_claimed; }},
     {"LRPsDesired", [](const LRPConvergence& plan) { return plan.counts.desired; }},
@@ -116,14 +116,14 @@ void BbsProbe::set_domains(const LRPConvergence& plan) {
   fresh_domains_ = plan.fresh_domains;
 }
 
-void BbsProbe::tasks_converged(const TaskConvergence& plan, std::chrono::nanoseconds took) {
+void BbsProbe::tasks_converged(const TaskFindings& found, std::chrono::nanoseconds took) {
   task_runs_.increment();
   task_duration_.set(took);
   for (std::size_t i = 0; i < task_gauges_.size(); ++i) {
-    task_gauges_[i]->set(static_cast<double>(plan.counts.*kTaskGauges[i].value));
+    task_gauges_[i]->set(static_cast<double>(found.counts.*kTaskGauges[i].value));
   }
-  tasks_pruned_.increment(plan.expired_completed.size());
-  tasks_kicked_.increment(plan.stuck_resolving.size() + plan.unanswered.size() + plan.pending.size());
+  tasks_pruned_.increment(found.pruned);
+  tasks_kicked_.increment(found.kicked);
 }
 
 void BbsProbe::task_started(const std::string& cell_id) {

@@ -45,7 +45,7 @@ class BbsProbe {
   RequestMeter meter_of(const std::string& route);
   void lock_held(bool is_held);
   void lrps_converged(const LRPConvergence& plan, std::chrono::nanoseconds took);
-  void tasks_converged(const TaskConvergence& plan, std::chrono::nanoseconds took);
+  void tasks_converged(const TaskFindings& found, std::chrono::nanoseconds took);
   void task_started(const std::string& cell_id);
   void task_ended(const std::string& cell_id, bool has_failed);
   void envelopes_lost(std::uint64_t so_far);

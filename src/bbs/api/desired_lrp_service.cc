@@ -1,54 +1,52 @@
 #include <algorithm>
+#include <iterator>
 #include <optional>
-#include <set>
 
 #include <fmt/format.h>
 
+#include "bbs/api/guid_pages.h"
 #include "bbs/api/services.h"
 #include "bbs/records/prefetch.h"
+#include "bbs/records/record_pages.h"
 
 namespace rivera::bbs {
 namespace {
 
 using FoundDesiredLRPs = Found<DesiredLRPRecord>;
 
+constexpr int kSortedAtOnce = 5'000;            // guids; more are sorted by a worker
 constexpr char kLogSourceType[] = "DIEGO-API";  // the BBS's name in the logs of applications
 
-bool matches(const models::DesiredLRP& lrp, const models::DesiredLRPsRequest& request) {
-  if (!request.domain().empty() && lrp.domain() != request.domain()) return false;
-  const auto& apps = request.app_guids();
-  return apps.empty() || std::any_of(apps.begin(), apps.end(),
-                                     [&lrp](const std::string& app) { return lrp.process_guid().starts_with(app); });
-}
-
-FoundDesiredLRPs select(const Records& records, const models::DesiredLRPsRequest& request) {
-  FoundDesiredLRPs found;
-  const auto add = [&](const Process& process) {
-    if (process.desired && matches(process.desired->lrp, request)) found.push_back(&process.desired);
-  };
-  if (!request.process_guids().empty()) {
-    const std::set<std::string> guids(request.process_guids().begin(), request.process_guids().end());
-    for (const std::string& guid : guids) {
-      if (const Process* process = records.process(guid)) add(*process);
+// What a list of all desired LRPs selects. O(log(app guids)) for each record.
+class DesiredLRPFilter {
+ public:
+  explicit DesiredLRPFilter(const models::DesiredLRPsRequest& request) : domain_(request.domain()) {
+    std::vector<std::string> apps(request.app_guids().begin(), request.app_guids().end());
+    std::sort(apps.begin(), apps.end());
+    // Without those that begin with another one, the only prefix of a guid is the greatest that is not behind it.
+    for (std::string& app : apps) {
+      if (apps_.empty() || !app.starts_with(apps_.back())) apps_.push_back(std::move(app));
     }
-    return found;
   }
-  found.reserve(records.desired_lrp_count());
-  const bool wants_all = request.domain().empty() && request.app_guids().empty();
-  for_each_process(records, [&](const Process& process) {
-    if (!wants_all) {
-      add(process);
-    } else if (process.desired) {
-      found.push_back(&process.desired);
-    }
-  });
-  return found;
-}
+
+  bool selects_all() const { return domain_.empty() && apps_.empty(); }
+
+  bool selects(const models::DesiredLRP& lrp) const {
+    if (!domain_.empty() && lrp.domain() != domain_) return false;
+    if (apps_.empty()) return true;
+    const auto behind = std::upper_bound(apps_.begin(), apps_.end(), lrp.process_guid());
+    return behind != apps_.begin() && lrp.process_guid().starts_with(*std::prev(behind));
+  }
+
+ private:
+  std::string domain_;
+  std::vector<std::string> apps_;  // sorted
+};
 
 // The bytes of a record in the form of a route.
 std::string encoded(const DesiredLRPRecord& record, models::DefinitionVersion version) {
-  if (version == models::DefinitionVersion::kV3 || record.lrp.image_layers().empty()) return record.wire;
-  models::DesiredLRP lrp = record.lrp;
+  if (version == models::DefinitionVersion::kV3 || !record.has_image_layers) return record.wire;
+  models::DesiredLRP lrp = record.whole();
   models::down_convert(lrp, version);
   models::derive_metrics_guid(lrp);
   return models::encode(lrp);
@@ -68,8 +66,9 @@ std::optional<std::string> application_of(const std::string& process_guid) {
 
 }  // namespace
 
-DesiredLRPService::DesiredLRPService(Api& api, Ledger& ledger, clients::LoggregatorClient& loggregator)
-    : ledger_(ledger), loggregator_(loggregator) {
+DesiredLRPService::DesiredLRPService(Api& api, Ledger& ledger, base::WorkerPool& workers,
+                                     clients::LoggregatorClient& loggregator)
+    : ledger_(ledger), workers_(workers), loggregator_(loggregator) {
   add_reads(api);
   add_changes(api);
 }
@@ -130,12 +129,57 @@ void DesiredLRPService::tell_application(const std::string& process_guid, const 
   loggregator_.send_app_error_log(text, kLogSourceType, {{"source_id", *source_id}});
 }
 
+template <typename As>
+asio::awaitable<DesiredLRPService::Shared<As>> DesiredLRPService::select(models::DesiredLRPsRequest request, As as) {
+  auto sorting = [&request] { return std::make_shared<const DesiredLRPFilter>(request); };
+  std::shared_ptr<const DesiredLRPFilter> made;
+  if (request.app_guids_size() < kSortedAtOnce) {
+    made = sorting();
+  } else {
+    made = co_await workers_.run(std::move(sorting));
+  }
+  const DesiredLRPFilter& filter = *made;
+  Shared<As> selected;
+  const auto add = [&](const std::vector<const DesiredLRPPtr*>& found) {
+    Shared<As> shared = share_each<DesiredLRPRecord>(found, as);
+    std::move(shared.begin(), shared.end(), std::back_inserter(selected));
+  };
+  if (!request.process_guids().empty()) {
+    for (GuidPages pages(request.process_guids()); !pages.is_done();) {
+      auto look = [&](const Records& records) {
+        FoundDesiredLRPs found;
+        pages.next([&](const std::string& guid) {
+          const Process* process = records.process(guid);
+          if (process && process->desired && filter.selects(process->desired->lrp)) found.push_back(&process->desired);
+        });
+        add(found);
+      };
+      co_await ledger_.read(std::move(look));
+    }
+    co_return selected;
+  }
+  for (RecordPages pages; !pages.is_done();) {
+    auto look = [&](const Records& records) {
+      if (selected.empty()) selected.reserve(records.desired_lrp_count());
+      FoundDesiredLRPs found;
+      const auto visit = [&](const Process& process) {
+        const bool is_selected = process.desired && (filter.selects_all() || filter.selects(process.desired->lrp));
+        if (is_selected) found.push_back(&process.desired);
+        return std::size_t{1};
+      };
+      pages.next(records.processes(), kRecordsAtOnce, visit, [&] { selected.clear(); });
+      add(found);
+    };
+    co_await ledger_.read(std::move(look));
+  }
+  co_return selected;
+}
+
 asio::awaitable<EncodedRecords> DesiredLRPService::encoded_list(models::DesiredLRPsRequest request,
                                                                 const std::string DesiredLRPRecord::*form) {
-  auto look = [request = std::move(request), form](const Records& records) {
-    return share_all(select(records, request), form);
-  };
-  co_return co_await ledger_.read(std::move(look));
+  return select(std::move(request), [form](const DesiredLRPPtr& record) {
+    return std::shared_ptr<const std::string>(record, &((*record).*form));
+  });
 }
 
 asio::awaitable<DesiredLRPPtr> DesiredLRPService::find(std::string process_guid) {
@@ -153,12 +197,15 @@ asio::awaitable<EncodedRecords> DesiredLRPService::list(models::DesiredLRPsReque
   if (version == models::DefinitionVersion::kV3) {
     co_return co_await encoded_list(std::move(request), &DesiredLRPRecord::wire);
   }
-  auto look = [request = std::move(request)](const Records& records) { return share_all(select(records, request)); };
-  const std::vector<DesiredLRPPtr> lrps = co_await ledger_.read(std::move(look));
-  EncodedRecords converted;
-  converted.reserve(lrps.size());
-  for (const DesiredLRPPtr& lrp : lrps) converted.push_back(std::make_shared<std::string>(encoded(*lrp, version)));
-  co_return converted;
+  auto selecting = select(std::move(request), [](const DesiredLRPPtr& record) { return record; });
+  std::vector<DesiredLRPPtr> lrps = co_await std::move(selecting);
+  auto converting = [lrps = std::move(lrps), version] {
+    EncodedRecords converted;
+    converted.reserve(lrps.size());
+    for (const DesiredLRPPtr& lrp : lrps) converted.push_back(std::make_shared<std::string>(encoded(*lrp, version)));
+    return converted;
+  };
+  co_return co_await workers_.run(std::move(converting));
 }
 
 asio::awaitable<std::string> DesiredLRPService::get(std::string process_guid, models::DefinitionVersion version) {

@@ -4,6 +4,7 @@
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include "bbs/api/callers.h"
 #include "models/forms/wire.h"
 
 namespace rivera::bbs {
@@ -59,10 +60,10 @@ EventService::EventService(net::HttpRouter& router, Api& api, EventHub& hub, std
 
 void EventService::add(net::HttpRouter& router, const char* name, const char* method, const char* path, Stream stream) {
   const RequestMeter meter = api_.meter_of(name);
-  router.add(method, path,
-             [this, meter, stream = std::move(stream)](net::HttpExchange& exchange, const net::PathParameters&) {
-               return serve_counted(meter, stream, exchange);
-             });
+  auto serving = [this, meter, stream = std::move(stream)](net::HttpExchange& exchange, const net::PathParameters&) {
+    return serve_counted(meter, stream, exchange);
+  };
+  router.add(method, path, net::for_callers(callers_of(path).bits(), path, std::move(serving)));
 }
 
 asio::awaitable<void> EventService::serve_counted(RequestMeter meter, Stream stream, net::HttpExchange& exchange) {

@@ -13,7 +13,7 @@
 
 namespace rivera::bbs {
 
-// The constructor adds the routes.
+// The constructor adds the routes, for the callers that callers_of() names; others get 403.
 class EventService {
  public:
   // A client that reads nothing for `write_limit` is disconnected.

@@ -36,7 +36,7 @@ class EventStreams : public testing::Test {
   }
 
   explicit EventStreams(std::chrono::nanoseconds write_limit = 1min) {
-    api_.emplace(router_, Api::Options{[this] { return has_lock_.load(); }}, probe_, base::Logger::discard());
+    api_.emplace(router_, workers_, Api::Options{[this] { return has_lock_.load(); }}, probe_, base::Logger::discard());
     hub_.emplace(home_, EventRing::Limits{1000, 256u << 20});
     service_.emplace(router_, *api_, *hub_, write_limit);
     net::HttpServerOptions options;
@@ -98,6 +98,7 @@ class EventStreams : public testing::Test {
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   base::Metrics metrics_{"bbs"};
   BbsProbe probe_{metrics_, {}};
+  base::WorkerPool workers_{1};
   net::HttpRouter router_;
   std::optional<Api> api_;
   std::optional<EventHub> hub_;
@@ -227,7 +228,7 @@ TEST_F(EventStreams, AreTakenUpAfterABreakWithoutLossOrRepetition) {
 
   ASSERT_TRUE(becomes(3));
   publish({created_on("a", 5)});
-  EXPECT_EQ(indices(*client, 1), std::vector<int>({5})) << "and it goes on";
+  EXPECT_EQ(indices(*client, 1), std::vector<int>({5})) << "and it continues";
 }
 
 TEST_F(EventStreams, BeginNowWithAnEmptyLastEventId) {

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/asio.h"
+#include "base/work/worker_pool.h"
 #include "bbs/api/api.h"
 #include "bbs/api/bbs_probe.h"
 #include "bbs/ledger/ledger.h"
@@ -37,13 +39,19 @@ class ClusterService {
 class ActualLRPService {
  public:
   // `reps` belongs to the ledger's home strand.
-  ActualLRPService(Api& api, asio::any_io_executor home, Ledger& ledger, RepCalls& reps);
+  ActualLRPService(Api& api, asio::any_io_executor home, Ledger& ledger, base::WorkerPool& workers, RepCalls& reps);
 
  private:
   void add_reads(Api& api);
   void add_transitions(Api& api);
+  // A view of each record that the request selects, made by `as(pointer)`.
+  template <typename As>
+  using Shared = std::vector<std::invoke_result_t<As, const ActualLRPPtr&>>;
+  template <typename As>
+  asio::awaitable<Shared<As>> select(models::ActualLRPsRequest request, As as);
   asio::awaitable<EncodedRecords> list(models::ActualLRPsRequest request);
   asio::awaitable<EncodedRecords> list_by_guids(models::ActualLRPsByProcessGuidsRequest request);
+  asio::awaitable<std::string> groups_of(models::ActualLRPsRequest filter);
   asio::awaitable<std::string> groups(models::ActualLRPGroupsRequest request);
   asio::awaitable<std::string> groups_by_guid(models::ActualLRPGroupsByProcessGuidRequest request);
   asio::awaitable<std::string> group(models::ActualLRPGroupByProcessGuidAndIndexRequest request);
@@ -54,6 +62,7 @@ class ActualLRPService {
 
   asio::any_io_executor home_;
   Ledger& ledger_;
+  base::WorkerPool& workers_;
   RepCalls& reps_;
 };
 
@@ -71,13 +80,18 @@ class EvacuationService {
 
 class DesiredLRPService {
  public:
-  DesiredLRPService(Api& api, Ledger& ledger, clients::LoggregatorClient& loggregator);
+  DesiredLRPService(Api& api, Ledger& ledger, base::WorkerPool& workers, clients::LoggregatorClient& loggregator);
 
  private:
   void add_reads(Api& api);
   void add_changes(Api& api);
   // Writes to an application's log that the request for it was invalid (docs/spec/bbs.md §7.4).
   void tell_application(const std::string& process_guid, const models::ModelError& error);
+  // A view of each record that the request selects, made by `as(pointer)`.
+  template <typename As>
+  using Shared = std::vector<std::invoke_result_t<As, const DesiredLRPPtr&>>;
+  template <typename As>
+  asio::awaitable<Shared<As>> select(models::DesiredLRPsRequest request, As as);
   asio::awaitable<EncodedRecords> encoded_list(models::DesiredLRPsRequest request,
                                                const std::string DesiredLRPRecord::*form);
   asio::awaitable<DesiredLRPPtr> find(std::string process_guid);
@@ -89,23 +103,25 @@ class DesiredLRPService {
   asio::awaitable<std::string> change(Ledger::Operation operation);
 
   Ledger& ledger_;
+  base::WorkerPool& workers_;
   clients::LoggregatorClient& loggregator_;
 };
 
 class TaskService {
  public:
-  TaskService(Api& api, Ledger& ledger, BbsProbe& probe);
+  TaskService(Api& api, Ledger& ledger, base::WorkerPool& workers, BbsProbe& probe);
 
  private:
   void add_reads(Api& api);
   void add_changes(Api& api);
-  asio::awaitable<std::string> list(models::TasksRequest request, models::DefinitionVersion version);
+  asio::awaitable<EncodedRecords> list(models::TasksRequest request, models::DefinitionVersion version);
   asio::awaitable<std::string> get(std::string task_guid, models::DefinitionVersion version);
   asio::awaitable<std::string> change(Ledger::Operation operation);
   asio::awaitable<std::string> start(models::StartTaskRequest request);
   asio::awaitable<std::string> complete(models::CompleteTaskRequest request);
 
   Ledger& ledger_;
+  base::WorkerPool& workers_;
   BbsProbe& probe_;
 };
 

@@ -1,13 +1,17 @@
 #include "bbs/api/services.h"
+#include "bbs/records/record_pages.h"
 
 namespace rivera::bbs {
 namespace {
 
 using Tasks = std::vector<TaskPtr>;
 
+bool is_in_form(const TaskRecord& record, models::DefinitionVersion version) {
+  return version == models::DefinitionVersion::kV3 || record.task.task_definition().image_layers().empty();
+}
+
 std::string encoded(const TaskRecord& record, models::DefinitionVersion version) {
-  const bool as_stored = record.task.task_definition().image_layers().empty();
-  if (version == models::DefinitionVersion::kV3 || as_stored) return record.wire;
+  if (is_in_form(record, version)) return record.wire;
   models::Task task = record.task;
   models::down_convert(task, version);
   return models::encode(task);
@@ -15,17 +19,17 @@ std::string encoded(const TaskRecord& record, models::DefinitionVersion version)
 
 }  // namespace
 
-TaskService::TaskService(Api& api, Ledger& ledger, BbsProbe& probe) : ledger_(ledger), probe_(probe) {
+TaskService::TaskService(Api& api, Ledger& ledger, base::WorkerPool& workers, BbsProbe& probe)
+    : ledger_(ledger), workers_(workers), probe_(probe) {
   add_reads(api);
   add_changes(api);
 }
 
 void TaskService::add_reads(Api& api) {
   using models::DefinitionVersion;
-  api.post<models::TasksRequest>("Tasks", "/v1/tasks/list.r3", [this](auto request, Call) {
-    return list(std::move(request), DefinitionVersion::kV3);
-  });
-  api.post<models::TasksRequest>("Tasks_r2", "/v1/tasks/list.r2", [this](auto request, Call) {
+  api.post_list<models::TasksRequest>(
+      "Tasks", "/v1/tasks/list.r3", [this](auto request) { return list(std::move(request), DefinitionVersion::kV3); });
+  api.post_list<models::TasksRequest>("Tasks_r2", "/v1/tasks/list.r2", [this](auto request) {
     return list(std::move(request), DefinitionVersion::kV2);
   });
   api.post<models::TaskByGuidRequest>("TaskByGuid", "/v1/tasks/get_by_task_guid.r3", [this](auto request, Call) {
@@ -69,26 +73,37 @@ void TaskService::add_changes(Api& api) {
   });
 }
 
-asio::awaitable<std::string> TaskService::list(models::TasksRequest request, models::DefinitionVersion version) {
-  auto look = [request = std::move(request)](const Records& records) {
-    const auto is_asked_for = [&request](const std::string& domain, const std::string& cell) {
-      return (request.domain().empty() || domain == request.domain()) &&
-             (request.cell_id().empty() || cell == request.cell_id());
-    };
-    for (const auto& [key, task] : records.unreadable()) {
-      // One unreadable task makes the whole list fail (§4.9).
-      if (key.kind == RecordKind::kTask && is_asked_for(task.domain, task.cell_id)) throw models::deserialize_error();
-    }
-    Tasks found;
-    for (const auto& [guid, record] : records.tasks()) {
-      if (is_asked_for(record->task.domain(), record->task.cell_id())) found.push_back(record);
-    }
-    return found;
+asio::awaitable<EncodedRecords> TaskService::list(models::TasksRequest request, models::DefinitionVersion version) {
+  const auto is_asked_for = [&request](const std::string& domain, const std::string& cell) {
+    return (request.domain().empty() || domain == request.domain()) &&
+           (request.cell_id().empty() || cell == request.cell_id());
   };
-  const Tasks tasks = co_await ledger_.read(std::move(look));
-  std::string body;
-  for (const TaskPtr& task : tasks) models::append_field(body, 2, encoded(*task, version));
-  co_return body;
+  Tasks found;
+  for (RecordPages pages; !pages.is_done();) {
+    auto look = [&](const Records& records) {
+      for (const auto& [key, task] : records.unreadable()) {
+        // One unreadable task makes the whole list fail (§4.9).
+        if (key.kind == RecordKind::kTask && is_asked_for(task.domain, task.cell_id)) throw models::deserialize_error();
+      }
+      const auto visit = [&](const TaskPtr& record) {
+        if (is_asked_for(record->task.domain(), record->task.cell_id())) found.push_back(record);
+        return std::size_t{1};
+      };
+      pages.next(records.tasks(), kRecordsAtOnce, visit, [&] { found.clear(); });
+    };
+    co_await ledger_.read(std::move(look));
+  }
+  auto encoding = [tasks = std::move(found), version] {
+    EncodedRecords list;
+    list.reserve(tasks.size());
+    for (const TaskPtr& task : tasks) {
+      const bool is_shared = is_in_form(*task, version);
+      list.push_back(is_shared ? std::shared_ptr<const std::string>(task, &task->wire)
+                               : std::make_shared<const std::string>(encoded(*task, version)));
+    }
+    return list;
+  };
+  co_return co_await workers_.run(std::move(encoding));
 }
 
 asio::awaitable<std::string> TaskService::get(std::string task_guid, models::DefinitionVersion version) {

@@ -1,11 +1,13 @@
 // The BBS's model and its rules: every state transition of docs/spec/bbs.md §4 and §5.
 //
 // Passive and pure: an operation takes a validated request and the time, changes the records, and returns the result.
-// It does no I/O and reads no clock. The Ledger makes the changes durable or reverts them. Owned by the Ledger, used on
+// It does no I/O, reads no clock and has no randomness of its own: the guids of new records come from a source that it
+// is given. The Ledger makes the changes durable or reverts them. Owned by the Ledger, used on
 // its strand only.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,11 +24,17 @@ namespace rivera::bbs {
 
 struct BoardOptions {
   std::int32_t max_task_retries = 3;
+  // The most instances of a process that one operation creates, stops or updates: about ten milliseconds of work for
+  // the Board, the Ledger and the streams. What is left is in Outcome::rest.
+  std::int32_t portion = 1000;
 };
+
+// Makes a guid that no other record has.
+using MakeGuid = std::function<std::string()>;
 
 class Board {
  public:
-  explicit Board(BoardOptions options) : options_(options) {}
+  Board(BoardOptions options, MakeGuid make_guid) : options_(options), make_guid_(std::move(make_guid)) {}
 
   const Records& records() const { return records_; }
   // For loading, and to revert what could not be made durable.
@@ -44,6 +52,10 @@ class Board {
   Outcome update_desired_lrp(const models::UpdateDesiredLRPRequest& request, base::Timestamp now,
                              const std::string& trace_id);
   Outcome remove_desired_lrp(const std::string& process_guid, const std::string& trace_id);
+
+  // The next portion of what an operation of these left. Depends on the present records only: other operations may have
+  // come in between.
+  Outcome proceed(std::vector<Rest> rest, base::Timestamp now);
 
   // Actual LRPs (§4.5).
   Outcome claim(const models::ClaimActualLRPRequest& request, base::Timestamp now);
@@ -101,12 +113,11 @@ class Board {
   bool request_auction(Outcome& outcome, const models::ActualLRPKey& key) const;
 
   // Desired LRPs (board_desired_lrps.cc).
-  void create_instances(Outcome& outcome, const DesiredLRPPtr& desired, std::int32_t first, base::Timestamp now,
-                        const std::string& trace_id);
-  void stop_instances(Outcome& outcome, const std::string& process_guid, std::int32_t first,
-                      const std::string& trace_id);
-  void update_instances(Outcome& outcome, const models::DesiredLRPUpdate& update, const DesiredLRPRecord& before,
-                        const DesiredLRPRecord& after, const std::string& trace_id) const;
+  void advance(Outcome& outcome, std::vector<Rest> work, base::Timestamp now);
+  // Each takes one portion of `work` from `budget` (instances), and leaves in `work` what remains. True: nothing does.
+  bool create_instances(Outcome& outcome, Rest& work, std::int32_t& budget, base::Timestamp now);
+  bool stop_instances(Outcome& outcome, Rest& work, std::int32_t& budget);
+  bool update_instances(Outcome& outcome, Rest& work, std::int32_t& budget) const;
 
   // Evacuation (board_evacuation.cc).
   void evacuate_rolling(Outcome& outcome, const LRPSet& lrps, const ActualLRPPtr& target,
@@ -132,6 +143,7 @@ class Board {
   void update_outdated(Outcome& outcome, const LRPConvergence& plan) const;
 
   BoardOptions options_;
+  MakeGuid make_guid_;
   Records records_;
 };
 

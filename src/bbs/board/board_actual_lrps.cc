@@ -1,4 +1,3 @@
-#include "base/ids.h"
 #include "bbs/board/board.h"
 #include "bbs/board/lrp_edit.h"
 
@@ -105,7 +104,7 @@ Outcome Board::start(const models::StartActualLRPRequest& request, base::Timesta
       lrp = ordinary->lrp;
       count_up(lrp);
     } else {
-      lrp.mutable_modification_tag()->set_epoch(base::new_guid());
+      lrp.mutable_modification_tag()->set_epoch(make_guid_());
     }
     take_over(lrp, request);
     set_since(lrp, now);
@@ -189,7 +188,7 @@ Outcome Board::remove_if_unchanged(const ActualLRPPtr& lrp, const std::string& t
 void Board::create_unclaimed(Outcome& outcome, const models::ActualLRPKey& key, base::Timestamp now,
                              const std::string& trace_id) {
   LRPEdit edit(records_, outcome, key.process_guid(), key.index(), trace_id);
-  edit.create(models::unclaimed_actual_lrp(key, base::to_unix_nanos(now), base::new_guid()));
+  edit.create(models::unclaimed_actual_lrp(key, base::to_unix_nanos(now), make_guid_()));
   edit.finish();
 }
 

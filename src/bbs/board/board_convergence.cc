@@ -1,4 +1,3 @@
-#include "base/ids.h"
 #include "bbs/board/board.h"
 #include "bbs/board/lrp_edit.h"
 
@@ -59,7 +58,7 @@ void Board::replace_lost(Outcome& outcome, Auctions& auctions, const ActualLRPPt
     models::ActualLRP suspect = lrp->lrp;
     suspect.set_presence(models::ActualLRP::SUSPECT);
     edit.replace(lrp, std::move(suspect));
-    edit.create(models::unclaimed_actual_lrp(lrp->lrp.actual_lrp_key(), base::to_unix_nanos(now), base::new_guid()));
+    edit.create(models::unclaimed_actual_lrp(lrp->lrp.actual_lrp_key(), base::to_unix_nanos(now), make_guid_()));
     auctions[process_guid(*lrp)].push_back(instance_index(*lrp));
   }
   edit.finish();

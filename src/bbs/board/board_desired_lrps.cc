@@ -1,8 +1,21 @@
-#include "base/ids.h"
+#include <algorithm>
+#include <limits>
+
 #include "bbs/board/board.h"
 #include "bbs/board/lrp_edit.h"
 
 namespace rivera::bbs {
+namespace {
+
+constexpr std::int64_t kAllInstances = std::numeric_limits<std::int64_t>::max();
+
+// The first instance whose index is not below `index`.
+auto instances_from(const Process& process, std::int64_t index) {
+  return std::lower_bound(process.instances.begin(), process.instances.end(), index,
+                          [](const Instance& instance, std::int64_t wanted) { return instance.index < wanted; });
+}
+
+}  // namespace
 
 Outcome Board::desire_lrp(const models::DesiredLRP& desired, base::Timestamp now, const std::string& trace_id) {
   Outcome outcome(desired.process_guid());
@@ -12,14 +25,14 @@ Outcome Board::desire_lrp(const models::DesiredLRP& desired, base::Timestamp now
   }
   DesiredLRPPtr record;
   try {
-    record = make_desired_lrp(models::as_stored(desired, base::new_guid()), base::to_unix_nanos(now));
+    record = make_desired_lrp(models::as_stored(desired, make_guid_()), base::to_unix_nanos(now));
   } catch (const models::ModelError& e) {
     outcome.error = e;
     return outcome;
   }
   swap(outcome, DesiredLRPPtr(), record);
   outcome.events.push_back({Hub::kDesired, DesiredLRPEvent{nullptr, record, trace_id}});
-  create_instances(outcome, record, 0, now, trace_id);
+  advance(outcome, {{Rest::Step::kCreate, desired.process_guid(), 0, false, false, trace_id}}, now);
   return outcome;
 }
 
@@ -33,7 +46,7 @@ Outcome Board::update_desired_lrp(const models::UpdateDesiredLRPRequest& request
   }
   DesiredLRPPtr after;
   try {
-    models::DesiredLRP updated = before->lrp;
+    models::DesiredLRP updated = before->whole();
     models::apply_update(updated, request.update());
     after = make_desired_lrp(std::move(updated), before->created_at);
   } catch (const models::ModelError& e) {
@@ -41,12 +54,18 @@ Outcome Board::update_desired_lrp(const models::UpdateDesiredLRPRequest& request
     return outcome;
   }
   swap(outcome, before, after);
+  const std::string& guid = request.process_guid();
+  std::vector<Rest> work;
   if (after->lrp.instances() > before->lrp.instances()) {
-    create_instances(outcome, after, before->lrp.instances(), now, trace_id);
+    work.push_back({Rest::Step::kCreate, guid, before->lrp.instances(), false, false, trace_id});
   } else if (after->lrp.instances() < before->lrp.instances()) {
-    stop_instances(outcome, request.process_guid(), after->lrp.instances(), trace_id);
+    work.push_back({Rest::Step::kStop, guid, kAllInstances, false, false, trace_id});
   }
-  update_instances(outcome, request.update(), *before, *after, trace_id);
+  const bool routes =
+      request.update().has_routes() && models::internal_routes_differ(before->lrp.routes(), after->lrp.routes());
+  const bool tags = !models::metric_tags_equal(before->lrp.metric_tags(), after->lrp.metric_tags());
+  if (routes || tags) work.push_back({Rest::Step::kUpdate, guid, 0, routes, tags, trace_id});
+  advance(outcome, std::move(work), now);
   outcome.events.push_back({Hub::kDesired, DesiredLRPEvent{before, after, trace_id}});
   return outcome;
 }
@@ -60,62 +79,95 @@ Outcome Board::remove_desired_lrp(const std::string& process_guid, const std::st
   }
   swap(outcome, before, DesiredLRPPtr());
   outcome.events.push_back({Hub::kDesired, DesiredLRPEvent{before, nullptr, trace_id}});
-  stop_instances(outcome, process_guid, 0, trace_id);
+  advance(outcome, {{Rest::Step::kStop, process_guid, kAllInstances, false, false, trace_id}}, {});
   return outcome;
 }
 
-void Board::create_instances(Outcome& outcome, const DesiredLRPPtr& desired, std::int32_t first, base::Timestamp now,
-                             const std::string& trace_id) {
+Outcome Board::proceed(std::vector<Rest> rest, base::Timestamp now) {
+  Outcome outcome(rest.empty() ? std::string() : rest.front().process_guid);
+  advance(outcome, std::move(rest), now);
+  return outcome;
+}
+
+void Board::advance(Outcome& outcome, std::vector<Rest> work, base::Timestamp now) {
+  std::int32_t budget = options_.portion;
+  const auto take = [&](Rest& step) {
+    switch (step.step) {
+      case Rest::Step::kCreate:
+        return create_instances(outcome, step, budget, now);
+      case Rest::Step::kStop:
+        return stop_instances(outcome, step, budget);
+      case Rest::Step::kUpdate:
+        return update_instances(outcome, step, budget);
+    }
+    return true;
+  };
+  for (Rest& step : work) {
+    if (!outcome.rest.empty() || !take(step)) outcome.rest.push_back(std::move(step));
+  }
+}
+
+bool Board::create_instances(Outcome& outcome, Rest& work, std::int32_t& budget, base::Timestamp now) {
+  const DesiredLRPPtr desired = records_.desired_lrp(work.process_guid);
+  if (!desired) return true;
   std::vector<std::int32_t> created;
-  for (std::int32_t index = first; index < desired->lrp.instances(); ++index) {
-    if (records_.lrps(desired->lrp.process_guid(), index).ordinary()) continue;
-    create_unclaimed(outcome, models::actual_lrp_key(desired->lrp.process_guid(), index, desired->lrp.domain()), now,
-                     trace_id);
+  for (; work.index < desired->lrp.instances() && budget > 0; ++work.index, --budget) {
+    const auto index = static_cast<std::int32_t>(work.index);
+    if (records_.lrps(work.process_guid, index).ordinary()) continue;
+    create_unclaimed(outcome, models::actual_lrp_key(work.process_guid, index, desired->lrp.domain()), now,
+                     work.trace_id);
     created.push_back(index);
   }
-  if (!created.empty()) outcome.follow_ups.push_back(AuctionLRP{desired, std::move(created), trace_id});
+  if (!created.empty()) outcome.follow_ups.push_back(AuctionLRP{desired, std::move(created), work.trace_id});
+  return work.index >= desired->lrp.instances();
 }
 
-void Board::stop_instances(Outcome& outcome, const std::string& guid, std::int32_t first, const std::string& trace_id) {
-  const Process* process = records_.process(guid);
-  if (!process) return;
+// From the highest index down, so that what remains is below `work.index`.
+bool Board::stop_instances(Outcome& outcome, Rest& work, std::int32_t& budget) {
+  const Process* process = records_.process(work.process_guid);
+  if (!process) return true;
+  const std::int32_t first = process->desired ? process->desired->lrp.instances() : 0;
   std::vector<ActualLRPPtr> unwanted;
-  for (const Instance& instance : process->instances) {
-    if (instance.index < first) continue;
-    if (instance.lrps.ordinary()) unwanted.push_back(instance.lrps.ordinary());
+  auto end = instances_from(*process, work.index);
+  for (; end != process->instances.begin() && std::prev(end)->index >= first && budget > 0; --budget) {
+    const Instance& instance = *--end;
+    work.index = instance.index;
     if (instance.lrps.suspect()) unwanted.push_back(instance.lrps.suspect());
+    if (instance.lrps.ordinary()) unwanted.push_back(instance.lrps.ordinary());
   }
-  // From the highest index down: instances are ordered by index, and only removal at the end is O(1), here and when the
-  // changes are committed.
-  for (auto lrp = unwanted.rbegin(); lrp != unwanted.rend(); ++lrp) {
-    if (is_on_a_cell(**lrp)) {
-      outcome.follow_ups.push_back(StopInstance{*lrp, trace_id});
+  const bool is_done = end == process->instances.begin() || std::prev(end)->index < first;
+  for (const ActualLRPPtr& lrp : unwanted) {
+    if (is_on_a_cell(*lrp)) {
+      outcome.follow_ups.push_back(StopInstance{lrp, work.trace_id});
     } else {
-      remove_lrp(outcome, *lrp, trace_id);
+      remove_lrp(outcome, lrp, work.trace_id);
     }
   }
+  return is_done;
 }
 
-void Board::update_instances(Outcome& outcome, const models::DesiredLRPUpdate& update, const DesiredLRPRecord& before,
-                             const DesiredLRPRecord& after, const std::string& trace_id) const {
-  const bool routes = update.has_routes() && models::internal_routes_differ(before.lrp.routes(), after.lrp.routes());
-  const bool tags = !models::metric_tags_equal(before.lrp.metric_tags(), after.lrp.metric_tags());
-  const Process* process = records_.process(after.lrp.process_guid());
-  if (!process || (!routes && !tags)) return;
-  for (const Instance& instance : process->instances) {
-    for (const ActualLRPPtr& lrp : {instance.lrps.ordinary(), instance.lrps.suspect()}) {
+bool Board::update_instances(Outcome& outcome, Rest& work, std::int32_t& budget) const {
+  const Process* process = records_.process(work.process_guid);
+  if (!process || !process->desired) return true;
+  const DesiredLRPRecord& desired = *process->desired;
+  auto instance = instances_from(*process, work.index);
+  for (; instance != process->instances.end() && budget > 0; ++instance, --budget) {
+    for (const ActualLRPPtr& lrp : {instance->lrps.ordinary(), instance->lrps.suspect()}) {
       if (!lrp || !is_on_a_cell(*lrp)) continue;
       UpdateInstance call;
       call.lrp = lrp;
-      call.trace_id = trace_id;
-      if (routes) call.internal_routes = after.internal_hosts;
-      if (tags) {
-        call.metric_tags = models::evaluated_tags(after.lrp.metric_tags(), instance.index,
+      call.trace_id = work.trace_id;
+      if (work.routes) call.internal_routes = desired.internal_hosts;
+      if (work.tags) {
+        call.metric_tags = models::evaluated_tags(desired.lrp.metric_tags(), instance->index,
                                                   lrp->lrp.actual_lrp_instance_key().instance_guid());
       }
       outcome.follow_ups.push_back(std::move(call));
     }
   }
+  if (instance == process->instances.end()) return true;
+  work.index = instance->index;
+  return false;
 }
 
 }  // namespace rivera::bbs

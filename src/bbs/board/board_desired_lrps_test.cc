@@ -143,5 +143,66 @@ TEST_F(DesiredLRPRules, DomainsWithoutTtlNeverExpire) {
   EXPECT_EQ(board_.records().domain("d")->expires_at, base::to_unix_nanos(now() + 5s));
 }
 
+// The Board with the smallest portions, and what it leaves to do.
+class BoardInPortions : public BoardTest {
+ protected:
+  BoardInPortions() { board_ = Board({3, 2}, guids_in_order()); }
+
+  // Runs what `outcome` has left to its end; returns in how many portions.
+  int finish(Outcome outcome) {
+    int portions = 1;
+    for (; !outcome.rest.empty(); ++portions) {
+      EXPECT_LE(outcome.changes.size(), 3u) << "the process, and two instances";
+      outcome = board_.proceed(std::move(outcome.rest), now());
+      for (const auto& call : follow_ups_of<UpdateInstance>(outcome)) updated_.push_back(instance_index(*call.lrp));
+      for (const auto& call : follow_ups_of<StopInstance>(outcome)) stopped_.push_back(instance_index(*call.lrp));
+    }
+    return portions;
+  }
+  Outcome update(int instances, const std::string& tag = "") {
+    models::UpdateDesiredLRPRequest request;
+    request.set_process_guid("p");
+    request.mutable_update()->set_instances(instances);
+    if (!tag.empty()) (*request.mutable_update()->mutable_metric_tags())["t"].set_static_(tag);
+    return board_.update_desired_lrp(request, now(), "");
+  }
+  std::size_t instances() const { return board_.records().actual_lrp_count(); }
+
+  std::vector<std::int32_t> updated_, stopped_;
+};
+
+TEST_F(BoardInPortions, CreatesAndRemovesInstances) {
+  EXPECT_EQ(finish(board_.desire_lrp(a_desired_lrp("p").with_instances(7), now(), "")), 4);
+  EXPECT_EQ(instances(), 7u);
+  EXPECT_EQ(finish(update(2)), 3);
+  EXPECT_EQ(instances(), 2u);
+  EXPECT_EQ(finish(update(7)), 3);
+  EXPECT_EQ(finish(board_.remove_desired_lrp("p", "")), 4);
+  EXPECT_EQ(instances(), 0u);
+  EXPECT_TRUE(board_.records().processes().empty());
+}
+
+TEST_F(BoardInPortions, StopsAndUpdatesEachInstanceOnItsCellOnce) {
+  finish(board_.desire_lrp(a_desired_lrp("p").with_instances(6), now(), ""));
+  for (int i = 0; i < 6; ++i) start("p", i, "cell", "i" + std::to_string(i));
+  Outcome scaled = update(3, "new");
+  for (const auto& call : follow_ups_of<StopInstance>(scaled)) stopped_.push_back(instance_index(*call.lrp));
+  finish(std::move(scaled));
+  EXPECT_EQ(stopped_, std::vector<std::int32_t>({5, 4, 3}));
+  EXPECT_EQ(updated_, std::vector<std::int32_t>({0, 1, 2, 3, 4, 5}));
+}
+
+TEST_F(BoardInPortions, WhatComesBetweenTwoPortionsCounts) {
+  Outcome left = board_.desire_lrp(a_desired_lrp("p").with_instances(6), now(), "");
+  finish(update(3));
+  finish(std::move(left));
+  EXPECT_EQ(instances(), 3u) << "scaled down meanwhile";
+
+  Outcome removal = board_.remove_desired_lrp("p", "");
+  finish(board_.desire_lrp(a_desired_lrp("p").with_instances(3), now(), ""));
+  finish(std::move(removal));
+  EXPECT_EQ(instances(), 3u) << "desired again meanwhile";
+}
+
 }  // namespace
 }  // namespace rivera::bbs

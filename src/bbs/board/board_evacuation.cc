@@ -1,4 +1,3 @@
-#include "base/ids.h"
 #include "bbs/board/board.h"
 #include "bbs/board/lrp_edit.h"
 
@@ -9,7 +8,7 @@ bool is_ordinary(const ActualLRPRecord& r) { return r.lrp.presence() == models::
 bool is_evacuating(const ActualLRPRecord& r) { return r.lrp.presence() == models::ActualLRP::EVACUATING; }
 
 // The evacuating copy of a running LRP, a record of its own, with no crashes.
-models::ActualLRP evacuating_twin(const models::ActualLRP& of, base::Timestamp now) {
+models::ActualLRP evacuating_twin(const models::ActualLRP& of, std::string epoch, base::Timestamp now) {
   models::ActualLRP twin;
   *twin.mutable_actual_lrp_key() = of.actual_lrp_key();
   *twin.mutable_actual_lrp_instance_key() = of.actual_lrp_instance_key();
@@ -21,11 +20,12 @@ models::ActualLRP evacuating_twin(const models::ActualLRP& of, base::Timestamp n
   twin.set_state(std::string(models::kRunning));
   twin.set_presence(models::ActualLRP::EVACUATING);
   twin.set_since(base::to_unix_nanos(now));
-  twin.mutable_modification_tag()->set_epoch(base::new_guid());
+  twin.mutable_modification_tag()->set_epoch(std::move(epoch));
   return twin;
 }
 
-models::ActualLRP evacuating_from(const models::EvacuateRunningActualLRPRequest& request, base::Timestamp now) {
+models::ActualLRP evacuating_from(const models::EvacuateRunningActualLRPRequest& request, std::string epoch,
+                                  base::Timestamp now) {
   models::ActualLRP lrp;
   *lrp.mutable_actual_lrp_key() = request.actual_lrp_key();
   *lrp.mutable_actual_lrp_instance_key() = request.actual_lrp_instance_key();
@@ -35,7 +35,7 @@ models::ActualLRP evacuating_from(const models::EvacuateRunningActualLRPRequest&
   const bool given = request.optional_routable_case() == models::EvacuateRunningActualLRPRequest::kRoutable;
   lrp.set_routable(given ? request.routable() : true);
   lrp.set_availability_zone(request.availability_zone());
-  return evacuating_twin(lrp, now);
+  return evacuating_twin(lrp, std::move(epoch), now);
 }
 
 // An update of an evacuating record keeps its epoch and increments its index.
@@ -145,7 +145,7 @@ void Board::keep_evacuating(Outcome& outcome, const LRPSet& lrps,
       before->lrp.actual_lrp_key() == request.actual_lrp_key()) {
     return;
   }
-  models::ActualLRP lrp = evacuating_from(request, now);
+  models::ActualLRP lrp = evacuating_from(request, make_guid_(), now);
   if (before) continue_tag(lrp, before->lrp);
   LRPEdit edit(records_, outcome, request.actual_lrp_key().process_guid(), request.actual_lrp_key().index());
   const ActualLRPPtr after = edit.replace_silently(before, std::move(lrp));
@@ -156,7 +156,7 @@ void Board::keep_evacuating(Outcome& outcome, const LRPSet& lrps,
 // The sequence of §4.6 in one step: an evacuating copy takes over, and an ordinary target makes room for its
 // replacement.
 void Board::hand_over(Outcome& outcome, const LRPSet& lrps, const ActualLRPPtr& target, base::Timestamp now) {
-  models::ActualLRP twin = evacuating_twin(target->lrp, now);
+  models::ActualLRP twin = evacuating_twin(target->lrp, make_guid_(), now);
   LRPEdit edit(records_, outcome, process_guid(*target), instance_index(*target));
   const ActualLRPPtr& old_twin = lrps.evacuating();
   if (old_twin && has_key(*old_twin, target->lrp.actual_lrp_instance_key())) continue_tag(twin, old_twin->lrp);

@@ -40,6 +40,11 @@ std::vector<T> follow_ups_of(const Outcome& outcome) {
   return found;
 }
 
+// A source of guids: "guid-1", "guid-2" ...
+inline MakeGuid guids_in_order() {
+  return [count = 0]() mutable { return "guid-" + std::to_string(++count); };
+}
+
 class BoardTest : public testing::Test {
  protected:
   base::Timestamp now() const { return clock_.now(); }
@@ -114,7 +119,7 @@ class BoardTest : public testing::Test {
   }
 
   base::ManualClock clock_;
-  Board board_{BoardOptions{}};
+  Board board_{BoardOptions{}, guids_in_order()};
   const std::string domain_ = a_desired_lrp("any").build().domain();
 };
 

@@ -48,6 +48,21 @@ struct CompletionCallback {
 using FollowUp =
     std::variant<AuctionLRP, AuctionTask, StopInstance, UpdateInstance, CancelTaskOnCell, CompletionCallback>;
 
+// What an operation on a process with very many instances leaves for Board::proceed(): no operation keeps the strand of
+// the Board for longer than a portion of them takes.
+struct Rest {
+  enum class Step {
+    kCreate,  // the instances that are desired, from `index` on
+    kStop,    // those that are not desired, below `index`
+    kUpdate,  // the calls to the cells of the instances from `index` on
+  };
+  Step step = Step::kCreate;
+  std::string process_guid;
+  std::int64_t index = 0;
+  bool routes = false, tags = false;  // kUpdate: what to send
+  std::string trace_id;
+};
+
 // The answer, and what to do once the changes are durable. Nothing in it may leave the process before that.
 struct Outcome {
   Outcome() = default;
@@ -59,6 +74,7 @@ struct Outcome {
   std::vector<Change> changes;              // in order; already applied to the Board
   Events events;
   std::vector<FollowUp> follow_ups;
+  std::vector<Rest> rest;  // in order
 };
 
 }  // namespace rivera::bbs

@@ -130,8 +130,8 @@ void BoardModel::evacuate_rolling(ModelOutcome& outcome, const models::EvacuateR
   tell_groups(outcome, before, rows(key.process_guid(), key.index()));
 }
 
-// The evacuating row takes over from the stored data. An ordinary target is unclaimed and auctioned, a suspect one
-// goes. What an evacuating row of another instance becomes is not said: that instance is told as removed.
+// The evacuating row takes over from the stored data. An ordinary target becomes unclaimed and is auctioned; a suspect
+// one is removed. An evacuating row of another instance is announced as removed.
 void BoardModel::dance(ModelOutcome& outcome, const LRP& target, base::Timestamp now) {
   const auto& key = target.actual_lrp_key();
   const Rows before = rows(key.process_guid(), key.index());

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "bbs/board/board_testing.h"
 #include "bbs/board_model/board_invariants.h"
 #include "bbs/board_model/board_operation.h"
 
@@ -42,7 +43,7 @@ struct EventText {
   }
 
   void operator()(const DesiredLRPEvent& e) const {
-    const auto text = [](const DesiredLRPPtr& r) { return bbs::describe(r->lrp); };
+    const auto text = [](const DesiredLRPPtr& r) { return bbs::describe(r->whole()); };
     into["desired " + (e.after ? e.after : e.before)->lrp.process_guid()].push_back(of(e, text) + " trace " +
                                                                                     e.trace_id);
   }
@@ -137,7 +138,7 @@ class SideBySide {
     }
     for (const auto& [guid, lrp] : model_.desired) {
       const DesiredLRPPtr found = records.desired_lrp(guid);
-      if (!found || bbs::describe(found->lrp) != bbs::describe(lrp)) return "the desired LRP differs: " + guid;
+      if (!found || bbs::describe(found->whole()) != bbs::describe(lrp)) return "the desired LRP differs: " + guid;
     }
     for (const auto& [guid, task] : model_.tasks) {
       const TaskPtr found = records.task(guid);
@@ -258,7 +259,7 @@ class SideBySide {
   }
 
   base::ManualClock clock_;
-  Board board_{BoardOptions{}};
+  Board board_{BoardOptions{}, guids_in_order()};
   BoardModel model_;
   BoardInvariants invariants_;
   int steps_ = 0;

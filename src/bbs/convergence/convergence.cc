@@ -1,6 +1,8 @@
 #include "bbs/convergence/convergence.h"
 
 #include <algorithm>
+#include <limits>
+#include <unordered_set>
 
 namespace rivera::bbs {
 namespace {
@@ -13,36 +15,83 @@ class LRPPlanner {
   LRPPlanner(const Records& records, const CellIds& cells, base::Timestamp now)
       : records_(records), cells_(cells), now_(base::to_unix_nanos(now)) {}
 
-  LRPConvergence plan(Scope scope) {
+  LRPConvergence plan(Examination& examination, const Portion& portion) {
     count_all();
     sort_domains();
     find_cells();
-    if (scope == Scope::kAll) {
-      for (const auto& [guid, process] : records_.processes()) look_at(guid, process);
-    } else {
-      for (const std::string& guid : records_.unsettled()) look_at(guid);
-      for (const std::string& guid : touched_by_cells_) {
-        if (!records_.unsettled().contains(guid)) look_at(guid);
-      }
-    }
+    instances_left_ = portion.instances;
+    findings_allowed_ = portion.findings;
+    while (!examination.is_done() && has_room()) look_at_next(examination);
+    count_findings();
     return std::move(plan_);
   }
 
  private:
-  void look_at(const std::string& guid) {
-    const Process* process = records_.process(guid);
-    if (process) look_at(guid, *process);
+  bool has_room() const { return instances_left_ > 0 && findings() < findings_allowed_; }
+
+  std::size_t findings() const {
+    return plan_.lost_evacuating.size() + plan_.retire.size() + plan_.missing.size() + plan_.restart.size() +
+           plan_.lost.size() + plan_.returned.size() + plan_.retire_suspects.size() + plan_.outdated_routes.size() +
+           plan_.outdated_tags.size();
   }
 
-  void look_at(const std::string& guid, const Process& process) {
+  void look_at_next(Examination& examination) {
+    const std::string& guid = examination.guids[examination.next];
+    const Process* process = records_.process(guid);
+    if (process && !look_at(guid, *process, examination)) return;
+    ++examination.next;
+    examination.index = 0;
+    examination.is_crashing = false;
+    if (instances_left_ > 0) --instances_left_;
+  }
+
+  // False if the portion ended within the process.
+  bool look_at(const std::string& guid, const Process& process, Examination& examination) {
     // Its desired LRP cannot be read (§4.9): its instances are not orphans.
-    if (!process.desired && records_.is_unreadable(RecordKind::kDesiredLRP, guid)) return;
-    crashing_ = false;
-    settled_ = process.desired != nullptr;
-    for (const Instance& instance : process.instances) look_at(process, instance);
-    if (process.desired) look_at_desired(guid, process);
+    if (!process.desired && records_.is_unreadable(RecordKind::kDesiredLRP, guid)) return true;
+    crashing_ = examination.is_crashing;
+    // A process that changes between two portions stays unsettled.
+    settled_ = process.desired != nullptr && examination.index == 0;
+    const std::int64_t desired = process.desired ? process.desired->lrp.instances() : 0;
+    auto instance = process.instances.begin();
+    if (examination.index > 0) {
+      instance = std::lower_bound(instance, process.instances.end(), examination.index,
+                                  [](const Instance& i, std::int64_t wanted) { return i.index < wanted; });
+    }
+    std::int64_t index = examination.index;
+    while (instance != process.instances.end() || index < desired) {
+      if (!has_room()) {
+        examination.index = index;
+        examination.is_crashing = crashing_;
+        return false;
+      }
+      if (instances_left_ > 0) --instances_left_;
+      const bool is_here = instance != process.instances.end() && (index >= desired || instance->index <= index);
+      if (is_here) {
+        look_at(process, *instance);
+        index = std::max<std::int64_t>(index, instance->index);
+      }
+      const bool is_filled = is_here && (instance->lrps.ordinary() || is_taken_back(instance->lrps));
+      if (index < desired && !is_filled) {
+        settled_ = false;
+        plan_.missing.push_back(
+            models::actual_lrp_key(guid, static_cast<std::int32_t>(index), process.desired->lrp.domain()));
+      }
+      if (is_here) ++instance;
+      ++index;
+    }
     plan_.counts.crashing_desired += process.desired && crashing_;
     if (settled_) plan_.settled.push_back(guid);
+    return true;
+  }
+
+  void count_findings() {
+    auto& counts = plan_.counts;
+    counts.missing = static_cast<std::int64_t>(plan_.missing.size());
+    counts.extra = static_cast<std::int64_t>(plan_.retire.size());
+    counts.restarted = static_cast<std::int64_t>(plan_.restart.size());
+    counts.lost = static_cast<std::int64_t>(plan_.lost.size());
+    counts.returned = static_cast<std::int64_t>(plan_.returned.size());
   }
 
   void count_all() {
@@ -69,18 +118,16 @@ class LRPPlanner {
   }
 
   // For an LRP that is on a cell.
-  bool is_present(const ActualLRPPtr& lrp) const { return !on_missing_cells_.contains(lrp.get()); }
+  bool is_present(const ActualLRPPtr& lrp) const {
+    return missing_cells_.empty() || !missing_cells_.contains(cell_id(*lrp));
+  }
 
   void find_cells() {
     plan_.counts.present_cells = static_cast<std::int64_t>(cells_.size());
     for (const auto& [cell, lrps] : records_.cells()) {
-      if (cells_.contains(cell)) continue;
-      ++plan_.counts.missing_cells;
-      for (const ActualLRPPtr& lrp : lrps) {
-        on_missing_cells_.insert(lrp.get());
-        touched_by_cells_.insert(process_guid(*lrp));
-      }
+      if (!cells_.contains(cell)) missing_cells_.insert(cell);
     }
+    plan_.counts.missing_cells = static_cast<std::int64_t>(missing_cells_.size());
   }
 
   void look_at(const Process& process, const Instance& instance) {
@@ -175,18 +222,6 @@ class LRPPlanner {
     }
   }
 
-  void look_at_desired(const std::string& guid, const Process& process) {
-    const models::DesiredLRP& desired = process.desired->lrp;
-    auto instance = process.instances.begin();
-    for (std::int32_t index = 0; index < desired.instances(); ++index) {
-      while (instance != process.instances.end() && instance->index < index) ++instance;
-      const bool there = instance != process.instances.end() && instance->index == index;
-      if (there && (instance->lrps.ordinary() || is_taken_back(instance->lrps))) continue;
-      settled_ = false;
-      plan_.missing.push_back(models::actual_lrp_key(guid, index, desired.domain()));
-    }
-  }
-
   // A suspect that becomes ordinary in this very run.
   bool is_taken_back(const LRPSet& lrps) const { return lrps.suspect() && is_back(lrps); }
 
@@ -194,8 +229,8 @@ class LRPPlanner {
   const CellIds& cells_;
   const std::int64_t now_;
   LRPConvergence plan_;
-  std::unordered_set<const ActualLRPRecord*> on_missing_cells_;
-  Records::Guids touched_by_cells_;
+  std::unordered_set<std::string_view> missing_cells_;
+  std::size_t instances_left_ = 0, findings_allowed_ = 0;
   bool crashing_ = false;  // of the current process
   bool settled_ = false;
 };
@@ -253,8 +288,50 @@ class TaskPlanner {
 
 }  // namespace
 
+Examination processes_to_examine(const Records& records, const CellIds& cells, std::optional<Slice> slice) {
+  Examination examination;
+  std::vector<std::string>& guids = examination.guids;
+  const Records::Guids& unsettled = records.unsettled();
+  guids.assign(unsettled.begin(), unsettled.end());
+  std::unordered_set<std::string_view> more;  // processes that are settled
+  for (const auto& [cell, lrps] : records.cells()) {
+    if (cells.contains(cell)) continue;
+    for (const ActualLRPPtr& lrp : lrps) {
+      if (!unsettled.contains(process_guid(*lrp))) more.insert(process_guid(*lrp));
+    }
+  }
+  if (slice) {
+    const auto& processes = records.processes();
+    const std::size_t end = processes.bucket_count() * (slice->number + 1) / slice->count;
+    for (std::size_t bucket = processes.bucket_count() * slice->number / slice->count; bucket < end; ++bucket) {
+      for (auto process = processes.begin(bucket); process != processes.end(bucket); ++process) {
+        if (!unsettled.contains(process->first)) more.insert(process->first);
+      }
+    }
+  }
+  guids.insert(guids.end(), more.begin(), more.end());
+  return examination;
+}
+
+LRPConvergence plan_next(const Records& records, const CellIds& cells, base::Timestamp now, Examination& examination,
+                         const Portion& portion) {
+  return LRPPlanner(records, cells, now).plan(examination, portion);
+}
+
 LRPConvergence plan_lrp_convergence(const Records& records, const CellIds& cells, base::Timestamp now, Scope scope) {
-  return LRPPlanner(records, cells, now).plan(scope);
+  Examination all =
+      processes_to_examine(records, cells, scope == Scope::kAll ? std::optional<Slice>(Slice{}) : std::nullopt);
+  constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+  return plan_next(records, cells, now, all, {kNoLimit, kNoLimit});
+}
+
+void TaskFindings::add(const TaskConvergence& plan) {
+  counts.pending += plan.counts.pending;
+  counts.running += plan.counts.running;
+  counts.completed += plan.counts.completed;
+  counts.resolving += plan.counts.resolving;
+  pruned += plan.expired_completed.size();
+  kicked += plan.stuck_resolving.size() + plan.unanswered.size() + plan.pending.size();
 }
 
 LRPConvergence caused_by_cells(LRPConvergence plan) {
@@ -262,6 +339,7 @@ LRPConvergence caused_by_cells(LRPConvergence plan) {
   part.lost_evacuating = std::move(plan.lost_evacuating);
   part.lost = std::move(plan.lost);
   part.returned = std::move(plan.returned);
+  part.counts = plan.counts;
   return part;
 }
 
@@ -275,6 +353,15 @@ TaskConvergence plan_task_convergence(const Records& records, const CellIds& cel
                                       const TaskDurations& durations) {
   TaskPlanner planner(cells, base::to_unix_nanos(now), durations);
   for (const auto& [guid, task] : records.tasks()) planner.look_at(task);
+  return planner.take();
+}
+
+TaskConvergence plan_task_convergence(const Records& records, std::span<const TaskPtr> tasks, const CellIds& cells,
+                                      base::Timestamp now, const TaskDurations& durations) {
+  TaskPlanner planner(cells, base::to_unix_nanos(now), durations);
+  for (const TaskPtr& task : tasks) {
+    if (records.task(task->task.task_guid()) == task) planner.look_at(task);
+  }
   return planner.take();
 }
 

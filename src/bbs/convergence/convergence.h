@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,6 +36,8 @@ struct LRPConvergence {
     std::int64_t suspect_running = 0, suspect_claimed = 0;
     std::int64_t desired = 0, crashing_desired = 0;
     std::int64_t present_cells = 0, missing_cells = 0;
+    // The sizes of the lists.
+    std::int64_t missing = 0, extra = 0, restarted = 0, lost = 0, returned = 0;
   };
   Counts counts;
   std::vector<std::string> fresh_domains;
@@ -41,15 +45,45 @@ struct LRPConvergence {
   std::vector<std::string> settled;
 };
 
+// The processes that one run examines, and how far it has come. A run is divided into portions, between which other
+// operations may change the records.
+struct Examination {
+  std::vector<std::string> guids;
+  std::size_t next = 0;      // in `guids`
+  std::int64_t index = 0;    // from which the next process is examined; not 0 if a portion ended within it
+  bool is_crashing = false;  // whether an instance below `index` is
+  bool is_done() const { return next == guids.size(); }
+};
+
+// How much one portion examines at most, about: instances, and findings, each of which costs the Board some work.
+struct Portion {
+  std::size_t instances = 50'000;
+  std::size_t findings = 1'000;
+};
+
+// A slice of all processes, in the order of the index of records: number `number` of `count`.
+struct Slice {
+  std::size_t number = 0;
+  std::size_t count = 1;
+};
+
+// The processes that may need repair: all others are unchanged since they needed none. Besides, those of `slice`, in
+// case one was missed. O(those).
+Examination processes_to_examine(const Records& records, const CellIds& cells, std::optional<Slice> slice);
+
+// The plan for the next portion of `examination`. Domains are judged and counted each time.
+LRPConvergence plan_next(const Records& records, const CellIds& cells, base::Timestamp now, Examination& examination,
+                         const Portion& portion);
+
 // Which processes are examined.
 enum class Scope {
   kUnsettled,  // only those that may need repair: all others are unchanged since they needed none
   kAll,        // every process, in case kUnsettled missed one
 };
 
-// Both scopes give the same plan except for the order. Does not judge whether a list of cells is plausible: with an
-// empty one every cell is missing. O(examined processes + instances on missing cells); does not allocate for processes
-// that need no repair.
+// The whole plan in one portion. Both scopes give the same plan except for the order. Does not judge whether a list of
+// cells is plausible: with an empty one every cell is missing. O(examined processes + instances on missing cells); does
+// not allocate for processes that need no repair.
 LRPConvergence plan_lrp_convergence(const Records& records, const CellIds& cells, base::Timestamp now,
                                     Scope scope = Scope::kAll);
 
@@ -78,6 +112,18 @@ struct TaskConvergence {
 
 TaskConvergence plan_task_convergence(const Records& records, const CellIds& cells, base::Timestamp now,
                                       const TaskDurations& durations);
+// The plan for some of the tasks: those that are still as they are in `tasks`.
+TaskConvergence plan_task_convergence(const Records& records, std::span<const TaskPtr> tasks, const CellIds& cells,
+                                      base::Timestamp now, const TaskDurations& durations);
 TaskConvergence caused_by_cells(TaskConvergence plan);
+
+// What a run over all tasks has found.
+struct TaskFindings {
+  TaskConvergence::Counts counts;
+  std::size_t pruned = 0, kicked = 0;
+
+  // `plan`: for some of them.
+  void add(const TaskConvergence& plan);
+};
 
 }  // namespace rivera::bbs

@@ -115,6 +115,41 @@ TEST_F(ConvergenceScope, WhatHasChangedAndEverythingGiveTheSamePlan) {
   EXPECT_GT(settled, 1000u) << "processes must settle, or nothing was compared";
 }
 
+// The Board's state after a run in the smallest portions needs nothing that it would not need after a run at once.
+TEST_F(ConvergenceScope, PortionsRepairWhatOneRunRepairs) {
+  for (int step = 0; step < 5'000; ++step) {
+    do_something();
+    if (any(5) != 0) continue;
+    const CellIds cells = some_cells();
+    Board at_once = board_;
+    at_once.converge_lrps(plan_lrp_convergence(at_once.records(), cells, now()), cells, now());
+    Examination examination = processes_to_examine(board_.records(), cells, Slice{});
+    do {
+      const LRPConvergence plan = plan_next(board_.records(), cells, now(), examination, {1, 1});
+      board_.converge_lrps(plan, cells, now());
+    } while (!examination.is_done());
+    ASSERT_EQ(findings_of(plan_lrp_convergence(board_.records(), cells, now())),
+              findings_of(plan_lrp_convergence(at_once.records(), cells, now())))
+        << "at step " << step;
+    ASSERT_EQ(board_.records().actual_lrp_count(), at_once.records().actual_lrp_count()) << "at step " << step;
+    ASSERT_EQ(board_.records().tally().unclaimed, at_once.records().tally().unclaimed) << "at step " << step;
+  }
+}
+
+TEST_F(ConvergenceScope, SlicesTogetherExamineEveryProcessOnce) {
+  for (int i = 0; i < 100; ++i) desire("p" + std::to_string(i), 0);
+  converge({});
+  ASSERT_TRUE(board_.records().unsettled().empty());
+  std::vector<std::string> examined;
+  for (std::size_t i = 0; i < 7; ++i) {
+    const Examination some = processes_to_examine(board_.records(), {}, Slice{i, 7});
+    examined.insert(examined.end(), some.guids.begin(), some.guids.end());
+  }
+  std::sort(examined.begin(), examined.end());
+  EXPECT_EQ(examined.size(), 100u);
+  EXPECT_EQ(std::unique(examined.begin(), examined.end()), examined.end());
+}
+
 TEST_F(ConvergenceScope, WhatIsInOrderIsNotLookedAtAgain) {
   make_domain_fresh();
   desire("p", 2);

@@ -48,13 +48,13 @@ struct Encode {
   std::string operator()(const DesiredLRPEvent& e) const {
     if (e.before && e.after) {
       models::DesiredLRPChangedEvent message;
-      *message.mutable_before() = in_form(e.before->lrp, form);
-      *message.mutable_after() = in_form(e.after->lrp, form);
+      *message.mutable_before() = in_form(e.before->whole(), form);
+      *message.mutable_after() = in_form(e.after->whole(), form);
       message.set_trace_id(e.trace_id);
       return models::encode(message);
     }
     models::DesiredLRPCreatedEvent message;  // a removal has the same fields
-    *message.mutable_desired_lrp() = in_form(e.after ? e.after->lrp : e.before->lrp, form);
+    *message.mutable_desired_lrp() = in_form((e.after ? e.after : e.before)->whole(), form);
     message.set_trace_id(e.trace_id);
     return models::encode(message);
   }

@@ -115,7 +115,7 @@ TEST_F(EventHubTest, TakesAStreamUpWhereItWasLeft) {
   EXPECT_EQ(next(*filtered)->size(), 1u);
   std::optional<Batch> batch;
   ask(*filtered, batch);
-  EXPECT_FALSE(batch) << "and then goes on";
+  EXPECT_FALSE(batch) << "and then continues";
   hub_->publish({created_on("b")});
   settle();
   EXPECT_TRUE(batch && batch->size() == 1);

@@ -83,7 +83,7 @@ TEST(EventRing, LetsGoOfTheRecordsOfWhatIsEncoded) {
     lrp = made;
     ring.append(instance_event(nullptr, made));
   }
-  EXPECT_FALSE(lrp.expired()) << "nobody has asked for the event yet";
+  EXPECT_FALSE(lrp.expired()) << "the event was not read yet";
   const std::size_t before = ring.bytes();
   cursor->take(kPlenty);
   EXPECT_TRUE(lrp.expired());

@@ -54,16 +54,16 @@ TEST_F(EventForms, AreNamedByWhatHappenedToWhat) {
 TEST_F(EventForms, OfDesiredLRPsCarryThemAsStoredWithTheTrace) {
   const Event created{Hub::kDesired, DesiredLRPEvent{nullptr, desired_, "trace"}};
   const auto creation = decoded<models::DesiredLRPCreatedEvent>(created);
-  EXPECT_EQ(text(creation.desired_lrp()), text(desired_->lrp));
+  EXPECT_EQ(text(creation.desired_lrp()), text(desired_->whole()));
   EXPECT_EQ(creation.trace_id(), "trace");
   const auto change =
       decoded<models::DesiredLRPChangedEvent>({Hub::kDesired, DesiredLRPEvent{desired_, scaled_, "trace"}});
-  EXPECT_EQ(text(change.before()), text(desired_->lrp));
-  EXPECT_EQ(text(change.after()), text(scaled_->lrp));
+  EXPECT_EQ(text(change.before()), text(desired_->whole()));
+  EXPECT_EQ(text(change.after()), text(scaled_->whole()));
   EXPECT_EQ(change.trace_id(), "trace");
   const auto removal =
       decoded<models::DesiredLRPRemovedEvent>({Hub::kDesired, DesiredLRPEvent{scaled_, nullptr, "trace"}});
-  EXPECT_EQ(text(removal.desired_lrp()), text(scaled_->lrp));
+  EXPECT_EQ(text(removal.desired_lrp()), text(scaled_->whole()));
   EXPECT_EQ(removal.trace_id(), "trace");
 }
 
@@ -187,7 +187,7 @@ TEST_F(EventForms, OfInstancesConcernTheCellOfTheirKey) {
   EXPECT_EQ(cells(instance_event(running_, nullptr)), Audience({"a"}));
   EXPECT_EQ(cells(instance_event(claimed_, elsewhere_)), Audience({"b"})) << "the new key alone";
   EXPECT_EQ(cells(instance_event(running_, crashed_)), Audience({"a"})) << "the old key where there is no new one";
-  EXPECT_EQ(cells(instance_event(nullptr, unclaimed_)), Audience()) << "nobody with a filter";
+  EXPECT_EQ(cells(instance_event(nullptr, unclaimed_)), Audience()) << "no subscriber with a filter";
 }
 
 TEST_F(EventForms, OfCrashesConcernTheCellWhereItHappened) {

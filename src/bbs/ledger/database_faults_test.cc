@@ -74,7 +74,7 @@ class Faults {
         EXPECT_EQ(e.error_class(), sql::ErrorClass::kDeadlock) << e.what();
       }
     }
-    EXPECT_NO_THROW(removal.get()) << "the ledger runs its transaction again, whoever gave way";
+    EXPECT_NO_THROW(removal.get()) << "the ledger runs its transaction again, whichever side was rolled back";
     expect_all_well("after-deadlock");
   }
 

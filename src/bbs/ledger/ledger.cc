@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/check.h"
+#include "base/ids.h"
 #include "bbs/store/store_errors.h"
 #include "sql/error.h"
 
@@ -12,6 +13,8 @@ namespace rivera::bbs {
 namespace {
 
 constexpr auto kRetryInterval = std::chrono::milliseconds(500);
+// How long outcomes are published before others on the home strand have their turn.
+constexpr auto kTurn = std::chrono::milliseconds(5);
 
 // True if the transaction may have been committed although it failed. It is then written again until the result is
 // known: writing it twice is safe, but an answer before that would be a guess.
@@ -39,12 +42,14 @@ Ledger::Ledger(asio::any_io_executor home, base::WorkerPool& workers, Store& sto
       clock_(clock),
       options_(std::move(options)),
       logger_(logger.session("ledger")),
-      board_(options_.board),
+      board_(options_.board, base::new_guid),
       gathering_(std::make_shared<Batch>(home)),
+      durable_added_(home),
       work_(home),
       idle_(home),
       writer_(home, logger_) {
   writer_.spawn_critical("write-batches", write_batches());
+  writer_.spawn_critical("commit-batches", commit_batches());
 }
 
 Ledger::~Ledger() = default;
@@ -91,6 +96,21 @@ asio::awaitable<Outcome> Ledger::run(Operation operation) {
 }
 
 asio::awaitable<Outcome> Ledger::run_at_home(Operation operation) {
+  auto beginning = run_portion(std::move(operation));
+  Outcome outcome = co_await std::move(beginning);
+  while (!outcome.rest.empty()) {
+    Operation next = [rest = std::move(outcome.rest)](Board& board, base::Timestamp now) {
+      return board.proceed(rest, now);
+    };
+    co_await asio::post(home_, asio::use_awaitable);  // others' turn, even if nothing had to be written
+    auto proceeding = run_portion(std::move(next));
+    Outcome portion = co_await std::move(proceeding);
+    outcome.rest = std::move(portion.rest);
+  }
+  co_return outcome;
+}
+
+asio::awaitable<Outcome> Ledger::run_portion(Operation operation) {
   if (stopping_) throw models::unknown_error("the BBS is shutting down");
   auto outcome = std::make_shared<Outcome>(operation(board_, clock_.now()));
   if (const auto refusal = refusal_of(*outcome)) {
@@ -101,7 +121,8 @@ asio::awaitable<Outcome> Ledger::run_at_home(Operation operation) {
     // The answer may depend on a change that is not durable yet.
     const bool in_doubt = outcome->subject.empty() ? !dirty_.empty() : dirty_.contains(outcome->subject);
     if (in_doubt) {
-      const std::shared_ptr<Batch> newest = gathering_->outcomes.empty() ? in_flight_ : gathering_;
+      std::shared_ptr<Batch> newest = gathering_;
+      if (newest->outcomes.empty()) newest = in_flight_ ? in_flight_ : durable_.back();
       co_await wait_for(newest);
     }
     if (publish_) publish_(*outcome);
@@ -132,7 +153,7 @@ asio::awaitable<void> Ledger::wait_for(std::shared_ptr<Batch> batch) {
 asio::awaitable<void> Ledger::write_batches() {
   for (;;) {
     while (is_paused_ || (gathering_->outcomes.empty() && !stopping_)) co_await work_.wait();
-    if (gathering_->outcomes.empty()) co_return;
+    if (gathering_->outcomes.empty()) break;
     RIVERA_CHECK(!in_flight_, "transactions are written one after the other");
     in_flight_ = std::move(gathering_);
     gathering_ = std::make_shared<Batch>(home_);
@@ -142,13 +163,11 @@ asio::awaitable<void> Ledger::write_batches() {
     idle_.notify_all();
     away_.reset();
   }
+  has_written_all_ = true;
+  durable_added_.notify_all();
 }
 
 asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
-  std::vector<Change> changes;
-  for (const auto& outcome : batch->outcomes) {
-    changes.insert(changes.end(), outcome->changes.begin(), outcome->changes.end());
-  }
   // Once in doubt, always in doubt: a later attempt that certainly failed does not tell whether the earlier one
   // succeeded.
   bool in_doubt = false;
@@ -157,12 +176,20 @@ asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
     std::optional<models::ModelError> failure;
     bool is_over = false;
     try {
-      auto writing = [this, &changes] { store_.write(changes); };
+      // Nothing changes the outcomes until the transaction has ended.
+      auto writing = [this, &outcomes = batch->outcomes] {
+        std::vector<Change> changes;
+        for (const auto& outcome : outcomes) {
+          changes.insert(changes.end(), outcome->changes.begin(), outcome->changes.end());
+        }
+        store_.write(changes);
+      };
       co_await workers_.run(std::move(writing));
-      tell(std::move(batch));
+      durable_.push_back(std::move(batch));
+      durable_added_.notify_all();
       co_return;
     } catch (const sql::Error& e) {
-      logger_.error("failed-to-commit", {{"error", e.what()}, {"changes", changes.size()}});
+      logger_.error("failed-to-commit", {{"error", e.what()}, {"requests", batch->outcomes.size()}});
       failure = as_model_error(e);
       in_doubt = in_doubt || is_in_doubt(e);
       is_over = e.error_class() == sql::ErrorClass::kMissingTable;
@@ -197,28 +224,35 @@ asio::awaitable<void> Ledger::watch(std::shared_ptr<Batch> batch) {
   }
 }
 
-// If changes have gathered, their transaction begins first; answers and events of the previous one are made while it is
-// being written.
-void Ledger::tell(std::shared_ptr<Batch> durable) {
-  const bool next_begins_now = !gathering_->outcomes.empty() && !is_paused_;
-  if (!next_begins_now) return commit(*durable);
-  asio::post(home_, [this, durable = std::move(durable)] { commit(*durable); });  // before the next one's end
+// Answers and events of a transaction are made while the next one is being written.
+asio::awaitable<void> Ledger::commit_batches() {
+  for (;;) {
+    while (durable_.empty() && !has_written_all_) co_await durable_added_.wait();
+    if (durable_.empty()) co_return;
+    auto committing = commit(durable_.front());
+    co_await std::move(committing);
+    durable_.pop_front();
+    idle_.notify_all();
+  }
 }
 
-void Ledger::commit(Batch& batch) {
-  RIVERA_CHECK(!batch.finished, "a transaction ends once");
-  for (const auto& outcome : batch.outcomes) {
+asio::awaitable<void> Ledger::commit(std::shared_ptr<Batch> batch) {
+  RIVERA_CHECK(!batch->finished, "a transaction ends once");
+  auto turn_began = std::chrono::steady_clock::now();
+  for (const auto& outcome : batch->outcomes) {
+    if (std::chrono::steady_clock::now() - turn_began > kTurn) {
+      co_await asio::post(home_, asio::use_awaitable);
+      turn_began = std::chrono::steady_clock::now();
+    }
     for (const Change& change : outcome->changes) committed_.apply(change);
     mark_clean(*outcome);
-  }
-  for (const auto& outcome : batch.outcomes) {
     if (publish_) publish_(*outcome);
     outcome->events.clear();
     outcome->changes.clear();
     outcome->follow_ups.clear();
   }
-  batch.finished = true;
-  batch.done.notify_all();
+  batch->finished = true;
+  batch->done.notify_all();
 }
 
 void Ledger::fail(Batch& batch, const models::ModelError& error) {

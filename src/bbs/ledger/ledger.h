@@ -5,7 +5,13 @@
 // Group commit: while one transaction is being written, further changes gather for the next, which begins as soon as
 // the first is durable; the answers of the first are made while the next is written. Answers, events and follow-ups of
 // a transaction leave in the order of its decisions, and only after it is durable. Reads see the committed records
-// only. If a transaction fails, everything decided on top of it fails too: the Board reverts it, and the callers get
+// only.
+//
+// No caller keeps the home strand for longer than a portion of work takes: an operation on very many instances is
+// divided by the Board (Outcome::rest), each portion a decision and a transaction of its own between which others have
+// their turns; and the committed outcomes of one transaction are published a few milliseconds at a time.
+//
+// If a transaction fails, everything decided on top of it fails too: the Board reverts it, and the callers get
 // the error.
 //
 // If the result of a transaction is unknown (the connection broke at its commit), it is written again until the result
@@ -16,6 +22,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -33,6 +40,7 @@
 #include "base/work/wait.h"
 #include "base/work/worker_pool.h"
 #include "bbs/board/board.h"
+#include "bbs/store/plain_rows.h"
 #include "bbs/store/store.h"
 
 namespace rivera::bbs {
@@ -76,9 +84,10 @@ class Ledger {
   // Throws what Store::load() throws, and TermEnded.
   asio::awaitable<void> load();
 
-  // Applies an operation and returns its outcome once it is durable. Events and follow-ups are published before the
-  // return and no longer in it. Throws models::ModelError, with no effect, if it could not be made durable. An
-  // operation must not suspend or throw.
+  // Applies an operation and returns its outcome once it is durable, with all that it left in Outcome::rest. Events and
+  // follow-ups are published before the return and no longer in it. Throws models::ModelError, with no effect, if it
+  // could not be made durable; if that happens to a later portion, the earlier ones remain, and convergence does the
+  // rest. An operation must not suspend or throw.
   asio::awaitable<Outcome> run(Operation operation);
 
   // Calls `look(committed records)` on the home strand.
@@ -97,6 +106,9 @@ class Ledger {
   // only rows that differ are read between two of them, a few hundred at a time. Records that are being changed here at
   // that moment keep this change. Callers that arrive during a run share the next one. Throws models::ModelError.
   asio::awaitable<void> reconcile();
+  // The same for some thousands of rows, where the last call ended: each call costs about the same, however many rows
+  // there are. A small store is compared as a whole each time. Throws models::ModelError.
+  asio::awaitable<void> reconcile_next();
 
   // Deletes the tasks that can never be read. Throws models::ModelError.
   asio::awaitable<void> delete_lost_tasks();
@@ -112,19 +124,23 @@ class Ledger {
  private:
   struct Batch;
   class Pause;
+  struct Walk;
 
   template <typename Look>
   asio::awaitable<std::invoke_result_t<Look, const Records&>> read_at_home(Look look) {
     co_return look(committed_);
   }
   asio::awaitable<Outcome> run_at_home(Operation operation);
+  asio::awaitable<Outcome> run_portion(Operation operation);
   asio::awaitable<void> wait_for(std::shared_ptr<Batch> batch);
   asio::awaitable<void> write_batches();
   asio::awaitable<void> write(std::shared_ptr<Batch> batch);
+  // True while a transaction is under way or its outcomes are being published.
+  bool is_busy() const { return in_flight_ != nullptr || !durable_.empty(); }
   asio::awaitable<void> watch(std::shared_ptr<Batch> batch);
   std::optional<models::ModelError> refusal_of(const Outcome& outcome) const;
-  void tell(std::shared_ptr<Batch> durable);
-  void commit(Batch& batch);
+  asio::awaitable<void> commit_batches();
+  asio::awaitable<void> commit(std::shared_ptr<Batch> batch);
   void take_back(const Outcome& outcome);
   void fail(Batch& batch, const models::ModelError& error);
   void end_term(const std::string& reason);
@@ -132,11 +148,17 @@ class Ledger {
   void mark_dirty(const Outcome& outcome);
   void mark_clean(const Outcome& outcome);
 
-  // Reconciliation (ledger_reconcile.cc). While a Pause lives, no transaction is under way and none begins.
+  // Reconciliation (ledger_reconcile.cc). While a Pause lives, no transaction is under way, none begins, and the
+  // committed records do not change.
   asio::awaitable<std::unique_ptr<Pause>> pause();
   asio::awaitable<void> reconcile_at_home();
   asio::awaitable<void> compare_with_store();
+  asio::awaitable<void> adopt_all(std::vector<RecordKey> keys);
   asio::awaitable<void> adopt(std::vector<RecordKey> keys);
+  asio::awaitable<void> reconcile_next_at_home();
+  asio::awaitable<void> compare_next_rows();
+  std::vector<RecordKey> that_differ(const std::vector<PlainRow>& rows) const;
+  asio::awaitable<std::vector<RecordKey>> without_row(std::shared_ptr<const Walk> walk);
   std::vector<Change> differences(const std::vector<RecordKey>& keys, const Store::LoadResult& rows) const;
   asio::awaitable<void> delete_lost_tasks_at_home();
   asio::awaitable<void> remove_lost(std::vector<RecordKey> keys);
@@ -154,6 +176,9 @@ class Ledger {
   Board board_;
   Records committed_;
   std::shared_ptr<Batch> gathering_, in_flight_;
+  std::deque<std::shared_ptr<Batch>> durable_;  // not committed yet, in order
+  base::Condition durable_added_;
+  bool has_written_all_ = false;  // after stop()
   // Subjects with changes that are not durable yet, and how many: answers about them wait.
   std::unordered_map<std::string, int> dirty_;
   base::Condition work_;
@@ -164,6 +189,7 @@ class Ledger {
   // Runs of reconcile(): the number of requests, and the last request that a completed run covers.
   std::uint64_t reconciliations_wanted_ = 0, reconciliations_done_ = 0;
   bool is_reconciling_ = false;
+  std::shared_ptr<Walk> walk_;  // of reconcile_next(); null: the next one begins a new walk
   std::atomic<bool> superseded_ = false;
   base::TaskGroup writer_;
 };

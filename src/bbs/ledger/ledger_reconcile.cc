@@ -15,7 +15,7 @@ bool is_same(const ActualLRPRecord& a, const ActualLRPRecord& b) { return Messag
 bool is_same(const TaskRecord& a, const TaskRecord& b) { return MessageDifferencer::Equals(a.task, b.task); }
 bool is_same(const DomainRecord& a, const DomainRecord& b) { return a.expires_at == b.expires_at; }
 bool is_same(const DesiredLRPRecord& a, const DesiredLRPRecord& b) {
-  return a.created_at == b.created_at && MessageDifferencer::Equals(a.lrp, b.lrp);
+  return a.created_at == b.created_at && MessageDifferencer::Equals(a.whole(), b.whole());
 }
 
 bool changes_something(const Change& change) {
@@ -47,7 +47,7 @@ class Ledger::Pause {
 asio::awaitable<std::unique_ptr<Ledger::Pause>> Ledger::pause() {
   while (is_paused_) co_await idle_.wait();
   auto pause = std::make_unique<Pause>(*this);
-  while (in_flight_) co_await idle_.wait();
+  while (is_busy()) co_await idle_.wait();
   co_return pause;
 }
 
@@ -94,17 +94,22 @@ asio::awaitable<void> Ledger::compare_with_store() {
       return found;
     };
     const std::shared_ptr<std::vector<RecordKey>> found = co_await workers_.run(std::move(comparing));
-    for (std::size_t first = 0; first < found->size(); first += kRowsAtOnce) {
-      const std::size_t end = std::min(first + kRowsAtOnce, found->size());
-      std::vector<RecordKey> keys(found->begin() + static_cast<std::ptrdiff_t>(first),
-                                  found->begin() + static_cast<std::ptrdiff_t>(end));
-      auto adopting = adopt(std::move(keys));
-      co_await std::move(adopting);
-    }
+    auto adopting = adopt_all(std::move(*found));
+    co_await std::move(adopting);
   } catch (const boost::system::system_error&) {
     throw;  // cancelled
   } catch (const std::exception&) {
     rethrow_for_caller();
+  }
+}
+
+asio::awaitable<void> Ledger::adopt_all(std::vector<RecordKey> keys) {
+  for (std::size_t first = 0; first < keys.size(); first += kRowsAtOnce) {
+    const std::size_t end = std::min(first + kRowsAtOnce, keys.size());
+    std::vector<RecordKey> some(keys.begin() + static_cast<std::ptrdiff_t>(first),
+                                keys.begin() + static_cast<std::ptrdiff_t>(end));
+    auto adopting = adopt(std::move(some));
+    co_await std::move(adopting);
   }
 }
 

@@ -135,7 +135,7 @@ TEST_F(LedgerTest, AFailedTransactionIsTakenBackWithAllThatStoodOnIt) {
   database_->connect().execute("ALTER TABLE desired_lrps RENAME TO elsewhere");
   const auto answers = run(all_at_once(*ledger_, {desire("lost"), desire("lost"), desire("lost-too")}));
   ASSERT_EQ(answers.size(), 3u);
-  for (const auto& answer : answers) EXPECT_EQ(answer, models::Error::Unrecoverable) << "nobody is told otherwise";
+  for (const auto& answer : answers) EXPECT_EQ(answer, models::Error::Unrecoverable) << "every caller gets the error";
   EXPECT_TRUE(gave_up_);
   EXPECT_FALSE(is_committed("lost"));
 
@@ -201,7 +201,7 @@ TEST_F(LedgerDeathTest, AFailureWhileOutcomesArePublishedEndsTheProcess) {
     ledger_->on_commit([](const Outcome&) { throw std::bad_alloc(); });
     run(ledger_->run(desire("p")));
   };
-  EXPECT_EXIT(write(), testing::ExitedWithCode(base::kBrokenExitStatus), "write-batches.failed: std::bad_alloc");
+  EXPECT_EXIT(write(), testing::ExitedWithCode(base::kBrokenExitStatus), "commit-batches.failed: std::bad_alloc");
 }
 
 }  // namespace

@@ -1,12 +1,18 @@
 #include "bbs/outgoing/auction_requests.h"
 
+#include <algorithm>
+
 #include "base/work/cancellation.h"
 
 namespace rivera::bbs {
 namespace {
 
 constexpr std::size_t kMostAuctionsWaiting = 100'000;
+// Of one POST: instances or tasks, about a megabyte.
 constexpr std::size_t kMostAtOnce = 5'000;
+
+std::size_t size_of(const models::LRPStartRequest& request) { return std::max<std::size_t>(1, request.indices.size()); }
+std::size_t size_of(const models::TaskStartRequest&) { return 1; }
 
 }  // namespace
 
@@ -72,7 +78,9 @@ template <typename Request>
 std::vector<Request> AuctionRequests::take(Line<Request>& line, std::string& trace_id) {
   std::vector<Request> requests;
   trace_id = line.waiting.front().trace_id;
-  while (!line.waiting.empty() && line.waiting.front().trace_id == trace_id && requests.size() < kMostAtOnce) {
+  std::size_t size = 0;
+  while (!line.waiting.empty() && line.waiting.front().trace_id == trace_id && size < kMostAtOnce) {
+    size += size_of(line.waiting.front().request);
     requests.push_back(std::move(line.waiting.front().request));
     line.waiting.pop_front();
   }

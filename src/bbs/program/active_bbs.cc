@@ -32,10 +32,11 @@ net::HttpClientOptions callback_options(const Config& config) {
   return options;
 }
 
-net::HttpServerOptions listener_options(const Config& config) {
+net::HttpServerOptions listener_options(const Config& config, const base::Logger& logger) {
   net::HttpServerOptions options;
   options.address = config.listen_address;
   options.tls = net::TlsContext::mutual_server(config.tls);
+  options.access = net::AccessControl(config.authorization, models::role_bits, logger);
   return options;
 }
 
@@ -52,16 +53,16 @@ struct ActiveBbs::Parts {
         reps(dependencies.home, dependencies.cells, config.rep, config.update_workers, may_act, logger),
         callbacks(dependencies.home, ledger, callback_options(config), config.task_callback_workers, may_act, logger),
         convergence(ledger, dependencies.cells, dependencies.clock, dependencies.probe, config.convergence, logger),
-        api(router, {may_act}, dependencies.probe, logger),
+        api(router, dependencies.workers, {may_act}, dependencies.probe, logger),
         cluster_service(api, ledger, dependencies.cells, dependencies.clock),
-        actual_lrp_service(api, dependencies.home, ledger, reps),
+        actual_lrp_service(api, dependencies.home, ledger, dependencies.workers, reps),
         evacuation_service(api, ledger),
-        desired_lrp_service(api, ledger, dependencies.loggregator),
-        task_service(api, ledger, dependencies.probe),
+        desired_lrp_service(api, ledger, dependencies.workers, dependencies.loggregator),
+        task_service(api, ledger, dependencies.workers, dependencies.probe),
         event_service(router, api, hub),
         routes(router.handler()),
         listener(
-            dependencies.home, listener_options(config),
+            dependencies.home, listener_options(config, logger),
             [this](net::HttpExchange& exchange) { return serve(exchange); }, logger),
         report_interval(config.report_interval),
         key_rotation(dependencies.store, dependencies.workers, logger),
@@ -195,6 +196,8 @@ asio::awaitable<void> ActiveBbs::start() {
 }
 
 std::string ActiveBbs::address() const { return parts_->listener.address(); }
+
+std::vector<std::pair<std::string, std::string>> ActiveBbs::routes() const { return parts_->router.routes(); }
 
 asio::awaitable<void> ActiveBbs::converge() { return parts_->convergence.converge(); }
 

@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/asio.h"
 #include "base/clock.h"
@@ -46,6 +48,8 @@ class ActiveBbs {
   asio::awaitable<void> start();
   // The address of the API with its real port; once started.
   std::string address() const;
+  // Method and path of every route of the API, sorted.
+  std::vector<std::pair<std::string, std::string>> routes() const;
   // Runs convergence now, without waiting for its time.
   asio::awaitable<void> converge();
 

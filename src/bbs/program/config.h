@@ -14,6 +14,7 @@
 #include "clients/locket/locket_client.h"
 #include "clients/loggregator_client.h"
 #include "clients/rep_client.h"
+#include "net/stream/access_control.h"
 #include "net/stream/tls.h"
 #include "sql/database_config.h"
 
@@ -25,6 +26,7 @@ struct Config {
   std::string health_address;
   std::string debug_address;  // "" = none
   net::TlsFiles tls;          // of the API, and towards task callbacks
+  net::Authorization authorization = net::Authorization::kAny;
   sql::DatabaseConfig database;
   std::map<std::string, std::string> encryption_keys;  // label to passphrase: never log
   std::string active_key_label;

@@ -1,14 +1,27 @@
 #include "bbs/program/convergence_loop.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/work/cancellation.h"
 
 namespace rivera::bbs {
 namespace {
 
-// One in this many runs examines all records: with the default interval, once in ten minutes.
-constexpr std::uint64_t kRunsToASweep = 20;
+// Each run examines what has changed, and one of this many slices of all processes: with the default interval, each
+// process once in ten minutes. So no run costs more than another.
+constexpr std::size_t kSlices = 20;
+constexpr std::size_t kTasksAtOnce = 1'000;
+
+// Adds what one portion found to what the run has found.
+void add(const LRPConvergence::Counts& portion, LRPConvergence::Counts& whole) {
+  whole.crashing_desired += portion.crashing_desired;
+  whole.missing += portion.missing;
+  whole.extra += portion.extra;
+  whole.restarted += portion.restarted;
+  whole.lost += portion.lost;
+  whole.returned += portion.returned;
+}
 
 }  // namespace
 
@@ -51,21 +64,11 @@ asio::awaitable<void> ConvergenceLoop::look_at_cells() {
 
 asio::awaitable<void> ConvergenceLoop::act(CellIds present, Part part) {
   const auto cells = std::make_shared<const CellIds>(std::move(present));
-  if (part == Part::kAll) co_await look_for_foreign_writes();
+  if (part == Part::kAll) co_await ledger_.reconcile_next();
   co_await converge_lrps(cells, part);
   if (part == Part::kAll) co_await ledger_.delete_lost_tasks();
   co_await converge_tasks(cells, part);
   acted_on_ = *cells;
-}
-
-// Reads every row: at each run if that takes a few milliseconds, else seldom enough to take at most a hundredth of the
-// time.
-asio::awaitable<void> ConvergenceLoop::look_for_foreign_writes() {
-  const auto started = std::chrono::steady_clock::now();
-  if (started < foreign_writes_due_) co_return;
-  co_await ledger_.reconcile();
-  const auto ended = std::chrono::steady_clock::now();
-  foreign_writes_due_ = ended + 99 * (ended - started);
 }
 
 // The cells with recorded LRPs or tasks.
@@ -102,33 +105,58 @@ asio::awaitable<CellIds> ConvergenceLoop::present_cells() {
 
 asio::awaitable<void> ConvergenceLoop::converge_lrps(std::shared_ptr<const CellIds> cells, Part part) {
   const auto started = std::chrono::steady_clock::now();
-  const auto plan = std::make_shared<LRPConvergence>();
-  const bool sweeps = part == Part::kAll && runs_++ % kRunsToASweep == 0;
-  const Scope scope = sweeps ? Scope::kAll : Scope::kUnsettled;
-  Ledger::Operation operation = [plan, cells, part, scope](Board& board, base::Timestamp now) {
-    *plan = plan_lrp_convergence(board.records(), *cells, now, scope);
-    if (part == Part::kCausedByCells) *plan = caused_by_cells(std::move(*plan));
-    return board.converge_lrps(*plan, *cells, now);
+  std::optional<Slice> slice;
+  if (part == Part::kAll) slice = Slice{static_cast<std::size_t>(runs_++ % kSlices), kSlices};
+  const auto examination = std::make_shared<Examination>();
+  const auto whole = std::make_shared<LRPConvergence>();  // without its lists
+  Ledger::Operation begin = [examination, whole, cells, slice](Board& board, base::Timestamp now) {
+    *examination = processes_to_examine(board.records(), *cells, slice);
+    Examination none;
+    *whole = plan_next(board.records(), *cells, now, none, {});
+    return Outcome();
   };
-  co_await ledger_.run(std::move(operation));
-  if (part == Part::kAll) probe_.lrps_converged(*plan, std::chrono::steady_clock::now() - started);
-  logger_.debug("converged-lrps", {{"missing", plan->missing.size()},
-                                   {"extra", plan->retire.size()},
-                                   {"restarted", plan->restart.size()},
-                                   {"lost", plan->lost.size()},
-                                   {"returned", plan->returned.size()}});
+  co_await ledger_.run(std::move(begin));
+  bool is_first = true;  // domains expire with the first portion, even if no process is examined
+  for (; is_first || !examination->is_done(); is_first = false) {
+    Ledger::Operation next = [examination, whole, cells, part](Board& board, base::Timestamp now) {
+      LRPConvergence plan = plan_next(board.records(), *cells, now, *examination, {});
+      if (part == Part::kCausedByCells) plan = caused_by_cells(std::move(plan));
+      add(plan.counts, whole->counts);
+      return board.converge_lrps(plan, *cells, now);
+    };
+    co_await ledger_.run(std::move(next));
+  }
+  if (part == Part::kAll) probe_.lrps_converged(*whole, std::chrono::steady_clock::now() - started);
+  const LRPConvergence::Counts& counts = whole->counts;
+  logger_.debug("converged-lrps", {{"missing", counts.missing},
+                                   {"extra", counts.extra},
+                                   {"restarted", counts.restarted},
+                                   {"lost", counts.lost},
+                                   {"returned", counts.returned}});
 }
 
 asio::awaitable<void> ConvergenceLoop::converge_tasks(std::shared_ptr<const CellIds> cells, Part part) {
   const auto started = std::chrono::steady_clock::now();
-  const auto plan = std::make_shared<TaskConvergence>();
-  Ledger::Operation operation = [plan, cells, part, durations = options_.tasks](Board& board, base::Timestamp now) {
-    *plan = plan_task_convergence(board.records(), *cells, now, durations);
-    if (part == Part::kCausedByCells) *plan = caused_by_cells(std::move(*plan));
-    return board.converge_tasks(*plan, now);
+  auto list = [](const Records& records) {
+    auto tasks = std::make_shared<std::vector<TaskPtr>>();
+    tasks->reserve(records.tasks().size());
+    for (const auto& [guid, task] : records.tasks()) tasks->push_back(task);
+    return tasks;
   };
-  co_await ledger_.run(std::move(operation));
-  if (part == Part::kAll) probe_.tasks_converged(*plan, std::chrono::steady_clock::now() - started);
+  const std::shared_ptr<std::vector<TaskPtr>> tasks = co_await ledger_.read(std::move(list));
+  const auto whole = std::make_shared<TaskFindings>();
+  for (std::size_t first = 0; first < tasks->size(); first += kTasksAtOnce) {
+    Ledger::Operation next = [tasks, first, whole, cells, part, durations = options_.tasks](Board& board,
+                                                                                            base::Timestamp now) {
+      const auto some = std::span(*tasks).subspan(first, std::min(kTasksAtOnce, tasks->size() - first));
+      TaskConvergence plan = plan_task_convergence(board.records(), some, *cells, now, durations);
+      whole->add(plan);
+      if (part == Part::kCausedByCells) plan = caused_by_cells(std::move(plan));
+      return board.converge_tasks(plan, now);
+    };
+    co_await ledger_.run(std::move(next));
+  }
+  if (part == Part::kAll) probe_.tasks_converged(*whole, std::chrono::steady_clock::now() - started);
 }
 
 }  // namespace rivera::bbs

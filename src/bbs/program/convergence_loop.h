@@ -52,7 +52,6 @@ class ConvergenceLoop {
   // How much of a plan is executed.
   enum class Part { kAll, kCausedByCells };
 
-  asio::awaitable<void> look_for_foreign_writes();
   asio::awaitable<void> expect_cells();
   asio::awaitable<CellIds> present_cells();
   asio::awaitable<void> act(CellIds present, Part part);
@@ -67,7 +66,6 @@ class ConvergenceLoop {
   base::Logger logger_;
   CellWatch watch_;
   std::uint64_t runs_ = 0;
-  std::chrono::steady_clock::time_point foreign_writes_due_;
   std::optional<CellIds> acted_on_;  // the cells of the last run
 };
 

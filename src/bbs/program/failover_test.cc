@@ -187,7 +187,7 @@ TEST_P(Failover, AStoppedBbsThatComesBackNeitherAnswersNorWrites) {
   run(poll([this] { return events_ended_.load(); }));
   run(writers_->stop());
 
-  EXPECT_EQ(event_bytes_.load(), told) << "nothing is told any more";
+  EXPECT_EQ(event_bytes_.load(), told) << "no event is sent any more";
   std::set<std::string> acknowledged = writers_->acknowledged(), asked = writers_->asked();
   for (const Exchange& exchange : persistent_->exchanges()) {
     if (exchange.sent > stopped) {

@@ -22,21 +22,6 @@ inline void prefetch_text(const std::string& text) {
   for (std::size_t at = 0; at < kLines * kLine && at < text.size(); at += kLine) prefetch(text.data() + at);
 }
 
-// Calls `visit(process)` for each.
-template <typename Visit>
-void for_each_process(const Records& records, Visit visit) {
-  const auto& processes = records.processes();
-  auto ahead = processes.begin();
-  for (std::size_t i = 0; i < kPrefetchDistance && ahead != processes.end(); ++i) ++ahead;
-  for (const auto& [guid, process] : processes) {
-    if (ahead != processes.end()) {
-      prefetch(ahead->second.instances.data());
-      ++ahead;
-    }
-    visit(process);
-  }
-}
-
 template <typename Record>
 using Found = std::vector<const std::shared_ptr<const Record>*>;
 
@@ -51,19 +36,6 @@ auto share_each(const Found<Record>& found, As as) {
     shared.push_back(as(*found[i]));
   }
   return shared;
-}
-
-template <typename Record>
-std::vector<std::shared_ptr<const Record>> share_all(const Found<Record>& found) {
-  return share_each<Record>(found, [](const std::shared_ptr<const Record>& record) { return record; });
-}
-
-// One encoded form of each: `share_all(found, &ActualLRPRecord::wire)`.
-template <typename Record>
-std::vector<std::shared_ptr<const std::string>> share_all(const Found<Record>& found, const std::string Record::*form) {
-  return share_each<Record>(found, [form](const std::shared_ptr<const Record>& record) {
-    return std::shared_ptr<const std::string>(record, &((*record).*form));
-  });
 }
 
 }  // namespace rivera::bbs

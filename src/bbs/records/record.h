@@ -24,13 +24,21 @@ struct ActualLRPRecord {
 };
 using ActualLRPPtr = std::shared_ptr<const ActualLRPRecord>;
 
+// Most of a desired LRP is the definition that only cells need. A message takes three times the memory of its bytes, so
+// the record keeps the definition in `wire` alone.
 struct DesiredLRPRecord {
-  std::string wire;                         // the r3 form of reads, metrics_guid derived (docs/spec/bbs.md §2.13)
-  std::string scheduling_info;              // an encoded DesiredLRPSchedulingInfo
-  models::DesiredLRP lrp;                   // as stored and as events carry it
+  std::string wire;             // the r3 form of reads, metrics_guid derived (docs/spec/bbs.md §2.13)
+  std::string scheduling_info;  // an encoded DesiredLRPSchedulingInfo
+  // Without the definition: the environment, the actions and checks, egress rules, dependencies, image layers,
+  // sidecars, files, network and certificate properties.
+  models::DesiredLRP lrp;
+  bool has_image_layers = false;
   std::int64_t created_at = 0;              // Unix nanoseconds
   std::string routing_info;                 // an encoded DesiredLRP with the routing fields only
   std::vector<std::string> internal_hosts;  // the internal routes, in order
+
+  // The whole desired LRP, as stored and as events carry it. Decodes it: some microseconds.
+  models::DesiredLRP whole() const;
 };
 using DesiredLRPPtr = std::shared_ptr<const DesiredLRPRecord>;
 

@@ -19,6 +19,18 @@ RecordKey key(const DesiredLRPRecord& r) { return {RecordKind::kDesiredLRP, subj
 RecordKey key(const TaskRecord& r) { return {RecordKind::kTask, subject(r)}; }
 RecordKey key(const DomainRecord& r) { return {RecordKind::kDomain, subject(r)}; }
 
+constexpr std::int32_t kReserved = 64;  // instances
+
+// One more instance of the process has no LRP. Constant time on average.
+void leave_gap(Process& process) {
+  auto& instances = process.instances;
+  ++process.gaps;
+  for (; !instances.empty() && instances.back().lrps.empty(); --process.gaps) instances.pop_back();
+  if (2 * process.gaps < instances.size()) return;
+  std::erase_if(instances, [](const Instance& instance) { return instance.lrps.empty(); });
+  process.gaps = 0;
+}
+
 auto lower_bound(std::vector<Instance>& instances, std::int32_t index) {
   return std::lower_bound(instances.begin(), instances.end(), index,
                           [](const Instance& i, std::int32_t wanted) { return i.index < wanted; });
@@ -139,14 +151,21 @@ const Records::LRPs& Records::lrps_on_cell(const std::string& cell) const {
 }
 
 void Records::put_into_slot(const ActualLRPRecord& of, const ActualLRPPtr& value) {
-  auto& instances = processes_[process_guid(of)].instances;
+  Process& process = processes_[process_guid(of)];
+  auto& instances = process.instances;
+  if (instances.empty() && process.desired) {
+    // Most processes have few instances; growing would leave almost as much unused.
+    instances.reserve(static_cast<std::size_t>(std::clamp(process.desired->lrp.instances(), 1, kReserved)));
+  }
   auto at = lower_bound(instances, instance_index(of));
   if (at == instances.end() || at->index != instance_index(of)) {
     RIVERA_CHECK(value, "an actual LRP that is taken out is here");
     at = instances.insert(at, Instance{instance_index(of), {}});
+  } else if (at->lrps.empty()) {
+    --process.gaps;
   }
   at->lrps[of.lrp.presence()] = value;
-  if (at->lrps.empty()) instances.erase(at);
+  if (at->lrps.empty()) leave_gap(process);
 }
 
 void Records::count(const ActualLRPRecord& lrp, int by) {

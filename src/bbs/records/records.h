@@ -49,10 +49,12 @@ struct Instance {
   LRPSet lrps;
 };
 
-// A process guid's desired LRP (may be absent) and its instances, ordered by index.
+// A process guid's desired LRP (may be absent) and its instances, ordered by index. An instance may have no LRP: a gap,
+// so that the removal of any instance costs O(1). The last one always has one.
 struct Process {
   DesiredLRPPtr desired;
   std::vector<Instance> instances;
+  std::uint32_t gaps = 0;  // fewer than half of the instances
 };
 
 // How many records there are of each kind (docs/spec/bbs.md §7.2).

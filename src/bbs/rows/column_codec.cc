@@ -150,7 +150,8 @@ void read_desired_tags_column(std::string_view plain, models::DesiredLRP& into) 
   const json::value value = parse(plain);
   for (const auto& [name, tag] : as_object(value)) {
     try {
-      if (!tag.is_null()) models::from_json(tag, (*into.mutable_metric_tags())[std::string(name)]);
+      if (!tag.is_null())
+        models::from_json_text(json::serialize(tag), (*into.mutable_metric_tags())[std::string(name)]);
     } catch (const std::invalid_argument& e) {
       throw UndecodableColumn(std::string("a metric tag cannot be read: ") + e.what());
     }

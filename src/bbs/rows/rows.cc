@@ -84,7 +84,7 @@ class RowWriter::Builder {
     add_row(desired_lrps_, lrp.process_guid(), lrp.domain(), lrp.log_guid(), lrp.annotation(), lrp.instances(),
             lrp.memory_mb(), lrp.disk_mb(), lrp.root_fs(), sealed(routes_column(lrp)),
             sealed(message_column(info.volume_placement())), lrp.modification_tag().epoch(),
-            lrp.modification_tag().index(), sealed(message_column(models::run_info_of(lrp, any.created_at))),
+            lrp.modification_tag().index(), sealed(message_column(models::run_info_of(any.whole(), any.created_at))),
             kept(placement_tags_column(lrp)), lrp.max_pids(), sealed(desired_tags_column(lrp)),
             static_cast<int>(lrp.update_strategy()));
   }

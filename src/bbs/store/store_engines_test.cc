@@ -163,7 +163,7 @@ class StoreContract {
       const json::object& recorded = entry.at("line").as_object();
       const auto desired = records.desired_lrp(std::string(recorded.at("process_guid").as_string()));
       ASSERT_TRUE(desired);
-      const json::value ours = models::to_json(desired->lrp);
+      const json::value ours = models::to_json(desired->whole());
       EXPECT_EQ(json::serialize(ours.as_object().at("metric_tags")), json::serialize(recorded.at("metric_tags")));
       ++compared;
     }
@@ -193,7 +193,7 @@ class StoreContract {
     EXPECT_EQ(columns_of(*database_), now);
     store_->write(a_record_of_each_kind());
     connection.execute("DELETE FROM configurations");
-    EXPECT_THROW(store_->become_active(), UnusableDatabase) << "somebody's records are not dropped";
+    EXPECT_THROW(store_->become_active(), UnusableDatabase) << "another schema's records are not dropped";
     EXPECT_EQ(loaded(*store_).desired_lrp_count(), 1u);
   }
 

@@ -105,7 +105,7 @@ TEST_F(StoreTest, GivesBackWhatWasWritten) {
 
   const Records records = loaded();
   ASSERT_TRUE(records.desired_lrp("p"));
-  EXPECT_EQ(records.desired_lrp("p")->lrp.DebugString(), desired->lrp.DebugString());
+  EXPECT_EQ(records.desired_lrp("p")->whole().DebugString(), desired->whole().DebugString());
   EXPECT_EQ(records.desired_lrp("p")->created_at, 17);
   EXPECT_EQ(records.lrps("p", 1).ordinary()->lrp.DebugString(), actual->lrp.DebugString());
   EXPECT_EQ(records.lrps("p", 1).evacuating()->lrp.DebugString(), evacuating->lrp.DebugString());
@@ -216,7 +216,7 @@ TEST_F(StoreTest, ReadsTheRowsThatUpstreamWrote) {
       expected.as_object().erase("metrics_guid");  // derived from them
       const auto desired = records.desired_lrp(std::string(recorded.at("process_guid").as_string()));
       ASSERT_TRUE(desired);
-      expect_holds(models::to_json(desired->lrp), expected, kind);
+      expect_holds(models::to_json(desired->whole()), expected, kind);
     } else {
       const auto desired = records.desired_lrp(std::string(recorded.at("process_guid").as_string()));
       models::DesiredLRPSchedulingInfo info;

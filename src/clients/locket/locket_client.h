@@ -67,9 +67,9 @@ LocketClientOptions read_locket_client_options(const base::ConfigFile& config);
 
 // One gRPC channel. Calls are coroutines that resume on their caller's own executor; a cancelled caller is resumed with
 // operation_aborted. While the server is away a call waits for it, up to its deadline, trying to connect at least every
-// two seconds. After two calls in a row without an answer the address is resolved and connected to again, so that a
-// Locket that hangs is left for another behind the same name. Every call throws LocketError. May be used from any
-// executor.
+// two seconds. Calls go in turn to the Lockets behind the name that a connection could be made to; after two calls
+// without an answer the name is resolved and connected to again, so that a Locket that hangs is left for the others.
+// Every call throws LocketError. May be used from any executor.
 class LocketClient {
  public:
   // Throws std::runtime_error naming a TLS file that cannot be read. Does not connect.

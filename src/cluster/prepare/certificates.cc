@@ -1,10 +1,10 @@
 #include "cluster/prepare/certificates.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "models/nouns/role.h"
 #include "net/crypto/certificate_authority.h"
 
 namespace rivera::cluster {
@@ -17,8 +17,13 @@ constexpr auto kAuthorityValidity = hours(24 * 3650);
 constexpr auto kValidity = hours(24 * 365);
 constexpr auto kRenewalMargin = hours(24 * 30);
 
+using models::Role;
+using net::CertificateUse;
+
 struct Identity {
   std::string component;
+  Role role;
+  CertificateUse use;
   std::vector<std::string> service_names;
 };
 
@@ -26,20 +31,23 @@ struct Identity {
 // auctioneer and the BBS know a cell as "<cell id>.cell.service.cf.internal".
 const std::vector<Identity>& identities() {
   static const std::vector<Identity> all{
-      {"locket", {"locket.service.cf.internal"}},
-      {"bbs", {"bbs.service.cf.internal"}},
-      {"auctioneer", {"auctioneer.service.cf.internal"}},
-      {"rep", {"cell.service.cf.internal", "*.cell.service.cf.internal"}},
-      {"route-emitter", {}},
-      {"gorouter", {"gorouter.service.cf.internal"}},
-      {"nats", {"nats.service.cf.internal"}},
-      {"client", {}},
+      {"locket", Role::kLocket, CertificateUse::kServer, {"locket.service.cf.internal"}},
+      {"bbs", Role::kBbs, CertificateUse::kBoth, {"bbs.service.cf.internal"}},
+      {"auctioneer", Role::kAuctioneer, CertificateUse::kBoth, {"auctioneer.service.cf.internal"}},
+      {"rep", Role::kRep, CertificateUse::kBoth, {"cell.service.cf.internal", "*.cell.service.cf.internal"}},
+      {"route-emitter", Role::kRouteEmitter, CertificateUse::kClient, {}},
+      {"gorouter", Role::kGorouter, CertificateUse::kClient, {}},
+      {"nats", Role::kNats, CertificateUse::kServer, {"nats.service.cf.internal"}},
+      {"client", Role::kOperator, CertificateUse::kClient, {}},
   };
   return all;
 }
 
 net::CertificateSubject subject_of(const Settings& settings, const Identity& identity) {
-  net::CertificateSubject subject{.common_name = identity.component, .organizational_units = {identity.component}};
+  net::CertificateSubject subject{.common_name = identity.component,
+                                  .organizational_units = {std::string(models::name_of(identity.role))},
+                                  .use = identity.use};
+  if (identity.use == CertificateUse::kClient) return subject;
   subject.dns_names = identity.service_names;
   subject.dns_names.push_back("localhost");
   subject.addresses = {"127.0.0.1"};
@@ -55,9 +63,7 @@ bool is_still_good(const net::TlsFiles& files, const net::CertificateSubject& su
   if (!fs::exists(files.certificate_file) || !fs::exists(files.key_file)) return false;
   try {
     const std::string pem = base::read_file(files.certificate_file);
-    auto wanted = subject.dns_names;
-    wanted.insert(wanted.end(), subject.addresses.begin(), subject.addresses.end());
-    return !expires_soon(pem) && net::is_signed_by(pem, ca_pem) && net::certificate_names(pem) == wanted;
+    return !expires_soon(pem) && net::is_signed_by(pem, ca_pem) && net::certificate_subject(pem) == subject;
   } catch (const std::exception&) {
     return false;  // unreadable: it is replaced
   }

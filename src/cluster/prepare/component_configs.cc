@@ -67,6 +67,7 @@ json::object locket_config(const Settings& s) {
   config["listen_address"] = s.locket_address();
   add_tls(config, tls_files(s, "locket"), "ca_file", "cert_file", "key_file");
   add_database(config, s, "locket");
+  config["authorization"] = s.authorization;
   return config;
 }
 
@@ -96,6 +97,7 @@ json::object bbs_config(const Settings& s) {
   config["max_task_retries"] = 3;
   config["lock_ttl"] = "15s";
   config["lock_retry_interval"] = "1s";
+  config["authorization"] = s.authorization;
   return config;
 }
 
@@ -116,6 +118,7 @@ json::object auctioneer_config(const Settings& s) {
   config["bin_pack_first_fit_weight"] = 0.0;
   config["lock_ttl"] = "15s";
   config["lock_retry_interval"] = "5s";
+  config["authorization"] = s.authorization;
   return config;
 }
 
@@ -177,6 +180,7 @@ json::object rep_config(const Settings& s) {
   config["optional_placement_tags"] = json::array{};
   config["layering_mode"] = "single-layer";
   add_executor_config(config, s);
+  config["authorization"] = s.authorization;
   return config;
 }
 
@@ -232,6 +236,7 @@ json::object gorouter_config(const Settings& s) {
       {"suspend_pruning_if_nats_unavailable", true},
       {"endpoint_timeout", "900s"},
       {"endpoint_dial_timeout", "5s"},
+      {"read_header_timeout", "30s"},
       {"drain_wait", "0s"},
       {"drain_timeout", "5s"},
       {"disable_keep_alives", false},

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/files.h"
 #include "cluster/settings/settings.h"
 
 namespace rivera::cluster {
@@ -17,12 +18,30 @@ class Problem : public std::runtime_error {
 
 // Each throws Problem.
 void require_root();
+// The directory of the cluster is one whose sockets have names that the kernel takes, and that can be given to others
+// as part of their configuration.
+void require_usable_directory(const Settings& settings);
 void require_programs(const Settings& settings);  // our own binaries, nats-server, runc
 void require_free_ports(
     const Settings& settings,
     const std::vector<std::uint16_t>& held_by_ourselves);  // "port 28089 is in use by nginx (pid 123); ..."
 
+// Whether a program listens on one of `count` TCP ports from `first` on.
+bool is_listened_on(std::uint32_t first, std::uint32_t count);
+
 // "nginx (pid 123)", "another program" if that is unknown, "" if no program listens on that TCP port.
 std::string listener_on(std::uint16_t port);
+// The directory of the cluster takes what a start writes. Leaves nothing.
+void require_room(const Settings& settings);
+
+// Keeps other commands off the cluster of one directory for as long as it lives: two ./run, or a ./run and a ./run
+// down, take turns. Waits for its turn, which it says; throws Problem after ten minutes.
+class ClusterTurn {
+ public:
+  explicit ClusterTurn(const Settings& settings);
+
+ private:
+  base::UniqueFd lock_;
+};
 
 }  // namespace rivera::cluster

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <map>
 #include <netinet/in.h>
+#include <sstream>
 #include <sys/socket.h>
 
 #include <boost/json/parse.hpp>
@@ -33,6 +34,7 @@ std::map<std::string, std::string*> text_fields(Settings& s) {
           {"garden_tag", &s.garden_tag},
           {"network_pool", &s.network_pool},
           {"allow_privileged_containers", &s.allow_privileged_containers},
+          {"authorization", &s.authorization},
           {"cell_memory_mb", &s.cell_memory_mb},
           {"cell_disk_mb", &s.cell_disk_mb},
           {"converge_interval", &s.converge_interval},
@@ -88,6 +90,7 @@ constexpr TextRule kTextRules[] = {
     {"zone", [](const std::string& t) { return is_name(t, 63); }, "a name of up to 63 letters, digits, - _ and ."},
     {"stack", [](const std::string& t) { return is_name(t, 63); }, "a name of up to 63 letters, digits, - _ and ."},
     {"domain_suffix", [](const std::string& t) { return is_name(t, 200); }, "a domain such as localhost"},
+    {"authorization", [](const std::string& t) { return t == "roles" || t == "any"; }, "roles or any"},
     {"allow_privileged_containers", [](const std::string& t) { return t == "true" || t == "false"; }, "true or false"},
 };
 
@@ -108,6 +111,7 @@ const base::ConfigKeys& setting_keys() {
       text_key("cell_memory_mb"),
       text_key("cell_disk_mb"),
       text_key("allow_privileged_containers"),
+      text_key("authorization"),
       duration_key("converge_interval").at_least(milliseconds(100)),
       duration_key("rep_polling_interval").at_least(milliseconds(100)),
       duration_key("route_sync_interval").at_least(milliseconds(100)),
@@ -148,23 +152,32 @@ Settings load_settings(const fs::path& var_dir) {
   if (ec || !value.is_object()) throw base::ConfigError(name + ": expected a JSON object");
   Settings out;
   out.var_dir = var_dir;
+  std::string chosen;
   for (const auto& member : value.get_object()) {
     if (!member.value().is_string())
       throw base::ConfigError(fmt::format("{}: {}: expected a string", name, std::string_view(member.key())));
     const std::string text(member.value().get_string());
     if (member.key() == "bin_dir") {
       out.bin_dir = text;
+    } else if (member.key() == "chosen") {
+      chosen = text;
+    } else if (member.key() == "directory") {
+      out.saved_for = text;
     } else {
       apply_setting(out, std::string(member.key()), text);
     }
   }
+  std::istringstream words(chosen);
+  for (std::string word; words >> word;) out.chosen.insert(word);
   if (out.bin_dir.empty()) throw base::ConfigError(name + ": bin_dir: expected a directory");
   check_settings(out);
   return out;
 }
 
 void save_settings(const Settings& s) {
-  json::object object{{"bin_dir", s.bin_dir.string()}};
+  json::object object{{"bin_dir", s.bin_dir.string()},
+                      {"directory", s.var_dir.string()},
+                      {"chosen", fmt::format("{}", fmt::join(s.chosen, " "))}};
   Settings copy = s;
   for (auto& [key, field] : text_fields(copy)) object[key] = *field;
   for (auto& [key, field] : number_fields(copy)) object[key] = std::to_string(*field);
@@ -185,6 +198,7 @@ void apply_setting(Settings& settings, const std::string& key, const std::string
   } else {
     *text_fields(settings).at(key) = value;
   }
+  settings.chosen.erase(key.starts_with("port_pool_") ? "port_pool" : key);
 }
 
 void check_settings(const Settings& s) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,8 @@ struct Ports {
 struct Settings {
   std::filesystem::path bin_dir;  // where locket, bbs, ... are
   std::filesystem::path var_dir;  // state, logs, certificates: everything the cluster writes
+  // What `var_dir` was when the settings were saved; another one: the directory was moved or copied. Empty: unknown.
+  std::filesystem::path saved_for;
 
   Ports ports;
   std::string host_address;  // where containers reach this machine and the router reaches their mapped ports
@@ -59,12 +62,16 @@ struct Settings {
   std::string domain_suffix =
       "localhost";  // of routes: "<app>.localhost", which curl and browsers resolve by themselves
 
-  // Of Garden: what keeps two clusters on one machine apart.
+  // Of Garden: what keeps two clusters on one machine apart. Those in `chosen` ("garden_tag", "network_pool",
+  // "port_pool") are not the user's: ./run chooses what is free on this machine.
+  std::set<std::string> chosen;
   std::string garden_tag = "rv";  // at most two characters; in the names of interfaces, chains and cgroups
   std::string network_pool = "10.254.0.0/22";
   std::uint16_t port_pool_start = 61001;
   std::uint16_t port_pool_size = 4000;
   std::string allow_privileged_containers = "false";  // "true": definitions may ask for root of the machine
+
+  std::string authorization = "roles";  // or "any": every certificate may call everything, as upstream
 
   // Of the cell. Empty memory or disk: what the machine has.
   std::string cell_memory_mb;
@@ -89,6 +96,7 @@ struct Settings {
   std::filesystem::path supervisor_pid_file() const { return run_dir() / "supervisor.pid"; }
   std::filesystem::path rootfs_tar() const { return rootfs_dir() / (stack + ".tar"); }
 
+  bool was_moved() const { return !saved_for.empty() && saved_for != var_dir; }
   std::string bbs_url() const;
   std::string locket_address() const;
   std::string router_url() const;                           // "http://127.0.0.1:28080"
@@ -100,7 +108,8 @@ struct Settings {
 // The settings that cluster.json and --set know.
 const base::ConfigKeys& setting_keys();
 
-// Sets one by its name in cluster.json. Throws base::ConfigError if there is no such setting or the value is bad.
+// Sets one by its name in cluster.json; it is then no longer among the chosen ones. Throws base::ConfigError if there
+// is no such setting or the value is bad.
 void apply_setting(Settings& settings, const std::string& key, const std::string& value);
 
 // Checks what several settings say together. Throws base::ConfigError.

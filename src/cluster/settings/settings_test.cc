@@ -114,6 +114,7 @@ TEST_F(ClusterFiles, TakesEverySettingThatItKnows) {
                                                     {"cell_memory_mb", "2048"},
                                                     {"cell_disk_mb", ""},
                                                     {"allow_privileged_containers", "true"},
+                                                    {"authorization", "any"},
                                                     {"converge_interval", "1s"},
                                                     {"rep_polling_interval", "1m"},
                                                     {"route_sync_interval", "500ms"},
@@ -251,6 +252,66 @@ TEST_F(ClusterFiles, ACertificateThatExpiresSoonIsReplaced) {
   EXPECT_TRUE(make_certificates(settings_));
   EXPECT_GT(net::certificate_expiry(base::read_file(files.certificate_file)),
             base::SystemClock().now() + std::chrono::hours(24 * 300));
+}
+
+TEST_F(ClusterFiles, EachCertificateHasItsRoleAndNoMoreUsesThanItNeeds) {
+  make_certificates(settings_);
+  using net::CertificateUse;
+  const std::tuple<const char*, const char*, CertificateUse> wanted[] = {
+      {"locket", "locket", CertificateUse::kServer},
+      {"bbs", "bbs", CertificateUse::kBoth},
+      {"auctioneer", "auctioneer", CertificateUse::kBoth},
+      {"rep", "rep", CertificateUse::kBoth},
+      {"route-emitter", "route-emitter", CertificateUse::kClient},
+      {"gorouter", "gorouter", CertificateUse::kClient},
+      {"nats", "nats", CertificateUse::kServer},
+      {"client", "operator", CertificateUse::kClient}};
+  for (const auto& [component, role, use] : wanted) {
+    const auto subject = net::certificate_subject(base::read_file(tls_files(settings_, component).certificate_file));
+    EXPECT_EQ(subject.organizational_units, std::vector<std::string>{role}) << component;
+    EXPECT_EQ(subject.use, use) << component;
+  }
+}
+
+TEST_F(ClusterFiles, CertificatesWithoutARoleAreReplacedUnderTheSameAuthority) {
+  make_certificates(settings_);
+  const std::string authority = base::read_file(settings_.certs_dir() / "ca.crt");
+  auto ca = net::CertificateAuthority::load({authority, base::read_file(settings_.certs_dir() / "ca.key")});
+  const std::string rep = base::read_file(tls_files(settings_, "rep").certificate_file);
+  for (const std::string component : {"bbs", "client"}) {
+    const net::TlsFiles files = tls_files(settings_, component);
+    net::CertificateSubject subject = net::certificate_subject(base::read_file(files.certificate_file));
+    subject.organizational_units.clear();
+    subject.use = net::CertificateUse::kBoth;
+    const auto old = ca.issue(subject, std::chrono::hours(24 * 365));
+    base::write_file_atomically(files.certificate_file, old.certificate_pem);
+    base::write_file_atomically(files.key_file, old.key_pem, 0600);
+  }
+  EXPECT_TRUE(make_certificates(settings_));
+  const auto unit_of = [this](const char* component) {
+    return net::certificate_subject(base::read_file(tls_files(settings_, component).certificate_file))
+        .organizational_units;
+  };
+  EXPECT_EQ(unit_of("bbs"), std::vector<std::string>{"bbs"});
+  EXPECT_EQ(unit_of("client"), std::vector<std::string>{"operator"});
+  EXPECT_EQ(base::read_file(settings_.certs_dir() / "ca.crt"), authority);
+  EXPECT_TRUE(net::is_signed_by(base::read_file(tls_files(settings_, "bbs").certificate_file), authority));
+  EXPECT_EQ(base::read_file(tls_files(settings_, "rep").certificate_file), rep);
+  EXPECT_FALSE(make_certificates(settings_));
+}
+
+TEST_F(ClusterFiles, ServersAskForRolesUnlessTheSettingSaysAny) {
+  make_certificates(settings_);
+  for (const std::string authorization : {"roles", "any"}) {
+    if (authorization == "any") apply_setting(settings_, "authorization", "any");
+    write_component_configs(settings_);
+    for (const char* component : {"locket", "bbs", "auctioneer", "rep"}) {
+      EXPECT_THAT(base::read_file(config_file(settings_, component)),
+                  ::testing::HasSubstr("\"authorization\":\"" + authorization + "\""))
+          << component;
+    }
+  }
+  EXPECT_THROW(apply_setting(settings_, "authorization", "some"), base::ConfigError);
 }
 
 TEST_F(ClusterFiles, OnlyChangedConfigurationsAreNamed) {

@@ -1,11 +1,13 @@
 #include "cluster/supervision/process.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <poll.h>
 #include <signal.h>
 #include <sstream>
-#include <system_error>
-#include <thread>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -17,24 +19,35 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Field 22 of /proc/<pid>/stat, in clock ticks since boot; "" if there is no such process or it is a zombie.
-std::string start_time_of(pid_t pid) {
-  std::string stat;
-  try {
-    stat = base::read_file(fmt::format("/proc/{}/stat", pid));
-  } catch (const std::system_error&) {
-    return "";
+using Clock = std::chrono::steady_clock;
+
+// A process behind a descriptor, which never stands for another one with the same id.
+class Target {
+ public:
+  explicit Target(const RunningProcess& process) : pidfd_(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0))) {
+    if (start_time_of(process.pid) != process.start_time) pidfd_.reset();
   }
-  const auto after_name = stat.rfind(')');  // the name may hold anything
-  if (after_name == std::string::npos) return "";
-  std::istringstream rest(stat.substr(after_name + 1));
-  std::string word;
-  for (int field = 3; rest >> word; ++field) {
-    if (field == 3 && (word == "Z" || word == "X")) return "";
-    if (field == 22) return word;
+
+  void signal(int number) const {
+    if (pidfd_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0);
   }
-  return "";
-}
+
+  // Whether it has ended, waiting until `deadline` for that.
+  bool ends_by(Clock::time_point deadline) const {
+    if (!pidfd_) return true;
+    for (;;) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+      pollfd process{pidfd_.get(), POLLIN, 0};
+      const int n = ::poll(&process, 1, static_cast<int>(std::clamp<long>(left, 0, 1'000'000)));
+      if (n > 0) return true;
+      if (n == 0 && left <= 0) return false;
+      if (n < 0 && errno != EINTR) return false;
+    }
+  }
+
+ private:
+  base::UniqueFd pidfd_;
+};
 
 }  // namespace
 
@@ -60,20 +73,16 @@ std::optional<pid_t> read_pid_file(const fs::path& file) {
   return pid;
 }
 
-void terminate_processes(const std::vector<pid_t>& pids, int grace_seconds) {
-  using Clock = std::chrono::steady_clock;
-  const auto is_gone = [](pid_t pid) { return start_time_of(pid).empty(); };
-  const auto all_gone_by = [&](Clock::time_point deadline) {
-    while (!std::all_of(pids.begin(), pids.end(), is_gone)) {
-      if (Clock::now() > deadline) return false;
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
-    return true;
+void terminate_processes(const std::vector<RunningProcess>& processes, int grace_seconds) {
+  std::vector<Target> targets;
+  for (const RunningProcess& process : processes) targets.emplace_back(process);
+  const auto all_end_by = [&targets](Clock::time_point deadline) {
+    return std::ranges::all_of(targets, [&](const Target& target) { return target.ends_by(deadline); });
   };
-  for (const pid_t pid : pids) ::kill(pid, SIGTERM);
-  if (all_gone_by(Clock::now() + std::chrono::seconds(grace_seconds))) return;
-  for (const pid_t pid : pids) ::kill(pid, SIGKILL);
-  all_gone_by(Clock::now() + std::chrono::seconds(5));
+  for (const Target& target : targets) target.signal(SIGTERM);
+  if (all_end_by(Clock::now() + std::chrono::seconds(grace_seconds))) return;
+  for (const Target& target : targets) target.signal(SIGKILL);
+  all_end_by(Clock::now() + std::chrono::seconds(5));
 }
 
 }  // namespace rivera::cluster

@@ -7,6 +7,8 @@
 #include <sys/types.h>
 #include <vector>
 
+#include "cluster/settings/process_table.h"
+
 namespace rivera::cluster {
 
 // Starts a program in a session of its own that outlives us: a daemon. Its output is appended to a file. Returns its
@@ -19,7 +21,8 @@ void write_pid_file(const std::filesystem::path& file, pid_t pid);
 // The process the file names if it still runs; nullopt if not, or if there is no such file.
 std::optional<pid_t> read_pid_file(const std::filesystem::path& file);
 
-// Ends processes that are not our children: SIGTERM, after `grace_seconds` SIGKILL; returns when all are gone. Blocks.
-void terminate_processes(const std::vector<pid_t>& pids, int grace_seconds);
+// Ends processes that are not our children: SIGTERM, after `grace_seconds` SIGKILL; returns when all have ended, or 5 s
+// after the SIGKILL. A process that has taken over an id is not touched. Blocks.
+void terminate_processes(const std::vector<RunningProcess>& processes, int grace_seconds);
 
 }  // namespace rivera::cluster

@@ -1,6 +1,5 @@
 #include "cluster/supervision/supervisor.h"
 
-#include <algorithm>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -30,14 +29,11 @@ base::UniqueFd lock_directory(const Settings& settings) {
   return fd;
 }
 
-// Ends the components that a killed supervisor left running.
+// Ends the components that a killed supervisor left running, also those whose pid could not be written.
 void end_leftovers(const Settings& settings) {
-  std::vector<pid_t> pids;
-  for (const Component& component : components(settings)) {
-    if (const auto pid = read_pid_file(settings.run_dir() / (component.name + ".pid"))) pids.push_back(*pid);
-  }
-  std::reverse(pids.begin(), pids.end());
-  if (!pids.empty()) terminate_processes(pids, 10);
+  std::vector<RunningProcess> left = processes_of(settings);
+  std::erase_if(left, [](const RunningProcess& process) { return process.program() == "garden-shim"; });
+  if (!left.empty()) terminate_processes(left, 10);
 }
 
 }  // namespace

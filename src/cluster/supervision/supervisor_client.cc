@@ -31,6 +31,11 @@ asio::awaitable<std::string> SupervisorClient::call(std::string method, std::str
   co_return std::move(response.body);
 }
 
-std::optional<pid_t> supervisor_pid(const Settings& settings) { return read_pid_file(settings.supervisor_pid_file()); }
+std::optional<pid_t> supervisor_pid(const Settings& settings) {
+  for (const RunningProcess& process : processes_of(settings)) {
+    if (is_supervisor(process)) return process.pid;
+  }
+  return std::nullopt;
+}
 
 }  // namespace rivera::cluster

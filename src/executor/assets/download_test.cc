@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -37,6 +38,7 @@ class AssetServer {
   int status = 200;
   int failures = 0;  // requests that get 500 before the others
   bool hangs = false;
+  bool chunks = false;  // in the framing of an upstream BBS, with an extension after each size
   int requests = 0;
   int not_modified = 0;
   std::string uploaded;
@@ -64,7 +66,25 @@ class AssetServer {
       if (!etag.empty()) response.headers.set("ETag", etag);
       response.body = content;
     }
+    if (chunks) {
+      co_await respond_in_chunks(exchange, std::move(response));
+      co_return;
+    }
     co_await exchange.respond(std::move(response));
+  }
+
+  static asio::awaitable<void> respond_in_chunks(net::HttpExchange& exchange, net::HttpResponse response) {
+    response.headers.set("Transfer-Encoding", "chunked");
+    auto stream = co_await exchange.take_over(response);
+    std::string framed;
+    std::string_view rest = response.body;
+    for (int i = 0; !rest.empty(); ++i) {
+      const auto piece = rest.substr(0, 31);
+      framed += fmt::format("{:x};{}\r\n{}\r\n", piece.size(), i % 2 == 0 ? "" : "a=b", piece);
+      rest.remove_prefix(piece.size());
+    }
+    framed += "0;\r\n\r\n";
+    co_await stream->write(framed);
   }
 
   net::HttpServer server_;
@@ -133,6 +153,13 @@ TEST_F(DownloadTest, ConvertsEveryFormatToAPlainTar) {
   }
   server.content = "neither";
   EXPECT_THROW(fetch(request("")), std::runtime_error);
+}
+
+TEST_F(DownloadTest, ReadsBodiesInChunksWithExtensions) {
+  server.chunks = true;
+  const auto file = fetch(request(""));
+  EXPECT_EQ(unpacked(file.path, "a.txt"), "alpha");
+  EXPECT_EQ(file.bytes, server.content.size());
 }
 
 TEST_F(DownloadTest, RemovesAnUncachedFileWithItsLease) {

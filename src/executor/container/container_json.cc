@@ -88,6 +88,10 @@ json::object run_result_json(const RunResult& result) {
 
 // --- reading: what is missing keeps its default ---
 
+void read_message(const json::value& value, google::protobuf::Message& into) {
+  models::from_json_text(json::serialize(value), into);
+}
+
 class ObjectReader {
  public:
   explicit ObjectReader(const json::value& value) : object_(value.as_object()) {}
@@ -100,11 +104,11 @@ class ObjectReader {
   void get_messages(std::string_view key, std::vector<Message>& into) const {
     const auto* value = object_.if_contains(key);
     if (!value) return;
-    for (const auto& element : value->as_array()) models::from_json(element, into.emplace_back());
+    for (const auto& element : value->as_array()) read_message(element, into.emplace_back());
   }
   template <typename Message>
   void get_message(std::string_view key, std::optional<Message>& into) const {
-    if (const auto* value = object_.if_contains(key)) models::from_json(*value, into.emplace());
+    if (const auto* value = object_.if_contains(key)) read_message(*value, into.emplace());
   }
   const json::value* find(std::string_view key) const { return object_.if_contains(key); }
 
@@ -151,7 +155,7 @@ void read_run_info(const json::value& value, RunInfo& info) {
   in.get_messages("volume_mounts", info.volume_mounts);
   in.get("network", info.network_properties);
   if (const auto* properties = in.find("certificate_properties")) {
-    models::from_json(*properties, info.certificate_properties);
+    read_message(*properties, info.certificate_properties);
   }
   in.get("image_username", info.image_username);
   in.get("image_password", info.image_password);

@@ -60,6 +60,7 @@ Gardener::Gardener(asio::any_io_executor executor, base::WorkerPool& workers, Op
     : context_(prepare_context(std::move(executor), workers, std::move(options), std::move(logger))),
       observer_(std::move(observer)),
       lock_(take_lock(context_.options.state_dir)),
+      tag_lock_(context_.options),
       list_(make_parts(context_)),
       journal_(context_, list_.parts),
       processes_(context_, list_.parts, journal_, observer_),

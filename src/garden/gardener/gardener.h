@@ -13,6 +13,7 @@
 #include "garden/container/journal.h"
 #include "garden/gardener/parts.h"
 #include "garden/host/context.h"
+#include "garden/host/tag_lock.h"
 #include "garden/runtime/processes.h"
 
 namespace rivera::garden {
@@ -148,6 +149,7 @@ class Gardener {
   Context context_;
   StepObserver observer_;
   base::UniqueFd lock_;
+  TagLock tag_lock_;
   PartList list_;
   Journal journal_;
   Processes processes_;

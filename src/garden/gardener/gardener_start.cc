@@ -159,6 +159,7 @@ asio::awaitable<void> Gardener::remove_everything() {
   for (auto part = list_.parts.rbegin(); part != list_.parts.rend(); ++part) co_await (*part)->remove_everything();
   auto remove = [directory = context_.options.run_dir] { fs::remove_all(directory); };
   co_await context_.on_worker(std::move(remove));
+  tag_lock_.remove();
 }
 
 }  // namespace rivera::garden

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
+#include "base/process/subprocess.h"
 #include "garden/testing/test_garden.h"
 
 namespace rivera::garden {
@@ -28,6 +29,16 @@ class Security : public ::testing::Test {
   }
   void start(std::vector<std::string> flags = {}) { garden_ = std::make_unique<TestGarden>(std::move(flags)); }
   clients::GardenClient& client() { return garden_->client(); }
+
+  // From the host: what runs in a container cannot write there.
+  void switch_on_ipv6_in(const std::string& handle, const std::string& interface) {
+    const std::string settings = "/proc/sys/net/ipv6/conf/" + interface;
+    base::must_run({"nsenter", "--target", base::read_file(garden_->depot() + "/" + handle + "/pidfile"), "--net", "sh",
+                    "-c", "echo 0 > " + settings + "/accept_dad; echo 0 > " + settings + "/disable_ipv6"});
+  }
+  bool has_ipv6_address(const std::string& handle) {
+    return !garden_->run(handle, "grep -v ' lo$' /proc/net/if_inet6").output.empty();
+  }
 
   std::unique_ptr<TestGarden> garden_;
 };
@@ -83,15 +94,21 @@ TEST_F(Security, TheHostIsNotReachedOverIpv6) {
     EXPECT_EQ(base::read_file("/proc/sys/net/ipv6/conf/" + ours + "/disable_ipv6"), "1\n") << ours;
     EXPECT_EQ(base::read_file("/proc/sys/net/ipv6/conf/" + ours + "/accept_ra"), "0\n") << ours;
   }
-  // Root of the container may switch it on at its own end: that must not help.
-  garden_->run(handle, "echo 0 > /proc/sys/net/ipv6/conf/" + interface + "/disable_ipv6");
+  // A container that has it at its own end, whoever switched it on, still does not reach the host.
+  switch_on_ipv6_in(handle, interface);
+  ASSERT_TRUE(garden_->eventually([&] { return has_ipv6_address(handle); }));
   const std::string connect =
       "nc -w 1 " + link_local_address(bridge) + "%" + interface + " " + service.port() + " < /dev/null";
   EXPECT_NE(garden_->run(handle, connect).status, 0);
-  // Switched on by someone else, it is off again after the next start.
-  const std::string setting = "/proc/sys/net/ipv6/conf/" + bridge + "/disable_ipv6";
-  std::ofstream(setting) << "0";
+  // Only the host's end kept it from that: with IPv6 on it the same command reaches the host.
+  const std::string settings = "/proc/sys/net/ipv6/conf/" + bridge;
+  std::ofstream(settings + "/accept_dad") << "0";
+  std::ofstream(settings + "/disable_ipv6") << "0";
+  const std::string setting = settings + "/disable_ipv6";
   ASSERT_EQ(base::read_file(setting), "0\n");
+  EXPECT_TRUE(garden_->eventually([&] { return garden_->run(handle, connect).status == 0; }))
+      << "the host is not reached in any case: the refusals say nothing";
+  // Switched on by another program, it is off again after the next start.
   garden_->kill();
   garden_->start();
   EXPECT_EQ(base::read_file(setting), "1\n");

@@ -244,8 +244,10 @@ Nftables::Nftables() : context_(std::make_unique<Context>()) {
 
 Nftables::~Nftables() { ::nft_ctx_free(context_->ctx); }
 
-void Nftables::run(const std::string& commands) {
-  if (::nft_run_cmd_from_buffer(context_->ctx, commands.c_str()) == 0) return;
+std::string Nftables::run(const std::string& commands) {
+  if (::nft_run_cmd_from_buffer(context_->ctx, commands.c_str()) == 0) {
+    return ::nft_ctx_get_output_buffer(context_->ctx);
+  }
   std::string message = ::nft_ctx_get_error_buffer(context_->ctx);
   std::replace(message.begin(), message.end(), '\n', ' ');
   throw std::runtime_error("nftables: " + message);

@@ -47,8 +47,8 @@ class Nftables {
  public:
   Nftables();
   ~Nftables();
-  // Throws std::runtime_error with nftables' own message.
-  void run(const std::string& commands);
+  // Returns what "list" commands print. Throws std::runtime_error with nftables' own message.
+  std::string run(const std::string& commands);
 
  private:
   struct Context;

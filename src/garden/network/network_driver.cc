@@ -55,7 +55,7 @@ base::UniqueFd open_network_namespace(int pidfd) {
 NetworkDriver::NetworkDriver(const Options& options, const Host& host)
     : firewall_options_{options.tag, options.allow_host_access, options.deny_networks, options.dns_servers},
       tag_(options.tag),
-      saved_forwarding_path_(options.run_dir + "/ip_forward"),
+      saved_forwarding_path_(std::filesystem::path(options.run_dir).parent_path() / "garden-ip_forward"),
       external_ip_(options.external_ip.empty() ? host.external_ip : options.external_ip),
       mtu_(std::min<std::uint32_t>(options.mtu != 0 ? options.mtu : mtu_of_address(external_ip_), 1500)),
       nftables_(std::make_unique<Nftables>()) {}
@@ -144,6 +144,8 @@ void NetworkDriver::remove_everything(const Subnet& pool) {
   }
   const std::string table = table_name(firewall_options_);
   nftables_->run("add table ip " + table + "\ndelete table ip " + table + "\n");
+  // Other gardens need it: the last one restores what the first one found.
+  if (nftables_->run("list tables ip").find(" rivera_garden") != std::string::npos) return;
   if (!std::filesystem::exists(saved_forwarding_path_)) return;
   write_proc(kForwarding, base::read_file(saved_forwarding_path_));
   std::filesystem::remove(saved_forwarding_path_);

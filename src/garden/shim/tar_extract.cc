@@ -197,7 +197,7 @@ class Extractor {
     if (pax.count("GNU.sparse.name") != 0) entry_.name = pax.at("GNU.sparse.name");
   }
 
-  // The map begins in the header's tail and goes on in blocks of 21 pairs.
+  // The map begins in the header's tail and continues in blocks of 21 pairs.
   void take_gnu_sparse(const TarHeader& header) {
     const auto* bytes = reinterpret_cast<const char*>(&header);
     const auto take_pairs = [this](const char* at, int count) {

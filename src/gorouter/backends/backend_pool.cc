@@ -93,8 +93,9 @@ void BackendPool::close_idle(const std::string& address) {
 
 void BackendPool::sweep(Instant now) {
   for (auto it = idle_.begin(); it != idle_.end();) {
-    idle_count_ -= std::erase_if(
-        it->second, [&](const auto& connection) { return now - connection->idle_since > connection->idle_limit; });
+    idle_count_ -= std::erase_if(it->second, [&](const auto& connection) {
+      return now - connection->idle_since > connection->idle_limit || connection->stream->has_pending_input();
+    });
     it = it->second.empty() ? idle_.erase(it) : std::next(it);
   }
 }

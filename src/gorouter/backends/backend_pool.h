@@ -47,7 +47,7 @@ class BackendPool {
 
   // Closes the idle connections to an address whose endpoint is no longer registered.
   void close_idle(const std::string& address);
-  // Closes what has been idle for too long.
+  // Closes what has been idle for too long, and what its backend has closed.
   void sweep(Instant now);
 
   std::size_t idle() const { return idle_count_; }

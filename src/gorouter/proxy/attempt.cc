@@ -2,6 +2,8 @@
 
 #include <boost/asio/error.hpp>
 
+#include "base/work/cancellation.h"
+
 namespace rivera::gorouter {
 
 Attempt::Attempt(BackendPool& pool, const routing::PoolElement& element, Instant deadline)
@@ -17,7 +19,7 @@ Attempt::~Attempt() {
 asio::awaitable<void> Attempt::connect() {
   connection_ = pool_.take_idle(*endpoint_, std::chrono::steady_clock::now());
   if (!connection_) connection_ = co_await pool_.connect(endpoint_);
-  if (interruption_ != Interruption::kNone) throw boost::system::system_error(asio::error::operation_aborted);
+  if (interruption_ != Interruption::kNone) base::throw_cancellation();
 }
 
 asio::awaitable<void> Attempt::send(std::string_view bytes) {

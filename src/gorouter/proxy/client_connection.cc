@@ -58,6 +58,11 @@ asio::awaitable<bool> ClientConnection::serve_one() {
   int refused = 0;
   std::string why;
   net::Http1Framing framing;
+  const bool begun = co_await reader_.wait_for_input(*stream_);
+  if (!begun) co_return false;
+  if (config.read_header_timeout.count() > 0) {
+    deadline_ = std::min(deadline_, std::chrono::steady_clock::now() + config.read_header_timeout);
+  }
   try {
     const bool got = co_await reader_.read_head(*stream_, head_, config.max_request_header_bytes + kServerSlack);
     if (!got) co_return false;

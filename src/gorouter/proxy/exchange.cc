@@ -7,6 +7,8 @@ namespace rivera::gorouter {
 namespace {
 
 constexpr auto kDiscardLimit = std::chrono::seconds(1);  // for the rest of a body that is not forwarded
+// For the client to take an answer of the router's own.
+constexpr std::chrono::nanoseconds kAnswerLimit = std::chrono::seconds(60);
 
 bool is_lower_hex(std::string_view text) {
   for (const char c : text) {
@@ -167,7 +169,9 @@ asio::awaitable<void> Exchange::respond(RouterResponse response) {
   response_begun_ = true;
   record_.status = response.status;
   record_.router_error = response.error;
+  own_deadline_ = std::chrono::steady_clock::now() + std::min(kAnswerLimit, config_.frontend_idle_timeout);
   co_await write_to_client(out);
+  own_deadline_ = Instant::max();
   if (!traits_.is_head) record_.response_bytes = response.body.size();
 }
 
@@ -189,16 +193,16 @@ asio::awaitable<void> Exchange::finish_request_body() {
     keep_alive_ = false;
     co_return;
   }
-  discard_deadline_ = std::chrono::steady_clock::now() + kDiscardLimit;
+  own_deadline_ = std::chrono::steady_clock::now() + kDiscardLimit;
   co_await body_.discard_rest();
-  discard_deadline_ = Instant::max();
+  own_deadline_ = Instant::max();
   if (body_.is_pending()) keep_alive_ = false;
 }
 
 void Exchange::tick(Instant now) {
   if (attempt_ && attempt_->expire(now)) {
     if (response_begun_) client_.stream_->close();
-  } else if (now > discard_deadline_) {
+  } else if (now > own_deadline_) {
     client_.stream_->close();
   } else if (attempt_ && attempt_->awaits_head() && !body_.is_moving() && client_.stream_->peer_closed()) {
     disconnected_ = true;

@@ -84,8 +84,8 @@ class Exchange {
 
   bool keep_alive_;  // the connection may serve another request
   bool response_begun_ = false;
-  bool disconnected_ = false;  // the client closed the connection, or does not take what is written to it
-  Instant discard_deadline_ = Instant::max();
+  bool disconnected_ = false;              // the client closed the connection, or does not take what is written to it
+  Instant own_deadline_ = Instant::max();  // of what concerns the client alone: an answer of ours, the rest of its body
 };
 
 }  // namespace rivera::gorouter

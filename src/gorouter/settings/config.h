@@ -75,8 +75,9 @@ struct Config {
   std::chrono::nanoseconds endpoint_timeout = std::chrono::seconds(60);  // 0: none
   std::chrono::nanoseconds endpoint_dial_timeout = std::chrono::seconds(5);
   std::chrono::nanoseconds tls_handshake_timeout = std::chrono::seconds(10);
-  std::chrono::nanoseconds frontend_idle_timeout = std::chrono::seconds(900);
-  int max_conns = 0;  // open requests of one endpoint; 0: no limit
+  std::chrono::nanoseconds frontend_idle_timeout = std::chrono::seconds(900);  // bounds a head too, from the one before
+  std::chrono::nanoseconds read_header_timeout{0};  // for a head, from its first byte; 0: none of its own
+  int max_conns = 0;                                // open requests of one endpoint; 0: no limit
   int max_attempts = 1;
   net::PemIdentity backend_identity;
   std::string backend_ca_pem;

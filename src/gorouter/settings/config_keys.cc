@@ -45,7 +45,7 @@ base::ConfigKeys listener_keys() {
                     sections_key("valid_cert_subjects", {}).unused("rules for client certificates are not checked")}),
       flag_key("skip_ssl_validation").not_built("certificates of backends are always verified"),
       duration_key("frontend_idle_timeout", seconds(900)).not_negative(),
-      duration_key("read_header_timeout").not_negative().not_built("frontend_idle_timeout bounds the head too"),
+      duration_key("read_header_timeout").not_negative(),
   };
 }
 

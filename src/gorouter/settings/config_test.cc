@@ -22,12 +22,12 @@ std::string read_as(const Config& c) {
       c.log_time_format, c.redact_query, c.disable_log_forwarded_for, c.disable_log_source_ip, c.access_log_file,
       c.access_log_streaming, c.extra_headers_to_log, c.debug_addr, c.pid_file, c.registry, c.prune_interval,
       c.start_response_delay, c.suspend_pruning_if_nats_unavailable, c.prefer_zone, c.endpoint_timeout,
-      c.endpoint_dial_timeout, c.tls_handshake_timeout, c.frontend_idle_timeout, c.max_conns, c.max_attempts,
-      c.backend_identity, c.backend_ca_pem, c.disable_keep_alives, c.max_idle_conns, c.max_idle_conns_per_host,
-      c.max_request_header_bytes, c.max_response_header_bytes, c.max_request_headers, c.max_response_headers,
-      c.keep_alive_100_continue, c.forwarded_client_cert, c.force_forwarded_proto_https, c.sanitize_forwarded_proto,
-      c.hop_by_hop_headers_to_filter, c.rewrite, c.trace_key, c.healthcheck_user_agent, c.secure_cookies,
-      c.sticky_cookie_names, c.sticky_for_negotiate, c.drain_wait, c.drain_timeout);
+      c.endpoint_dial_timeout, c.tls_handshake_timeout, c.frontend_idle_timeout, c.read_header_timeout, c.max_conns,
+      c.max_attempts, c.backend_identity, c.backend_ca_pem, c.disable_keep_alives, c.max_idle_conns,
+      c.max_idle_conns_per_host, c.max_request_header_bytes, c.max_response_header_bytes, c.max_request_headers,
+      c.max_response_headers, c.keep_alive_100_continue, c.forwarded_client_cert, c.force_forwarded_proto_https,
+      c.sanitize_forwarded_proto, c.hop_by_hop_headers_to_filter, c.rewrite, c.trace_key, c.healthcheck_user_agent,
+      c.secure_cookies, c.sticky_cookie_names, c.sticky_for_negotiate, c.drain_wait, c.drain_timeout);
 }
 
 class RouterConfig : public ::testing::Test {

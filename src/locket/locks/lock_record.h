@@ -29,6 +29,7 @@ enum class RpcCode : int {
   kDeadlineExceeded = 4,
   kNotFound = 5,
   kAlreadyExists = 6,
+  kPermissionDenied = 7,
   kResourceExhausted = 8,
   kUnavailable = 14,
 };

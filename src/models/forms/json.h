@@ -6,7 +6,7 @@
 //   always     the submessage is written on the wire even when empty (src/models/wire.h)
 //   oneof      an optional, printed as {"OptionalRoutable": {NAME: value}} or null
 //   number     an enum printed as its number, where others print their name
-//   raw        a map of JSON texts, printed as the JSON they hold
+//   raw        a map of JSON texts, printed as they are, but for white space; null when empty
 //   object     a map printed as {} when empty, where others print null
 #pragma once
 
@@ -26,11 +26,10 @@ std::string to_json_text(const google::protobuf::Message& message);
 // Any JSON as Go prints it.
 std::string to_json_text(const boost::json::value& value);
 
-// Reads the JSON form into `message`, as Go's decoder does: names match whatever their case, unknown members are
-// ignored, null leaves the field as it is. Throws std::invalid_argument, naming the member, on a value of the wrong
-// type, range or enum name.
-void from_json(const boost::json::value& value, google::protobuf::Message& message);
-// The same for text. Throws std::invalid_argument if it is not JSON.
+// Reads the JSON form into `message`, as Go's decoder does: names match whatever their case, the last of several
+// members for one field wins, unknown members are ignored, null empties lists, maps and submessages and leaves the rest
+// as it is. Throws std::invalid_argument if the text is not JSON, and, naming the member, on a value of the wrong type,
+// range or enum name.
 void from_json_text(std::string_view text, google::protobuf::Message& message);
 
 template <typename Message>

@@ -1,25 +1,24 @@
 #include <charconv>
 #include <limits>
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-
 #include "base/bytes.h"
 #include "models/forms/field_forms.h"
 #include "models/forms/json.h"
 #include "models/forms/wire.h"
+#include "models/go/go_document.h"
 #include "models/go/go_json.h"
+#include "models/go/go_values.h"
 
 namespace rivera::models {
 namespace {
 
-namespace json = boost::json;
+using go_json::Document;
+using Kind = go_json::Document::Kind;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-constexpr std::size_t kMaxParsedDepth = 256;
+constexpr int kMaxParsedDepth = 256;
 
 [[noreturn]] void fail(std::string_view member, std::string_view expected) {
   throw std::invalid_argument(std::string(member) + ": expected " + std::string(expected));
@@ -27,39 +26,45 @@ constexpr std::size_t kMaxParsedDepth = 256;
 
 // An integer without fraction or exponent, within the range of T.
 template <typename T>
-T integer(const json::value& value, std::string_view member) {
-  if (value.is_int64() && std::in_range<T>(value.get_int64())) return static_cast<T>(value.get_int64());
-  if (value.is_uint64() && std::in_range<T>(value.get_uint64())) return static_cast<T>(value.get_uint64());
+T integer(const Document& value, std::string_view member) {
+  T number = 0;
+  const char* end = value.raw.data() + value.raw.size();
+  const auto parsed = std::from_chars(value.raw.data(), end, number);
+  const bool is_zero = value.raw == "-0";
+  if (value.kind == Kind::kNumber && is_zero) return 0;
+  if (value.kind == Kind::kNumber && parsed.ec == std::errc{} && parsed.ptr == end) return number;
   fail(member, "an integer between " + std::to_string(std::numeric_limits<T>::min()) + " and " +
                    std::to_string(std::numeric_limits<T>::max()));
 }
 
-double number(const json::value& value, std::string_view member) {
-  if (!value.is_number()) fail(member, "a number");
-  return value.to_number<double>();
+double number(const Document& value, std::string_view member) {
+  double number = 0;
+  const char* end = value.raw.data() + value.raw.size();
+  const auto parsed = std::from_chars(value.raw.data(), end, number);
+  if (value.kind != Kind::kNumber || parsed.ec != std::errc{} || parsed.ptr != end) fail(member, "a number");
+  return number;
 }
 
-bool flag(const json::value& value, std::string_view member) {
-  if (!value.is_bool()) fail(member, "true or false");
-  return value.get_bool();
+bool flag(const Document& value, std::string_view member) {
+  if (value.kind != Kind::kTrue && value.kind != Kind::kFalse) fail(member, "true or false");
+  return value.kind == Kind::kTrue;
 }
 
-std::string text(const json::value& value, const FieldDescriptor* field, std::string_view member) {
-  if (!value.is_string()) fail(member, "a string");
-  std::string result(value.get_string());
-  if (field->type() != FieldDescriptor::TYPE_BYTES) return result;
+std::string text(const Document& value, const FieldDescriptor* field, std::string_view member) {
+  if (value.kind != Kind::kText) fail(member, "a string");
+  if (field->type() != FieldDescriptor::TYPE_BYTES) return value.text;
   try {
-    return base::from_base64(result);
+    return base::from_base64(value.text);
   } catch (const std::invalid_argument&) {
     fail(member, "base64");
   }
 }
 
 // A name, a number, or the text of a number: the form in which unknown ones are printed.
-int enum_number(const json::value& value, const FieldDescriptor* field, std::string_view member) {
-  if (value.is_number()) return integer<std::int32_t>(value, member);
-  if (!value.is_string()) fail(member, "a name or a number");
-  const std::string name(value.get_string());
+int enum_number(const Document& value, const FieldDescriptor* field, std::string_view member) {
+  if (value.kind == Kind::kNumber) return integer<std::int32_t>(value, member);
+  if (value.kind != Kind::kText) fail(member, "a name or a number");
+  const std::string& name = value.text;
   if (const auto* known = field->enum_type()->FindValueByName(name)) return known->number();
   int unknown = 0;
   const auto end = std::from_chars(name.data(), name.data() + name.size(), unknown);
@@ -69,10 +74,10 @@ int enum_number(const json::value& value, const FieldDescriptor* field, std::str
   return unknown;
 }
 
-void read_fields(const json::value& value, std::string_view member, Message& message);
+void read_fields(const Document& value, std::string_view member, Message& message);
 
 // Puts a value into a singular field.
-void set(Message& message, const FieldDescriptor* field, const json::value& value, std::string_view member) {
+void set(Message& message, const FieldDescriptor* field, const Document& value, std::string_view member) {
   const auto* into = message.GetReflection();
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:
@@ -99,7 +104,7 @@ void set(Message& message, const FieldDescriptor* field, const json::value& valu
 }
 
 // Adds an element to a repeated field; null is an empty one.
-void add(Message& message, const FieldDescriptor* field, const json::value& value, std::string_view member) {
+void add(Message& message, const FieldDescriptor* field, const Document& value, std::string_view member) {
   const auto* into = message.GetReflection();
   const bool is_null = value.is_null();
   switch (field->cpp_type()) {
@@ -117,35 +122,37 @@ void add(Message& message, const FieldDescriptor* field, const json::value& valu
   }
 }
 
-void read_list(Message& message, const FieldDescriptor* field, const json::value& value, std::string_view member) {
-  if (!value.is_array()) fail(member, "a list");
+void read_list(Message& message, const FieldDescriptor* field, const Document& value, std::string_view member) {
+  if (value.kind != Kind::kList) fail(member, "a list");
   message.GetReflection()->ClearField(&message, field);
-  for (const auto& element : value.get_array()) add(message, field, element, member);
+  for (const auto& element : value.elements) add(message, field, element, member);
 }
 
-void read_map(Message& message, const FieldDescriptor* field, const json::value& value, std::string_view member) {
-  if (!value.is_object()) fail(member, "an object");
+// Adds to what an earlier member of the same name has put into the map. The last of equal keys wins.
+void read_map(Message& message, const FieldDescriptor* field, const Document& value, std::string_view member) {
+  if (value.kind != Kind::kObject) fail(member, "an object");
   const auto* entry_type = field->message_type();
-  for (const auto& element : value.get_object()) {
+  for (std::size_t i = 0; i < value.names.size(); ++i) {
     auto& entry = *message.GetReflection()->AddMessage(&message, field);
-    entry.GetReflection()->SetString(&entry, entry_type->map_key(), std::string(element.key()));
-    if (!element.value().is_null()) set(entry, entry_type->map_value(), element.value(), member);
+    entry.GetReflection()->SetString(&entry, entry_type->map_key(), value.names[i]);
+    if (!value.elements[i].is_null()) set(entry, entry_type->map_value(), value.elements[i], member);
   }
 }
 
-// Routes keep the JSON text of each entry.
-void read_raw(Message& message, const json::value& value, std::string_view member) {
-  if (!value.is_object()) fail(member, "an object");
+// Routes keep the JSON text of each entry as it was written.
+void read_raw(Message& message, const Document& value, std::string_view member) {
+  if (value.kind != Kind::kObject) fail(member, "an object");
   auto& routes = *static_cast<ProtoRoutes&>(message).mutable_routes();
-  for (const auto& entry : value.get_object()) routes[std::string(entry.key())] = to_json_text(entry.value());
+  for (std::size_t i = 0; i < value.names.size(); ++i) routes[value.names[i]] = std::string(value.elements[i].raw);
 }
 
 // {"OptionalRoutable": {"routable": true}}; an empty object is false.
-void read_optional(Message& message, const FieldForm& form, const json::value& value) {
-  if (!value.is_object()) fail("OptionalRoutable", "an object");
+void read_optional(Message& message, const FieldForm& form, const Document& value) {
+  if (value.kind != Kind::kObject) fail("OptionalRoutable", "an object");
   bool is_set = false;
-  for (const auto& entry : value.get_object()) {
-    if (go_json::same_key(entry.key(), form.name)) is_set = flag(entry.value(), form.name);
+  for (std::size_t i = 0; i < value.names.size(); ++i) {
+    const bool is_it = go_json::same_key(value.names[i], form.name) && !value.elements[i].is_null();
+    if (is_it) is_set = flag(value.elements[i], form.name);
   }
   message.GetReflection()->SetBool(&message, form.field, is_set);
 }
@@ -159,7 +166,7 @@ Message& holder_of(Message& message, const Member& member) {
   return *holder;
 }
 
-void read_member(Message& message, const Member& member, const json::value& value) {
+void read_member(Message& message, const Member& member, const Document& value) {
   const auto& form = *member.form;
   const auto* field = form.field;
   auto& holder = holder_of(message, member);
@@ -190,30 +197,43 @@ const Member* find_member(const MessageForm& form, std::string_view name) {
   return similar;
 }
 
-void read_fields(const json::value& value, std::string_view member_name, Message& message) {
-  if (!value.is_object()) fail(member_name, "an object");
+// Null empties what is a pointer, a list or a map to Go, and leaves anything else as it is.
+void read_null(Message& message, const Member& member) {
+  const auto& form = *member.form;
+  const bool is_emptied = form.is_optional || form.field->is_repeated() ||
+                          (form.field->message_type() != nullptr && !form.is_always_written) ||
+                          form.field->real_containing_oneof() != nullptr;
+  if (!is_emptied) return;
+  auto& holder = holder_of(message, member);
+  holder.GetReflection()->ClearField(&holder, form.field);
+}
+
+// Members count in the order in which they were written: of two for one field, in whatever case, the last wins.
+void read_fields(const Document& value, std::string_view member_name, Message& message) {
+  if (value.kind != Kind::kObject) fail(member_name, "an object");
   const auto& form = form_of(message.GetDescriptor());
-  for (const auto& entry : value.get_object()) {
-    if (entry.value().is_null()) continue;
-    const auto* member = find_member(form, entry.key());
-    if (member != nullptr) read_member(message, *member, entry.value());
+  for (std::size_t i = 0; i < value.names.size(); ++i) {
+    const auto* member = find_member(form, value.names[i]);
+    if (member == nullptr) continue;
+    if (value.elements[i].is_null()) {
+      read_null(message, *member);
+    } else {
+      read_member(message, *member, value.elements[i]);
+    }
   }
 }
 
 }  // namespace
 
-void from_json(const json::value& value, Message& message) {
-  if (value.is_null()) return;
-  read_fields(value, message.GetDescriptor()->name(), message);
-}
-
 void from_json_text(std::string_view text, Message& message) {
-  json::parse_options options;
-  options.max_depth = kMaxParsedDepth;
-  boost::system::error_code error;
-  const auto value = json::parse(valid_utf8(text), error, {}, options);
-  if (error) throw std::invalid_argument("not JSON: " + error.message());
-  from_json(value, message);
+  const std::string clean = valid_utf8(text);
+  Document value;
+  try {
+    value = go_json::read_document(clean, kMaxParsedDepth);
+  } catch (const JsonError& e) {
+    throw std::invalid_argument(e.what());
+  }
+  if (!value.is_null()) read_fields(value, message.GetDescriptor()->name(), message);
 }
 
 }  // namespace rivera::models

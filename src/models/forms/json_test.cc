@@ -63,8 +63,55 @@ TEST(Json, PrintsMountsWithBothDevices) {
 }
 
 TEST(Json, EmbedsRoutesAsTheJsonTheyHold) {
-  const auto lrp = a_desired_lrp().with_route("cf-router", R"([{"port": 8080, "weight": 1.5}])").build();
-  EXPECT_EQ(to_json_text(to_json(lrp).at("routes")), R"({"cf-router":[{"port":8080,"weight":1.5}]})");
+  auto lrp =
+      a_desired_lrp().with_route("cf-router", R"([{"port": 8080, "weight": 1.50, "n": 1e3}, "\u0041\/<"])").build();
+  lrp.clear_metric_tags();
+  EXPECT_NE(to_json_text(lrp).find(R"("routes":{"cf-router":[{"port":8080,"weight":1.50,"n":1e3},"\u0041\/\u003c"]},)"),
+            std::string::npos)
+      << to_json_text(lrp);
+}
+
+TEST(Json, PrintsNullForRoutesWithoutEntries) {
+  DesiredLRP lrp;
+  lrp.mutable_routes();
+  EXPECT_NE(to_json_text(lrp).find(R"("routes":null)"), std::string::npos);
+  EXPECT_NE(to_json_text(DesiredLRPSchedulingInfo()).find(R"("routes":null)"), std::string::npos);
+}
+
+TEST(Json, KeepsTheTextOfRoutesAsItWasWritten) {
+  const auto lrp = parse_json<DesiredLRP>(R"({"routes": {"r": [ 1.50,  12345678901234567890123, "\u0041" ]}})");
+  EXPECT_EQ(lrp.routes().routes().at("r"), R"([ 1.50,  12345678901234567890123, "\u0041" ])");
+}
+
+TEST(Json, TheLastOfSeveralMembersForOneFieldWins) {
+  EXPECT_EQ(parse_json<DesiredLRP>(R"({"instances": 1, "Instances": 2, "instances": 3})").instances(), 3);
+  EXPECT_EQ(parse_json<DesiredLRP>(R"({"Instances": 3, "instances": 1, "INSTANCES": 2})").instances(), 2);
+  EXPECT_EQ(parse_json<DesiredLRP>("{\"in\xc5\xbftances\": 4}").instances(), 4) << "a long s is an s";
+}
+
+TEST(Json, SeveralMembersForOneMapAddToIt) {
+  const auto lrp = parse_json<DesiredLRP>(
+      R"({"metric_tags": {"a": {"static": "1"}, "b": {"static": "1"}, "A": {"static": "x"}},
+          "Metric_Tags": {"b": {"static": "2"}, "b": {"static": "3"}}})");
+  ASSERT_EQ(lrp.metric_tags_size(), 3) << "keys of a map differ by case";
+  EXPECT_EQ(lrp.metric_tags().at("a").static_(), "1");
+  EXPECT_EQ(lrp.metric_tags().at("b").static_(), "3");
+}
+
+TEST(Json, SeveralMembersForOneSubmessageAddToIt) {
+  const auto lrp = parse_json<DesiredLRP>(R"({"network": {"properties": {"a": "1"}}, "Network": {}, "ports": [1],
+                                              "Ports": [2]})");
+  EXPECT_EQ(lrp.network().properties().at("a"), "1");
+  ASSERT_EQ(lrp.ports_size(), 1);
+  EXPECT_EQ(lrp.ports(0), 2u);
+}
+
+TEST(Json, NullEmptiesWhatIsAPointerOrAList) {
+  const auto lrp = parse_json<DesiredLRP>(
+      R"({"ports": [1], "Ports": null, "action": {"run": {}}, "Action": null, "instances": 2, "Instances": null})");
+  EXPECT_EQ(lrp.ports_size(), 0);
+  EXPECT_FALSE(lrp.has_action());
+  EXPECT_EQ(lrp.instances(), 2);
 }
 
 TEST(Json, EscapesAsGoDoes) {
@@ -85,7 +132,7 @@ TEST(Json, ReadsADesiredLRP) {
   EXPECT_EQ(lrp.root_fs(), "preloaded:x");
   EXPECT_EQ(lrp.environment_variables_size(), 2);
   EXPECT_EQ(lrp.action().run_action().resource_limits().optional_nofile_case(), ResourceLimits::kNofile);
-  EXPECT_EQ(lrp.routes().routes().at("cf-router"), R"([{"hostnames":["a.example.com"],"port":8080}])");
+  EXPECT_EQ(lrp.routes().routes().at("cf-router"), R"([{"hostnames": ["a.example.com"], "port": 8080}])");
   EXPECT_EQ(lrp.metric_tags().at("instance").dynamic(), MetricTagValue::INDEX);
   EXPECT_EQ(lrp.update_strategy(), DesiredLRP::RECREATE);
   EXPECT_EQ(lrp.placement_tags(0), "t");

@@ -8,6 +8,7 @@
 #include "models/forms/field_forms.h"
 #include "models/forms/json.h"
 #include "models/forms/wire.h"
+#include "models/go/go_document.h"
 #include "models/go/go_json.h"
 
 namespace rivera::models {
@@ -18,100 +19,132 @@ using google::protobuf::EnumDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-constexpr std::size_t kMaxRawDepth = 256;
+constexpr int kMaxRawDepth = 256;
 
-json::string text_value(const std::string& text) { return json::string(valid_utf8(text)); }
+using go_json::Writer;
 
-json::value enum_value(const FieldForm& form, int number) {
-  if (form.is_number) return number;
+void write_fields(const Message& message, Writer& out);
+
+void write_object(const Message& message, Writer& out) {
+  out.begin_object();
+  write_fields(message, out);
+  out.end_object();
+}
+
+void write_enum(const FieldForm& form, int number, Writer& out) {
+  if (form.is_number) {
+    out.integer(number);
+    return;
+  }
   const auto* value = form.field->enum_type()->FindValueByNumber(number);
-  return json::string(value != nullptr ? value->name() : std::to_string(number));
+  out.text(value != nullptr ? value->name() : std::to_string(number));
 }
 
 // A singular field, or element `at` of a repeated one (at >= 0).
-json::value scalar_value(const Message& message, const FieldForm& form, int at = -1) {
+void write_scalar(const Message& message, const FieldForm& form, Writer& out, int at = -1) {
   const auto* field = form.field;
   const auto* from = message.GetReflection();
   const bool one = at < 0;
   std::string scratch;
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:
-      return one ? from->GetInt32(message, field) : from->GetRepeatedInt32(message, field, at);
+      out.integer(one ? from->GetInt32(message, field) : from->GetRepeatedInt32(message, field, at));
+      return;
     case FieldDescriptor::CPPTYPE_INT64:
-      return one ? from->GetInt64(message, field) : from->GetRepeatedInt64(message, field, at);
+      out.integer(one ? from->GetInt64(message, field) : from->GetRepeatedInt64(message, field, at));
+      return;
     case FieldDescriptor::CPPTYPE_UINT32:
-      return one ? from->GetUInt32(message, field) : from->GetRepeatedUInt32(message, field, at);
+      out.natural(one ? from->GetUInt32(message, field) : from->GetRepeatedUInt32(message, field, at));
+      return;
     case FieldDescriptor::CPPTYPE_UINT64:
-      return one ? from->GetUInt64(message, field) : from->GetRepeatedUInt64(message, field, at);
+      out.natural(one ? from->GetUInt64(message, field) : from->GetRepeatedUInt64(message, field, at));
+      return;
     case FieldDescriptor::CPPTYPE_DOUBLE:
-      return one ? from->GetDouble(message, field) : from->GetRepeatedDouble(message, field, at);
+      out.number(one ? from->GetDouble(message, field) : from->GetRepeatedDouble(message, field, at));
+      return;
     case FieldDescriptor::CPPTYPE_FLOAT:
-      return one ? from->GetFloat(message, field) : from->GetRepeatedFloat(message, field, at);
+      out.number(
+          static_cast<double>(one ? from->GetFloat(message, field) : from->GetRepeatedFloat(message, field, at)));
+      return;
     case FieldDescriptor::CPPTYPE_BOOL:
-      return one ? from->GetBool(message, field) : from->GetRepeatedBool(message, field, at);
+      out.flag(one ? from->GetBool(message, field) : from->GetRepeatedBool(message, field, at));
+      return;
     case FieldDescriptor::CPPTYPE_ENUM:
-      return enum_value(form,
-                        one ? from->GetEnumValue(message, field) : from->GetRepeatedEnumValue(message, field, at));
+      write_enum(form, one ? from->GetEnumValue(message, field) : from->GetRepeatedEnumValue(message, field, at), out);
+      return;
     case FieldDescriptor::CPPTYPE_STRING: {
       const auto& text = one ? from->GetStringReference(message, field, &scratch)
                              : from->GetRepeatedStringReference(message, field, at, &scratch);
-      if (field->type() == FieldDescriptor::TYPE_BYTES) return json::string(base::to_base64(text));
-      return text_value(text);
+      out.text(field->type() == FieldDescriptor::TYPE_BYTES ? base::to_base64(text) : valid_utf8(text));
+      return;
     }
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      return to_json(one ? from->GetMessage(message, field) : from->GetRepeatedMessage(message, field, at));
+      write_object(one ? from->GetMessage(message, field) : from->GetRepeatedMessage(message, field, at), out);
+      return;
   }
-  return nullptr;
 }
 
 // Go prints maps ordered by key.
-json::value map_value(const Message& message, const FieldForm& form) {
+void write_map(const Message& message, const FieldForm& form, Writer& out) {
   const auto* from = message.GetReflection();
   const auto* entry_type = form.field->message_type();
-  FieldForm key;
-  key.field = entry_type->map_key();
   FieldForm content;
   content.field = entry_type->map_value();
-  std::map<std::string, json::value> ordered;
+  std::map<std::string, const Message*> ordered;
   for (int i = 0; i < from->FieldSize(message, form.field); ++i) {
     const auto& entry = from->GetRepeatedMessage(message, form.field, i);
-    const auto name = scalar_value(entry, key);
-    ordered[std::string(name.as_string())] = scalar_value(entry, content);
+    ordered[valid_utf8(entry.GetReflection()->GetString(entry, entry_type->map_key()))] = &entry;
   }
-  json::object object;
-  for (auto& [name, value] : ordered) object[name] = std::move(value);
-  return object;
+  out.begin_object();
+  for (const auto& [name, entry] : ordered) {
+    out.key(name);
+    write_scalar(*entry, content, out);
+  }
+  out.end_object();
 }
 
-json::value list_value(const Message& message, const FieldForm& form) {
-  json::array list;
+void write_list(const Message& message, const FieldForm& form, Writer& out) {
+  out.begin_list();
   const int size = message.GetReflection()->FieldSize(message, form.field);
-  for (int i = 0; i < size; ++i) list.push_back(scalar_value(message, form, i));
-  return list;
+  for (int i = 0; i < size; ++i) write_scalar(message, form, out, i);
+  out.end_list();
 }
 
-// Routes hold JSON texts; anything else prints as null.
-json::value raw_value(const Message& message) {
-  json::parse_options options;
-  options.max_depth = kMaxRawDepth;
+// Routes hold JSON texts, which Go prints as they are, but for white space; without any it has a nil map. What is not
+// JSON, where Go prints nothing at all, is null.
+void write_raw(const Message& message, Writer& out) {
   std::map<std::string, std::string> ordered;
-  for (const auto& [name, text] : static_cast<const ProtoRoutes&>(message).routes()) ordered[name] = text;
-  json::object object;
-  for (const auto& [name, text] : ordered) {
-    boost::system::error_code error;
-    auto value = json::parse(valid_utf8(text), error, {}, options);
-    object[valid_utf8(name)] = error ? json::value(nullptr) : std::move(value);
+  for (const auto& [name, text] : static_cast<const ProtoRoutes&>(message).routes()) {
+    ordered[valid_utf8(name)] = valid_utf8(text);
   }
-  return object;
+  if (ordered.empty()) {
+    out.null();
+    return;
+  }
+  out.begin_object();
+  for (const auto& [name, text] : ordered) {
+    out.key(name);
+    std::string compacted = "null";
+    try {
+      go_json::read_document(text, kMaxRawDepth);
+      compacted = go_json::compacted(text);
+    } catch (const JsonError&) {
+    }
+    out.raw(compacted);
+  }
+  out.end_object();
 }
 
 // {"OptionalRoutable": {"routable": true}}. Where the member is spelled "Routable", false is left out.
-json::value optional_value(const Message& message, const FieldForm& form) {
-  if (!message.GetReflection()->HasField(message, form.field)) return nullptr;
-  json::object object;
+void write_optional(const Message& message, const FieldForm& form, Writer& out) {
+  if (!message.GetReflection()->HasField(message, form.field)) {
+    out.null();
+    return;
+  }
   const bool value = message.GetReflection()->GetBool(message, form.field);
-  if (value || form.name == "routable") object[form.name] = value;
-  return object;
+  out.begin_object();
+  if (value || form.name == "routable") out.key(form.name).flag(value);
+  out.end_object();
 }
 
 bool is_empty_field(const Message& message, const FieldForm& form) {
@@ -119,31 +152,41 @@ bool is_empty_field(const Message& message, const FieldForm& form) {
   return form.field->is_repeated() ? from->FieldSize(message, form.field) == 0 : !from->HasField(message, form.field);
 }
 
-json::value field_value(const Message& message, const FieldForm& form) {
+void write_field(const Message& message, const FieldForm& form, Writer& out) {
+  const bool is_empty = is_empty_field(message, form);
   if (form.field->is_repeated()) {
-    if (is_empty_field(message, form) && !form.is_object) return nullptr;
-    return form.field->is_map() ? map_value(message, form) : list_value(message, form);
+    if (is_empty && !form.is_object) {
+      out.null();
+    } else if (form.field->is_map()) {
+      write_map(message, form, out);
+    } else {
+      write_list(message, form, out);
+    }
+  } else if (form.field->message_type() == nullptr) {
+    write_scalar(message, form, out);
+  } else if (is_empty && !form.is_always_written) {
+    out.null();
+  } else if (form.is_raw) {
+    write_raw(message.GetReflection()->GetMessage(message, form.field), out);
+  } else {
+    write_scalar(message, form, out);
   }
-  if (form.field->message_type() == nullptr) return scalar_value(message, form);
-  if (is_empty_field(message, form) && !form.is_always_written) return nullptr;
-  if (form.is_raw) return raw_value(message.GetReflection()->GetMessage(message, form.field));
-  return scalar_value(message, form);
 }
 
-void add_fields(const Message& message, json::object& object) {
+void write_fields(const Message& message, Writer& out) {
   for (const auto& form : form_of(message.GetDescriptor()).fields) {
     if (form.is_optional) {
-      object["OptionalRoutable"] = optional_value(message, form);
+      write_optional(message, form, out.key("OptionalRoutable"));
     } else if (form.is_inline) {
       if (is_empty_field(message, form) && !form.is_always_written) continue;
-      add_fields(message.GetReflection()->GetMessage(message, form.field), object);
+      write_fields(message.GetReflection()->GetMessage(message, form.field), out);
     } else if (!form.omit_empty || !is_empty_field(message, form)) {
-      object[form.name] = field_value(message, form);
+      write_field(message, form, out.key(form.name));
     }
   }
 }
 
-void write(const json::value& value, go_json::Writer& out) {
+void write(const json::value& value, Writer& out) {
   switch (value.kind()) {
     case json::kind::null:
       out.null();
@@ -182,17 +225,21 @@ void write(const json::value& value, go_json::Writer& out) {
 }  // namespace
 
 json::value to_json(const Message& message) {
-  json::object object;
-  add_fields(message, object);
-  return object;
+  json::parse_options options;
+  options.max_depth = 2 * kMaxRawDepth;
+  return json::parse(to_json_text(message), {}, options);
 }
 
 std::string to_json_text(const json::value& value) {
-  go_json::Writer out;
+  Writer out;
   write(value, out);
   return out.take();
 }
 
-std::string to_json_text(const Message& message) { return to_json_text(to_json(message)); }
+std::string to_json_text(const Message& message) {
+  Writer out;
+  write_object(message, out);
+  return out.take();
+}
 
 }  // namespace rivera::models

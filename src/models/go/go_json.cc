@@ -146,6 +146,12 @@ Writer& Writer::null() {
   return *this;
 }
 
+Writer& Writer::raw(std::string_view json) {
+  separate();
+  out_ += json;
+  return *this;
+}
+
 json::value parse(std::string_view text, Rest rest, json::storage_ptr memory) {
   json::parse_options options;
   options.max_depth = 128;
@@ -162,11 +168,23 @@ json::value parse(std::string_view text, Rest rest, json::storage_ptr memory) {
 }
 
 bool same_key(std::string_view key, std::string_view name) {
-  if (key.size() != name.size()) return false;
-  for (std::size_t i = 0; i < key.size(); ++i) {
-    if (key[i] != name[i] && lower(key[i]) != lower(name[i])) return false;
+  // The two letters beyond ASCII whose other case is an ASCII one.
+  constexpr std::string_view kLongS = "\xc5\xbf", kKelvin = "\xe2\x84\xaa";
+  std::size_t at = 0;
+  for (const char c : name) {
+    const std::string_view rest = key.substr(at);
+    if (rest.empty()) return false;
+    if (lower(c) == 's' && rest.starts_with(kLongS)) {
+      at += kLongS.size();
+    } else if (lower(c) == 'k' && rest.starts_with(kKelvin)) {
+      at += kKelvin.size();
+    } else if (lower(rest.front()) == lower(c)) {
+      ++at;
+    } else {
+      return false;
+    }
   }
-  return true;
+  return at == key.size();
 }
 
 void fail(std::string_view key, std::string_view expected) {

@@ -28,6 +28,8 @@ class Writer {
   Writer& number(double value);
   Writer& flag(bool value);
   Writer& null();
+  // A value that is JSON already.
+  Writer& raw(std::string_view json);
 
   std::string take() { return std::move(out_); }
 

@@ -9,6 +9,8 @@
 
 #include "models/errors.h"
 #include "models/forms/wire.h"
+#include "models/go/go_document.h"
+#include "models/go/go_values.h"
 #include "models/nouns/actions.h"
 
 namespace rivera::models {
@@ -74,13 +76,6 @@ json::parse_options deep() {
   json::parse_options options;
   options.max_depth = kMaxJsonDepth;
   return options;
-}
-
-void append_escaped(std::string& out, char c) {
-  constexpr char kHex[] = "0123456789abcdef";
-  out += "\\u00";
-  out += kHex[static_cast<unsigned char>(c) >> 4];
-  out += kHex[static_cast<unsigned char>(c) & 15];
 }
 
 // Layers become dependencies and a download before `next` (docs/spec/bbs.md §2.14, V3 → V2).
@@ -287,29 +282,13 @@ bool metric_tags_equal(const Tags& a, const Tags& b) {
 }
 
 std::optional<std::string> compacted_json(std::string_view text) {
-  boost::system::error_code error;
-  const auto clean = valid_utf8(text);
-  json::parse(clean, error, {}, deep());
-  if (error) return std::nullopt;
-  std::string out;
-  out.reserve(clean.size());
-  bool in_text = false;
-  for (std::size_t i = 0; i < clean.size(); ++i) {
-    const char c = clean[i];
-    if (in_text && c == '\\') {
-      out += clean.substr(i++, 2);
-      continue;
-    }
-    if (c == '"') in_text = !in_text;
-    const bool is_space = c == ' ' || c == '\n' || c == '\r' || c == '\t';
-    if (is_space && !in_text) continue;
-    if (c == '<' || c == '>' || c == '&') {
-      append_escaped(out, c);
-    } else {
-      out += c;
-    }
+  const std::string clean = valid_utf8(text);
+  try {
+    go_json::read_document(clean, static_cast<int>(kMaxJsonDepth));
+  } catch (const JsonError&) {
+    return std::nullopt;
   }
-  return out;
+  return go_json::compacted(clean);
 }
 
 }  // namespace rivera::models

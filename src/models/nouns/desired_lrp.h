@@ -61,7 +61,7 @@ bool internal_routes_differ(const ProtoRoutes& before, const ProtoRoutes& after)
 bool metric_tags_equal(const google::protobuf::Map<std::string, MetricTagValue>& a,
                        const google::protobuf::Map<std::string, MetricTagValue>& b);
 
-// A JSON text without white space between tokens, with < > & escaped (docs/spec/bbs.md §6.2); nullopt if it is not
+// A JSON text without white space between tokens, escaped as Go does (docs/spec/bbs.md §6.2); nullopt if it is not
 // JSON.
 std::optional<std::string> compacted_json(std::string_view text);
 

@@ -125,6 +125,67 @@ std::string alternative_names(const CertificateSubject& subject) {
   return out;
 }
 
+std::string extended_key_usage(CertificateUse use) {
+  switch (use) {
+    case CertificateUse::kClient:
+      return "clientAuth";
+    case CertificateUse::kServer:
+      return "serverAuth";
+    case CertificateUse::kBoth:
+      break;
+  }
+  return "serverAuth,clientAuth";
+}
+
+CertificateUse use_of(X509* certificate) {
+  const std::uint32_t purposes = X509_get_extended_key_usage(certificate);  // all bits without the extension
+  const bool client = (purposes & XKU_SSL_CLIENT) != 0;
+  const bool server = (purposes & XKU_SSL_SERVER) != 0;
+  if (client == server) return CertificateUse::kBoth;
+  return client ? CertificateUse::kClient : CertificateUse::kServer;
+}
+
+std::vector<std::string> name_parts(const X509_NAME* name, int field) {
+  std::vector<std::string> out;
+  for (int at = X509_NAME_get_index_by_NID(name, field, -1); at >= 0;
+       at = X509_NAME_get_index_by_NID(name, field, at)) {
+    unsigned char* text = nullptr;
+    const int length = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+    if (length >= 0) out.emplace_back(reinterpret_cast<char*>(text), static_cast<std::size_t>(length));
+    OPENSSL_free(text);
+  }
+  return out;
+}
+
+// The subject alternative names, of both kinds.
+struct AlternativeNames {
+  std::vector<std::string> dns_names, addresses, in_order;
+};
+
+AlternativeNames alternative_names_of(X509* certificate) {
+  const std::unique_ptr<GENERAL_NAMES, Releaser<GENERAL_NAMES_free>> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)));
+  AlternativeNames out;
+  const int count = names ? sk_GENERAL_NAME_num(names.get()) : 0;
+  for (int i = 0; i < count; ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+    if (name->type != GEN_DNS && name->type != GEN_IPADD) continue;
+    const ASN1_STRING* value = name->type == GEN_DNS ? name->d.dNSName : name->d.iPAddress;
+    const unsigned char* bytes = ASN1_STRING_get0_data(value);
+    const int size = ASN1_STRING_length(value);
+    if (name->type == GEN_DNS) {
+      out.in_order.emplace_back(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+      out.dns_names.push_back(out.in_order.back());
+      continue;
+    }
+    char text[INET6_ADDRSTRLEN] = "";
+    ::inet_ntop(size == 4 ? AF_INET : AF_INET6, bytes, text, sizeof text);
+    out.in_order.emplace_back(text);
+    out.addresses.emplace_back(text);
+  }
+  return out;
+}
+
 Certificate begin_certificate(EVP_PKEY* key, const CertificateSubject& subject, std::chrono::hours valid_for) {
   Certificate certificate(X509_new());
   check(certificate && X509_set_version(certificate.get(), X509_VERSION_3) == 1, "make a certificate");
@@ -174,8 +235,8 @@ KeyPair CertificateAuthority::issue(const CertificateSubject& subject, std::chro
   X509* issuer = keys_->certificate.get();
   check(X509_set_issuer_name(raw, X509_get_subject_name(issuer)) == 1, "set a certificate's issuer");
   add_extension(raw, issuer, NID_basic_constraints, "critical,CA:FALSE");
-  add_extension(raw, issuer, NID_key_usage, "critical,digitalSignature,keyEncipherment");
-  add_extension(raw, issuer, NID_ext_key_usage, "serverAuth,clientAuth");
+  add_extension(raw, issuer, NID_key_usage, "critical,digitalSignature");
+  add_extension(raw, issuer, NID_ext_key_usage, extended_key_usage(subject.use));
   add_extension(raw, issuer, NID_authority_key_identifier, "keyid");
   if (const std::string names = alternative_names(subject); !names.empty()) {
     add_extension(raw, issuer, NID_subject_alt_name, names);
@@ -199,27 +260,20 @@ bool is_signed_by(const std::string& certificate_pem, const std::string& ca_pem)
   return matches;
 }
 
-std::vector<std::string> certificate_names(const std::string& certificate_pem) {
+CertificateSubject certificate_subject(const std::string& certificate_pem) {
   const Certificate certificate = read_certificate(certificate_pem);
-  const std::unique_ptr<GENERAL_NAMES, Releaser<GENERAL_NAMES_free>> names(
-      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)));
-  std::vector<std::string> out;
-  const int count = names ? sk_GENERAL_NAME_num(names.get()) : 0;
-  for (int i = 0; i < count; ++i) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type != GEN_DNS && name->type != GEN_IPADD) continue;
-    const ASN1_STRING* value = name->type == GEN_DNS ? name->d.dNSName : name->d.iPAddress;
-    const unsigned char* bytes = ASN1_STRING_get0_data(value);
-    const int size = ASN1_STRING_length(value);
-    if (name->type == GEN_DNS) {
-      out.emplace_back(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
-      continue;
-    }
-    char text[INET6_ADDRSTRLEN] = "";
-    ::inet_ntop(size == 4 ? AF_INET : AF_INET6, bytes, text, sizeof text);
-    out.emplace_back(text);
-  }
-  return out;
+  const X509_NAME* name = X509_get_subject_name(certificate.get());
+  const std::vector<std::string> common_names = name_parts(name, NID_commonName);
+  AlternativeNames names = alternative_names_of(certificate.get());
+  return {.common_name = common_names.empty() ? "" : common_names.front(),
+          .organizational_units = name_parts(name, NID_organizationalUnitName),
+          .dns_names = std::move(names.dns_names),
+          .addresses = std::move(names.addresses),
+          .use = use_of(certificate.get())};
+}
+
+std::vector<std::string> certificate_names(const std::string& certificate_pem) {
+  return alternative_names_of(read_certificate(certificate_pem).get()).in_order;
 }
 
 }  // namespace rivera::net

@@ -26,6 +26,19 @@ TEST(CertificateAuthority, PutsNamesAndAddressesInTheCertificate) {
             (std::vector<std::string>{"localhost", "*.cell.service.cf.internal", "127.0.0.1", "::1"}));
 }
 
+TEST(CertificateAuthority, PutsTheWholeSubjectAndUseInTheCertificate) {
+  auto ca = CertificateAuthority::make("a CA", hours(48));
+  CertificateSubject subject{.common_name = "rep",
+                             .organizational_units = {"rep", "second"},
+                             .dns_names = {"localhost", "*.cell.service.cf.internal"},
+                             .addresses = {"127.0.0.1", "::1"}};
+  for (const CertificateUse use : {CertificateUse::kClient, CertificateUse::kServer, CertificateUse::kBoth}) {
+    subject.use = use;
+    EXPECT_EQ(certificate_subject(ca.issue(subject, hours(24)).certificate_pem), subject);
+  }
+  EXPECT_THROW(certificate_subject("no certificate"), std::runtime_error);
+}
+
 TEST(CertificateAuthority, GivesTheExpiryItWasAskedFor) {
   auto ca = CertificateAuthority::make("a CA", hours(48));
   const KeyPair pair = ca.issue({.common_name = "x"}, hours(24));

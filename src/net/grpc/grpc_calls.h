@@ -13,6 +13,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "base/asio.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::net {
 
@@ -55,7 +56,7 @@ class GrpcCalls {
 
 template <typename Call, typename Start>
 asio::awaitable<grpc::Status> GrpcCalls::run(std::shared_ptr<Call> call, Start start) {
-  if (!add(&call->context, call)) throw boost::system::system_error(asio::error::operation_aborted);
+  if (!add(&call->context, call)) base::throw_cancellation();
   auto initiate = [this, call, &start](auto handler) {
     auto executor = asio::prefer(asio::get_associated_executor(handler), asio::execution::outstanding_work.tracked);
     if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected()) {
@@ -77,9 +78,7 @@ asio::awaitable<grpc::Status> GrpcCalls::run(std::shared_ptr<Call> call, Start s
   auto status =
       co_await asio::async_initiate<const asio::use_awaitable_t<>, void(grpc::Status)>(initiate, asio::use_awaitable);
   const auto state = co_await asio::this_coro::cancellation_state;
-  if (state.cancelled() != asio::cancellation_type::none) {
-    throw boost::system::system_error(asio::error::operation_aborted);
-  }
+  if (base::is_cancelled(state)) base::throw_cancellation();
   co_return status;
 }
 

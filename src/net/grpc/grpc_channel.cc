@@ -8,7 +8,8 @@
 namespace rivera::net {
 namespace {
 
-constexpr int kUnansweredInARow = 2;
+constexpr int kDoubtOfUnanswered = 2;
+constexpr int kMostDoubt = 3;
 
 // gRPC's own resolver asks name servers for what the hosts file does not have, also where that file has an address of
 // the other family: with a name server that does not answer, a channel to a known name takes seconds, and one that is
@@ -25,15 +26,17 @@ std::shared_ptr<grpc::Channel> GrpcChannel::get() const {
 
 void GrpcChannel::answered(const std::shared_ptr<grpc::Channel>& used) {
   const std::lock_guard lock(mutex_);
-  if (used == channel_) unanswered_ = 0;
+  if (used == channel_ && doubt_ > 0) --doubt_;
 }
 
 void GrpcChannel::unanswered(const std::shared_ptr<grpc::Channel>& used) {
   std::shared_ptr<grpc::Channel> old;  // declared first: goes after the mutex is free
   const std::lock_guard lock(mutex_);
-  if (used != channel_ || ++unanswered_ < kUnansweredInARow) return;
+  if (used != channel_) return;
+  doubt_ += kDoubtOfUnanswered;
+  if (doubt_ < kMostDoubt) return;
   old = std::exchange(channel_, make_());
-  unanswered_ = 0;
+  doubt_ = 0;
 }
 
 }  // namespace rivera::net

@@ -13,7 +13,9 @@ namespace rivera::net {
 
 // gRPC connects again when a connection breaks; while a server merely does not answer (it was stopped, or its machine
 // vanished) it keeps the connection until its pings time out, half a minute later. Callers report here how their calls
-// end; after two in a row without an answer this makes a new channel, which resolves the name and connects again.
+// end; after two without an answer, with at most one that was answered between them, this makes a new channel, which
+// resolves the name and connects again: a channel that gives its calls to all addresses of a name in turn leaves a
+// silent one among them so, since no new connection to that one is ever ready.
 // Calls under way keep the channel they began on. May be used from any thread.
 class GrpcChannel {
  public:
@@ -30,7 +32,7 @@ class GrpcChannel {
   mutable std::mutex mutex_;
   Make make_;
   std::shared_ptr<grpc::Channel> channel_;
-  int unanswered_ = 0;  // in a row, on channel_
+  int doubt_ = 0;  // of channel_: two for each call without an answer, less one for each that was answered
 };
 
 }  // namespace rivera::net

@@ -46,6 +46,13 @@ void ConnectionPool::give_back(const Endpoint& endpoint, std::unique_ptr<ClientC
   sweep_later();
 }
 
+void ConnectionPool::drop(const Endpoint& endpoint) {
+  const auto found = idle_.find(endpoint);
+  if (found == idle_.end()) return;
+  size_ -= found->second.size();
+  idle_.erase(found);
+}
+
 void ConnectionPool::close() {
   is_closed_ = true;
   idle_.clear();

@@ -41,6 +41,8 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
   std::unique_ptr<ClientConnection> take(const Endpoint& endpoint);
   // Keeps it if it may be reused and there is room; else closes it.
   void give_back(const Endpoint& endpoint, std::unique_ptr<ClientConnection> connection);
+  // Closes those to one endpoint.
+  void drop(const Endpoint& endpoint);
   // Closes all, and keeps none from now on.
   void close();
 

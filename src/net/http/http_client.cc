@@ -50,7 +50,7 @@ struct AttemptFailure {
 };
 
 AttemptFailure failure_of(const boost::system::system_error& e, const RequestLimit& limit) {
-  if (e.code() == asio::error::operation_aborted) throw e;
+  if (base::is_cancellation(e)) throw e;
   const bool has_expired = e.code() == asio::error::timed_out && limit.has_passed();
   return {e.code().message(), !has_expired, has_expired};
 }
@@ -145,17 +145,37 @@ asio::awaitable<void> read_answer(ClientConnection& connection, bool to_head, er
   try {
     got = co_await read_final_head(connection, to_head);
   } catch (const boost::system::system_error& e) {
-    if (!broken || e.code() == asio::error::operation_aborted) throw;
+    if (!broken || base::is_cancellation(e)) throw;
   }
   if (!got) throw boost::system::system_error(broken ? broken : error_code(asio::error::eof));
   if (broken) connection.may_be_reused = false;
 }
 
 // Whether an answer may still be there to be read after a failed write.
-bool is_final(const error_code& ec) { return ec == asio::error::operation_aborted || ec == asio::error::timed_out; }
+bool is_final(const error_code& ec) { return base::is_cancellation(ec) || ec == asio::error::timed_out; }
+
+// Whether a read has ended only because the server has been silent for a while.
+bool is_quiet(const HttpClientOptions& options, const error_code& ec, const RequestLimit& limit) {
+  return options.still_answers && ec == asio::error::timed_out && !limit.has_passed();
+}
+
+// Returns if the server still answers, and when the request's time is over, which the next read notices.
+asio::awaitable<void> ask_after(const HttpClientOptions& options, const ClientConnection& connection,
+                                RequestLimit limit) {
+  auto asking = options.still_answers(connection.stream->peer_address());
+  if (limit.end == Instant::max()) {
+    co_await std::move(asking);
+    co_return;
+  }
+  try {
+    co_await base::within(limit.left(), "asking", std::move(asking));
+  } catch (const base::DeadlineExceeded&) {
+  }
+}
 
 // One attempt: the request out, the response's head in.
-asio::awaitable<void> exchange_heads(ClientConnection& connection, const HttpRequest& request) {
+asio::awaitable<void> exchange_heads(const HttpClientOptions& options, ClientConnection& connection,
+                                     const HttpRequest& request, RequestLimit limit) {
   const bool together = request.body.size() <= kSentTogether;
   std::string bytes = head_bytes(request, together ? request.body.size() : 0);
   if (together) bytes += request.body;
@@ -167,7 +187,16 @@ asio::awaitable<void> exchange_heads(ClientConnection& connection, const HttpReq
     if (is_final(e.code())) throw;
     broken = e.code();
   }
-  co_await read_answer(connection, request.method == "HEAD", broken);
+  if (options.still_answers) connection.stream->set_timeout(options.quiet_limit);
+  for (;;) {
+    try {
+      co_await read_answer(connection, request.method == "HEAD", broken);
+      co_return;
+    } catch (const boost::system::system_error& e) {
+      if (broken || !is_quiet(options, e.code(), limit)) throw;
+    }
+    co_await ask_after(options, connection, limit);
+  }
 }
 
 // Sends the request, on a kept-alive connection if there is one, and returns the connection with the response's head.
@@ -184,7 +213,7 @@ asio::awaitable<std::unique_ptr<ClientConnection>> exchange_on_any(std::shared_p
     const std::uint64_t sent_before = connection->stream->bytes_sent();
     AttemptFailure failure;
     try {
-      co_await exchange_heads(*connection, request);
+      co_await exchange_heads(impl->options, *connection, request, limit);
     } catch (const Http1Error& e) {
       failure.reason = fmt::format("malformed answer: {}", e.what());
     } catch (const boost::system::system_error& e) {
@@ -194,6 +223,7 @@ asio::awaitable<std::unique_ptr<ClientConnection>> exchange_on_any(std::shared_p
     const bool was_sent = connection->stream->bytes_sent() != sent_before;
     const bool again = failure.is_broken && connection->is_reused && !connection->reader.has_leftover() &&
                        (!was_sent || is_idempotent(request.method));
+    if (failure.has_expired) impl->pool->drop(endpoint);
     if (!again) fail(failure, request, endpoint, limit, was_sent);
     connection.reset();
   }
@@ -205,6 +235,7 @@ class IncomingResponse final : public HttpIncoming {
                    Endpoint endpoint)
       : connection_(std::move(connection)), pool_(std::move(pool)), endpoint_(std::move(endpoint)) {
     copy_head(connection_->response, head_);
+    connection_->stream->set_timeout(kNoLimit);
     connection_->stream->set_deadline(Instant::max());
   }
   ~IncomingResponse() override {
@@ -223,7 +254,7 @@ class IncomingResponse final : public HttpIncoming {
     } catch (const Http1Error& e) {
       failure = fmt::format("the response from {} is malformed: {}", endpoint_.text(), e.what());
     } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
+      if (base::is_cancellation(e)) throw;
       is_quiet = e.code() == asio::error::timed_out;
       failure = fmt::format("the response from {} broke off: {}", endpoint_.text(), e.code().message());
     }
@@ -251,6 +282,20 @@ asio::awaitable<std::unique_ptr<HttpIncoming>> open_whole(std::shared_ptr<Impl> 
   co_return std::make_unique<IncomingResponse>(std::move(connection), impl->pool, std::move(endpoint));
 }
 
+// Reads the whole body into `body`; false if it is larger than allowed.
+asio::awaitable<bool> read_body(const HttpClientOptions& options, ClientConnection& connection, std::string& body,
+                                RequestLimit limit) {
+  for (;;) {
+    try {
+      const bool fits = co_await connection.reader.read_whole_body(*connection.stream, body, options.response_limit);
+      co_return fits;
+    } catch (const boost::system::system_error& e) {
+      if (!is_quiet(options, e.code(), limit)) throw;
+    }
+    co_await ask_after(options, connection, limit);
+  }
+}
+
 template <typename Impl>
 asio::awaitable<HttpResponse> send_and_read(std::shared_ptr<Impl> impl, Endpoint endpoint, HttpRequest request,
                                             std::chrono::nanoseconds timeout) {
@@ -262,14 +307,14 @@ asio::awaitable<HttpResponse> send_and_read(std::shared_ptr<Impl> impl, Endpoint
   AttemptFailure failure;
   bool fits = false;
   try {
-    fits =
-        co_await connection->reader.read_whole_body(*connection->stream, response.body, impl->options.response_limit);
+    fits = co_await read_body(impl->options, *connection, response.body, limit);
   } catch (const Http1Error& e) {
     failure.reason = fmt::format("malformed answer: {}", e.what());
   } catch (const boost::system::system_error& e) {
     failure = failure_of(e, limit);
     failure.reason = "the response broke off: " + failure.reason;
   }
+  if (failure.has_expired) impl->pool->drop(endpoint);
   if (!failure.reason.empty()) fail(failure, request, endpoint, limit, true);
   if (!fits) throw TransportError(fmt::format("the response from {} is too large", endpoint.text()), true);
   impl->pool->give_back(endpoint, std::move(connection));
@@ -348,5 +393,7 @@ asio::awaitable<std::unique_ptr<HttpIncoming>> HttpClient::open(Endpoint endpoin
                                                                 BodySource body) {
   return open_streaming(impl_, std::move(endpoint), std::move(request), std::move(body));
 }
+
+void HttpClient::close_idle(const Endpoint& endpoint) { impl_->pool->drop(endpoint); }
 
 }  // namespace rivera::net

@@ -24,6 +24,11 @@ struct HttpClientOptions {
   std::size_t max_idle_per_endpoint = 32;
   std::size_t max_idle = 4096;            // of all endpoints together
   std::size_t response_limit = 1u << 30;  // bytes of a response body
+  // A server may take its time, or may have been stopped: its kernel keeps the connection either way. Where the head of
+  // a response, or more of a whole response, has not come for `quiet_limit` (0: no matter how long), `still_answers` is
+  // awaited with the address of the connection's peer, "10.0.0.1:8889". If it throws, the request fails with that.
+  std::chrono::nanoseconds quiet_limit{0};
+  std::function<asio::awaitable<void>(std::string peer_address)> still_answers = nullptr;
 };
 
 // Nothing has come for as long as Stream::set_timeout() allows. The response can be read on.
@@ -73,6 +78,10 @@ class HttpClient {
   // connection of its own. request_timeout limits each wait for the server while the body is sent, then the time to the
   // head.
   asio::awaitable<std::unique_ptr<HttpIncoming>> open(Endpoint endpoint, RequestHead request, BodySource body);
+
+  // Closes the idle connections to an endpoint, whose server is not to be trusted any more. Done by itself when a
+  // response has not come in time: the name may lead to another server by now.
+  void close_idle(const Endpoint& endpoint);
 
  private:
   struct Impl;

@@ -9,6 +9,7 @@
 #include "base/work/wait.h"
 #include "net/sse/sse.h"
 #include "net/stream/stream_factory.h"
+#include "net/testing/stopped_server.h"
 
 namespace rivera::net {
 namespace {
@@ -236,6 +237,111 @@ TEST(HttpClient, LimitsAWholeRequestHoweverItsAnswerTrickles) {
   });
 }
 
+// Answers every connection's first request, and never a second one.
+struct FallsSilent {
+  explicit FallsSilent(asio::any_io_executor executor) : server(executor) {}
+  asio::awaitable<void> serve() {
+    for (;;) {
+      streams.push_back(co_await server.accept());
+      const std::string got = co_await read_request(*streams.back(), 0);
+      co_await streams.back()->write(kOk);
+    }
+  }
+  ScriptedServer server;
+  std::vector<std::unique_ptr<Stream>> streams;
+};
+
+TEST(HttpClient, TrustsNoIdleConnectionToAServerThatDidNotAnswerInTime) {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+    FallsSilent peer(executor);
+    base::TaskGroup group(executor, base::Logger("test"));
+    HttpClient client(executor);
+    int answered = 0;
+    auto ask = [&]() -> asio::awaitable<void> {
+      const auto ended = co_await outcome_of(client, peer.server.endpoint(), request("GET"));
+      answered += ended.status == 200;
+    };
+    for (int i = 0; i < 3; ++i) group.spawn("ask", ask());
+    base::TaskGroup serving(executor, base::Logger::discard());
+    serving.spawn("serve", peer.serve());
+    co_await group.join();
+    EXPECT_EQ(answered, 3);
+    EXPECT_EQ(peer.streams.size(), 3u);
+    bool has_expired = false;
+    try {
+      co_await client.send(peer.server.endpoint(), request("GET"), 100ms);
+    } catch (const base::DeadlineExceeded&) {
+      has_expired = true;
+    }
+    EXPECT_TRUE(has_expired);
+    const auto ended = co_await outcome_of(client, peer.server.endpoint(), request("GET"));
+    EXPECT_EQ(ended.status, 200) << "on a new connection";
+    EXPECT_EQ(peer.streams.size(), 4u);
+    co_await serving.stop();
+  });
+}
+
+TEST(HttpClient, AsksAfterAServerThatIsSilent) {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+    for (const std::string_view begin : {std::string_view(), std::string_view("HTTP/1.1 200 OK\r\nContent-"),
+                                         std::string_view("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")}) {
+      ScriptedServer server(executor);
+      base::Condition asked(executor);
+      int questions = 0;
+      auto serve = [&]() -> asio::awaitable<void> {
+        auto stream = co_await server.accept();
+        const std::string got = co_await read_request(*stream, 0);
+        co_await stream->write(begin);
+        while (questions < 2) co_await asked.wait();
+        const std::string_view whole = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabcdef";
+        co_await stream->write(whole.substr(begin.size()));
+        while (questions < 1000) co_await asked.wait();
+      };
+      base::TaskGroup group(executor, base::Logger("test"));
+      group.spawn("serve", serve());
+      HttpClientOptions options;
+      options.quiet_limit = 20ms;
+      options.still_answers = [&](std::string peer) -> asio::awaitable<void> {
+        EXPECT_EQ("http://" + peer, server.endpoint().text());
+        ++questions;
+        asked.notify_all();
+        co_return;
+      };
+      HttpClient client(executor, options);
+      const auto response = co_await client.send(server.endpoint(), request("GET"));
+      EXPECT_EQ(response.body, "abcdef");
+      EXPECT_GE(questions, 2);
+      co_await group.stop();
+    }
+  });
+}
+
+TEST(HttpClient, FailsWithTheReasonWhyASilentServerIsGivenUpAndInItsOwnTime) {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+    StoppedServer server("127.0.0.1");
+    const Endpoint endpoint = Endpoint::parse("http://127.0.0.1:" + std::to_string(server.port()));
+    HttpClientOptions options;
+    options.quiet_limit = 20ms;
+    options.still_answers = [](std::string) -> asio::awaitable<void> {
+      throw TransportError("it does not answer", true);
+      co_return;
+    };
+    HttpClient client(executor, options);
+    const auto ended = co_await outcome_of(client, endpoint, request("POST"));
+    EXPECT_EQ(ended.failure, "it does not answer");
+    options.still_answers = [](std::string) { return base::sleep_for(1h); };
+    HttpClient patient(executor, options);
+    bool has_expired = false;
+    try {
+      co_await patient.send(endpoint, request("GET"), 200ms);
+    } catch (const base::DeadlineExceeded& e) {
+      has_expired = true;
+      EXPECT_EQ(std::string(e.what()), "GET " + endpoint.text() + "/: no answer within 200ms");
+    }
+    EXPECT_TRUE(has_expired);
+  });
+}
+
 TEST(HttpClient, ReadsTheAnswerOfAServerThatRefusesABodyBeforeItsEnd) {
   base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     ScriptedServer server(executor);
@@ -281,6 +387,28 @@ TEST(HttpClient, SendsNothingOfARequestThatCouldBeTakenForAnother) {
     EXPECT_EQ(ended.status, 200) << ended.failure;
     EXPECT_NE(got.find("X-Trace: a  X-Other: b\r\n"), std::string::npos) << got;
     co_await group.stop();
+  });
+}
+
+TEST(HttpClient, HoldsNothingOfExtensionsWithoutAnEnd) {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+    for (const std::string& piece : {std::string(4096, 'x'), "1;" + std::string(4000, 'x') + "\r\ny\r\n"}) {
+      ScriptedServer server(executor);
+      std::size_t sent = 0;
+      auto serve = [&]() -> asio::awaitable<void> {
+        auto stream = co_await server.accept();
+        co_await stream->write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        if (piece.front() == 'x') co_await stream->write("1;");
+        for (; sent < 1u << 30; sent += piece.size()) co_await stream->write(piece);
+      };
+      base::TaskGroup group(executor, base::Logger::discard());
+      group.spawn("serve", serve());
+      HttpClient client(executor);
+      const auto ended = co_await outcome_of(client, server.endpoint(), request("GET"));
+      EXPECT_NE(ended.failure.find("malformed answer"), std::string::npos) << ended.failure;
+      EXPECT_LT(sent, 64u << 20);
+      co_await group.stop();
+    }
   });
 }
 

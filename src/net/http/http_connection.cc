@@ -42,6 +42,10 @@ class ConnectionExchange final : public HttpExchange {
 
   const RequestHead& request() const override { return head_; }
   const Stream& stream() const override { return *connection_.stream_; }
+  bool may_call(RoleBits callers, std::string_view route) const override {
+    return connection_.settings_->options.access.allows(connection_.caller_, callers, route);
+  }
+  const Caller& caller() const override { return connection_.caller_; }
   bool response_begun() const override { return begun_; }
   bool taken_over() const { return taken_over_; }
   bool complete() const { return complete_; }
@@ -194,6 +198,7 @@ HttpConnection::~HttpConnection() = default;
 asio::awaitable<void> HttpConnection::serve(std::shared_ptr<HttpConnection> /*keeps us alive*/, AcceptedSocket socket) {
   try {
     stream_ = co_await open_stream(std::move(socket), settings_->options);
+    if (settings_->options.access.is_enforced()) caller_ = settings_->options.access.identify(*stream_);
     co_await serve_requests();
   } catch (const std::exception& e) {
     // The end of a connection is no fault of the server's; the details help to diagnose clients.

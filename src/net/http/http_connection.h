@@ -51,6 +51,7 @@ class HttpConnection {
   std::shared_ptr<const ConnectionSettings> settings_;
   asio::cancellation_signal cancel_;
   std::unique_ptr<Stream> stream_;  // empty after a take-over
+  Caller caller_;                   // empty if access control is not enforced
   bool idle_ = true;
   bool finishing_ = false;
   Http1Reader reader_;

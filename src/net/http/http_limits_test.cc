@@ -1,11 +1,21 @@
 // What a hostile client can make a server hold, and for how long.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
+#include "base/files.h"
 #include "base/testing/test_run.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
 #include "net/http/http_client.h"
 #include "net/http/http_router.h"
+#include "net/http/http_server.h"
 
 namespace rivera::net {
 namespace {
@@ -22,6 +32,7 @@ class HttpLimits : public ::testing::Test {
           co_return response;
         },
         1000);
+    router_.add("GET", "/large", [this](HttpExchange& exchange, const PathParameters&) { return send_much(exchange); });
     router_.add("GET", "/hangs", [this](HttpExchange& exchange, const PathParameters&) { return hang(exchange); });
     options_.address = "127.0.0.1:0";
     options_.on_refused = [this](const RefusedRequest& refused) { refused_.push_back(refused); };
@@ -30,6 +41,18 @@ class HttpLimits : public ::testing::Test {
   asio::awaitable<void> hang(HttpExchange& exchange) {
     co_await exchange.client_gone();
     hang_ended_ = true;
+  }
+
+  asio::awaitable<void> send_much(HttpExchange& exchange) {
+    struct AtEnd {
+      bool& flag;
+      ~AtEnd() { flag = true; }
+    } at_end{large_ended_};
+    ResponseHead head;
+    co_await exchange.begin_response(std::move(head));
+    const std::string piece(1 << 20, 'x');
+    for (int i = 0; i < 1024; ++i) co_await exchange.write_body(piece);
+    co_await exchange.end_response();
   }
 
   std::unique_ptr<HttpServer> start(asio::any_io_executor executor) {
@@ -71,7 +94,7 @@ class HttpLimits : public ::testing::Test {
         sent += piece.size();
       }
     } catch (const boost::system::system_error& e) {
-      if (e.code() == asio::error::operation_aborted) throw;
+      if (base::is_cancellation(e)) throw;
     }
     co_return sent;
   }
@@ -97,6 +120,7 @@ class HttpLimits : public ::testing::Test {
   HttpServerOptions options_;
   std::vector<RefusedRequest> refused_;
   bool hang_ended_ = false;
+  bool large_ended_ = false;
 };
 
 TEST_F(HttpLimits, EndsAHeadThatTricklesWithoutAnEnd) {
@@ -107,6 +131,58 @@ TEST_F(HttpLimits, EndsAHeadThatTricklesWithoutAnEnd) {
 TEST_F(HttpLimits, EndsABodyThatTricklesWithoutAnEnd) {
   options_.body_timeout = 200ms;
   expect_cut("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n", "HTTP/1.1 408 ");
+}
+
+TEST_F(HttpLimits, EndsAnExtensionThatTricklesWithoutAnEnd) {
+  options_.body_timeout = 200ms;
+  expect_cut("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;", "HTTP/1.1 408 ");
+}
+
+TEST_F(HttpLimits, EndsAConnectionOnWhichNothingIsAsked) {
+  options_.idle_timeout = 100ms;
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    auto server = start(executor);
+    for (const std::string& before : {std::string(), std::string("POST /echo HTTP/1.1\r\nHost: x\r\n\r\n")}) {
+      auto stream = co_await dial_server(*server);
+      if (!before.empty()) co_await stream->write(before);
+      const auto begun = std::chrono::steady_clock::now();
+      co_await read_all(*stream);
+      EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s);
+    }
+    co_await server->stop(1s);
+  });
+}
+
+TEST_F(HttpLimits, EndsAnAnswerThatIsReadByteByByte) {
+  options_.write_timeout = 200ms;
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    auto server = start(executor);
+    auto stream = co_await dial_server(*server);
+    co_await stream->write("GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+    const auto begun = std::chrono::steady_clock::now();
+    while (!large_ended_ && std::chrono::steady_clock::now() - begun < 10s) {
+      char byte = 0;
+      co_await stream->read_some({&byte, 1});
+      co_await base::sleep_for(10ms);
+    }
+    EXPECT_TRUE(large_ended_);
+    co_await server->stop(1s);
+  });
+}
+
+TEST_F(HttpLimits, TakesNoMoreRequestsThanItsClientTakesAnswers) {
+  options_.write_timeout = 200ms;
+  base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    auto server = start(executor);
+    auto stream = co_await dial_server(*server);
+    std::string requests;
+    while (requests.size() < 64 * 1024) requests += "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n";
+    const auto begun = std::chrono::steady_clock::now();
+    const std::size_t sent = co_await pour(*stream, "", requests, 0ns, std::size_t{1} << 40);
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s);
+    EXPECT_LT(sent, 64u << 20) << "what was not answered is left to the kernel's buffers";
+    co_await server->stop(1s);
+  });
 }
 
 TEST_F(HttpLimits, EndsChunkExtensionsWithoutAnEnd) {
@@ -176,6 +252,66 @@ TEST_F(HttpLimits, LetsAClientReadThatItsBodyIsTooLarge) {
       EXPECT_EQ(response.status, 413);
     }
     co_await server->stop(1s);
+  });
+}
+
+// While it lives, no descriptor can be opened.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const auto lowest = static_cast<rlim_t>(base::UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)).get());
+    const rlimit none{lowest, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+bool connects(const base::UniqueFd& client, const std::string& address) {
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  return ::connect(client.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0;
+}
+
+TEST(HttpAccept, SurvivesThatThereAreNoDescriptors) {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+    const base::TemporaryDirectory directory;
+    const auto path = directory.path() / "log";
+    const base::UniqueFd log(::open(path.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
+    const base::Logger logger("test", base::LogLevel::kInfo, base::LogTimeFormat::kRfc3339, log.get());
+    HttpServerOptions options;
+    options.address = "127.0.0.1:0";
+    auto answer = [](HttpExchange& exchange) { return exchange.respond(text_response(200, "served")); };
+    HttpServer server(executor, options, answer, logger);
+    server.listen();
+    server.start();
+    const std::string address = server.address();
+    const base::UniqueFd waiting(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    {
+      const NoDescriptors none;
+      EXPECT_TRUE(connects(waiting, address));  // by the kernel; it cannot be accepted yet
+      co_await base::eventually("the failure is logged", [&] {
+        struct stat file {};
+        return logger.flush() && ::fstat(log.get(), &file) == 0 && file.st_size > 0;
+      });
+    }
+    const std::string text = base::read_file(path);
+    EXPECT_NE(text.find("accept-failed"), std::string::npos) << text;
+    HttpClient client(executor);
+    HttpRequest request;
+    request.method = "GET";
+    request.target = "/";
+    auto sending = client.send(Endpoint::parse("http://" + address), std::move(request));
+    const HttpResponse response = co_await std::move(sending);
+    EXPECT_EQ(response.body, "served");
+    co_await server.stop(0s);
   });
 }
 

@@ -78,10 +78,7 @@ void HttpRouter::add(std::string method, std::string pattern, Handler handler) {
 }
 
 void HttpRouter::add_simple(std::string method, std::string pattern, SimpleHandler handler, std::size_t body_limit) {
-  add(std::move(method), std::move(pattern),
-      [handler = std::move(handler), body_limit](HttpExchange& exchange, const PathParameters& parameters) {
-        return serve_simple(exchange, parameters, handler, body_limit);
-      });
+  add(std::move(method), std::move(pattern), simple(std::move(handler), body_limit));
 }
 
 asio::awaitable<void> HttpRouter::dispatch(HttpExchange& exchange) const {
@@ -118,6 +115,34 @@ asio::awaitable<void> HttpRouter::dispatch(HttpExchange& exchange) const {
 
 HttpHandler HttpRouter::handler() const {
   return [this](HttpExchange& exchange) { return dispatch(exchange); };
+}
+
+std::vector<std::pair<std::string, std::string>> HttpRouter::routes() const {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& [path, methods] : exact_) {
+    for (const auto& [method, handler] : methods) out.emplace_back(method, path);
+  }
+  for (const Route& route : patterns_) {
+    std::string pattern;
+    for (const std::string& segment : route.segments) pattern += "/" + segment;
+    for (const auto& [method, handler] : route.methods) out.emplace_back(method, pattern);
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
+HttpRouter::Handler simple(HttpRouter::SimpleHandler handler, std::size_t body_limit) {
+  return [handler = std::move(handler), body_limit](HttpExchange& exchange, const PathParameters& parameters) {
+    return serve_simple(exchange, parameters, handler, body_limit);
+  };
+}
+
+HttpRouter::Handler for_callers(RoleBits callers, std::string route, HttpRouter::Handler handler) {
+  return [callers, route = std::move(route), handler = std::move(handler)](
+             HttpExchange& exchange, const PathParameters& parameters) -> asio::awaitable<void> {
+    if (exchange.may_call(callers, route)) return handler(exchange, parameters);
+    return exchange.respond(text_response(403, refusal_text(exchange.caller(), route) + "\n"));
+  };
 }
 
 }  // namespace rivera::net

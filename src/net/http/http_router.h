@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "net/http/http_server.h"
@@ -30,6 +31,9 @@ class HttpRouter {
   void add(std::string method, std::string pattern, Handler handler);
   void add_simple(std::string method, std::string pattern, SimpleHandler handler, std::size_t body_limit = 64u << 20);
 
+  // Method and pattern of every route, sorted.
+  std::vector<std::pair<std::string, std::string>> routes() const;
+
   // For HttpServer; the router must outlive it.
   HttpHandler handler() const;
 
@@ -40,5 +44,10 @@ class HttpRouter {
   std::map<std::string, std::map<std::string, Handler>, std::less<>> exact_;  // path -> method -> handler
   std::vector<Route> patterns_;
 };
+
+// A simple handler as one of the general kind.
+HttpRouter::Handler simple(HttpRouter::SimpleHandler handler, std::size_t body_limit = 64u << 20);
+// `handler` for `callers`; others get 403 with one line of text. `route` names it in that line and in the log.
+HttpRouter::Handler for_callers(RoleBits callers, std::string route, HttpRouter::Handler handler);
 
 }  // namespace rivera::net

@@ -12,6 +12,7 @@
 #include "base/asio.h"
 #include "base/log/log.h"
 #include "net/http/http.h"
+#include "net/stream/access_control.h"
 #include "net/stream/stream.h"
 #include "net/stream/tls.h"
 
@@ -30,6 +31,10 @@ class HttpExchange {
   virtual const RequestHead& request() const = 0;
   // Who is at the other end.
   virtual const Stream& stream() const = 0;
+  // Whether the peer may call a route that is for `callers` (HttpServerOptions::access). If not, it is logged.
+  virtual bool may_call(RoleBits callers, std::string_view route) const = 0;
+  // Empty if the server's access control is not enforced.
+  virtual const Caller& caller() const = 0;
 
   // Reads the whole body, all of it within the server's body_timeout. Throws BodyTooLarge above `limit` bytes.
   virtual asio::awaitable<std::string> read_body(std::size_t limit) = 0;
@@ -71,6 +76,7 @@ struct HttpServerOptions {
   std::string address;
   unsigned unix_mode = 0777;  // permission bits of the socket file
   std::optional<TlsContext> tls;
+  AccessControl access = {};  // decides what HttpExchange::may_call() says
   std::size_t header_limit = 1u << 20;
   std::chrono::nanoseconds header_timeout = std::chrono::seconds(30);  // from the first byte to the end of the head
   std::chrono::nanoseconds body_timeout = std::chrono::seconds(60);    // for a body (read_body), or each read of it

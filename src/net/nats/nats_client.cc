@@ -20,7 +20,7 @@
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
 #include "net/nats/nats_protocol.h"
-#include "net/stream/connect_tcp.h"
+#include "net/stream/connect_first.h"
 #include "net/stream/endpoint.h"
 #include "net/stream/stream_factory.h"
 
@@ -70,6 +70,11 @@ ServerInfo parse_info(std::string_view json_text) {
 }
 
 }  // namespace
+
+// The server does not accept our credentials.
+struct NatsRefusal : NatsError {
+  using NatsError::NatsError;
+};
 
 // A connection that has been greeted, with what the server sent beyond its greeting.
 struct Session {
@@ -341,6 +346,9 @@ class NatsClient::Impl : public std::enable_shared_from_this<Impl> {
         failure = e.what();
       } catch (const NatsProtocolError& e) {
         failure = e.what();
+      } catch (const NatsRefusal& e) {
+        failure = e.what();
+        note_refusal(candidate);
       } catch (const NatsError& e) {
         failure = e.what();
       } catch (const std::invalid_argument& e) {
@@ -353,10 +361,21 @@ class NatsClient::Impl : public std::enable_shared_from_this<Impl> {
     throw NatsError("cannot connect to NATS: " + failure);
   }
 
-  // Connects, upgrades to TLS if asked to, introduces us, and waits for the server's consent.
+  // At the first of the server's addresses that greets us.
   asio::awaitable<std::unique_ptr<Session>> greet(std::string server) {
     const Endpoint endpoint = Endpoint::parse("http://" + server);
-    TcpSocket socket = co_await connect_tcp(endpoint.host, endpoint.port, options_.connect_timeout);
+    PrepareSocket<std::unique_ptr<Session>> prepare = [self = shared_from_this(), server,
+                                                       host = endpoint.host](TcpSocket socket) {
+      return self->greet_on(self, std::move(socket), server, host);
+    };
+    auto session = co_await connect_first<std::unique_ptr<Session>>(endpoint.host, endpoint.port,
+                                                                    options_.connect_timeout, prepare);
+    co_return session;
+  }
+
+  // Upgrades to TLS if asked to, introduces us, and waits for the server's consent.
+  asio::awaitable<std::unique_ptr<Session>> greet_on(std::shared_ptr<Impl> /*keeps us alive*/, TcpSocket socket,
+                                                     std::string server, std::string host) {
     std::string received;
     const std::size_t line = co_await asio::async_read_until(socket, asio::dynamic_buffer(received, kFirstLineLimit),
                                                              '\n', asio::use_awaitable);
@@ -371,7 +390,7 @@ class NatsClient::Impl : public std::enable_shared_from_this<Impl> {
 
     std::unique_ptr<Stream> stream;
     if (options_.tls) {
-      stream = co_await connect_tls(std::move(socket), *options_.tls, endpoint.host, options_.connect_timeout);
+      stream = co_await connect_tls(std::move(socket), *options_.tls, std::move(host), options_.connect_timeout);
     } else {
       stream = make_stream(std::move(socket));
       parser.feed(std::string_view(received).substr(line));
@@ -396,10 +415,15 @@ class NatsClient::Impl : public std::enable_shared_from_this<Impl> {
     }
   }
 
+  [[noreturn]] static void refused(const std::string& server, const std::string& reason) {
+    const std::string text = server + " refused us: " + reason;
+    if (reason.starts_with("Authorization")) throw NatsRefusal(text);
+    throw NatsError(text);
+  }
+
   // A server that has refused our credentials twice in a row is not asked again.
-  [[noreturn]] void refused(const std::string& server, const std::string& reason) {
-    if (reason.starts_with("Authorization") && running_ && ++refusals_[server] >= 2) std::erase(servers_, server);
-    throw NatsError(server + " refused us: " + reason);
+  void note_refusal(const std::string& server) {
+    if (running_ && ++refusals_[server] >= 2) std::erase(servers_, server);
   }
 
   std::string introduction() const {

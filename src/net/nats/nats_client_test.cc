@@ -10,7 +10,9 @@
 #include "base/work/wait.h"
 #include "net/nats/nats_protocol.h"
 #include "net/testing/nats_test_server.h"
+#include "net/testing/stopped_server.h"
 #include "net/testing/test_certificates.h"
+#include "net/testing/test_name_server.h"
 
 namespace rivera::net {
 namespace {
@@ -114,13 +116,13 @@ TEST(NatsClient, AnswersRequests) {
         client.subscribe("ask", [&](const NatsMessage& m) { client.publish(m.reply, std::string(m.payload) + "!"); });
     const std::string answer = co_await client.request("ask", "hello", 10s);
     EXPECT_EQ(answer, "hello!");
-    bool nobody = false;
+    bool no_responders = false;
     try {
       co_await client.request("nobody", "", 20ms);
     } catch (const base::DeadlineExceeded&) {
-      nobody = true;
+      no_responders = true;
     }
-    EXPECT_TRUE(nobody);
+    EXPECT_TRUE(no_responders);
     co_await client.close();
   });
 }
@@ -160,6 +162,24 @@ TEST(NatsClient, TriesTheNextServerWhenOneIsAway) {
     const std::string first = client.server();
     (first == server.address() ? server : other).stop();
     co_await until([&] { return client.is_connected() && client.server() != first; });
+    co_await client.flush(10s);
+    co_await client.close();
+  });
+}
+
+TEST(NatsClient, LeavesAnAddressThatAcceptsConnectionsAndSaysNothing) {
+  NatsTestServer server;
+  const StoppedServer stopped("127.0.0.2", server.port());
+  const std::map<std::string, std::string> known{{"nats.test.internal", "127.0.0.2,127.0.0.1"}};
+  const TestNameServer names(known);
+  run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
+    auto options = options_for(server);
+    options.servers = {"nats.test.internal:" + std::to_string(server.port())};
+    options.connect_timeout = 20s;
+    NatsClient client(executor, options, base::Logger::discard());
+    const auto begun = std::chrono::steady_clock::now();
+    co_await client.connect();
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 5s);
     co_await client.flush(10s);
     co_await client.close();
   });

@@ -1,40 +1,45 @@
 #include "net/stream/dial.h"
 
 #include "base/work/cancellation.h"
-#include "base/work/wait.h"
-#include "net/stream/connect_tcp.h"
-#include "net/stream/stream_factory.h"
+#include "net/stream/connect_first.h"
 
 namespace rivera::net {
 namespace {
 
-// `into` outlives the call: the caller waits for it whatever happens.
-asio::awaitable<void> connect_into(std::optional<TcpSocket>& into, std::string host, std::uint16_t port,
-                                   std::chrono::nanoseconds limit) {
-  into = co_await connect_tcp(std::move(host), port, limit);
+using Stage = DialError::Stage;
+using StreamPtr = std::unique_ptr<Stream>;
+
+[[noreturn]] void fail(const boost::system::system_error& e, Stage stage) {
+  if (base::is_cancellation(e)) throw e;
+  throw DialError(e.what(), stage, e.code(), e.code() == asio::error::timed_out, TlsFailure::kOther);
+}
+
+// Throws DialError of the handshake.
+asio::awaitable<StreamPtr> begin_stream_to(TcpSocket socket, std::optional<TlsContext> tls, std::string name,
+                                           std::chrono::nanoseconds limit) {
+  if (!tls) co_return make_stream(std::move(socket));
+  try {
+    auto stream = co_await connect_tls(std::move(socket), *tls, std::move(name), limit);
+    co_return stream;
+  } catch (const TlsHandshakeError& e) {
+    throw DialError(e.what(), Stage::kHandshake, e.code(), false, e.failure);
+  } catch (const boost::system::system_error& e) {
+    fail(e, Stage::kHandshake);
+  }
 }
 
 }  // namespace
 
-asio::awaitable<std::unique_ptr<Stream>> dial(DialTarget target) {
-  using Stage = DialError::Stage;
-  Stage stage = Stage::kConnect;
+asio::awaitable<StreamPtr> dial(DialTarget target) {
+  const std::string name = target.server_name.empty() ? target.host : target.server_name;
+  PrepareSocket<StreamPtr> prepare = [tls = target.tls, name, limit = target.handshake_timeout](TcpSocket socket) {
+    return begin_stream_to(std::move(socket), tls, name, limit);
+  };
   try {
-    std::optional<TcpSocket> socket;
-    auto connecting = connect_into(socket, target.host, target.port, target.connect_timeout);
-    co_await base::within(target.connect_timeout, "connecting", std::move(connecting));
-    if (!target.tls) co_return make_stream(std::move(*socket));
-    stage = Stage::kHandshake;
-    std::string name = target.server_name.empty() ? target.host : target.server_name;
-    auto stream = co_await connect_tls(std::move(*socket), *target.tls, std::move(name), target.handshake_timeout);
+    auto stream = co_await connect_first<StreamPtr>(target.host, target.port, target.connect_timeout, prepare);
     co_return stream;
-  } catch (const base::DeadlineExceeded& e) {
-    throw DialError(e.what(), stage, {}, true, TlsFailure::kOther);
-  } catch (const TlsHandshakeError& e) {
-    throw DialError(e.what(), stage, e.code(), false, e.failure);
   } catch (const boost::system::system_error& e) {
-    if (base::is_cancellation(e)) throw;
-    throw DialError(e.what(), stage, e.code(), e.code() == asio::error::timed_out, TlsFailure::kOther);
+    fail(e, Stage::kConnect);
   }
 }
 

@@ -35,7 +35,8 @@ class DialError : public std::runtime_error {
   TlsFailure tls;  // of the handshake; kOther if it was not TLS that failed
 };
 
-// Throws DialError; boost::system::system_error (operation_aborted) only if the caller is cancelled.
+// The addresses of a name are tried beside one another, handshake included. Throws DialError of the last one;
+// boost::system::system_error (operation_aborted) only if the caller is cancelled.
 asio::awaitable<std::unique_ptr<Stream>> dial(DialTarget target);
 
 }  // namespace rivera::net

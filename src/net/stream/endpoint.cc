@@ -7,7 +7,7 @@
 
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
-#include "net/stream/connect_tcp.h"
+#include "net/stream/connect_first.h"
 #include "net/stream/stream_factory.h"
 
 namespace rivera::net {
@@ -38,6 +38,13 @@ void split_authority(std::string_view authority, std::string_view url, Endpoint&
   if (ec != std::errc() || end != port_text.data() + port_text.size()) fail(url);
 }
 
+asio::awaitable<std::unique_ptr<Stream>> begin_stream(TcpSocket socket, std::optional<TlsContext> tls, std::string name,
+                                                      std::chrono::nanoseconds timeout) {
+  if (!tls) co_return make_stream(std::move(socket));
+  auto stream = co_await connect_tls(std::move(socket), *tls, std::move(name), timeout);
+  co_return stream;
+}
+
 asio::awaitable<std::unique_ptr<Stream>> connect_any(Endpoint endpoint, std::optional<TlsContext> tls,
                                                      std::chrono::nanoseconds timeout) {
   if (endpoint.is_unix) {
@@ -45,10 +52,12 @@ asio::awaitable<std::unique_ptr<Stream>> connect_any(Endpoint endpoint, std::opt
     co_await socket.async_connect(asio::local::stream_protocol::endpoint(endpoint.host), asio::use_awaitable);
     co_return make_stream(std::move(socket));
   }
-  TcpSocket socket = co_await connect_tcp(endpoint.host, endpoint.port, timeout);
-  if (!endpoint.tls) co_return make_stream(std::move(socket));
+  if (!endpoint.tls) tls.reset();
   const std::string name = endpoint.server_name.empty() ? endpoint.host : endpoint.server_name;
-  auto stream = co_await connect_tls(std::move(socket), *tls, name, timeout);
+  PrepareSocket<std::unique_ptr<Stream>> prepare = [tls, name, timeout](TcpSocket socket) {
+    return begin_stream(std::move(socket), tls, name, timeout);
+  };
+  auto stream = co_await connect_first<std::unique_ptr<Stream>>(endpoint.host, endpoint.port, timeout, prepare);
   co_return stream;
 }
 

@@ -41,7 +41,8 @@ class TransportError : public std::runtime_error {
   bool sent;
 };
 
-// A plain connection, for other protocols. Throws TransportError.
+// A connection, with TLS where the endpoint asks for it: `timeout` is for the name, TCP and TLS together. The addresses
+// of a name are tried beside one another (connect_first.h). Throws TransportError.
 asio::awaitable<std::unique_ptr<Stream>> connect(Endpoint endpoint, std::optional<TlsContext> tls,
                                                  std::chrono::nanoseconds timeout);
 

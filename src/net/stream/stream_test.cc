@@ -118,7 +118,7 @@ asio::awaitable<void> limit_each(Stream& client, Stream& server) {
     writing = false;
   };
   client.set_timeout(500ms);
-  group.spawn("write", write_much());  // nobody reads
+  group.spawn("write", write_much());  // the peer does not read
   client.set_timeout(0ns);
   co_await server.write("hello");
   auto reading = read_bytes(client, 5);

@@ -16,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/asio.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::net {
 
@@ -114,7 +115,7 @@ class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
     bool is_late() const { return is_late_; }
     // Cancelled only because the other direction's wait was: it is to be begun again.
     bool was_anothers(const error_code& ec) const {
-      return ec == asio::error::operation_aborted && !has_expired() && socket_.cancels_ != cancels_before_;
+      return base::is_cancellation(ec) && !has_expired() && socket_.cancels_ != cancels_before_;
     }
 
    private:

@@ -21,7 +21,7 @@ TestCertificates::~TestCertificates() = default;
 
 TlsFiles TestCertificates::issue(const CertificateRequest& request) {
   const CertificateSubject subject{request.common_name, request.organizational_units, request.dns_names,
-                                   request.addresses};
+                                   request.addresses, request.use};
   const KeyPair pair = authority_->ca.issue(subject, std::chrono::hours(24) * request.valid_for_days);
   const std::string stem = (directory_.path() / fmt::format("{}", ++issued_)).string();
   TlsFiles files{stem + ".crt", stem + ".key", ca_file_};

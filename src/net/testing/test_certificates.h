@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "net/crypto/certificate_authority.h"
 #include "net/stream/tls.h"
 
 namespace rivera::net {
@@ -16,6 +17,7 @@ struct CertificateRequest {
   std::vector<std::string> addresses = {"127.0.0.1"};
   std::vector<std::string> organizational_units = {};
   int valid_for_days = 2;  // negative: expired already
+  CertificateUse use = CertificateUse::kBoth;
 };
 
 // Makes a CA and pairs of certificate and key (P-256) signed by it, as PEM files in a temporary directory that goes

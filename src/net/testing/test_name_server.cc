@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <netinet/in.h>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
+#include <vector>
 
-#include "net/stream/resolver.h"
+#include "net/names/resolver.h"
 
 namespace rivera::net {
 namespace {
@@ -40,18 +42,28 @@ std::optional<Question> first_question(const std::string& message) {
   return question;
 }
 
-std::string answer_to(const std::string& message, const Question& question, const std::string* address) {
-  const bool has_address = address != nullptr && question.type == kTypeA;
+std::vector<std::string> split_addresses(const std::string& list) {
+  std::vector<std::string> out;
+  std::istringstream parts(list);
+  for (std::string part; std::getline(parts, part, ',');) out.push_back(part);
+  return out;
+}
+
+// `addresses`: null if the name does not exist.
+std::string answer_to(const std::string& message, const Question& question, const std::string* addresses) {
+  std::vector<std::string> given;
+  if (addresses != nullptr && question.type == kTypeA) given = split_addresses(*addresses);
   std::string answer = message.substr(0, question.end);
   answer[2] = static_cast<char>(0x81);
-  answer[3] = static_cast<char>(address == nullptr ? 0x83 : 0x80);  // NXDOMAIN or no error
-  answer[7] = has_address ? 1 : 0;
+  answer[3] = static_cast<char>(addresses == nullptr ? 0x83 : 0x80);  // NXDOMAIN or no error
+  answer[7] = static_cast<char>(given.size());
   answer[8] = answer[9] = answer[10] = answer[11] = 0;
-  if (!has_address) return answer;
-  answer += std::string("\xc0\x0c\0\1\0\1\0\0\0\0\0\4", 12);  // the question's name, A, IN, TTL 0, 4 bytes
-  in_addr bytes{};
-  ::inet_pton(AF_INET, address->c_str(), &bytes);
-  answer.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
+  for (const std::string& address : given) {
+    answer += std::string("\xc0\x0c\0\1\0\1\0\0\0\0\0\4", 12);  // the question's name, A, IN, TTL 0, 4 bytes
+    in_addr bytes{};
+    ::inet_pton(AF_INET, address.c_str(), &bytes);
+    answer.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
+  }
   return answer;
 }
 

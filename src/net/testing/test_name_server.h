@@ -7,11 +7,12 @@
 
 namespace rivera::net {
 
-// While it lives, it is the process's only name server (net/stream/resolver.h). It listens on a free UDP port of
+// While it lives, it is the process's only name server (net/names/resolver.h). It listens on a free UDP port of
 // 127.0.0.1, on a thread of its own. For tests only; called from the test's thread.
 class TestNameServer {
  public:
-  // Answers questions for these names with their IPv4 addresses, for all others that they do not exist.
+  // Answers questions for these names with their IPv4 addresses ("127.0.0.1", "127.0.0.2,127.0.0.3"), for all others
+  // that they do not exist.
   explicit TestNameServer(std::map<std::string, std::string> addresses);
   // Takes questions and answers none.
   static TestNameServer silent() { return TestNameServer(Silent::kYes); }

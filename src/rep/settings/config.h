@@ -13,6 +13,7 @@
 #include "executor/executor.h"
 #include "executor/garden/garden_health.h"
 #include "models/placement/cell_state.h"
+#include "net/stream/access_control.h"
 #include "net/stream/tls.h"
 
 namespace rivera::rep {
@@ -39,6 +40,7 @@ struct Config {
   std::string listen_addr_securable;  // network
   std::string debug_address;
   net::TlsFiles tls;
+  net::Authorization authorization = net::Authorization::kAny;  // of both servers
   std::string bbs_address;
   std::chrono::nanoseconds communication_timeout = std::chrono::seconds(10);
   clients::LocketClientOptions locket;

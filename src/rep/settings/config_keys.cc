@@ -37,6 +37,7 @@ base::ConfigKeys rep_keys() {
       text_key("ca_cert_file"),
       text_key("cert_file"),
       text_key("key_file"),
+      net::authorization_key(),
       text_key("bbs_address"),
       text_key("bbs_ca_cert_file").unused(kOldTls),
       text_key("bbs_client_cert_file").unused(kOldTls),

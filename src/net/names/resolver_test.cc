@@ -1,4 +1,4 @@
-#include "net/stream/resolver.h"
+#include "net/names/resolver.h"
 
 #include <map>
 

@@ -1,0 +1,115 @@
+#include "cluster/settings/process_table.h"
+
+#include <csignal>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/files.h"
+#include "base/process/child_process.h"
+#include "cluster/prepare/preflight.h"
+#include "cluster/supervision/process.h"
+#include "cluster/supervision/supervisor_client.h"
+
+namespace rivera::cluster {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Shells under the names of programs of a cluster. They stop themselves: one that waited for a program would be there
+// twice until that program is executed.
+class ProcessTable : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    settings_.var_dir = directory_.path() / "var";
+    make_directories(settings_);
+  }
+
+  std::vector<std::string> script(const std::string& program, std::vector<std::string> words) const {
+    const fs::path file = directory_.path() / program;
+    if (!fs::exists(file)) fs::create_symlink("/bin/sh", file);
+    words.insert(words.begin(), {file.string(), "-c", "kill -STOP $$"});
+    return words;
+  }
+
+  static std::vector<pid_t> pids_of(const Settings& settings) {
+    std::vector<pid_t> out;
+    for (const RunningProcess& process : processes_of(settings)) out.push_back(process.pid);
+    return out;
+  }
+
+  base::TemporaryDirectory directory_;
+  Settings settings_;
+};
+
+TEST_F(ProcessTable, FindsProgramsOfTheClusterByTheirArguments) {
+  const base::ChildProcess ours(script("bbs", {(settings_.config_dir() / "bbs.json").string()}));
+  const base::ChildProcess other_cluster(script("bbs", {settings_.var_dir.string() + "2/config/bbs.json"}));
+  const base::ChildProcess other_program(script("editor", {(settings_.config_dir() / "bbs.json").string()}));
+  EXPECT_EQ(pids_of(settings_), std::vector<pid_t>{ours.pid()});
+}
+
+TEST_F(ProcessTable, FindsProgramsByTheirLogAfterTheDirectoryWasMoved) {
+  const auto argv = script("bbs", {(settings_.config_dir() / "bbs.json").string()});
+  const base::ChildProcess ours = base::start_logged(argv, settings_.log_dir() / "bbs.log");
+  const Settings before = settings_;
+  settings_.var_dir = directory_.path() / "moved";
+  fs::rename(before.var_dir, settings_.var_dir);
+  EXPECT_EQ(pids_of(settings_), std::vector<pid_t>{ours.pid()});
+  fs::create_directories(before.var_dir);
+  EXPECT_EQ(pids_of(before), std::vector<pid_t>()) << "another cluster has taken the place";
+}
+
+TEST_F(ProcessTable, APidFileOfACopyNamesNoSupervisor) {
+  const base::ChildProcess original(script("rivera", {"supervise", "--var", "/elsewhere"}));
+  write_pid_file(settings_.supervisor_pid_file(), original.pid());
+  EXPECT_EQ(supervisor_pid(settings_), std::nullopt);
+}
+
+TEST_F(ProcessTable, EndsWhatItFoundByForceIfNeedBe) {
+  base::ChildProcess stubborn({"/bin/sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done", "bbs"});
+  RunningProcess process{.pid = stubborn.pid(), .start_time = start_time_of(stubborn.pid()), .arguments = {}};
+  terminate_processes({process}, 0);
+  EXPECT_TRUE(stubborn.wait_for(std::chrono::seconds(20)).has_value());
+}
+
+TEST_F(ProcessTable, DoesNotTouchAProcessThatHasTakenOverAnId) {
+  base::ChildProcess other(script("bbs", {}));
+  terminate_processes({{.pid = other.pid(), .start_time = "1", .arguments = {}}}, 0);
+  EXPECT_EQ(other.try_wait(), std::nullopt);
+}
+
+TEST(RunningProcess, GivesTheValuesOfFlags) {
+  const RunningProcess garden{
+      .pid = 0, .start_time = "", .arguments = {"/bin/garden", "server", "--tag", "ab", "--network-pool=10.0.0.0/24"}};
+  EXPECT_EQ(garden.program(), "garden");
+  EXPECT_EQ(garden.flag("tag"), "ab");
+  EXPECT_EQ(garden.flag("network-pool"), "10.0.0.0/24");
+  EXPECT_EQ(garden.flag("port-pool-start"), "");
+}
+
+std::string refused_directory(const std::string& directory) {
+  Settings settings;
+  settings.var_dir = directory;
+  try {
+    require_usable_directory(settings);
+  } catch (const Problem& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(Directory, IsRefusedWhereASocketCannotBeNamed) {
+  EXPECT_EQ(refused_directory("/" + std::string(86, 'x')), "");
+  EXPECT_THAT(refused_directory("/" + std::string(87, 'x')),
+              ::testing::HasSubstr("is too long for sockets: it has 88 bytes, at most 87 are possible"));
+}
+
+TEST(Directory, MayHaveBlanksAndApostrophes) {
+  EXPECT_EQ(refused_directory("/o'brien and sons/var"), "");
+  EXPECT_THAT(refused_directory("/a:b"), ::testing::HasSubstr("cannot be used"));
+  EXPECT_THAT(refused_directory("/a\nb"), ::testing::HasSubstr("cannot be used"));
+}
+
+}  // namespace
+}  // namespace rivera::cluster
