@@ -1,15 +1,18 @@
 // Garden's helper program: the supervisor of one container, and file transfer into and out of one. Static, so that
 // nothing of a container is ever loaded into it.
 //
-//   garden-shim supervise DIRECTORY
-//   garden-shim stream-in USER DESTINATION    (tar on standard input; a pidfd of the container as descriptor 3)
-//   garden-shim stream-out USER SOURCE        (tar on standard output; likewise)
+//   garden-shim supervise DIRECTORY [OWNER UID_MAP GID_MAP [NAME=VALUE...]]    (prints the user namespace it made)
+//   garden-shim stream-in USER DESTINATION [CGROUP...]    (tar on standard input; a pidfd of the container as
+//                                                          descriptor 3; joins the control groups first)
+//   garden-shim stream-out USER SOURCE [CGROUP...]        (tar on standard output; likewise)
 #include <cstdio>
 #include <exception>
+#include <optional>
 #include <string>
 #include <unistd.h>
 #include <vector>
 
+#include "garden/shim/enter.h"
 #include "garden/shim/files_mode.h"
 #include "garden/shim/supervisor.h"
 
@@ -21,13 +24,21 @@ int main(int argc, char** argv) {
   const std::string mode = arguments.empty() ? "" : arguments[0];
   // Closes what garden has open: a socket kept here would stay open after garden's exit.
   ::close_range(mode == "supervise" ? kPidFd : kPidFd + 1, ~0u, 0);
+  const auto from = [&arguments](std::ptrdiff_t first) {
+    return std::vector<std::string>(arguments.begin() + first, arguments.end());
+  };
   try {
-    if (mode == "supervise" && arguments.size() == 2) return shim::supervise(arguments[1]);
-    if (mode == "stream-in" && arguments.size() == 3) {
+    if (mode == "supervise" && arguments.size() == 2) return shim::supervise(arguments[1], std::nullopt);
+    if (mode == "supervise" && arguments.size() >= 5) {
+      return shim::supervise(arguments[1], shim::parse_user_namespace(from(2)));
+    }
+    if (mode == "stream-in" && arguments.size() >= 3) {
+      shim::join_cgroups(from(3));
       shim::stream_in(kPidFd, arguments[1], arguments[2], 0);
       return 0;
     }
-    if (mode == "stream-out" && arguments.size() == 3) {
+    if (mode == "stream-out" && arguments.size() >= 3) {
+      shim::join_cgroups(from(3));
       shim::stream_out(kPidFd, arguments[1], arguments[2], 1);
       return 0;
     }

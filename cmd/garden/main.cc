@@ -1,5 +1,5 @@
 // Garden: runs containers behind Garden's API. `garden [server] FLAGS` serves, `garden cleanup FLAGS` removes
-// everything.
+// everything, `garden setup` mounts control groups that are missing, for a server with --skip-setup.
 #include "base/log/config_notices.h"
 #include "base/process/program.h"
 #include "garden/host/options.h"
@@ -19,7 +19,14 @@ int main(int argc, char** argv) {
   base::Program program(program_options);
   base::log_notices(program.logger(), options.notices);
   return program.run([&options](base::Program& p) {
-    return options.command == garden::Options::Command::kCleanup ? garden::clean_up(p, options)
-                                                                 : garden::serve(p, options);
+    switch (options.command) {
+      case garden::Options::Command::kCleanup:
+        return garden::clean_up(p, options);
+      case garden::Options::Command::kSetup:
+        return garden::set_up(p);
+      case garden::Options::Command::kServer:
+        break;
+    }
+    return garden::serve(p, options);
   });
 }

@@ -84,7 +84,19 @@ const json::value& empty_object() {
   return value;
 }
 
-json::value error_entry(const std::string& message) { return api::error_to_json(api::GardenError(message)); }
+// Each handle with its value, which is empty beside an error.
+template <typename T>
+json::value bulk_answer(const std::vector<std::string>& handles, const std::vector<Gardener::Answer<T>>& answers,
+                        const char* name) {
+  json::object all;
+  for (std::size_t i = 0; i < handles.size(); ++i) {
+    json::object entry;
+    entry[name] = api::to_json(answers[i].value);
+    entry["Err"] = answers[i].error.empty() ? json::value() : api::error_to_json(api::GardenError(answers[i].error));
+    all[handles[i]] = std::move(entry);
+  }
+  return all;
+}
 
 }  // namespace
 
@@ -175,39 +187,15 @@ void Api::add_container_routes() {
   });
   add("GET", "/containers/bulk_info", false,
       [](Api& a, const net::RequestHead& request, const auto&, json::value) -> Answer {
-        json::object answer;
-        for (const auto& handle : handles_of(request)) {
-          api::ContainerInfo info;
-          json::value error;
-          try {
-            info = co_await a.gardener_.info(handle);
-          } catch (const std::exception& e) {
-            error = error_entry(e.what());
-          }
-          json::object entry;
-          entry["Info"] = api::to_json(info);
-          entry["Err"] = std::move(error);
-          answer[handle] = std::move(entry);
-        }
-        co_return answer;
+        const auto handles = handles_of(request);
+        const auto answers = co_await a.gardener_.bulk_info(handles);
+        co_return bulk_answer(handles, answers, "Info");
       });
   add("GET", "/containers/bulk_metrics", false,
       [](Api& a, const net::RequestHead& request, const auto&, json::value) -> Answer {
-        json::object answer;
-        for (const auto& handle : handles_of(request)) {
-          api::ContainerMetrics metrics;
-          json::value error;
-          try {
-            metrics = co_await a.gardener_.metrics(handle);
-          } catch (const std::exception& e) {
-            error = error_entry(e.what());
-          }
-          json::object entry;
-          entry["Metrics"] = api::to_json(metrics);
-          entry["Err"] = std::move(error);
-          answer[handle] = std::move(entry);
-        }
-        co_return answer;
+        const auto handles = handles_of(request);
+        const auto answers = co_await a.gardener_.bulk_metrics(handles);
+        co_return bulk_answer(handles, answers, "Metrics");
       });
   for (const char* limit : {"bandwidth", "cpu", "disk", "memory"}) {
     const std::string pattern = std::string("/containers/:handle/limits/") + limit;

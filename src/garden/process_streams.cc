@@ -71,6 +71,7 @@ struct ProcessStreams::Session {
   std::shared_ptr<ProcessOutput> output;
   ContainerPtr container;
   std::string process_id;
+  pid_t pid = 0;
   bool client_has_left = false;
 
   void close() {
@@ -132,6 +133,7 @@ asio::awaitable<void> ProcessStreams::serve(net::HttpExchange& exchange, Process
   session->shim = std::move(process.shim);
   session->container = process.container;
   session->process_id = process.id;
+  session->pid = process.pid;
   auto head = stream_head(status, true);
   auto stream = co_await exchange.take_over(std::move(head));
   session->main = std::move(stream);
@@ -149,6 +151,7 @@ asio::awaitable<void> ProcessStreams::serve(net::HttpExchange& exchange, Process
       input.spawn("process-input", read_client(session));
       co_await forward_output(*session);
     } else {
+      co_await gardener_.process_ended(session->container, process.id, 0, true);
       const std::string exit = line_of({{"process_id", process.id}, {"exit_status", process.exit_status}});
       co_await session->main->write(exit);
     }
@@ -177,7 +180,7 @@ asio::awaitable<void> ProcessStreams::forward_output(Session& session) {
       if (frame->type == shim::FrameType::kError) session.output->error.push(std::move(frame->payload));
       if (frame->type != shim::FrameType::kExit) continue;
       const auto status = static_cast<int>(shim::PayloadReader(frame->payload).number());
-      co_await gardener_.process_ended(session.container, session.process_id);
+      co_await gardener_.process_ended(session.container, session.process_id, session.pid, true);
       session.output->output.end();
       session.output->error.end();
       const std::string exit = line_of({{"process_id", session.process_id}, {"exit_status", status}});

@@ -10,6 +10,7 @@
 #include "base/metrics/metrics.h"
 #include "garden/api.h"
 #include "garden/gardener/gardener.h"
+#include "garden/host/cgroup_mounts.h"
 #include "net/http/debug_server.h"
 #include "net/http/http_server.h"
 
@@ -83,7 +84,7 @@ asio::awaitable<void> serve(base::Program& program, Options options) {
                          [&gardener] { return debug_variables(gardener); });
   co_await gardener.start();
   server.start();
-  logger.info("started", {{"address", server.address()}, {"runtime", options.runtime}});
+  logger.info("started", {{"address", server.address()}});
   base::TaskGroup background(program.executor(), logger);
   background.spawn("metrics", emit_metrics(gardener, metrics));
   co_await program.stop_requested();
@@ -94,6 +95,14 @@ asio::awaitable<void> serve(base::Program& program, Options options) {
   co_await debug.stop();
   co_await gardener.stop();
   logger.info("stopped");
+}
+
+asio::awaitable<void> set_up(base::Program& program) {
+  for (const auto& name : mount_cgroup_hierarchies()) {
+    program.logger().info("setup.mounted", {{"control-group", name}});
+  }
+  program.request_stop(0);
+  co_return;
 }
 
 asio::awaitable<void> clean_up(base::Program& program, Options options) {

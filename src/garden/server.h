@@ -10,6 +10,9 @@ namespace rivera::garden {
 // answered after that (docs/spec/garden.md §1.1).
 asio::awaitable<void> serve(base::Program& program, Options options);
 
+// Mounts the control groups that are missing on this host.
+asio::awaitable<void> set_up(base::Program& program);
+
 // Destroys every container of the depot and removes all that was made for them on this host.
 asio::awaitable<void> clean_up(base::Program& program, Options options);
 

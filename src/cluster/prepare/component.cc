@@ -1,5 +1,7 @@
 #include "cluster/prepare/component.h"
 
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include "cluster/prepare/component_configs.h"
@@ -23,15 +25,24 @@ Component server(const Settings& s, const std::string& name, std::uint16_t port,
           .stop_grace = stop_grace};
 }
 
-// Containers reach nothing but what their egress rules open, gain no privileges, and only our user may ask for them.
+// Containers reach nothing but what their egress rules open, gain no privileges, have a ceiling where they ask for no
+// limit, and only our user may ask for them.
 std::vector<std::string> garden_security_flags(const Settings& s) {
+  const auto memory =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   std::vector<std::string> flags{"--deny-network",
                                  "0.0.0.0/0",
                                  "--no-new-privileges",
-                                 "--bind-socket-mode",
-                                 "0600",
+                                 "--deny-raw-sockets",
+                                 "--restrict-syscalls",
+                                 "--default-container-memory-limit",
+                                 std::to_string(memory / 2),
+                                 "--default-container-pid-limit",
+                                 "4096",
                                  "--container-connection-limit",
-                                 "10000"};
+                                 "10000",
+                                 "--bind-socket-mode",
+                                 "0600"};
   if (s.allow_privileged_containers != "true") flags.emplace_back("--disable-privileged-containers");
   return flags;
 }
@@ -48,6 +59,7 @@ std::vector<std::string> garden_flags(const Settings& s) {
           (data / "port-pool.json").string(),
           "--default-rootfs",
           s.rootfs_tar().string(),
+          "--cleanup-process-dirs-on-wait",
           "--tag",
           s.garden_tag,
           "--network-pool",

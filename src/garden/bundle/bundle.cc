@@ -1,13 +1,13 @@
 #include "garden/bundle/bundle.h"
 
 #include <algorithm>
-#include <limits>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <boost/json/array.hpp>
 
+#include "garden/bundle/resources.h"
 #include "garden/bundle/seccomp_profile.h"
 
 namespace rivera::garden {
@@ -20,6 +20,7 @@ namespace {
 constexpr std::uint64_t kUnprivilegedCapabilities = 0xa80425fb;
 constexpr std::uint64_t kPrivilegedCapabilities = 0x3fffffffff;
 constexpr std::uint64_t kNonRootCapabilities = 0xa82425fb;
+constexpr std::uint64_t kNetRaw = 1ull << 13;
 constexpr std::uint64_t kSysResource = 1ull << 24;
 
 json::array to_array(const std::vector<std::string>& texts) { return json::array(texts.begin(), texts.end()); }
@@ -53,16 +54,27 @@ Mount bind_mount(const std::string& source, const std::string& destination, bool
   return mount;
 }
 
+// What is in it counts towards the memory limit, and no process that is killed frees it: half of the limit, as the
+// kernel's default is half of the machine's memory.
+std::vector<std::string> shared_memory_options(const api::MemoryLimits& limits) {
+  std::vector<std::string> options{"noexec", "nosuid", "nodev", "mode=1777"};
+  constexpr std::uint64_t kMost = 1ull << 50;  // the kernel refuses what does not fit its counters
+  if (limits.limit_in_bytes > 0 && limits.limit_in_bytes < kMost) {
+    options.push_back("size=" + std::to_string(std::max<std::uint64_t>(limits.limit_in_bytes / 2048, 4)) + "k");
+  }
+  return options;
+}
+
 std::vector<Mount> mounts_of(const BundleInput& input, const Options& options, const Host& host) {
   std::vector<Mount> mounts = {
       {"/sys", "sysfs", "sysfs", {"noexec", "nosuid", "nodev", "ro"}},
-      {"/dev", "tmpfs", "tmpfs", {"noexec", "strictatime", "mode=755"}},
-      {"/dev/shm", "tmpfs", "tmpfs", {"noexec", "nosuid", "nodev", "mode=1777"}},
+      {"/dev", "tmpfs", "tmpfs", {"noexec", "strictatime", "mode=755", "size=65536k"}},
+      {"/dev/shm", "tmpfs", "tmpfs", shared_memory_options(input.limits.memory)},
       {"/dev/mqueue", "mqueue", "mqueue", {"noexec", "nosuid", "nodev"}},
       {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "gid=5", "ptmxmode=0666", "mode=0620"}},
-      {"/tmp/garden-init", "bind", options.init_bin, {"bind", "ro"}},
-      {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}},
   };
+  if (!input.is_pea()) mounts.push_back({"/tmp/garden-init", "bind", options.init_bin, {"bind", "ro"}});
+  mounts.push_back({"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}});
   if (!input.privileged && !host.has_unified_cgroups) {
     mounts.push_back({"/sys/fs/cgroup", "cgroup", "cgroup", {"ro", "nosuid", "noexec", "nodev"}});
   }
@@ -82,60 +94,6 @@ json::array to_json(const std::vector<Mount>& mounts) {
                                 {"options", to_array(mount.options)}});
   }
   return list;
-}
-
-// --- resources ---
-
-json::object memory_resources(const api::MemoryLimits& limits, const Options& options, const Host& host) {
-  json::object memory;
-  if (limits.limit_in_bytes == 0) return memory;
-  const auto limit = static_cast<std::int64_t>(
-      std::min<std::uint64_t>(limits.limit_in_bytes, std::numeric_limits<std::int64_t>::max()));
-  memory["limit"] = limit;
-  if (!options.disable_swap_limit && host.has_swap_limit) memory["swap"] = limit;
-  return memory;
-}
-
-json::object cpu_resources(const api::CpuLimits& limits, const Options& options) {
-  json::object cpu;
-  const std::uint64_t shares = limits.shares();
-  if (shares == 0) return cpu;
-  cpu["shares"] = shares;
-  if (options.cpu_quota_per_share > 0) {
-    constexpr std::uint64_t kPeriod = 100'000, kLeastQuota = 1'000;  // µs
-    cpu["period"] = kPeriod;
-    cpu["quota"] = std::max(shares * options.cpu_quota_per_share, kLeastQuota);
-  }
-  return cpu;
-}
-
-json::object device_rule(const char* type, std::int64_t major, std::int64_t minor, const char* access) {
-  json::object rule{{"allow", true}, {"type", type}, {"access", access}};
-  if (major >= 0) rule["major"] = major;
-  if (minor >= 0) rule["minor"] = minor;
-  return rule;
-}
-
-json::array device_rules(bool privileged) {
-  json::array rules;
-  rules.push_back(json::object{{"allow", false}, {"access", "rwm"}});
-  rules.push_back(device_rule("c", -1, -1, "m"));
-  rules.push_back(device_rule("b", -1, -1, "m"));
-  for (const auto& [major, minor] :
-       {std::pair{1, 3}, {1, 8}, {1, 7}, {5, 0}, {1, 5}, {1, 9}, {136, -1}, {5, 2}, {10, 200}}) {
-    rules.push_back(device_rule("c", major, minor, "rwm"));
-  }
-  if (privileged) rules.push_back(device_rule("c", 10, 229, "rwm"));  // fuse
-  return rules;
-}
-
-json::object resources_of(const BundleInput& input, const Options& options, const Host& host) {
-  json::object resources{{"devices", device_rules(input.privileged)}};
-  resources["memory"] = memory_resources(input.limits.memory, options, host);
-  resources["cpu"] = cpu_resources(input.limits.cpu, options);
-  if (input.limits.pid.max > 0) resources["pids"] = {{"limit", input.limits.pid.max}};
-  if (options.blockio_weight > 0) resources["blockIO"] = {{"weight", options.blockio_weight}};
-  return resources;
 }
 
 // --- security ---
@@ -163,16 +121,31 @@ json::object sysctls_of(bool privileged, const Options& options, const Host& hos
     sysctls["net.ipv6.conf.default.disable_ipv6"] = "1";
     sysctls["net.ipv6.conf.default.accept_ra"] = "0";
   }
-  if (options.no_new_privileges && !privileged) sysctls["net.ipv4.ping_group_range"] = "1 65535";
+  const bool has_no_raw_sockets = options.no_new_privileges || options.deny_raw_sockets;
+  if (has_no_raw_sockets && !privileged) sysctls["net.ipv4.ping_group_range"] = "1 65535";
   return sysctls;
 }
 
+// The namespaces of a container are its own, except for the user namespace, which its shim has made. A process with an
+// image of its own joins those of its container.
+json::array namespaces_of(const BundleInput& input) {
+  json::array list;
+  for (const char* type : {"network", "pid", "uts", "ipc", "mount", "user"}) {
+    const bool is_user = std::string_view(type) == "user";
+    if (is_user && input.privileged) continue;
+    json::object one{{"type", type}};
+    const auto joined = input.joined_namespaces.find(type);
+    if (joined != input.joined_namespaces.end()) one["path"] = joined->second;
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
 json::object linux_section(const BundleInput& input, const Options& options, const Host& host) {
-  json::array namespaces;
-  for (const char* type : {"network", "pid", "uts", "ipc", "mount"}) namespaces.push_back(json::object{{"type", type}});
-  json::object section{{"resources", resources_of(input, options, host)},
-                       {"sysctl", sysctls_of(input.privileged, options, host)},
+  json::object section{{"namespaces", namespaces_of(input)},
+                       {"resources", resources_of(input.limits, input.privileged, options, host)},
                        {"rootfsPropagation", "private"}};
+  if (!input.is_pea()) section["sysctl"] = sysctls_of(input.privileged, options, host);
   section["cgroupsPath"] = input.cgroup_path;
   if (input.privileged) {
     section["devices"] = json::array{json::object{{"path", "/dev/fuse"},
@@ -183,21 +156,24 @@ json::object linux_section(const BundleInput& input, const Options& options, con
                                                   {"uid", 0},
                                                   {"gid", 0}}};
   } else {
-    namespaces.push_back(json::object{{"type", "user"}});
     section["uidMappings"] = to_json(input.mapping.uids);
     section["gidMappings"] = to_json(input.mapping.gids);
-    section["seccomp"] = seccomp_profile();
+    section["seccomp"] = seccomp_profile(options.restrict_syscalls);
     section["maskedPaths"] =
         json::array{"/proc/kcore",      "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
                     "/proc/timer_list", "/proc/timer_stats",   "/proc/keys",        "/sys/firmware"};
   }
-  section["namespaces"] = std::move(namespaces);
   return section;
+}
+
+std::uint64_t process_capabilities(bool privileged, bool for_root, const Options& options, const Host& host) {
+  const std::uint64_t mask = container_capabilities(privileged, for_root, host.capabilities);
+  return options.deny_raw_sockets && !privileged ? mask & ~kNetRaw : mask;
 }
 
 void add_security(json::object& process, bool privileged, bool for_root, bool is_init, const Options& options,
                   const Host& host) {
-  process["capabilities"] = capabilities(container_capabilities(privileged, for_root, host.capabilities), is_init);
+  process["capabilities"] = capabilities(process_capabilities(privileged, for_root, options, host), is_init);
   if (host.is_spared_by_oom_killer) process["oomScoreAdj"] = 0;
   if (privileged) return;
   if (options.no_new_privileges) process["noNewPrivileges"] = true;
@@ -241,18 +217,23 @@ std::string host_name_of(const std::string& handle) {
 }
 
 json::object make_bundle(const BundleInput& input, const Options& options, const Host& host) {
+  json::object bundle{{"ociVersion", "1.0.0"},
+                      {"root", {{"path", input.root}, {"readonly", false}}},
+                      {"mounts", to_json(mounts_of(input, options, host))},
+                      {"linux", linux_section(input, options, host)}};
+  if (input.is_pea()) {
+    bundle["process"] = input.process;
+    return bundle;
+  }
   json::object process{{"user", {{"uid", 0}, {"gid", 0}}},
                        {"args", json::array{"/tmp/garden-init"}},
                        {"env", json::array{}},
                        {"cwd", "/"},
                        {"terminal", false}};
   add_security(process, input.privileged, true, true, options, host);
-  return {{"ociVersion", "1.0.0"},
-          {"process", std::move(process)},
-          {"root", {{"path", input.root}, {"readonly", false}}},
-          {"hostname", host_name_of(input.handle)},
-          {"mounts", to_json(mounts_of(input, options, host))},
-          {"linux", linux_section(input, options, host)}};
+  bundle["process"] = std::move(process);
+  bundle["hostname"] = host_name_of(input.handle);
+  return bundle;
 }
 
 std::vector<std::string> process_environment(const std::vector<std::string>& container_env,

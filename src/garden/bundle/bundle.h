@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,15 @@ struct BundleInput {
   std::vector<clients::garden::BindMount> system_mounts;  // ours, after those of the spec
   clients::garden::Limits limits;
   std::vector<Mount> image_mounts;  // of the image, before all others
+  // The namespaces ("network", "user" …) that exist already, by their paths.
+  std::map<std::string, std::string> joined_namespaces;
+  // Variables of the image, before all others.
+  std::vector<std::string> image_env;
+  // What runs; empty: garden-init, the first process of a container. Else the bundle is of a process with an image of
+  // its own (§2.14), which has no host name and no kernel settings: they are the container's.
+  boost::json::object process;
+
+  bool is_pea() const { return !process.empty(); }
 };
 
 // config.json. Blocks: looks up the mount options (nodev and so on) of each bind mount's source.

@@ -1,6 +1,8 @@
 // The configuration that the runtime gets.
 #include "garden/bundle/bundle.h"
 
+#include <map>
+
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_to.hpp>
@@ -71,6 +73,62 @@ TEST(Bundle, AnUnprivilegedContainerIsFilteredAndMasked) {
   EXPECT_EQ(config.at("linux").at("maskedPaths").as_array().size(), 8u);
   EXPECT_EQ(config.at("linux").at("namespaces").as_array().size(), 6u);
   EXPECT_EQ(config.at("process").at("capabilities").at("bounding").as_array().size(), 14u);
+}
+
+TEST(Bundle, OfARestrictedContainerAllowsLess) {
+  Options options;
+  options.restrict_syscalls = true;
+  options.deny_raw_sockets = true;
+  const auto config = make_bundle(an_input(options, a_host()), options, a_host());
+  const auto& seccomp = config.at("linux").at("seccomp");
+  const auto names = texts(seccomp.at("syscalls").at(0).at("names"));
+  EXPECT_EQ(names.size(), 309u);
+  for (const char* name : {"io_setup", "socket", "socketcall"}) {
+    EXPECT_EQ(std::count(names.begin(), names.end(), name), 0) << name;
+  }
+  EXPECT_EQ(seccomp.at("architectures").as_array().size(), 1u);
+  const auto held = texts(config.at("process").at("capabilities").at("bounding"));
+  EXPECT_EQ(held.size(), 13u);
+  EXPECT_EQ(std::count(held.begin(), held.end(), "CAP_NET_RAW"), 0);
+  EXPECT_EQ(config.at("linux").at("sysctl").at("net.ipv4.ping_group_range"), "1 65535");
+}
+
+TEST(Bundle, OfAProcessWithAnImageJoinsItsContainersNamespaces) {
+  const Options options;
+  BundleInput input = an_input(options, a_host());
+  input.joined_namespaces = {{"network", "/n"}, {"user", "/u"}};
+  input.process = {{"args", json::array{"true"}}};
+  const auto config = make_bundle(input, options, a_host());
+  EXPECT_FALSE(config.contains("hostname"));
+  EXPECT_FALSE(config.at("linux").as_object().contains("sysctl"));
+  EXPECT_EQ(config.at("process").at("args").at(0), "true");
+  EXPECT_EQ(json::serialize(config.at("mounts")).find("garden-init"), std::string::npos);
+  std::map<std::string, std::string> paths;
+  for (const auto& one : config.at("linux").at("namespaces").as_array()) {
+    const auto* path = one.as_object().if_contains("path");
+    paths[json::value_to<std::string>(one.at("type"))] = path == nullptr ? "" : json::value_to<std::string>(*path);
+  }
+  const std::map<std::string, std::string> expected{{"network", "/n"}, {"user", "/u"}, {"mount", ""},
+                                                    {"pid", ""},       {"uts", ""},    {"ipc", ""}};
+  EXPECT_EQ(paths, expected);
+}
+
+TEST(Bundle, RulesOfDevicesReplaceTheUsualOnesOfPrivilegedContainers) {
+  Options options;
+  options.device_rules = {{'c', 10, 229, "r"}, {'b', std::nullopt, std::nullopt, "r"}};
+  BundleInput input = an_input(options, a_host());
+  const auto rules = [&] {
+    return make_bundle(input, options, a_host()).at("linux").at("resources").at("devices").as_array();
+  };
+  EXPECT_EQ(rules().size(), 12u);
+  input.privileged = true;
+  const auto of_privileged = rules();
+  EXPECT_EQ(of_privileged.size(), 13u);
+  EXPECT_EQ(json::serialize(of_privileged.at(1)), R"({"allow":true,"type":"c","access":"r","major":10,"minor":229})");
+  EXPECT_EQ(json::serialize(of_privileged.at(2)), R"({"allow":true,"type":"b","access":"r"})");
+  const std::string all = json::serialize(of_privileged);
+  EXPECT_EQ(all.find(R"({"allow":true,"type":"b","access":"m"})"), std::string::npos);
+  EXPECT_EQ(all.find(R"("access":"rwm","major":10,"minor":229)"), std::string::npos);
 }
 
 TEST(Bundle, APrivilegedContainerHasEveryCapabilityTheServerHolds) {
@@ -144,6 +202,24 @@ TEST(Users, ANumberIsAnIdAndNeverAName) {
   EXPECT_EQ(resolve_user("vcap:3000", passwd, group).gid, 3000u);
 }
 
+TEST(Users, ANumberTooLargeForAnIdIsNoName) {
+  const std::string passwd = "4294967296:x:7:8:other:/home/other:/bin/sh\n", group = "4294967296:x:9:\n";
+  EXPECT_THROW(resolve_user("4294967296", passwd, group), api::GardenError);
+  EXPECT_THROW(resolve_user("0:4294967296", passwd, group), api::GardenError);
+}
+
+TEST(Users, OfAProcessWithAnImageHaveNumbersOrNoGroup) {
+  const std::string passwd = "root:x:0:5::/root:/bin/sh\nproxy:x:1500:1600::/home/proxy:/bin/sh\n";
+  EXPECT_EQ(resolve_pea_user("", passwd).gid, 0u);
+  EXPECT_EQ(resolve_pea_user("7:8", passwd).uid, 7u);
+  EXPECT_EQ(resolve_pea_user("7:8", passwd).gid, 8u);
+  EXPECT_EQ(resolve_pea_user("proxy", passwd).gid, 1600u);
+  EXPECT_EQ(resolve_pea_user("1500", passwd).home, "/home/proxy");
+  for (const char* wrong : {"proxy:1600", "1500:proxy", ":1", "1:", "proxy:proxy"}) {
+    EXPECT_THROW(resolve_pea_user(wrong, passwd), api::GardenError) << wrong;
+  }
+}
+
 TEST(Users, AnEmptyUserIsTheEntryOfIdZero) {
   const std::string passwd = "root:x:5:5::/not-this:/bin/sh\ntoor:x:0:11::/home/toor:/bin/sh\n";
   const auto user = resolve_user("", passwd, "wheel:x:10:toor\n");
@@ -161,6 +237,9 @@ TEST(IdMapping, AnIdOutsideEveryRangeStaysAsItIs) {
   EXPECT_EQ(mapping.host_uid(100), 100u);
   EXPECT_EQ(mapping.host_uid(5000), 5000u);
   EXPECT_EQ(mapping.host_uid(0), 4294967294u);
+  EXPECT_TRUE(mapping.has_uid(0) && mapping.has_uid(100) && mapping.has_gid(5000));
+  EXPECT_FALSE(mapping.has_uid(101) || mapping.has_uid(4294967294u));
+  EXPECT_TRUE(IdMapping().has_uid(4294967294u)) << "without a user namespace every id is there";
 }
 
 }  // namespace

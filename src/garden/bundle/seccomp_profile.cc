@@ -44,17 +44,21 @@ vmsplice wait4 waitid waitpid write writev
 
 // Namespaces may not be made from inside: CLONE_NEWNS, -CGROUP, -UTS, -IPC, -USER, -PID, -NET.
 constexpr std::int64_t kCloneNamespaceFlags = 0x7C020000;
-constexpr int kNoSuchCall = 38;  // ENOSYS
+constexpr int kNoSuchCall = 38;             // ENOSYS
+constexpr int kVirtualMachineSockets = 40;  // AF_VSOCK
 
 json::object allow(json::array names) { return {{"names", std::move(names)}, {"action", "SCMP_ACT_ALLOW"}}; }
 
 }  // namespace
 
-json::object seccomp_profile() {
+json::object seccomp_profile(bool is_restricted) {
   json::array syscalls;
   json::array names;
   std::istringstream allowed(kAllowed);
-  for (std::string name; allowed >> name;) names.emplace_back(name);
+  for (std::string name; allowed >> name;) {
+    if (is_restricted && (name == "io_setup" || name == "socket" || name == "socketcall")) continue;
+    names.emplace_back(name);
+  }
   names.emplace_back("ptrace");  // safe since kernel 4.8, and there is no older one here
   syscalls.push_back(allow(std::move(names)));
   for (const std::int64_t persona : {0x0ll, 0x8ll, 0xffffffffll}) {
@@ -62,15 +66,26 @@ json::object seccomp_profile() {
     rule["args"] = json::array{{{"index", 0}, {"value", persona}, {"op", "SCMP_CMP_EQ"}}};
     syscalls.push_back(std::move(rule));
   }
+  if (is_restricted) {
+    json::object socket = allow({"socket"});
+    socket["args"] = json::array{{{"index", 0}, {"value", kVirtualMachineSockets}, {"op", "SCMP_CMP_NE"}}};
+    syscalls.push_back(std::move(socket));
+  }
   json::object clone = allow({"clone"});
   clone["args"] =
       json::array{{{"index", 0}, {"value", kCloneNamespaceFlags}, {"valueTwo", 0}, {"op", "SCMP_CMP_MASKED_EQ"}}};
   syscalls.push_back(std::move(clone));
-  syscalls.push_back(json::object{{"names", {"clone3"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", kNoSuchCall}});
+  // Programs have another way where a call is missing, but not where it is refused.
+  json::array missing{"clone3"};
+  if (is_restricted) missing.emplace_back("io_setup");
+  syscalls.push_back(
+      json::object{{"names", std::move(missing)}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", kNoSuchCall}});
 #if defined(__x86_64__)
-  json::array architectures{"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"};
+  json::array architectures{"SCMP_ARCH_X86_64"};
+  if (!is_restricted) architectures.insert(architectures.end(), {"SCMP_ARCH_X86", "SCMP_ARCH_X32"});
 #else
-  json::array architectures{"SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"};
+  json::array architectures{"SCMP_ARCH_AARCH64"};
+  if (!is_restricted) architectures.emplace_back("SCMP_ARCH_ARM");
 #endif
   return {{"defaultAction", "SCMP_ACT_ERRNO"},
           {"architectures", std::move(architectures)},

@@ -5,6 +5,8 @@
 
 namespace rivera::garden {
 
-boost::json::object seccomp_profile();
+// With `is_restricted` without what one container can use up for the whole machine (contexts of asynchronous I/O),
+// sockets to the hypervisor (AF_VSOCK), and calls in the 32 bit form, in which a socket's family cannot be seen.
+boost::json::object seccomp_profile(bool is_restricted);
 
 }  // namespace rivera::garden

@@ -35,6 +35,10 @@ std::optional<std::uint32_t> parse_id(std::string_view text) {
   return id;
 }
 
+bool is_number(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+}
+
 struct PasswdEntry {
   std::string_view name;
   std::uint32_t uid = 0, gid = 0;
@@ -57,6 +61,7 @@ std::optional<PasswdEntry> find_passwd(std::string_view passwd, IsWanted is_want
 
 std::uint32_t find_group(std::string_view group, std::string_view wanted) {
   if (const auto gid = parse_id(wanted)) return *gid;
+  if (is_number(wanted)) group = "";
   for (const auto line : split(group, '\n')) {
     const auto fields = split(line, ':');
     if (fields.size() < 3 || fields[0] != wanted) continue;
@@ -94,7 +99,9 @@ ResolvedUser resolve_user(std::string_view user, std::string_view passwd, std::s
   const std::string_view wanted_group = colon == std::string_view::npos ? "" : user.substr(colon + 1);
   const std::string_view name = user.substr(0, colon);
   const auto uid = name.empty() ? std::optional<std::uint32_t>(0) : parse_id(name);
-  const auto entry = find_passwd(passwd, [&](const PasswdEntry& e) { return uid ? e.uid == *uid : e.name == name; });
+  const bool is_too_large = !uid && is_number(name);  // a number is never a name
+  const auto entry = find_passwd(
+      passwd, [&](const PasswdEntry& e) { return !is_too_large && (uid ? e.uid == *uid : e.name == name); });
   ResolvedUser resolved;
   if (entry) {
     resolved.uid = entry->uid;
@@ -111,6 +118,17 @@ ResolvedUser resolve_user(std::string_view user, std::string_view passwd, std::s
   return resolved;
 }
 
+ResolvedUser resolve_pea_user(std::string_view user, std::string_view passwd) {
+  const auto colon = user.find(':');
+  if (colon != std::string_view::npos && (!parse_id(user.substr(0, colon)) || !parse_id(user.substr(colon + 1)))) {
+    throw clients::garden::GardenError("parse-user: '" + std::string(user) + "' is not a valid uid:gid");
+  }
+  ResolvedUser resolved = resolve_user(user, passwd, "");
+  if (user.empty()) resolved.gid = 0;
+  resolved.additional_gids.clear();
+  return resolved;
+}
+
 std::string read_file_in_root(int root_fd, const std::string& path) {
   constexpr std::size_t kLimit = 1u << 20;
   const auto file = open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
@@ -122,6 +140,10 @@ std::string read_file_in_root(int root_fd, const std::string& path) {
     text.append(buffer, static_cast<std::size_t>(n));
   }
   return text;
+}
+
+bool is_directory_in_root(int root_fd, const std::string& path) {
+  return static_cast<bool>(open_in_root(root_fd, path, O_PATH | O_DIRECTORY));
 }
 
 void make_directories_in_root(int root_fd, const std::string& path, std::uint32_t uid, std::uint32_t gid) {

@@ -51,6 +51,38 @@ json::object from_version_1(json::object old) {
   return old;
 }
 
+json::object peas_to_json(const std::map<std::string, Pea>& peas) {
+  json::object object;
+  for (const auto& [id, pea] : peas) {
+    json::object one{{"runtime_id", pea.runtime_id}, {"created_at_ns", pea.created_at_ns}};
+    if (pea.limits) {
+      api::ProcessSpec spec;
+      spec.limits = pea.limits;
+      one["spec"] = api::to_json(spec);
+    }
+    json::object paths;
+    for (const auto& [controller, path] : pea.cgroups.paths()) paths[controller] = path;
+    one["cgroups"] = std::move(paths);
+    object[id] = std::move(one);
+  }
+  return object;
+}
+
+std::map<std::string, Pea> peas_from_json(const json::object& object) {
+  std::map<std::string, Pea> peas;
+  for (const auto& member : object) {
+    const json::object& one = member.value().as_object();
+    Pea pea;
+    pea.id = member.key();
+    pea.runtime_id = json::value_to<std::string>(one.at("runtime_id"));
+    pea.created_at_ns = one.at("created_at_ns").to_number<std::int64_t>();
+    if (const auto* spec = one.if_contains("spec")) pea.limits = api::process_spec_from_json(*spec).limits;
+    pea.cgroups = Cgroups(json::value_to<std::map<std::string, std::string>>(one.at("cgroups")));
+    peas[pea.id] = std::move(pea);
+  }
+  return peas;
+}
+
 }  // namespace
 
 std::string ContainerRecord::to_json() const {
@@ -67,7 +99,8 @@ std::string ContainerRecord::to_json() const {
                             {"privileged", privileged},
                             {"grace_time_ns", grace_time_ns},
                             {"created_at_ns", created_at_ns},
-                            {"parts", parts}};
+                            {"parts", parts},
+                            {"peas", peas_to_json(peas)}};
   return json::serialize(object) + "\n";
 }
 
@@ -79,6 +112,7 @@ ContainerRecord ContainerRecord::from_json(const std::string& text) {
     record.handle = json::value_to<std::string>(object.at("handle"));
     record.operation = operation_from(object.at("operation"));
     record.begun = json::value_to<std::set<std::string>>(object.at("begun"));
+    if (record.begun.contains("runtime")) record.begun.insert("shim");  // earlier servers took them for one
     record.properties = api::properties_from_json(object.at("properties"));
     const api::ContainerSpec spec = api::container_spec_from_json(object.at("spec"));
     record.env = spec.env;
@@ -87,6 +121,7 @@ ContainerRecord ContainerRecord::from_json(const std::string& text) {
     record.grace_time_ns = object.at("grace_time_ns").to_number<std::int64_t>();
     record.created_at_ns = object.at("created_at_ns").to_number<std::int64_t>();
     record.parts = object.at("parts").as_object();
+    if (const auto* peas = object.if_contains("peas")) record.peas = peas_from_json(peas->as_object());
     return record;
   } catch (const std::exception& e) {
     throw std::runtime_error(std::string("not a container's record: ") + e.what());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <sys/types.h>
@@ -24,6 +25,16 @@ namespace rivera::garden {
 // next start.
 enum class Operation { kNone, kCreate, kDestroy };
 
+// A process with an image of its own (docs/spec/garden.md §2.14): what must be removed once it has ended.
+struct Pea {
+  std::string id;  // the process's; no container and no other pea of this host has it
+  std::string runtime_id;
+  // Absent: the container's limits count for it too. Present: its own and no others.
+  std::optional<clients::garden::ProcessLimits> limits;
+  std::int64_t created_at_ns = 0;  // Unix
+  Cgroups cgroups;
+};
+
 // The content of <depot>/<handle>/state.json. Written by Journal at every change, so that a crash loses nothing
 // (docs/spec/garden.md §5.2).
 struct ContainerRecord {
@@ -37,6 +48,8 @@ struct ContainerRecord {
   Operation operation = Operation::kNone;
   std::set<std::string> begun;  // names of the parts that may have made something that must be cleaned up
   boost::json::object parts;    // what each part keeps, by its name
+  // By id. Noted before anything of a pea is made and struck out when all of it is removed.
+  std::map<std::string, Pea> peas;
 
   std::string to_json() const;
   // Reads version 2, and version 1 of earlier servers. Throws std::runtime_error if it is neither.
@@ -51,9 +64,11 @@ struct Container : std::enable_shared_from_this<Container> {
   std::string files_directory;
   bool has_directory = false;
 
-  // Set by the parts: the user namespace's mapping, the name the runtime knows the container by, its first process, its
-  // control groups.
+  // Set by the parts: the user namespace's mapping and its owner (0: the container has none of its own), the OCI
+  // runtime and the name it knows the container by, its first process, its control groups.
   IdMapping mapping;
+  std::uint32_t user_namespace_owner = 0;
+  std::string runtime;
   std::string runtime_id;
   pid_t init_pid = 0;
   base::UniqueFd init;  // pidfd; none if the first process has ended
@@ -68,9 +83,13 @@ struct Container : std::enable_shared_from_this<Container> {
   int users = 0;
   std::chrono::steady_clock::time_point last_used{};
 
-  // Ids of processes that are starting or running, and of those that have ended, oldest first.
-  std::set<std::string> live_processes;
+  // Processes that are starting or running, by id, with their host pids: 0 while this server starts one, kAnyPid while
+  // one is starting that an earlier server began. Those that have ended, oldest first. Ends that were heard of before
+  // this server knew the pid.
+  static constexpr pid_t kAnyPid = -1;
+  std::map<std::string, pid_t> live_processes;
   std::vector<std::string> ended_processes;
+  std::map<std::string, pid_t> early_ends;
 
   // Set by a part that changed the record outside an operation: the caller saves it.
   bool has_unsaved_changes = false;

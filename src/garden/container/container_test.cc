@@ -17,11 +17,18 @@ TEST(ContainerRecord, IsReadAsItWasWritten) {
   record.operation = Operation::kDestroy;
   record.begun = {"network", "images"};
   record.parts["images"] = boost::json::object{{"size", 77}};
+  Pea pea;
+  pea.id = "p", pea.runtime_id = "r", pea.created_at_ns = 4;
+  pea.limits = api::ProcessLimits{};
+  pea.cgroups = Cgroups(std::map<std::string, std::string>{{"memory", "/sys/m"}});
+  record.peas["p"] = pea;
   const auto again = ContainerRecord::from_json(record.to_json());
   EXPECT_EQ(again.to_json(), record.to_json());
   EXPECT_EQ(again.properties, record.properties);
   EXPECT_EQ(again.operation, Operation::kDestroy);
   EXPECT_EQ(again.begun, record.begun);
+  EXPECT_TRUE(again.peas.at("p").limits);
+  EXPECT_EQ(again.peas.at("p").cgroups.paths(), pea.cgroups.paths());
   EXPECT_THROW(ContainerRecord::from_json("{}"), std::runtime_error);
   EXPECT_THROW(ContainerRecord::from_json("{\"handle\":"), std::runtime_error);
 }
@@ -33,7 +40,7 @@ TEST(ContainerRecord, OfAnEarlierServerIsReadToo) {
     "network":{"id":"0123456789a"}})";
   const auto record = ContainerRecord::from_json(text);
   EXPECT_EQ(record.operation, Operation::kNone);
-  EXPECT_EQ(record.begun.size(), 5u);
+  EXPECT_EQ(record.begun.size(), 6u);
   EXPECT_EQ(record.parts.at("images").at("size"), 7);
   EXPECT_EQ(record.parts.at("runtime").at("pid"), 8);
   EXPECT_EQ(record.parts.at("cgroups").at("paths").at("memory"), "/sys/x");

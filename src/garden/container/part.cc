@@ -15,6 +15,9 @@ asio::awaitable<void> Part::cleanup(Container&) { co_return; }
 void Part::release(Container&) {}
 boost::json::object Part::state(const Container&) const { return {}; }
 asio::awaitable<void> Part::recover(Container&, const boost::json::object&) { co_return; }
+asio::awaitable<void> Part::prepare_pea(Container&, Pea&, const api::ProcessSpec&, BundleInput&) { co_return; }
+asio::awaitable<void> Part::cleanup_pea(Container&, const Pea&) { co_return; }
+asio::awaitable<void> Part::add_pea_metrics(Container&, const Pea&, api::ContainerMetrics&) { co_return; }
 asio::awaitable<void> Part::process_ended(Container&) { co_return; }
 asio::awaitable<void> Part::add_info(Container&, api::ContainerInfo&) { co_return; }
 asio::awaitable<void> Part::add_metrics(Container&, api::ContainerMetrics&) { co_return; }

@@ -3,14 +3,15 @@
 // The Gardener has a list of parts and drives them; it knows nothing of what they do. To add an aspect, write a Part
 // and put it into make_parts() (gardener/parts.cc):
 //
-//   create    check() of all; reserve() of all; then prepare() of each in order, the last of which starts the
-//             container; then started() of each in order
-//   destroy   in reverse order: cleanup(), then release()
+//   create    check() of all; reserve() of all; then prepare() of all but the last side by side; then that of the last,
+//             which starts the container; then started() of each in order
+//   destroy   cleanup() of the last, which ends every process; then that of the others side by side; release() after
+//             each
 //   restart   recover() of each for every container found, then start() of each
 //
-// The journal notes a part in the container's record before its prepare() and strikes it out after its cleanup(). So a
-// create that failed or was interrupted by a crash at any point is undone by the same cleanup() and release(), and an
-// interrupted destroy continues with the parts that are left.
+// The journal notes the parts in the container's record before any prepare() and strikes out each after its cleanup().
+// So a create that failed or was interrupted by a crash at any point is undone by the same cleanup() and release(), and
+// an interrupted destroy continues with the parts that are left.
 #pragma once
 
 #include <memory>
@@ -69,6 +70,16 @@ class Part {
   // cannot be used any more: then it is destroyed. For a container in an operation, which is destroyed in any case,
   // restores only what cleanup() and release() need.
   virtual asio::awaitable<void> recover(Container& container, const boost::json::object& state);
+
+  // --- a process with an image of its own (docs/spec/garden.md §2.14), which is in container.record.peas ---
+
+  // Makes what it needs, and adds to `bundle`. May fail at any point. In the order of the parts.
+  virtual asio::awaitable<void> prepare_pea(Container& container, Pea& pea, const clients::garden::ProcessSpec& spec,
+                                            BundleInput& bundle);
+  // Removes that, once the process has ended; called as cleanup() is. In reverse order.
+  virtual asio::awaitable<void> cleanup_pea(Container& container, const Pea& pea);
+  virtual asio::awaitable<void> add_pea_metrics(Container& container, const Pea& pea,
+                                                clients::garden::ContainerMetrics& metrics);
 
   // --- questions ---
 

@@ -1,4 +1,6 @@
 // Real containers: processes, limits, files, create and destroy.
+#include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -120,7 +122,9 @@ TEST_F(RealContainers, AProcessContinuesWhenItsClientLeaves) {
 
 TEST_F(RealContainers, ATerminalHasTheSizeAskedForAndMayChangeIt) {
   const auto handle = garden_->create();
-  auto spec = shell("stty size; read x; stty size; test -t 0 && echo terminal");
+  // crun sets the size while the process already runs.
+  auto spec =
+      shell("while ! stty size 2>/dev/null; do usleep 20000; done; read x; stty size; test -t 0 && echo terminal");
   spec.tty = api::TtySpec{api::WindowSize{100, 30}};
   const auto running = garden_->begin(handle, spec);
   ASSERT_TRUE(running->prints("30 100"));
@@ -401,6 +405,57 @@ TEST_F(RealContainers, TheGraceTimeEndsAContainerThatIsNotUsed) {
     EXPECT_EQ(running->wait(), 0);  // longer than the grace time, but in use
   }
   EXPECT_TRUE(garden_->eventually([&] { return garden_->await(client().containers()).empty(); }));
+}
+
+TEST_F(RealContainers, ADestroyThatHangsDelaysNoOtherGraceTime) {
+  api::ContainerSpec spec;
+  spec.grace_time_ns = 300'000'000;
+  spec.handle = "hangs";
+  garden_->create(spec);
+  const std::string shim = base::must_run({"pgrep", "-f", "garden-shim supervise " + garden_->depot() + "/hangs"});
+  const auto pid = static_cast<pid_t>(std::stol(shim));
+  ASSERT_EQ(::kill(pid, SIGSTOP), 0);
+  spec.handle = "next";
+  garden_->create(spec);
+  const auto is_listed = [&](const std::string& handle) {
+    const auto handles = garden_->await(client().containers({{"garden.state", "all"}}));
+    return std::find(handles.begin(), handles.end(), handle) != handles.end();
+  };
+  EXPECT_TRUE(garden_->eventually([&] { return !is_listed("next"); }, std::chrono::seconds(8)));
+  EXPECT_TRUE(is_listed("hangs"));
+  ASSERT_EQ(::kill(pid, SIGCONT), 0);
+  EXPECT_TRUE(garden_->eventually([&] { return !is_listed("hangs"); }));
+}
+
+TEST_F(RealContainers, AUserOutsideTheIdsOfTheContainerIsAnError) {
+  const auto handle = garden_->create();
+  for (const char* user : {"4294967294", "0:4294967294", "4294967295", "4294967296"}) {
+    auto spec = shell("id", user);
+    spec.dir = "/made-for-nobody";
+    EXPECT_THROW(garden_->run(handle, spec), api::GardenError) << user;
+  }
+  EXPECT_NE(garden_->run(handle, "ls -d /made-for-nobody").status, 0);
+}
+
+TEST_F(RealContainers, WhatIsStreamedInCountsTowardsTheMemoryLimit) {
+  api::ContainerSpec spec;
+  spec.limits.memory.limit_in_bytes = 48u << 20;
+  const auto handle = garden_->create(spec);
+  const std::string file = garden_->directory() + "/big";
+  base::must_run({"truncate", "-s", "100M", file});
+  const std::string head = run_with_input({"tar", "-P", "-cf", "-", file}).substr(0, 512);
+  auto sent = std::make_shared<int>(0);
+  const net::BodySource tar = [head, sent]() -> asio::awaitable<std::string> {
+    if (++*sent == 1) co_return head;
+    co_return std::string(*sent > 102 ? 0 : 1u << 20, '\0');
+  };
+  EXPECT_THROW(garden_->await(client().stream_in(handle, "", "/dev/shm", tar)), api::GardenError);
+  const auto metrics = garden_->await(client().metrics(handle));
+  EXPECT_LE(metrics.total_usage_toward_limit, 48u << 20);
+  EXPECT_GE(metrics.total_usage_toward_limit, 20u << 20) << "the pages are not the container's";
+  // A file system in memory holds no more than the limit allows.
+  EXPECT_NE(garden_->run(handle, "grep ' /dev/shm ' /proc/mounts").output.find("size=24576k"), std::string::npos);
+  EXPECT_NE(garden_->run(handle, "grep ' /dev ' /proc/mounts").output.find("size=65536k"), std::string::npos);
 }
 
 TEST_F(RealContainers, ManyAreMadeAndDestroyedAtOnce) {

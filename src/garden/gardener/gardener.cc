@@ -6,6 +6,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "garden/host/cgroup_mounts.h"
+#include "garden/host/security_options.h"
+#include "garden/runtime/runtime_probe.h"
+
 namespace rivera::garden {
 
 namespace api = clients::garden;
@@ -28,17 +32,38 @@ base::UniqueFd take_lock(const std::string& state_dir) {
 
 std::int64_t now_ns() { return std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
+// What this server needs of the host before it can look at it: control groups, and a runtime that works.
+Context prepare_context(asio::any_io_executor executor, base::WorkerPool& workers, Options options,
+                        base::Logger logger) {
+  if (!options.skip_setup && options.command != Options::Command::kCleanup) {
+    try {
+      for (const auto& name : mount_cgroup_hierarchies()) logger.info("setup.mounted", {{"control-group", name}});
+    } catch (const std::exception& e) {
+      logger.error("setup.failed", {{"error", e.what()}});
+    }
+  }
+  const Host host = Host::probe();
+  check_security_options(options);
+  if (options.runtime.empty() && options.command == Options::Command::kCleanup) options.runtime = "runc";
+  if (options.runtime.empty()) {
+    const RuntimeChoice choice = choose_runtime(options, host);
+    options.runtime = choice.program;
+    logger.info("runtime", {{"program", choice.program}, {"reason", choice.reason}});
+  }
+  return Context{std::move(executor), workers, std::move(options), host, std::move(logger)};
+}
+
 }  // namespace
 
 Gardener::Gardener(asio::any_io_executor executor, base::WorkerPool& workers, Options options, base::Logger logger,
                    StepObserver observer)
-    : context_{std::move(executor), workers, std::move(options), Host::probe(), std::move(logger)},
+    : context_(prepare_context(std::move(executor), workers, std::move(options), std::move(logger))),
       observer_(std::move(observer)),
       lock_(take_lock(context_.options.state_dir)),
       tag_lock_(context_.options),
       list_(make_parts(context_)),
       journal_(context_, list_.parts),
-      processes_(context_),
+      processes_(context_, list_.parts, journal_, observer_),
       changed_(context_.executor),
       background_(context_.executor, context_.logger) {
   fs::create_directories(context_.options.depot);
@@ -127,8 +152,14 @@ asio::awaitable<api::ContainerInfo> Gardener::info(std::string handle) {
 }
 
 asio::awaitable<api::ContainerMetrics> Gardener::metrics(std::string handle) {
-  const ContainerPtr container = find(handle);
   api::ContainerMetrics metrics;
+  if (const ContainerPtr container = container_of_pea(handle)) {
+    const Pea pea = container->record.peas.at(handle);
+    metrics.age_ns = now_ns() - pea.created_at_ns;
+    for (const auto& part : list_.parts) co_await part->add_pea_metrics(*container, pea, metrics);
+    co_return metrics;
+  }
+  const ContainerPtr container = find(handle);
   metrics.age_ns = now_ns() - container->record.created_at_ns;
   for (const auto& part : list_.parts) co_await part->add_metrics(*container, metrics);
   co_return metrics;
@@ -160,7 +191,16 @@ asio::awaitable<void> Gardener::stop_processes(std::string handle, bool kill) {
 }
 
 asio::awaitable<ProcessSession> Gardener::run(std::string handle, api::ProcessSpec spec) {
-  auto session = co_await processes_.run(find(handle), std::move(spec));
+  const ContainerPtr container = find(handle);
+  if (container->is_being_destroyed) throw api::ContainerNotFoundError(handle);
+  if (!spec.image.empty() && !spec.id.empty()) {
+    // Its figures are asked for, and its image is known, by its id alone.
+    const auto owner = container_of_pea(spec.id);
+    if (containers_.contains(spec.id) || (owner && owner != container)) {
+      throw api::GardenError("process ID '" + spec.id + "' already in use");
+    }
+  }
+  auto session = co_await processes_.run(container, std::move(spec));
   co_return session;
 }
 
@@ -169,7 +209,8 @@ asio::awaitable<ProcessSession> Gardener::attach(std::string handle, std::string
   co_return session;
 }
 
-asio::awaitable<void> Gardener::process_ended(ContainerPtr container, std::string process_id) {
+asio::awaitable<void> Gardener::process_ended(ContainerPtr container, std::string process_id, pid_t pid,
+                                              bool client_has_status) {
   try {
     for (const auto& part : list_.parts) co_await part->process_ended(*container);
     if (container->has_unsaved_changes) co_await save_or_log(*container);
@@ -177,7 +218,18 @@ asio::awaitable<void> Gardener::process_ended(ContainerPtr container, std::strin
     // The exit is reported in any case.
     context_.logger.error("process-ended.failed", {{"handle", container->record.handle}, {"error", e.what()}});
   }
-  co_await processes_.forget(container, std::move(process_id));
+  const bool is_news = co_await processes_.forget(container, process_id, pid, client_has_status);
+  const auto pea = container->record.peas.find(process_id);
+  if (is_news && pea != container->record.peas.end() && !container->is_being_destroyed) {
+    background_.spawn("remove-pea", remove_pea(container, process_id, pea->second.created_at_ns));
+  }
+}
+
+ContainerPtr Gardener::container_of_pea(const std::string& id) const {
+  for (const auto& [handle, container] : containers_) {
+    if (container->record.peas.contains(id)) return container;
+  }
+  return nullptr;
 }
 
 asio::awaitable<std::unique_ptr<Child>> Gardener::start_transfer(std::string handle, std::string mode, std::string user,

@@ -63,7 +63,17 @@ class Gardener {
   asio::awaitable<void> stop_processes(std::string handle, bool kill);
 
   asio::awaitable<clients::garden::ContainerInfo> info(std::string handle);
+  // Of a container, or of a process with an image of its own by its id.
   asio::awaitable<clients::garden::ContainerMetrics> metrics(std::string handle);
+  // Of several, some at a time; never throws for one of them. In the order of `handles`.
+  template <typename T>
+  struct Answer {
+    T value;
+    std::string error;  // "": none
+  };
+  asio::awaitable<std::vector<Answer<clients::garden::ContainerInfo>>> bulk_info(std::vector<std::string> handles);
+  asio::awaitable<std::vector<Answer<clients::garden::ContainerMetrics>>> bulk_metrics(
+      std::vector<std::string> handles);
   clients::garden::Limits limits(const std::string& handle) const;
 
   asio::awaitable<clients::garden::PortMapping> net_in(std::string handle, clients::garden::NetIn wanted);
@@ -72,8 +82,10 @@ class Gardener {
 
   asio::awaitable<ProcessSession> run(std::string handle, clients::garden::ProcessSpec spec);
   asio::awaitable<ProcessSession> attach(std::string handle, std::string process_id);
-  // Called with every exit before it is reported: lets the parts notice it (§2.15), and forgets old processes.
-  asio::awaitable<void> process_ended(ContainerPtr container, std::string process_id);
+  // Called with every exit before it is reported, and without one being reported: lets the parts notice it (§2.15),
+  // forgets old processes, and removes in the background what one with an image of its own had. Twice does no harm.
+  asio::awaitable<void> process_ended(ContainerPtr container, std::string process_id, pid_t pid,
+                                      bool client_has_status);
   // See Processes::start_transfer().
   asio::awaitable<std::unique_ptr<Child>> start_transfer(std::string handle, std::string mode, std::string user,
                                                          std::string path);
@@ -105,19 +117,35 @@ class Gardener {
   // For changes that count even if the disk is full.
   asio::awaitable<void> save_or_log(Container& container);
   void at_step(const std::string& step) const;
+  // Runs all of `works` side by side and returns when each has ended, with what it threw (null: nothing), in order. If
+  // the caller is cancelled they end later: they must hold what they use.
+  asio::awaitable<std::vector<std::exception_ptr>> all_at_once(std::vector<asio::awaitable<void>> works);
+  template <typename T>
+  using Question = asio::awaitable<T> (Gardener::*)(std::string);
+  template <typename T>
+  asio::awaitable<std::vector<Answer<T>>> ask_for_all(std::vector<std::string> handles, Question<T> question);
 
   // gardener_create.cc
   ContainerPtr admit(clients::garden::ContainerSpec& spec);
   asio::awaitable<void> build(Container& container, const clients::garden::ContainerSpec& spec);
+  asio::awaitable<void> prepare_part(ContainerPtr container, std::shared_ptr<const clients::garden::ContainerSpec> spec,
+                                     std::shared_ptr<BundleInput> bundle, Part& part);
 
   // gardener_destroy.cc
   asio::awaitable<void> tear_down(Container& container);
+  asio::awaitable<void> tear_down_part(ContainerPtr container, Part& part);
+  asio::awaitable<void> tear_down_peas(Container& container);
 
   // gardener_start.cc
   asio::awaitable<void> recover_containers();
   asio::awaitable<void> recover(Container& container, std::string text);
   asio::awaitable<void> run_upkeep();
   asio::awaitable<void> destroy_in_background(std::string handle);
+  void remove_ended_peas(const ContainerPtr& container);
+  asio::awaitable<void> remove_pea(ContainerPtr container, std::string id, std::int64_t created_at_ns);
+  asio::awaitable<void> follow(ContainerPtr container);
+
+  ContainerPtr container_of_pea(const std::string& id) const;
 
   Context context_;
   StepObserver observer_;

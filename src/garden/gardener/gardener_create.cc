@@ -16,11 +16,13 @@ ContainerPtr Gardener::admit(api::ContainerSpec& spec) {
     throw api::GardenError("Cannot provide both Image.URI and RootFSPath");
   if (spec.privileged && options.disable_privileged_containers)
     throw api::GardenError("privileged container creation is disabled");
-  if (containers_.contains(spec.handle)) throw api::GardenError("Handle '" + spec.handle + "' already in use");
+  if (containers_.contains(spec.handle) || container_of_pea(spec.handle))
+    throw api::GardenError("Handle '" + spec.handle + "' already in use");
   if (options.max_containers > 0 && containers_.size() >= options.max_containers)
     throw api::GardenError("max containers reached");
   if (spec.image.uri.empty()) spec.image.uri = spec.rootfs.empty() ? options.default_rootfs : spec.rootfs;
   if (spec.image.uri.empty()) throw api::GardenError("no root filesystem given, and the server has no default");
+  apply_default_limits(spec.limits, options);
   if (spec.grace_time_ns == 0) spec.grace_time_ns = options.default_grace_time.count();
 
   const auto container = std::make_shared<Container>();
@@ -64,6 +66,7 @@ asio::awaitable<std::string> Gardener::create(api::ContainerSpec spec) {
   container->last_used = std::chrono::steady_clock::now();
   changed_.notify_all();
   if (failure) std::rethrow_exception(failure);
+  background_.spawn("follow", follow(container));
   context_.logger.info("create.created", {{"handle", spec.handle}});
   co_return spec.handle;
 }
@@ -72,18 +75,26 @@ asio::awaitable<void> Gardener::build(Container& container, const api::Container
   ContainerRecord& record = container.record;
   for (const auto& part : list_.parts) co_await part->check(spec);
   for (const auto& part : list_.parts) part->reserve(container, spec);
-  BundleInput bundle;
-  bundle.handle = spec.handle;
-  bundle.privileged = spec.privileged;
-  bundle.bind_mounts = spec.bind_mounts;
-  bundle.limits = spec.limits;
-  for (const auto& part : list_.parts) {
-    record.begun.insert(part->name());
-    co_await journal_.save(container);
-    at_step("prepare " + part->name());
-    co_await part->prepare(container, spec, bundle);
-    at_step("prepare " + part->name() + " done");
+  // Shared with the parts' work, which does not end with this coroutine if that is cancelled.
+  const auto shared_spec = std::make_shared<const api::ContainerSpec>(spec);
+  const auto bundle = std::make_shared<BundleInput>();
+  bundle->handle = spec.handle;
+  bundle->privileged = spec.privileged;
+  bundle->bind_mounts = spec.bind_mounts;
+  bundle->limits = spec.limits;
+  for (const auto& part : list_.parts) record.begun.insert(part->name());
+  co_await journal_.save(container);
+  std::vector<asio::awaitable<void>> works;
+  for (std::size_t i = 0; i + 1 < list_.parts.size(); ++i) {
+    works.push_back(prepare_part(container.shared_from_this(), shared_spec, bundle, *list_.parts[i]));
   }
+  const auto failures = co_await all_at_once(std::move(works));
+  for (const auto& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+  // What they have chosen is needed to remove it.
+  co_await journal_.save(container);
+  co_await prepare_part(container.shared_from_this(), shared_spec, bundle, *list_.parts.back());
   for (const auto& part : list_.parts) {
     at_step("started " + part->name());
     co_await part->started(container, spec);
@@ -93,6 +104,13 @@ asio::awaitable<void> Gardener::build(Container& container, const api::Container
   record.operation = Operation::kNone;
   at_step("finish create");
   co_await journal_.save(container);
+}
+
+asio::awaitable<void> Gardener::prepare_part(ContainerPtr container, std::shared_ptr<const api::ContainerSpec> spec,
+                                             std::shared_ptr<BundleInput> bundle, Part& part) {
+  at_step("prepare " + part.name());
+  co_await part.prepare(*container, *spec, *bundle);
+  at_step("prepare " + part.name() + " done");
 }
 
 }  // namespace rivera::garden

@@ -16,6 +16,9 @@ asio::awaitable<void> Gardener::start() {
   }
   co_await recover_containers();
   for (const auto& part : list_.parts) co_await part->start(containers_);
+  for (const auto& [handle, container] : containers_) {
+    if (!container->must_be_destroyed) background_.spawn("follow", follow(container));
+  }
   background_.spawn_critical("upkeep", run_upkeep());
 }
 
@@ -78,6 +81,37 @@ asio::awaitable<void> Gardener::recover(Container& container, std::string text) 
   if (failure) std::rethrow_exception(failure);
 }
 
+// Hears of every process that ends, also of those that no client has joined.
+asio::awaitable<void> Gardener::follow(ContainerPtr container) {
+  try {
+    Processes::Ended ended = [this, container](std::string id, pid_t pid) {
+      background_.spawn("process-ended", process_ended(container, std::move(id), pid, false));
+    };
+    co_await processes_.follow(container, std::move(ended));
+  } catch (const ShimGone& e) {
+    if (!container->is_being_destroyed) {
+      context_.logger.error("follow.failed", {{"handle", container->record.handle}, {"error", e.what()}});
+    }
+  }
+}
+
+// Of processes that ended while no server ran, or whose removal failed.
+void Gardener::remove_ended_peas(const ContainerPtr& container) {
+  for (const auto& [id, pea] : container->record.peas) {
+    if (container->live_processes.contains(id)) continue;
+    background_.spawn("remove-pea", remove_pea(container, id, pea.created_at_ns));
+  }
+}
+
+asio::awaitable<void> Gardener::remove_pea(ContainerPtr container, std::string id, std::int64_t created_at_ns) {
+  try {
+    co_await processes_.peas().clean_up(container, id, created_at_ns);
+  } catch (const api::GardenError& e) {
+    context_.logger.error("remove-pea.failed",
+                          {{"handle", container->record.handle}, {"process", id}, {"error", e.what()}});
+  }
+}
+
 // Destroys containers that must be destroyed, and those that were not used for their grace time.
 asio::awaitable<void> Gardener::run_upkeep() {
   constexpr auto kInterval = std::chrono::milliseconds(200);
@@ -86,6 +120,7 @@ asio::awaitable<void> Gardener::run_upkeep() {
     const auto now = std::chrono::steady_clock::now();
     for (const auto& [handle, container] : containers_) {
       if (container->is_being_created || container->is_being_destroyed) continue;
+      if (round % kRetryEvery == 0 && !container->must_be_destroyed) remove_ended_peas(container);
       const auto grace = std::chrono::nanoseconds(container->record.grace_time_ns);
       const bool is_unused = grace.count() > 0 && container->users == 0 && now - container->last_used > grace;
       if (is_unused || (container->must_be_destroyed && round % kRetryEvery == 0)) {

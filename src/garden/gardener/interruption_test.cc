@@ -36,6 +36,24 @@ asio::awaitable<void> create_and_destroy(Gardener& gardener) {
   co_await gardener.stop();
 }
 
+// The same with a process that has an image of its own, to its end.
+asio::awaitable<void> create_with_pea_and_destroy(Gardener& gardener, std::string image) {
+  co_await gardener.start();
+  co_await gardener.create(a_spec());
+  api::ProcessSpec spec = shell("exit 4");
+  spec.id = "p";
+  spec.image.uri = std::move(image);
+  ProcessSession session = co_await gardener.run("h", std::move(spec));
+  for (;;) {
+    const auto frame = co_await session.shim->receive();
+    if (!frame || frame->type == shim::FrameType::kExit) break;
+  }
+  co_await gardener.process_ended(session.container, "p", session.pid, true);
+  while (!session.container->record.peas.empty()) co_await base::sleep_for(std::chrono::milliseconds(5));
+  co_await gardener.destroy("h");
+  co_await gardener.stop();
+}
+
 class Interruption : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -48,15 +66,19 @@ class Interruption : public ::testing::Test {
     return std::make_unique<Gardener>(garden_->context().get_executor(), workers_, garden_->options(),
                                       base::Logger::discard(), std::move(observer));
   }
+  using Life = std::function<asio::awaitable<void>(Gardener&)>;
+  Life with_pea() {
+    return [image = garden_->rootfs()](Gardener& g) { return create_with_pea_and_destroy(g, image); };
+  }
   // Every step of a create and a destroy, in order.
-  std::vector<std::string> steps() {
+  std::vector<std::string> steps(const Life& life = create_and_destroy) {
     std::vector<std::string> names;
     const auto recorder = gardener([&names](const std::string& step) { names.push_back(step); });
-    garden_->await(create_and_destroy(*recorder));
+    garden_->await(life(*recorder));
     return names;
   }
   // Creates and destroys in a process of its own, which is killed at `step`. True if it came there.
-  bool kill_at(const std::string& step) {
+  bool kill_at(const std::string& step, const Life& life = create_and_destroy) {
     const pid_t pid = ::fork();
     if (pid == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -66,7 +88,7 @@ class Interruption : public ::testing::Test {
                         [&step](const std::string& reached) {
                           if (reached == step) ::kill(::getpid(), SIGKILL);
                         });
-      asio::co_spawn(context, create_and_destroy(gardener), asio::detached);
+      asio::co_spawn(context, life(gardener), asio::detached);
       context.run();
       ::_exit(0);
     }
@@ -97,6 +119,50 @@ TEST_F(Interruption, AServerKilledAtAnyStepFinishesOrUndoesItAtTheNextStart) {
   }
   EXPECT_EQ(garden_->clean_up(), 0);
   EXPECT_EQ(garden_->left_overs(), std::vector<std::string>{});
+}
+
+TEST_F(Interruption, AServerKilledAtAnyStepOfAProcessWithAnImageLeavesNothingOfIt) {
+  int killed = 0;
+  for (const auto& step : steps(with_pea())) {
+    if (step.find(" pea ") == std::string::npos) continue;
+    ++killed;
+    ASSERT_TRUE(kill_at(step, with_pea())) << step;
+    garden_->start();
+    // The container stays; of the process nothing does.
+    EXPECT_EQ(garden_->await(garden_->client().containers()), std::vector<std::string>{"h"}) << step;
+    EXPECT_TRUE(garden_->eventually([&] {
+      const std::string mounts = base::read_file("/proc/self/mounts");
+      const auto groups = base::run_command({"find", "/sys/fs/cgroup/", "-path", "*/h/p"}).output;
+      return groups.empty() && mounts.find("/rootfs/p ") == std::string::npos;
+    })) << step;
+    EXPECT_EQ(garden_->run("h", "echo ok").output, "ok\n") << step;
+    garden_->await(garden_->client().destroy("h"));
+    expect_nothing_left(step);
+    garden_->terminate();
+  }
+  EXPECT_GT(killed, 15);
+}
+
+TEST_F(Interruption, APartThatFailsToRemoveItsShareKeepsNoOtherFromIt) {
+  bool is_faulty = true;
+  const auto faulty = gardener([&is_faulty](const std::string& step) {
+    if (is_faulty && (step == "cleanup network" || step == "cleanup cgroups")) throw std::runtime_error("no " + step);
+  });
+  garden_->await(faulty->start());
+  garden_->await(faulty->create(a_spec()));
+  try {
+    garden_->await(faulty->destroy("h"));
+    ADD_FAILURE() << "the destruction succeeded";
+  } catch (const api::GardenError& e) {
+    EXPECT_STREQ(e.what(), "2 errors occurred:\n\t* no cleanup network\n\t* no cleanup cgroups\n\n");
+  }
+  EXPECT_EQ(faulty->list(kAll), std::vector<std::string>{"h"});
+  // The image, which is behind both, is gone.
+  EXPECT_EQ(base::read_file("/proc/self/mounts").find("/rootfs/h "), std::string::npos);
+  is_faulty = false;
+  garden_->await(faulty->destroy("h"));
+  EXPECT_EQ(garden_->left_overs_of_containers(), std::vector<std::string>{});
+  garden_->await(faulty->stop());
 }
 
 TEST_F(Interruption, CleanupAloneRemovesWhatAKilledServerLeft) {

@@ -6,6 +6,7 @@
 #include "garden/plugins/plugin_image_part.h"
 #include "garden/plugins/plugin_network_part.h"
 #include "garden/runtime/runtime_part.h"
+#include "garden/runtime/shim_part.h"
 #include "garden/runtime/user_namespace_part.h"
 
 namespace rivera::garden {
@@ -32,6 +33,7 @@ PartList make_parts(const Context& context) {
   auto network = make_networker(context);
   list.networker = network.get();
   list.parts.push_back(std::make_unique<UserNamespacePart>(context));
+  list.parts.push_back(std::make_unique<ShimPart>(context));
   list.parts.push_back(make_image_part(context));
   list.parts.push_back(std::make_unique<CgroupPart>(context));
   list.parts.push_back(std::move(network));

@@ -13,7 +13,7 @@ struct PartList {
 };
 
 // A new aspect of containers is a new line here. The runtime's part is the last: it starts the container with what the
-// others prepared, and ends it before they clean up.
+// others prepared, side by side, and ends it before they clean up, side by side.
 PartList make_parts(const Context& context);
 
 }  // namespace rivera::garden

@@ -69,6 +69,8 @@ std::string mount_of(const std::string& controllers) {
 }
 
 bool remove_tree(const std::string& path) {
+  // Most have no groups below them: to look costs more than to try.
+  if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return true;
   std::error_code ec;
   for (const auto& entry : fs::directory_iterator(path, ec)) {
     if (entry.is_directory(ec)) remove_tree(entry.path());
@@ -102,17 +104,16 @@ Cgroups Cgroups::of_process(pid_t pid, const std::string& parent) {
   return cgroups;
 }
 
-Cgroups Cgroups::expected(const std::string& parent, const std::string& name) {
+Cgroups Cgroups::expected(const std::string& path_of_group, bool is_below_own_group) {
   Cgroups cgroups;
   const auto own_groups = groups_of("/proc/self");
-  // Below our own group, but below the root where there is one hierarchy only (§2.11).
   const bool has_one_hierarchy =
       std::all_of(own_groups.begin(), own_groups.end(), [](const auto& group) { return group.first.empty(); });
   for (const auto& [controllers, path] : own_groups) {
     const std::string mount = mount_of(controllers);
     if (mount.empty()) continue;
-    const std::string own = path == "/" || has_one_hierarchy ? "" : path;
-    const std::string directory = mount + own + "/" + parent + "/" + name;
+    const std::string own = path == "/" || has_one_hierarchy || !is_below_own_group ? "" : path;
+    const std::string directory = mount + own + "/" + path_of_group;
     if (controllers.empty()) cgroups.paths_[""] = directory;
     std::istringstream names(controllers);
     for (std::string each; std::getline(names, each, ',');) cgroups.paths_[each] = directory;
@@ -155,6 +156,15 @@ std::uint64_t Cgroups::oom_kills() const {
   return value_of(read_flat(directory("memory") + (is_unified ? "/memory.events" : "/memory.oom_control")), "oom_kill");
 }
 
+std::vector<std::string> Cgroups::accounting_directories() const {
+  std::set<std::string> directories;  // some hierarchies have several controllers
+  for (const char* controller : {"memory", "cpu", "cpuacct", "blkio"}) {
+    const std::string path = directory(controller);
+    if (!path.empty()) directories.insert(path);
+  }
+  return {directories.begin(), directories.end()};
+}
+
 std::vector<pid_t> Cgroups::processes() const {
   std::vector<pid_t> pids;
   read_procs(directory("devices"), pids);
@@ -188,7 +198,7 @@ void Cgroups::remove() const {
     while (!remove_tree(path)) {
       if (std::chrono::steady_clock::now() > deadline)
         throw std::runtime_error("control group is still in use: " + path);
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
   }
 }

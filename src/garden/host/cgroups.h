@@ -20,8 +20,10 @@ class Cgroups {
   Cgroups() = default;
   // Those of a process, which must be in a group of its own below a group named `parent`. Throws std::runtime_error.
   static Cgroups of_process(pid_t pid, const std::string& parent);
-  // Those that a runtime started by this process makes for a container `name`; they may not exist.
-  static Cgroups expected(const std::string& parent, const std::string& name);
+  // Those that a runtime makes for the group `path` ("garden/handle") where each controller has its hierarchy: below
+  // this process's own group in each, or below its root. Where there is one hierarchy, always below its root (§2.11).
+  // They may not exist.
+  static Cgroups expected(const std::string& path, bool is_below_own_group);
   // From paths() of an earlier server run.
   explicit Cgroups(std::map<std::string, std::string> paths) : paths_(std::move(paths)) {}
 
@@ -33,6 +35,8 @@ class Cgroups {
   void read_metrics(clients::garden::ContainerMetrics& metrics) const;
   // How many processes the kernel has killed because memory ran out; 0 if unknown.
   std::uint64_t oom_kills() const;
+  // The directories of its own that a process must be in for its memory, processor time and input to count as theirs.
+  std::vector<std::string> accounting_directories() const;
   // Every process of the group and of groups below it.
   std::vector<pid_t> processes() const;
   // Sends a signal to each of these processes that is still a member; the number of one that has ended may belong to

@@ -1,5 +1,6 @@
 #include "garden/host/child.h"
 
+#include <csignal>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -34,7 +35,12 @@ Child::Child(asio::any_io_executor executor, const std::vector<std::string>& arg
   state_->error = std::move(error.read_end);
 }
 
-Child::~Child() = default;
+// Without waiting: the executor's thread may not. It is reaped when another child is started.
+Child::~Child() {
+  if (state_->process.has_ended()) return;
+  state_->process.signal(SIGKILL);
+  state_->process.release();
+}
 
 asio::awaitable<bool> Child::write_input(std::string_view bytes) {
   error_code ec;

@@ -11,7 +11,7 @@
 
 namespace rivera::garden {
 
-// Killed and reaped by the destructor if it still runs.
+// Killed by the destructor if it still runs; never waits for it.
 class Child {
  public:
   // Standard input and output are pipes to us; `pass_fd` becomes its descriptor 3. Throws std::system_error.

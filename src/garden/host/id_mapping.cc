@@ -5,17 +5,25 @@
 namespace rivera::garden {
 namespace {
 
+const IdMapping::Range* range_of(const std::vector<IdMapping::Range>& ranges, std::uint32_t id) {
+  const auto found = std::find_if(ranges.begin(), ranges.end(), [id](const IdMapping::Range& range) {
+    return id >= range.container && id - range.container < range.length;
+  });
+  return found == ranges.end() ? nullptr : &*found;
+}
+
 std::uint32_t to_host(const std::vector<IdMapping::Range>& ranges, std::uint32_t id) {
-  for (const auto& range : ranges) {
-    if (id >= range.container && id - range.container < range.length) return range.host + (id - range.container);
-  }
-  return id;
+  const auto* range = range_of(ranges, id);
+  return range == nullptr ? id : range->host + (id - range->container);
 }
 
 }  // namespace
 
 std::uint32_t IdMapping::host_uid(std::uint32_t container) const { return to_host(uids, container); }
 std::uint32_t IdMapping::host_gid(std::uint32_t container) const { return to_host(gids, container); }
+
+bool IdMapping::has_uid(std::uint32_t container) const { return uids.empty() || range_of(uids, container) != nullptr; }
+bool IdMapping::has_gid(std::uint32_t container) const { return gids.empty() || range_of(gids, container) != nullptr; }
 
 IdMapping unprivileged_mapping(const Options& options, const Host& host) {
   const auto ranges = [&](std::uint32_t start, std::uint32_t length) {

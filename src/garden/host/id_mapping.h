@@ -18,6 +18,9 @@ struct IdMapping {
   // The host id of a container's id; an id outside every range stays as it is (§4.4).
   std::uint32_t host_uid(std::uint32_t container) const;
   std::uint32_t host_gid(std::uint32_t container) const;
+  // Whether a process of the container can have that id.
+  bool has_uid(std::uint32_t container) const;
+  bool has_gid(std::uint32_t container) const;
 };
 
 // Root is the host's largest id, every other id itself (§2.4).

@@ -36,7 +36,7 @@ base::ConfigKeys server_flags() {
       text_key("properties-path").unused("properties are always kept, beside the container"),
       text_key("console-sockets-path").unused("upstream has no use for it either"),
       text_key("assets-dir", "/var/gdn/assets").unused(kNoTools),
-      flag_key("skip-setup").unused("nothing of the host is set up"),
+      flag_key("skip-setup").described("do not mount control groups that are missing"),
       duration_key("metrics-emission-interval", std::chrono::minutes(1)).not_built(kNoMetrics),
       text_key("dropsonde-origin", "garden-linux").not_built(kNoMetrics),
       text_key("dropsonde-destination", "127.0.0.1:3457").not_built(kNoMetrics),
@@ -62,10 +62,11 @@ base::ConfigKeys container_flags() {
       integer_key("gid-map-length").between(0, kMostId).described("0: up to the host's largest id"),
       text_key("apparmor").described("profile of processes in unprivileged containers"),
       flag_key("no-new-privileges").described("for every process in unprivileged containers"),
-      texts_key("device-cgroup-rule")
-          .refused(
-              "rules for devices are not applied: containers would lack, or have, devices against the operator's word"),
-      text_key("runtime-plugin", o.runtime).with_zero_as_default().described("OCI runtime: runc or crun [runc]"),
+      flag_key("deny-raw-sockets").described("unprivileged containers get no raw sockets"),
+      flag_key("restrict-syscalls")
+          .described("unprivileged containers get no asynchronous I/O contexts, no AF_VSOCK, no 32 bit calls"),
+      texts_key("device-cgroup-rule").described("devices of privileged containers: \"TYPE MAJOR:MINOR ACCESS\""),
+      text_key("runtime-plugin").described("OCI runtime [crun where it works, else runc]"),
       texts_key("runtime-plugin-extra-arg").described("argument of the runtime, before its command"),
       text_key("init-bin").described("first process of containers [garden-init beside this program]"),
       text_key("shim-bin").described("keeper of processes [garden-shim beside this program]"),
@@ -137,6 +138,12 @@ base::ConfigKeys limit_flags() {
       number_key("cpu-entitlement-per-share").described("percent; 0: by the machine's memory"),
       integer_key("default-container-blockio-weight").between(0, 1000).described("10 to 1000; 0: the kernel's"),
       flag_key("disable-swap-limit").described("limit memory only"),
+      integer_key("default-container-memory-limit")
+          .not_negative()
+          .described("bytes for containers that ask for no limit; 0: none"),
+      integer_key("default-container-pid-limit")
+          .not_negative()
+          .described("processes of containers that ask for no limit; 0: no limit"),
       integer_key("container-io-max-read-bps").not_negative().not_built("I/O of containers is not limited"),
       integer_key("container-io-max-write-bps").not_negative().not_built("I/O of containers is not limited"),
       integer_key("container-io-max-read-iops").not_negative().not_built("I/O of containers is not limited"),

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <regex>
 #include <stdexcept>
 #include <unistd.h>
 
@@ -51,7 +52,8 @@ Options::Command command_of(const std::vector<std::string>& words) {
   if (words.size() > 1) throw base::CommandLineError("unexpected argument: " + words[1]);
   if (words.empty() || words[0] == "server") return Options::Command::kServer;
   if (words[0] == "cleanup") return Options::Command::kCleanup;
-  throw base::CommandLineError("unknown command: " + words[0] + " (server or cleanup)");
+  if (words[0] == "setup") return Options::Command::kSetup;
+  throw base::CommandLineError("unknown command: " + words[0] + " (server, cleanup or setup)");
 }
 
 unsigned parse_mode(const base::ConfigFile& given) {
@@ -64,6 +66,19 @@ unsigned parse_mode(const base::ConfigFile& given) {
   return mode;
 }
 
+// "c 1:3 rwm", "b *:* m".
+DeviceRule parse_device_rule(const base::ConfigFile& given, const std::string& text) {
+  static const std::regex kForm(R"(\s*([cb])\s+(\*|\d{1,9}):(\*|\d{1,9})\s+([rwm]{1,3})\s*)");
+  std::smatch parts;
+  if (!std::regex_match(text, parts, kForm)) {
+    given.fail("device-cgroup-rule", "TYPE MAJOR:MINOR ACCESS like \"c 10:200 rwm\"");
+  }
+  const auto number = [](const std::string& digits) {
+    return digits == "*" ? std::nullopt : std::optional<std::int64_t>(std::stoll(digits));
+  };
+  return {parts[1].str()[0], number(parts[2]), number(parts[3]), parts[4]};
+}
+
 void read_server(const base::ConfigFile& given, Options& o) {
   o.bind_ip = given.text("bind-ip");
   o.bind_port = given.count<std::uint16_t>("bind-port");
@@ -73,6 +88,7 @@ void read_server(const base::ConfigFile& given, Options& o) {
   o.debug_bind_ip = given.text("debug-bind-ip");
   o.debug_bind_port = given.count<std::uint16_t>("debug-bind-port");
   o.tag = given.text("tag");
+  o.skip_setup = given.flag("skip-setup");
   o.log_level = given.text("log-level");
   o.rfc3339_time = given.text("time-format") == "rfc3339";
   o.depot = given.text("depot");
@@ -97,6 +113,9 @@ void read_containers(const base::ConfigFile& given, Options& o) {
   o.gid_map_length = given.count<std::uint32_t>("gid-map-length");
   o.apparmor = given.text("apparmor");
   o.no_new_privileges = given.flag("no-new-privileges");
+  o.deny_raw_sockets = given.flag("deny-raw-sockets");
+  o.restrict_syscalls = given.flag("restrict-syscalls");
+  for (const auto& text : given.texts("device-cgroup-rule")) o.device_rules.push_back(parse_device_rule(given, text));
   o.runtime = given.text("runtime-plugin");
   o.runtime_extra_args = given.texts("runtime-plugin-extra-arg");
   o.init_bin = given.text("init-bin");
@@ -133,6 +152,8 @@ void read_limits(const base::ConfigFile& given, Options& o) {
   o.cpu_entitlement_per_share = given.number("cpu-entitlement-per-share");
   o.blockio_weight = given.count<std::uint64_t>("default-container-blockio-weight");
   o.disable_swap_limit = given.flag("disable-swap-limit");
+  o.default_memory_limit = given.count<std::uint64_t>("default-container-memory-limit");
+  o.default_pid_limit = given.count<std::uint64_t>("default-container-pid-limit");
   o.tcp_keepalive_time = given.count<std::uint32_t>("tcp-keepalive-time");
   o.tcp_keepalive_interval = given.count<std::uint32_t>("tcp-keepalive-interval");
   o.tcp_keepalive_probes = given.count<std::uint32_t>("tcp-keepalive-probes");
@@ -190,11 +211,16 @@ std::string Options::listen_address() const {
   return bind_ip.empty() ? "unix:" + bind_socket : bind_ip + ":" + std::to_string(bind_port);
 }
 
+void apply_default_limits(clients::garden::Limits& limits, const Options& options) {
+  if (limits.memory.limit_in_bytes == 0) limits.memory.limit_in_bytes = options.default_memory_limit;
+  if (limits.pid.max == 0) limits.pid.max = options.default_pid_limit;
+}
+
 Options parse_options(int argc, const char* const* argv) {
   try {
     const base::CommandLine line = read_flags(std::vector<std::string>(argv + 1, argv + argc));
     if (asks_for(line, "help", "h")) {
-      std::cout << "Runs containers behind Garden's API.\nUsage: garden [server|cleanup] FLAGS\n"
+      std::cout << "Runs containers behind Garden's API.\nUsage: garden [server|cleanup|setup] FLAGS\n"
                 << base::flag_help(all_flags());
       std::exit(0);
     }

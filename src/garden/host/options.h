@@ -3,15 +3,24 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/config/config.h"
+#include "clients/garden/garden_types.h"
 
 namespace rivera::garden {
 
+// Devices that a container may use: "TYPE MAJOR:MINOR ACCESS" with "*" for any number.
+struct DeviceRule {
+  char type = 'c';  // 'c' or 'b'
+  std::optional<std::int64_t> major, minor;
+  std::string access;  // of "rwm"
+};
+
 struct Options {
-  enum class Command { kServer, kCleanup };
+  enum class Command { kServer, kCleanup, kSetup };
   Command command = Command::kServer;
 
   // Where to listen: TCP if an address is given, else the socket.
@@ -30,8 +39,9 @@ struct Options {
   std::string state_dir;
   std::string run_dir;
 
-  std::string tag;  // at most 2 characters; isolates names of interfaces, rules and cgroups
-  std::string runtime = "runc";
+  std::string tag;          // at most 2 characters; isolates names of interfaces, rules and cgroups
+  bool skip_setup = false;  // mount no control groups
+  std::string runtime;      // "" = crun where it works, else runc
   std::vector<std::string> runtime_extra_args;
   std::string init_bin;  // "" = garden-init in this program's directory
   std::string shim_bin;  // "" = garden-shim in this program's directory
@@ -53,6 +63,10 @@ struct Options {
   std::uint32_t gid_map_start = 1, gid_map_length = 0;
   std::string apparmor;
   bool no_new_privileges = false;
+  // Of unprivileged containers. Upstream allows both.
+  bool deny_raw_sockets = false;
+  bool restrict_syscalls = false;
+  std::vector<DeviceRule> device_rules;  // of privileged containers
 
   std::string network_pool = "10.254.0.0/22";
   bool allow_host_access = false;
@@ -70,6 +84,9 @@ struct Options {
   std::uint64_t cpu_quota_per_share = 0;
   std::uint64_t blockio_weight = 0;
   bool disable_swap_limit = false;
+  // Of containers, and processes with limits of their own, that ask for none; 0: none.
+  std::uint64_t default_memory_limit = 0;  // bytes
+  std::uint64_t default_pid_limit = 0;
   double cpu_entitlement_per_share = 0;  // percent; 0: derived
   // tcp_keepalive_time, _intvl, _probes, tcp_retries1, tcp_retries2; 0: the host's value.
   std::uint32_t tcp_keepalive_time = 0, tcp_keepalive_interval = 0, tcp_keepalive_probes = 0;
@@ -83,11 +100,14 @@ struct Options {
   std::string listen_address() const;
 };
 
+// Puts the ceilings of this cell where nothing is asked for.
+void apply_default_limits(clients::garden::Limits& limits, const Options& options);
+
 // Every flag that upstream knows, and ours; names without dashes.
 const base::ConfigKeys& option_keys();
 
-// Reads the command line: `garden [--config FILE] [server|cleanup] FLAGS`. Prints and ends the process with status 1
-// where it is wrong, 0 for --help and --version. Derived defaults (state_dir …) are filled in.
+// Reads the command line: `garden [--config FILE] [server|cleanup|setup] FLAGS`. Prints and ends the process with
+// status 1 where it is wrong, 0 for --help and --version. Derived defaults (state_dir …) are filled in.
 Options parse_options(int argc, const char* const* argv);
 
 // The same for a list of arguments. Throws std::invalid_argument with one line. --help and --version are not taken.

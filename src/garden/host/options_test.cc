@@ -16,6 +16,16 @@ namespace json = boost::json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
+std::vector<std::string> devices_of(const Options& c) {
+  std::vector<std::string> texts;
+  for (const auto& rule : c.device_rules) {
+    const auto number = [](const auto& n) { return n ? std::to_string(*n) : std::string("*"); };
+    texts.push_back(std::string(1, rule.type) + " " + number(rule.major) + ":" + number(rule.minor) + " " +
+                    rule.access);
+  }
+  return texts;
+}
+
 // Every member but the notices.
 std::string read_as(const Options& c) {
   return base::testing::fields(
@@ -29,8 +39,10 @@ std::string read_as(const Options& c) {
       c.external_ip, c.port_pool_start, c.port_pool_size, c.port_pool_properties_path, c.mtu,
       c.enable_container_network_metrics, c.container_connection_limit, c.network_plugin, c.network_plugin_extra_args,
       c.image_plugin, c.image_plugin_extra_args, c.privileged_image_plugin, c.privileged_image_plugin_extra_args,
-      c.cpu_quota_per_share, c.blockio_weight, c.disable_swap_limit, c.cpu_entitlement_per_share, c.tcp_keepalive_time,
-      c.tcp_keepalive_interval, c.tcp_keepalive_probes, c.tcp_retries1, c.tcp_retries2, c.log_level, c.rfc3339_time);
+      c.cpu_quota_per_share, c.blockio_weight, c.disable_swap_limit, c.cpu_entitlement_per_share,
+      c.default_memory_limit, c.default_pid_limit, c.deny_raw_sockets, c.restrict_syscalls, devices_of(c), c.skip_setup,
+      c.tcp_keepalive_time, c.tcp_keepalive_interval, c.tcp_keepalive_probes, c.tcp_retries1, c.tcp_retries2,
+      c.log_level, c.rfc3339_time);
 }
 
 std::string failure(const std::vector<std::string>& arguments) {
@@ -67,7 +79,8 @@ TEST(Options, EachFlagDoesWhatItsTableSays) {
                   {"port-pool-size", "100"},
                   {"network-plugin", "/bin/true"},
                   {"image-plugin", "/bin/true"},
-                  {"privileged-image-plugin", "/bin/true"}};
+                  {"privileged-image-plugin", "/bin/true"},
+                  {"device-cgroup-rule", json::array{"c 10:200 rwm"}}};
   EXPECT_THAT(base::testing::walk_config(walk), ::testing::IsEmpty());
 }
 
@@ -91,10 +104,6 @@ TEST(Options, AnEmptyValueSwallowsNoFlag) {
   const Options options = parse_option_list({"server", "--apparmor=", "--log-level=error"});
   EXPECT_EQ(options.apparmor, "");
   EXPECT_EQ(options.log_level, "error");
-}
-
-TEST(Options, OfDeviceRulesAreRefusedUnlessEmpty) {
-  EXPECT_THAT(failure({"--device-cgroup-rule", "x"}), HasSubstr("--device-cgroup-rule"));
 }
 
 TEST(Options, OfPluginsNamePrograms) {
@@ -139,8 +148,18 @@ TEST(Options, TheModeOfTheSocketIsOctal) {
   }
 }
 
+TEST(Options, RulesOfDevicesAreRead) {
+  const Options options =
+      parse_option_list({"--device-cgroup-rule", "c 10:200 rwm", "--device-cgroup-rule", "b *:* r"});
+  EXPECT_EQ(devices_of(options), (std::vector<std::string>{"c 10:200 rwm", "b *:* r"}));
+  for (const char* wrong : {"", "x 1:3 r", "c 1 r", "c 1:3", "c 1:3 x", "c -1:3 r", "c 1:3 rwmr"}) {
+    EXPECT_THAT(failure({"--device-cgroup-rule", wrong}), HasSubstr("device-cgroup-rule")) << wrong;
+  }
+}
+
 TEST(Options, NameTheCommandOrNone) {
   EXPECT_EQ(parse_option_list({"cleanup"}).command, Options::Command::kCleanup);
+  EXPECT_EQ(parse_option_list({"setup"}).command, Options::Command::kSetup);
   EXPECT_EQ(parse_option_list({}).command, Options::Command::kServer);
   EXPECT_THAT(failure({"serve"}), HasSubstr("serve"));
   EXPECT_THAT(failure({"server", "cleanup"}), HasSubstr("cleanup"));

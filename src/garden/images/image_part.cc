@@ -11,7 +11,10 @@ ImagePart::ImagePart(const Context& context)
 
 asio::awaitable<void> ImagePart::start(const Containers& containers) {
   std::set<std::string> handles;
-  for (const auto& [handle, container] : containers) handles.insert(handle);
+  for (const auto& [handle, container] : containers) {
+    handles.insert(handle);
+    for (const auto& [id, pea] : container->record.peas) handles.insert(id);
+  }
   co_await images_.start(std::move(handles));
 }
 
@@ -37,6 +40,32 @@ asio::awaitable<void> ImagePart::prepare(Container& container, const api::Contai
 }
 
 asio::awaitable<void> ImagePart::cleanup(Container& container) { co_await images_.destroy(container.record.handle); }
+
+// The image of a process is named like the process. It has no disk limit.
+asio::awaitable<void> ImagePart::prepare_pea(Container& container, Pea& pea, const api::ProcessSpec& spec,
+                                             BundleInput& bundle) {
+  ImageRequest request{pea.id, spec.image, container.mapping, {}};
+  Image image = co_await images_.create(std::move(request));
+  bundle.root = image.root;
+  bundle.image_env = image.env;
+  container.state<State>().images_of_peas[pea.id] = std::move(image);
+}
+
+asio::awaitable<void> ImagePart::add_pea_metrics(Container& container, const Pea& pea, api::ContainerMetrics& metrics) {
+  Image image;
+  image.id = pea.id;
+  const auto& images = container.state<State>().images_of_peas;
+  const auto found = images.find(pea.id);
+  if (found != images.end()) image = found->second;
+  const std::uint64_t size = image.size;
+  metrics.disk.exclusive_bytes_used = co_await images_.used_bytes(std::move(image));
+  metrics.disk.total_bytes_used = metrics.disk.exclusive_bytes_used + size;
+}
+
+asio::awaitable<void> ImagePart::cleanup_pea(Container& container, const Pea& pea) {
+  container.state<State>().images_of_peas.erase(pea.id);
+  co_await images_.destroy(pea.id);
+}
 
 boost::json::object ImagePart::state(const Container& container) const {
   const auto* state = container.find_state<State>();

@@ -23,6 +23,11 @@ class ImagePart final : public Part {
   asio::awaitable<void> cleanup(Container& container) override;
   boost::json::object state(const Container& container) const override;
   asio::awaitable<void> recover(Container& container, const boost::json::object& state) override;
+  asio::awaitable<void> prepare_pea(Container& container, Pea& pea, const clients::garden::ProcessSpec& spec,
+                                    BundleInput& bundle) override;
+  asio::awaitable<void> cleanup_pea(Container& container, const Pea& pea) override;
+  asio::awaitable<void> add_pea_metrics(Container& container, const Pea& pea,
+                                        clients::garden::ContainerMetrics& metrics) override;
   asio::awaitable<void> add_metrics(Container& container, clients::garden::ContainerMetrics& metrics) override;
   asio::awaitable<void> add_capacity(clients::garden::Capacity& capacity) override;
 
@@ -33,6 +38,7 @@ class ImagePart final : public Part {
     std::uint64_t exclusive_bytes = 0;
     std::chrono::steady_clock::time_point counted_at{};
     bool is_counting = false;
+    std::map<std::string, Image> images_of_peas;  // of those that this server has made
   };
   asio::awaitable<void> count_bytes(ContainerPtr container);
 

@@ -1,5 +1,6 @@
 #include "garden/limits/cgroup_part.h"
 
+#include <csignal>
 #include <fstream>
 
 #include <boost/json/value_to.hpp>
@@ -32,7 +33,8 @@ std::vector<std::string> split_events(const std::string& joined) {
 
 }  // namespace
 
-CgroupPart::CgroupPart(const Context& context) : context_(context) {}
+CgroupPart::CgroupPart(const Context& context)
+    : context_(context), runtimes_(context.options, context.host.has_unified_cgroups) {}
 
 asio::awaitable<void> CgroupPart::start(const Containers&) { co_await remember_parents({}); }
 
@@ -60,12 +62,9 @@ asio::awaitable<void> CgroupPart::remove_everything() {
 }
 
 asio::awaitable<void> CgroupPart::prepare(Container& container, const api::ContainerSpec&, BundleInput& bundle) {
-  // Below the runtime's own group where each controller has its hierarchy, below the root where there is one (§2.11).
-  bundle.cgroup_path =
-      (context_.host.has_unified_cgroups ? "/" : "") + cgroup_parent(context_.options.tag) + "/" + container.runtime_id;
-  auto expect = [parent = cgroup_parent(context_.options.tag), name = container.runtime_id] {
-    return Cgroups::expected(parent, name);
-  };
+  const Runtime& runtime = runtimes_.named(container.runtime);
+  bundle.cgroup_path = runtime.cgroup_path(group_of(container));
+  auto expect = [&runtime, group = group_of(container)] { return runtime.cgroups(group); };
   container.cgroups = co_await context_.on_worker(std::move(expect));
   auto parents = container.cgroups.parents();
   co_await remember_parents(std::move(parents));
@@ -81,15 +80,51 @@ asio::awaitable<void> CgroupPart::started(Container& container, const api::Conta
 }
 
 asio::awaitable<void> CgroupPart::cleanup(Container& container) {
-  auto remove = [cgroups = container.cgroups, parent = cgroup_parent(context_.options.tag),
-                 name = container.runtime_id] {
-    if (cgroups.paths().empty()) {
-      Cgroups::expected(parent, name).remove();  // the record is lost
-    } else {
-      cgroups.remove();
-    }
+  auto remove = [cgroups = container.cgroups, group = group_of(container)] {
+    cgroups.remove();
+    if (!cgroups.paths().empty()) return;
+    // The record is lost, and with it the runtime that made them.
+    for (const bool is_below_own_group : {true, false}) Cgroups::expected(group, is_below_own_group).remove();
   };
   co_await context_.on_worker(std::move(remove));
+}
+
+std::string CgroupPart::group_of(const Container& container) const {
+  return cgroup_parent(context_.options.tag) + "/" + container.runtime_id;
+}
+
+// Without limits of its own a pea is inside the container's group, whose limits bind it (§2.14).
+asio::awaitable<void> CgroupPart::prepare_pea(Container& container, Pea& pea, const api::ProcessSpec&,
+                                              BundleInput& bundle) {
+  const Runtime& runtime = runtimes_.named(container.runtime);
+  const std::string group =
+      (pea.limits ? cgroup_parent(context_.options.tag) : group_of(container)) + "/" + pea.runtime_id;
+  bundle.cgroup_path = runtime.cgroup_path(group);
+  if (pea.limits) {
+    bundle.limits.cpu = pea.limits->cpu;
+    bundle.limits.memory = pea.limits->memory;
+    apply_default_limits(bundle.limits, context_.options);
+  }
+  auto expect = [&runtime, group] { return runtime.cgroups(group); };
+  pea.cgroups = co_await context_.on_worker(std::move(expect));
+}
+
+asio::awaitable<void> CgroupPart::cleanup_pea(Container& container, const Pea& pea) {
+  container.state<State>().reported_of_peas.erase(pea.id);
+  auto remove = [cgroups = pea.cgroups] {
+    // Descendants that have left the process.
+    cgroups.signal(cgroups.processes(), SIGKILL);
+    cgroups.remove();
+  };
+  co_await context_.on_worker(std::move(remove));
+}
+
+asio::awaitable<void> CgroupPart::add_pea_metrics(Container&, const Pea& pea, api::ContainerMetrics& metrics) {
+  auto read = [cgroups = pea.cgroups, metrics]() mutable {
+    cgroups.read_metrics(metrics);
+    return metrics;
+  };
+  metrics = co_await context_.on_worker(std::move(read));
 }
 
 boost::json::object CgroupPart::state(const Container& container) const {
@@ -97,23 +132,48 @@ boost::json::object CgroupPart::state(const Container& container) const {
   boost::json::object paths;
   for (const auto& [controller, path] : container.cgroups.paths()) paths[controller] = path;
   const auto* state = container.find_state<State>();
-  return {{"paths", std::move(paths)}, {"oom_kills", state == nullptr ? 0 : state->reported_oom_kills}};
+  boost::json::object of_peas;
+  if (state != nullptr) {
+    for (const auto& [id, kills] : state->reported_of_peas) of_peas[id] = kills;
+  }
+  return {{"paths", std::move(paths)},
+          {"oom_kills", state == nullptr ? 0 : state->reported_oom_kills},
+          {"oom_kills_of_peas", std::move(of_peas)}};
 }
 
 asio::awaitable<void> CgroupPart::recover(Container& container, const boost::json::object& state) {
   if (state.empty()) co_return;
   container.cgroups = Cgroups(boost::json::value_to<std::map<std::string, std::string>>(state.at("paths")));
-  container.state<State>().reported_oom_kills = state.at("oom_kills").to_number<std::uint64_t>();
+  auto& known = container.state<State>();
+  known.reported_oom_kills = state.at("oom_kills").to_number<std::uint64_t>();
+  if (const auto* of_peas = state.if_contains("oom_kills_of_peas")) {
+    known.reported_of_peas = boost::json::value_to<std::map<std::string, std::uint64_t>>(*of_peas);
+  }
 }
 
 // The kernel has counted a kill before the killed process can be reaped.
 asio::awaitable<void> CgroupPart::notice_oom_kills(Container& container) {
   if (container.cgroups.paths().empty()) co_return;
-  auto count = [cgroups = container.cgroups] { return cgroups.oom_kills(); };
-  const std::uint64_t kills = co_await context_.on_worker(std::move(count));
-  auto& reported = container.state<State>().reported_oom_kills;
-  if (kills <= reported) co_return;
-  reported = kills;
+  // Where each controller has its hierarchy, a kill in a group inside another is counted in that group only.
+  std::map<std::string, Cgroups> inside;
+  for (const auto& [id, pea] : container.record.peas) {
+    if (!pea.limits) inside[id] = pea.cgroups;
+  }
+  auto count = [cgroups = container.cgroups, inside] {
+    std::pair<std::uint64_t, std::map<std::string, std::uint64_t>> kills{cgroups.oom_kills(), {}};
+    for (const auto& [id, pea] : inside) kills.second[id] = pea.oom_kills();
+    return kills;
+  };
+  const auto kills = co_await context_.on_worker(std::move(count));
+  auto& state = container.state<State>();
+  bool are_new = kills.first > state.reported_oom_kills;
+  if (are_new) state.reported_oom_kills = kills.first;
+  for (const auto& [id, number] : kills.second) {
+    auto& reported = state.reported_of_peas[id];
+    are_new |= number > reported;
+    reported = std::max(reported, number);
+  }
+  if (!are_new) co_return;
   std::string& events = container.record.properties[kEventsProperty];
   events += (events.empty() ? "" : ",") + std::string("Out of memory");
   container.has_unsaved_changes = true;

@@ -192,6 +192,13 @@ asio::awaitable<void> NetworkPart::prepare(Container& container, const api::Cont
   files.add_to(bundle);
 }
 
+// A process with an image of its own is on its container's network: the names are the same.
+asio::awaitable<void> NetworkPart::prepare_pea(Container& container, Pea&, const api::ProcessSpec&,
+                                               BundleInput& bundle) {
+  BindFiles(container).add_to(bundle);
+  co_return;
+}
+
 asio::awaitable<void> NetworkPart::started(Container& container, const api::ContainerSpec&) {
   auto connect = [this, network = network_of(container), init = container.init.get()] {
     driver_.connect(network, init);

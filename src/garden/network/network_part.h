@@ -35,6 +35,8 @@ class NetworkPart final : public Networker {
   void release(Container& container) override;
   boost::json::object state(const Container& container) const override;
   asio::awaitable<void> recover(Container& container, const boost::json::object& state) override;
+  asio::awaitable<void> prepare_pea(Container& container, Pea& pea, const clients::garden::ProcessSpec& spec,
+                                    BundleInput& bundle) override;
   asio::awaitable<void> add_info(Container& container, clients::garden::ContainerInfo& info) override;
   asio::awaitable<void> add_metrics(Container& container, clients::garden::ContainerMetrics& metrics) override;
   asio::awaitable<void> add_capacity(clients::garden::Capacity& capacity) override;

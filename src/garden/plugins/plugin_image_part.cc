@@ -50,9 +50,14 @@ PluginImagePart::PluginImagePart(const Context& context)
 }
 
 asio::awaitable<void> PluginImagePart::check(const api::ContainerSpec& spec) {
-  if (spec.image.uri.starts_with(kRaw) || plugin_for(spec.privileged).is_configured()) co_return;
+  if (!spec.image.uri.starts_with(kRaw)) check_is_configured(spec.privileged);
+  co_return;
+}
+
+void PluginImagePart::check_is_configured(bool privileged) const {
+  if (plugin_for(privileged).is_configured()) return;
   throw api::GardenError(std::string("creating create command: no ") +
-                         (spec.privileged ? "privileged_image_plugin" : "image_plugin") + " provided");
+                         (privileged ? "privileged_image_plugin" : "image_plugin") + " provided");
 }
 
 asio::awaitable<void> PluginImagePart::prepare(Container& container, const api::ContainerSpec& spec,
@@ -75,13 +80,47 @@ asio::awaitable<void> PluginImagePart::prepare(Container& container, const api::
 }
 
 // The record does not say which plugin may have begun an image of that name.
-asio::awaitable<void> PluginImagePart::cleanup(Container& container) {
-  auto destroy = [this, handle = container.record.handle] {
+asio::awaitable<void> PluginImagePart::destroy(std::string id) {
+  auto destroy = [this, id] {
     for (const ImagePlugin* plugin : {&unprivileged_, &privileged_}) {
-      if (plugin->is_configured()) plugin->destroy(handle);
+      if (plugin->is_configured()) plugin->destroy(id);
     }
   };
   co_await threads_.run(std::move(destroy));
+}
+
+asio::awaitable<void> PluginImagePart::cleanup(Container& container) { co_await destroy(container.record.handle); }
+
+// The image of a process is named like the process, and has no disk limit (docs/spec/garden.md §2.14).
+asio::awaitable<void> PluginImagePart::prepare_pea(Container& container, Pea& pea, const api::ProcessSpec& spec,
+                                                   BundleInput& bundle) {
+  if (spec.image.uri.starts_with(kRaw)) {
+    container.state<State>().raw_peas.insert(pea.id);
+    bundle.root = spec.image.uri.substr(std::strlen(kRaw));
+    co_return;
+  }
+  check_is_configured(container.record.privileged);
+  auto create = [plugin = &plugin_for(container.record.privileged), image = spec.image, id = pea.id,
+                 layout = container.process_directory(pea.id) + "/image"]() mutable {
+    if (image.uri.starts_with(kPreloadedPlusLayer)) image.uri = write_plugin_layout(image.uri, layout);
+    return plugin->create(id, image, {});
+  };
+  const PluginImage made = co_await threads_.run(std::move(create));
+  bundle.root = made.root;
+  bundle.image_mounts = made.mounts;
+  bundle.image_env = made.env;
+}
+
+asio::awaitable<void> PluginImagePart::cleanup_pea(Container& container, const Pea& pea) {
+  container.state<State>().raw_peas.erase(pea.id);
+  co_await destroy(pea.id);
+}
+
+asio::awaitable<void> PluginImagePart::add_pea_metrics(Container& container, const Pea& pea,
+                                                       api::ContainerMetrics& metrics) {
+  if (container.state<State>().raw_peas.contains(pea.id)) co_return;
+  auto measure = [this, id = pea.id] { return disk_stat(unprivileged_, privileged_, id); };
+  metrics.disk = co_await threads_.run(std::move(measure));
 }
 
 boost::json::object PluginImagePart::state(const Container& container) const {

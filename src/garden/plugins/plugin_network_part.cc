@@ -115,6 +115,13 @@ asio::awaitable<void> PluginNetworkPart::prepare(Container& container, const api
   files.add_to(bundle);
 }
 
+// A process with an image of its own is on its container's network: the names are the same.
+asio::awaitable<void> PluginNetworkPart::prepare_pea(Container& container, Pea&, const api::ProcessSpec&,
+                                                     BundleInput& bundle) {
+  BindFiles(container).add_to(bundle);
+  co_return;
+}
+
 asio::awaitable<void> PluginNetworkPart::started(Container& container, const api::ContainerSpec& spec) {
   auto& properties = container.record.properties;
   properties[kExternalIp] = external_ip_;

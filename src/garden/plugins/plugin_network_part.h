@@ -17,6 +17,8 @@ class PluginNetworkPart final : public Networker {
   std::string name() const override { return "network-plugin"; }
   asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
                                 BundleInput& bundle) override;
+  asio::awaitable<void> prepare_pea(Container& container, Pea& pea, const clients::garden::ProcessSpec& spec,
+                                    BundleInput& bundle) override;
   asio::awaitable<void> started(Container& container, const clients::garden::ContainerSpec& spec) override;
   asio::awaitable<void> cleanup(Container& container) override;
   asio::awaitable<void> add_info(Container& container, clients::garden::ContainerInfo& info) override;

@@ -2,16 +2,16 @@
 
 #include <algorithm>
 #include <csignal>
-#include <fcntl.h>
 #include <filesystem>
-#include <poll.h>
-#include <unistd.h>
 
 #include <boost/json/serialize.hpp>
 
 #include "base/ids.h"
+#include "base/on_exit.h"
 #include "base/work/wait.h"
 #include "garden/bundle/bundle.h"
+#include "garden/container/failures.h"
+#include "garden/runtime/container_root.h"
 
 namespace rivera::garden {
 
@@ -24,65 +24,103 @@ constexpr auto kStartLimit = std::chrono::minutes(1);
 // The status of so many ended processes is remembered for each container.
 constexpr std::size_t kEndedLimit = 100;
 
-bool has_ended(const base::UniqueFd& pidfd) {
-  pollfd ended{pidfd.get(), POLLIN, 0};
-  return !pidfd || ::poll(&ended, 1, 0) > 0;
-}
-
-// The container's root directory as its processes see it. Blocks.
-base::UniqueFd open_root(const Container& container) {
-  const std::string path = "/proc/" + std::to_string(container.init_pid) + "/root";
-  base::UniqueFd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  // Checked after the directory is open: until then the number could have come to belong to another process.
-  if (has_ended(container.init)) throw api::GardenError("the container's first process has ended");
-  if (!root) throw std::system_error(errno, std::generic_category(), "open the container's root");
-  return root;
-}
-
 }  // namespace
 
-asio::awaitable<ProcessSession> Processes::run(ContainerPtr container, api::ProcessSpec spec) {
-  if (!spec.image.empty()) throw api::GardenError("processes with an image of their own are not supported");
-  if (!spec.bind_mounts.empty()) {
-    throw api::GardenError("Running a process with bind mounts and no image provided is not allowed");
-  }
-  ProcessSession session;
-  session.container = container;
-  session.id = spec.id.empty() ? base::new_guid() : spec.id;
-  check_name("process ID", session.id);
-  const std::string directory = container->process_directory(session.id);
-  bool is_free = container->live_processes.insert(session.id).second;
+// Takes the id, or throws GardenError if it is in use.
+asio::awaitable<void> Processes::claim(Container& container, const std::string& id) {
+  const std::string directory = container.process_directory(id);
+  bool is_free = container.live_processes.emplace(id, 0).second;
   if (is_free) {
-    auto claim = [directory] {
+    auto make = [directory] {
       std::error_code ec;
       const bool is_new = fs::create_directory(directory, ec);
       if (ec) throw std::system_error(ec, "mkdir " + directory);
       if (is_new) fs::permissions(directory, fs::perms::owner_all);
       return is_new;
     };
-    is_free = co_await context_.on_worker(std::move(claim));
-    if (!is_free) container->live_processes.erase(session.id);
+    std::exception_ptr failure;
+    try {
+      is_free = co_await context_.on_worker(std::move(make));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure || !is_free) container.live_processes.erase(id);
+    if (failure) std::rethrow_exception(failure);
   }
-  if (!is_free) throw api::GardenError("process ID '" + session.id + "' already in use");
-  context_.logger.info(
-      "run.start",
-      {{"handle", container->record.handle}, {"process", session.id}, {"path", spec.path}, {"user", spec.user}});
+  if (!is_free) throw api::GardenError("process ID '" + id + "' already in use");
+}
+
+asio::awaitable<ProcessSession> Processes::run(ContainerPtr container, api::ProcessSpec spec) {
+  if (spec.image.empty() && !spec.bind_mounts.empty()) {
+    throw api::GardenError("Running a process with bind mounts and no image provided is not allowed");
+  }
+  if (spec.id.empty()) spec.id = base::new_guid();
+  check_name("process ID", spec.id);
+  ProcessSession session;
+  session.container = container;
+  session.id = spec.id;
+  // One with an image of its own that has ended with this id may still be being removed.
+  const bool is_left = container->record.peas.contains(spec.id) && !container->live_processes.contains(spec.id);
+  if (is_left) {
+    const auto created_at_ns = container->record.peas.at(spec.id).created_at_ns;
+    co_await peas_.clean_up(container, spec.id, created_at_ns);
+  }
+  co_await claim(*container, spec.id);
+  if (!spec.image.empty()) peas_.begin(spec.id);
+  const base::OnExit begun([this, id = spec.id] { peas_.end(id); });
+  context_.logger.info("run.start", {{"handle", container->record.handle},
+                                     {"process", session.id},
+                                     {"path", spec.path},
+                                     {"user", spec.user},
+                                     {"image", spec.image.uri}});
   std::exception_ptr failure;
   try {
     co_await launch(session, spec);
   } catch (...) {
     failure = std::current_exception();
   }
-  if (failure) {
-    container->live_processes.erase(session.id);
-    auto remove = [directory] {
-      std::error_code ignored;
-      fs::remove_all(directory, ignored);
-    };
-    co_await context_.on_worker(std::move(remove));
+  if (!failure) co_return session;
+  co_await undo_launch(session);
+  if (spec.image.empty()) std::rethrow_exception(failure);
+  // Upstream's form, in which the kind of the error is lost.
+  Failures failures;
+  try {
     std::rethrow_exception(failure);
+  } catch (const boost::system::system_error&) {
+    throw;
+  } catch (const std::exception& e) {
+    failures.add(e.what());
   }
-  co_return session;
+  throw api::GardenError(failures.text());
+}
+
+asio::awaitable<void> Processes::undo_launch(ProcessSession& session) {
+  const ContainerPtr container = session.container;
+  try {
+    co_await peas_.undo(container, session.id);
+  } catch (const std::exception& e) {
+    // The upkeep tries again.
+    context_.logger.error("run.cleanup-failed", {{"handle", container->record.handle}, {"error", e.what()}});
+  }
+  auto remove = [directory = container->process_directory(session.id)] {
+    std::error_code ignored;
+    fs::remove_all(directory, ignored);
+  };
+  co_await context_.on_worker(std::move(remove));
+  container->live_processes.erase(session.id);
+  container->early_ends.erase(session.id);
+}
+
+void Processes::started(ProcessSession& session, std::string_view payload) {
+  session.pid = static_cast<pid_t>(shim::PayloadReader(payload).number());
+  const auto live = session.container->live_processes.find(session.id);
+  if (live != session.container->live_processes.end() && live->second == 0) live->second = session.pid;
+  const auto early = session.container->early_ends.find(session.id);
+  if (early == session.container->early_ends.end()) return;
+  const bool has_ended = early->second == session.pid;
+  session.container->early_ends.erase(early);
+  const auto follower = followers_.find(session.container.get());
+  if (has_ended && follower != followers_.end()) follower->second(session.id, session.pid);
 }
 
 // Writes process.json. Blocks.
@@ -95,6 +133,7 @@ std::string Processes::write_process(const Container& container, const api::Proc
   input.privileged = container.record.privileged;
   input.user = resolve_user(spec.user, read_file_in_root(root.get(), "/etc/passwd"),
                             read_file_in_root(root.get(), "/etc/group"));
+  check_ids_are_mapped(container.mapping, input.user);
   // ".." is resolved as text (§2.13); links are resolved inside the root.
   input.directory = fs::path("/" + (spec.dir.empty() ? input.user.home : spec.dir)).lexically_normal();
   make_directories_in_root(root.get(), input.directory, container.mapping.host_uid(input.user.uid),
@@ -107,10 +146,8 @@ std::string Processes::write_process(const Container& container, const api::Proc
 
 asio::awaitable<void> Processes::launch(ProcessSession& session, const api::ProcessSpec& spec) {
   const ContainerPtr container = session.container;
+  const Runtime& runtime = runtimes_.named(container->runtime);
   const std::string directory = container->process_directory(session.id);
-  auto write = [this, container, &spec, directory] { return write_process(*container, spec, directory); };
-  const std::string process_file = co_await context_.on_worker(std::move(write));
-  const std::string log = directory + "/runtime.log";
   shim::LaunchRequest request;
   request.id = session.id;
   request.pid_file = directory + "/pidfile";
@@ -120,25 +157,38 @@ asio::awaitable<void> Processes::launch(ProcessSession& session, const api::Proc
     request.columns = size.columns, request.rows = size.rows;
     request.console_socket = "console-" + std::to_string(next_console_++) + ".sock";
   }
-  request.command =
-      runtime_->exec_command(container->runtime_id, process_file, request.pid_file, log, request.console_socket);
-
-  session.shim = co_await ShimConnection::connect(container->directory);
+  Runtime::Start start{container->runtime_id, directory, request.pid_file, directory + "/runtime.log",
+                       request.console_socket};
+  // They hold the environment, including any secrets.
+  const std::vector<std::string> secret_files{directory + "/process.json", directory + "/config.json"};
+  PreparedPea pea;
+  if (spec.image.empty()) {
+    auto write = [this, container, &spec, directory] { return write_process(*container, spec, directory); };
+    const std::string process_file = co_await context_.on_worker(std::move(write));
+    request.command = runtime.exec_command(start, process_file);
+  } else {
+    pea = co_await peas_.prepare(container, spec, start);
+    request.command = pea.command;
+  }
+  session.shim = co_await ShimConnection::connect(context_, container->directory);
   co_await session.shim->send(shim::FrameType::kLaunch, request.encode());
   auto answer = co_await base::within(kStartLimit, "starting process", session.shim->receive());
   const bool has_started = answer && answer->type == shim::FrameType::kStarted;
-  auto finish = [process_file, log, has_started] {
+  auto finish = [secret_files, log = start.log, has_started] {
     std::error_code ignored;
-    fs::remove(process_file, ignored);  // it holds the environment, including any secrets
+    for (const auto& file : secret_files) fs::remove(file, ignored);
     std::string error = has_started ? "" : last_error_of_log(log);
     if (has_started) fs::remove(log, ignored);
     return error;
   };
   const std::string error = co_await context_.on_worker(std::move(finish));
   if (!answer) throw ShimGone("the container's shim has exited");
-  if (has_started) co_return;
+  if (has_started) {
+    started(session, answer->payload);
+    co_return;
+  }
   const auto status = static_cast<int>(shim::PayloadReader(answer->payload).number());
-  throw_runtime_failure(runtime_->name() + " exec", status, error);
+  throw_runtime_failure(runtime.name() + (spec.image.empty() ? " exec" : " run"), status, error);
 }
 
 asio::awaitable<ProcessSession> Processes::attach(ContainerPtr container, std::string process_id) {
@@ -152,10 +202,11 @@ asio::awaitable<ProcessSession> Processes::attach(ContainerPtr container, std::s
   if (!is_known) throw api::ProcessNotFoundError(process_id);
   std::string failure;
   try {
-    auto shim = co_await ShimConnection::connect(container->directory);
+    auto shim = co_await ShimConnection::connect(context_, container->directory);
     co_await shim->send(shim::FrameType::kAttach, process_id);
     auto answer = co_await base::within(kStartLimit, "attaching to process", shim->receive());
     if (answer && answer->type == shim::FrameType::kStarted) {
+      session.pid = static_cast<pid_t>(shim::PayloadReader(answer->payload).number());
       session.shim = std::move(shim);
       co_return session;
     }
@@ -199,27 +250,60 @@ asio::awaitable<void> Processes::stop(ContainerPtr container, bool kill) {
   }
 }
 
-asio::awaitable<void> Processes::forget(ContainerPtr container, std::string process_id) {
-  if (container->live_processes.erase(process_id) == 0) co_return;
+asio::awaitable<void> Processes::follow(ContainerPtr container, Ended ended) {
+  const auto shim = co_await ShimConnection::connect(context_, container->directory);
+  co_await shim->send(shim::FrameType::kFollow, "");
+  followers_[container.get()] = ended;
+  const base::OnExit leave([this, key = container.get()] { followers_.erase(key); });
+  for (;;) {
+    const auto frame = co_await shim->receive();
+    if (!frame) co_return;
+    if (frame->type != shim::FrameType::kEnded) continue;
+    shim::PayloadReader payload(frame->payload);
+    const std::string id = payload.text();
+    const auto pid = static_cast<pid_t>(payload.number());
+    const auto live = container->live_processes.find(id);
+    if (live == container->live_processes.end()) continue;
+    if (live->second == 0) {
+      container->early_ends[id] = pid;
+    } else if (live->second == pid || live->second == Container::kAnyPid) {
+      ended(id, pid);
+    }
+  }
+}
+
+asio::awaitable<bool> Processes::forget(ContainerPtr container, std::string process_id, pid_t pid,
+                                        bool client_has_status) {
+  const auto live = container->live_processes.find(process_id);
+  const bool is_this = pid != 0 && live != container->live_processes.end() &&
+                       (live->second == pid || live->second == Container::kAnyPid);
   auto& ended = container->ended_processes;
-  ended.push_back(process_id);
-  const std::size_t keep = context_.options.cleanup_process_dirs_on_wait ? 0 : kEndedLimit;
-  if (ended.size() <= keep) co_return;
+  if (is_this) {
+    container->live_processes.erase(live);
+    ended.push_back(process_id);
+  }
   std::vector<std::string> directories;
-  const auto first_kept = ended.end() - static_cast<std::ptrdiff_t>(keep);
-  for (auto id = ended.begin(); id != first_kept; ++id) directories.push_back(container->process_directory(*id));
-  ended.erase(ended.begin(), first_kept);
+  if (client_has_status && context_.options.cleanup_process_dirs_on_wait && std::erase(ended, process_id) > 0) {
+    directories.push_back(container->process_directory(process_id));
+  }
+  while (ended.size() > kEndedLimit) {
+    directories.push_back(container->process_directory(ended.front()));
+    ended.erase(ended.begin());
+  }
   auto remove = [directories] {
     std::error_code ignored;
     for (const auto& directory : directories) fs::remove_all(directory, ignored);
   };
-  co_await context_.on_worker(std::move(remove));
+  if (!directories.empty()) co_await context_.on_worker(std::move(remove));
+  co_return is_this;
 }
 
 asio::awaitable<std::unique_ptr<Child>> Processes::start_transfer(ContainerPtr container, std::string mode,
                                                                   std::string user, std::string path) {
   if (has_ended(container->init)) throw api::GardenError(mode + ": pid not found for container");
-  const std::vector<std::string> command{context_.options.shim_bin, mode, user, path};
+  std::vector<std::string> command{context_.options.shim_bin, mode, user, path};
+  // It writes for the container: what that costs counts as the container's.
+  for (auto& directory : container->cgroups.accounting_directories()) command.push_back(std::move(directory));
   auto start = [this, command, container] {
     return std::make_unique<Child>(context_.executor, command, container->init.get());
   };

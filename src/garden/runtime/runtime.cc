@@ -13,38 +13,19 @@
 namespace rivera::garden {
 
 namespace api = clients::garden;
+namespace fs = std::filesystem;
 
 namespace {
 
-class OciRuntime final : public Runtime {
+using Words = std::vector<std::string>;
+
+void append(Words& command, const Words& words) { command.insert(command.end(), words.begin(), words.end()); }
+
+// What all programs have in common.
+class OciRuntime : public Runtime {
  public:
-  explicit OciRuntime(const Options& options)
-      : program_(options.runtime), extra_(options.runtime_extra_args), root_(options.run_dir + "/runtime") {}
-
-  std::vector<std::string> run_command(const std::string& id, const std::string& bundle, const std::string& pid_file,
-                                       const std::string& log) const override {
-    auto command = begin(log);
-    append(command, {"run", "--detach", "--no-new-keyring", "--bundle", bundle, "--pid-file", pid_file, id});
-    return command;
-  }
-
-  std::vector<std::string> exec_command(const std::string& id, const std::string& process_file,
-                                        const std::string& pid_file, const std::string& log,
-                                        const std::string& console_socket) const override {
-    auto command = begin(log);
-    append(command, {"exec", "--detach", "--pid-file", pid_file, "-p", process_file});
-    if (!console_socket.empty()) append(command, {"--tty", "--console-socket", console_socket});
-    command.push_back(id);
-    return command;
-  }
-
-  void remove(const std::string& id) const override {
-    if (!std::filesystem::exists(root_ + "/" + id)) return;
-    std::vector<std::string> command{program_, "--root", root_};
-    append(command, extra_);
-    append(command, {"delete", "--force", id});
-    base::must_run(command);
-  }
+  OciRuntime(std::string program, const Options& options, bool has_unified_cgroups)
+      : program_(std::move(program)), extra_(options.runtime_extra_args), has_unified_cgroups_(has_unified_cgroups) {}
 
   std::string id_of(const std::string& handle) const override {
     const bool plain = std::all_of(handle.begin(), handle.end(), [](unsigned char c) {
@@ -53,27 +34,117 @@ class OciRuntime final : public Runtime {
     if (plain && handle.size() <= 128) return handle;
     return "handle-" + std::to_string(std::hash<std::string>()(handle));
   }
+  std::string name() const override { return fs::path(program_).filename(); }
+  std::string cgroup_path(const std::string& group) const override {
+    return (has_unified_cgroups_ || !is_relative_to_own_group() ? "/" : "") + group;
+  }
+  Cgroups cgroups(const std::string& group) const override {
+    return Cgroups::expected(group, is_relative_to_own_group());
+  }
 
-  std::string name() const override { return std::filesystem::path(program_).filename(); }
+ protected:
+  // Whether a relative path of a control group is below the runtime's own group of each hierarchy; else it is below the
+  // root of each.
+  virtual bool is_relative_to_own_group() const { return name() != kCrun; }
+
+  static constexpr const char* kCrun = "crun";
+  std::string program_;
+  Words extra_;
+  bool has_unified_cgroups_;
+};
+
+// A program whose behaviour is known: it keeps its state where we tell it to.
+class KnownRuntime final : public OciRuntime {
+ public:
+  KnownRuntime(std::string program, const Options& options, bool has_unified_cgroups)
+      : OciRuntime(std::move(program), options, has_unified_cgroups), root_(options.run_dir + "/runtime") {}
+
+  Words run_command(const Start& start) const override {
+    Words command = begin(start.log);
+    append(command, {"run", "--detach", "--no-new-keyring", "--bundle", start.bundle, "--pid-file", start.pid_file});
+    if (!start.console_socket.empty()) append(command, {"--console-socket", start.console_socket});
+    command.push_back(start.id);
+    return command;
+  }
+  Words run_pea_command(const Start& start) const override { return run_command(start); }
+  Words exec_command(const Start& start, const std::string& process_file) const override {
+    Words command = begin(start.log);
+    append(command, {"exec", "--detach", "--pid-file", start.pid_file, "-p", process_file});
+    if (!start.console_socket.empty()) append(command, {"--tty", "--console-socket", start.console_socket});
+    command.push_back(start.id);
+    return command;
+  }
+  // Of a container without processes and control groups the runtime has a directory, and nothing else. Its own command
+  // costs a process, and runc's waits for 100 ms.
+  void remove(const std::string& id) const override { fs::remove_all(root_ + "/" + id); }
 
  private:
-  std::vector<std::string> begin(const std::string& log) const {
-    std::vector<std::string> command{program_, "--root", root_, "--log", log, "--log-format", "json"};
+  Words begin(const std::string& log) const {
+    Words command{program_, "--root", root_, "--log", log, "--log-format", "json"};
     append(command, extra_);
     return command;
   }
-  static void append(std::vector<std::string>& command, const std::vector<std::string>& words) {
-    command.insert(command.end(), words.begin(), words.end());
+  std::string root_;
+};
+
+// Any other program, with upstream's exact words.
+class PluginRuntime final : public OciRuntime {
+ public:
+  using OciRuntime::OciRuntime;
+
+  Words run_command(const Start& start) const override {
+    Words command{program_, "--debug", "--log", start.log, "--log-format", "json"};
+    append(command, extra_);
+    append(command, {"run", "--detach", "--no-new-keyring", "--bundle", start.bundle, "--pid-file", start.pid_file});
+    command.push_back(start.id);
+    return command;
+  }
+  Words run_pea_command(const Start& start) const override {
+    Words command = begin(start.log);
+    append(command, {"run", "--detach", "--pid-file", start.pid_file, "--no-new-keyring", "--bundle", start.bundle});
+    if (!start.console_socket.empty()) append(command, {"--console-socket", start.console_socket});
+    command.push_back(start.id);
+    return command;
+  }
+  Words exec_command(const Start& start, const std::string& process_file) const override {
+    Words command = begin(start.log);
+    append(command, {"exec", "--detach", "--pid-file", start.pid_file, "-p", process_file});
+    if (!start.console_socket.empty()) append(command, {"--tty", "--console-socket", start.console_socket});
+    command.push_back(start.id);
+    return command;
+  }
+  void remove(const std::string& id) const override {
+    Words state = begin("/dev/null");
+    append(state, {"state", id});
+    if (!base::run_command(state).ok()) return;  // it does not know the container
+    Words command = begin("/dev/null");
+    append(command, {"delete", "--force", id});
+    base::must_run(command);
   }
 
-  std::string program_;
-  std::vector<std::string> extra_;
-  std::string root_;
+ private:
+  Words begin(const std::string& log) const {
+    return {program_, "--root", "/run/runc", "--debug", "--log", log, "--log-format", "json"};
+  }
 };
 
 }  // namespace
 
-std::unique_ptr<Runtime> make_oci_runtime(const Options& options) { return std::make_unique<OciRuntime>(options); }
+std::unique_ptr<Runtime> make_oci_runtime(const std::string& program, const Options& options,
+                                          bool has_unified_cgroups) {
+  const std::string name = fs::path(program).filename();
+  if (name == "runc" || name == "crun") return std::make_unique<KnownRuntime>(program, options, has_unified_cgroups);
+  return std::make_unique<PluginRuntime>(program, options, has_unified_cgroups);
+}
+
+Runtimes::Runtimes(const Options& options, bool has_unified_cgroups)
+    : options_(options), has_unified_cgroups_(has_unified_cgroups), preferred_(options.runtime) {}
+
+const Runtime& Runtimes::named(const std::string& program) const {
+  auto& runtime = runtimes_[program];
+  if (!runtime) runtime = make_oci_runtime(program, options_, has_unified_cgroups_);
+  return *runtime;
+}
 
 std::string last_error_of_log(const std::string& log_file) {
   std::ifstream file(log_file);

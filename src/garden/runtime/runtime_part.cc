@@ -66,27 +66,27 @@ asio::awaitable<void> RuntimePart::check(const api::ContainerSpec& spec) {
 }
 
 void RuntimePart::reserve(Container& container, const api::ContainerSpec& spec) {
-  container.runtime_id = runtime_->id_of(spec.handle);
+  container.runtime = runtimes_.preferred();
+  container.runtime_id = runtimes_.named(container.runtime).id_of(spec.handle);
 }
 
 asio::awaitable<void> RuntimePart::prepare(Container& container, const api::ContainerSpec&, BundleInput& bundle) {
   auto write = [this, &bundle, directory = container.directory] {
     const auto config = make_bundle(bundle, context_.options, context_.host);
     base::write_file_atomically(directory + "/config.json", boost::json::serialize(config), 0600);
-    fs::create_directories(directory + "/processes");
-    start_shim(context_.options.shim_bin, directory);
   };
   co_await context_.on_worker(std::move(write));
   co_await launch(container);
 }
 
 asio::awaitable<void> RuntimePart::launch(Container& container) {
+  const Runtime& runtime = runtimes_.named(container.runtime);
   const std::string log = container.directory + "/runtime.log";
   shim::LaunchRequest request;
   request.pid_file = container.directory + "/pidfile";
   request.exit_file = container.directory + "/exitcode";
-  request.command = runtime_->run_command(container.runtime_id, container.directory, request.pid_file, log);
-  const auto shim = co_await ShimConnection::connect(container.directory);
+  request.command = runtime.run_command({container.runtime_id, container.directory, request.pid_file, log, ""});
+  const auto shim = co_await ShimConnection::connect(context_, container.directory);
   co_await shim->send(shim::FrameType::kLaunch, request.encode());
   auto answer = co_await base::within(kLaunchLimit, "starting the container", shim->receive());
   if (!answer) throw ShimGone("the container's shim has exited");
@@ -94,7 +94,7 @@ asio::awaitable<void> RuntimePart::launch(Container& container) {
   if (answer->type != shim::FrameType::kStarted) {
     auto read = [log] { return last_error_of_log(log); };
     const std::string error = co_await context_.on_worker(std::move(read));
-    throw_runtime_failure(runtime_->name() + " run", static_cast<int>(number), error);
+    throw_runtime_failure(runtime.name() + " run", static_cast<int>(number), error);
   }
   const auto pid = static_cast<pid_t>(number);
   if (pid == 0) throw api::GardenError("container init PID was 0");
@@ -107,33 +107,44 @@ asio::awaitable<void> RuntimePart::launch(Container& container) {
 }
 
 asio::awaitable<void> RuntimePart::cleanup(Container& container) {
-  if (container.runtime_id.empty()) container.runtime_id = runtime_->id_of(container.record.handle);
+  guess_lost_names(container);
   co_await kill_processes(container);
-  auto remove = [this, id = container.runtime_id] { runtime_->remove(id); };
+  auto remove = [&runtime = runtimes_.named(container.runtime), id = container.runtime_id] { runtime.remove(id); };
   co_await context_.on_worker(std::move(remove));
-  try {
-    co_await ask_shim(container.directory, shim::FrameType::kQuit, kKillLimit);
-  } catch (const ShimGone&) {
-    // The shim had already exited.
+}
+
+// Of a container whose record is lost.
+void RuntimePart::guess_lost_names(Container& container) const {
+  if (container.runtime.empty()) container.runtime = runtimes_.preferred();
+  if (container.runtime_id.empty()) {
+    container.runtime_id = runtimes_.named(container.runtime).id_of(container.record.handle);
   }
+}
+
+asio::awaitable<void> RuntimePart::cleanup_pea(Container& container, const Pea& pea) {
+  auto remove = [&runtime = runtimes_.named(container.runtime), id = pea.runtime_id] { runtime.remove(id); };
+  co_await context_.on_worker(std::move(remove));
 }
 
 asio::awaitable<void> RuntimePart::kill_processes(Container& container) const {
   try {
-    co_await ask_shim(container.directory, shim::FrameType::kKillAll, kKillLimit);
+    co_await ask_shim(context_, container.directory, shim::FrameType::kKillAll, kKillLimit);
     co_return;
   } catch (const ShimGone&) {
     // Without their parent the processes are found by their control group.
   }
-  auto kill = [cgroups = container.cgroups, parent = cgroup_parent(context_.options.tag), name = container.runtime_id] {
-    kill_by_cgroup(cgroups.paths().empty() ? Cgroups::expected(parent, name) : cgroups);
+  auto kill = [cgroups = container.cgroups, group = cgroup_parent(context_.options.tag) + "/" + container.runtime_id] {
+    kill_by_cgroup(cgroups);
+    if (!cgroups.paths().empty()) return;
+    // The record is lost, and with it the runtime that made them.
+    for (const bool is_below_own_group : {true, false}) kill_by_cgroup(Cgroups::expected(group, is_below_own_group));
   };
   co_await context_.on_worker(std::move(kill));
 }
 
 boost::json::object RuntimePart::state(const Container& container) const {
   if (container.runtime_id.empty()) return {};
-  boost::json::object state{{"id", container.runtime_id}, {"pid", container.init_pid}};
+  boost::json::object state{{"id", container.runtime_id}, {"program", container.runtime}, {"pid", container.init_pid}};
   if (const auto* process = container.find_state<State>()) {
     state["start_time"] = process->start_time;
     state["boot_id"] = process->boot_id;
@@ -144,6 +155,9 @@ boost::json::object RuntimePart::state(const Container& container) const {
 asio::awaitable<void> RuntimePart::recover(Container& container, const boost::json::object& state) {
   if (!state.contains("id")) co_return;
   container.runtime_id = boost::json::value_to<std::string>(state.at("id"));
+  const auto* program = state.if_contains("program");
+  container.runtime =
+      program == nullptr ? "runc" : boost::json::value_to<std::string>(*program);  // of earlier releases
   container.init_pid = state.at("pid").to_number<pid_t>();
   if (!state.contains("boot_id")) co_return;
   auto& known = container.state<State>();
@@ -160,11 +174,12 @@ asio::awaitable<void> RuntimePart::recover(Container& container, const boost::js
 // Throws without a shim: nothing else knows how the container's processes end. A first process that has ended is no
 // error: the other processes have ended with it, and the shim knows how.
 asio::awaitable<void> RuntimePart::find_processes(Container& container) const {
-  const auto answer = co_await ask_shim(container.directory, shim::FrameType::kStatus, kStatusLimit);
+  const auto answer = co_await ask_shim(context_, container.directory, shim::FrameType::kStatus, kStatusLimit);
   const auto status = shim::StatusReply::decode(answer.payload);
   if (status.version != shim::kProtocolVersion) throw std::runtime_error("the container's shim is of another version");
   for (const auto& process : status.processes) {
-    if (!process.id.empty() && !process.has_exited) container.live_processes.insert(process.id);
+    if (process.id.empty() || process.has_exited) continue;
+    container.live_processes[process.id] = process.pid == 0 ? Container::kAnyPid : static_cast<pid_t>(process.pid);
   }
   auto list = [directory = container.directory + "/processes"] { return directories_in(directory); };
   const auto ids = co_await context_.on_worker(std::move(list));

@@ -13,7 +13,8 @@ namespace rivera::garden {
 // every process before the others remove what the processes use.
 class RuntimePart final : public Part {
  public:
-  explicit RuntimePart(const Context& context) : context_(context), runtime_(make_oci_runtime(context.options)) {}
+  explicit RuntimePart(const Context& context)
+      : context_(context), runtimes_(context.options, context.host.has_unified_cgroups) {}
 
   std::string name() const override { return "runtime"; }
   asio::awaitable<void> check(const clients::garden::ContainerSpec& spec) override;
@@ -23,6 +24,7 @@ class RuntimePart final : public Part {
   asio::awaitable<void> cleanup(Container& container) override;
   boost::json::object state(const Container& container) const override;
   asio::awaitable<void> recover(Container& container, const boost::json::object& state) override;
+  asio::awaitable<void> cleanup_pea(Container& container, const Pea& pea) override;
 
  private:
   // The first process's; with its number they name one process.
@@ -31,11 +33,12 @@ class RuntimePart final : public Part {
     std::string boot_id;
   };
   asio::awaitable<void> launch(Container& container);
+  void guess_lost_names(Container& container) const;
   asio::awaitable<void> find_processes(Container& container) const;
   asio::awaitable<void> kill_processes(Container& container) const;
 
   const Context& context_;
-  std::unique_ptr<Runtime> runtime_;
+  Runtimes runtimes_;
 };
 
 }  // namespace rivera::garden

@@ -10,9 +10,11 @@
 
 namespace rivera::garden {
 
-asio::awaitable<std::unique_ptr<ShimConnection>> ShimConnection::connect(std::string directory) {
+asio::awaitable<std::unique_ptr<ShimConnection>> ShimConnection::connect(const Context& context,
+                                                                         std::string directory) {
   // The path of a socket is limited to 107 characters, that of a container's directory is not.
-  const base::UniqueFd place(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  auto open = [directory] { return base::UniqueFd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)); };
+  const base::UniqueFd place = co_await context.on_worker(std::move(open));
   if (!place) throw ShimGone("no shim: " + directory + " does not exist");
   net::Endpoint endpoint;
   endpoint.is_unix = true;
@@ -38,19 +40,20 @@ asio::awaitable<void> ShimConnection::send(shim::FrameType type, std::string pay
 }
 
 asio::awaitable<std::optional<shim::Frame>> ShimConnection::receive() {
-  char buffer[64 * 1024];
   for (;;) {
     auto frame = parser_.next();
     if (frame) co_return frame;
+    // Not on the coroutine's frame, which lives as long as the wait: there may be hundreds.
+    buffer_.resize(16 * 1024);
     std::size_t n = 0;
     try {
-      n = co_await stream_->read_some(buffer);
+      n = co_await stream_->read_some(buffer_);
     } catch (const boost::system::system_error& e) {
       if (base::is_cancellation(e)) throw;
       throw ShimGone(std::string("the container's shim has exited: ") + e.what());
     }
     if (n == 0) co_return std::nullopt;
-    parser_.feed(std::string_view(buffer, n));
+    parser_.feed(std::string_view(buffer_.data(), n));
   }
 }
 
@@ -58,8 +61,18 @@ void ShimConnection::close() { stream_->close(); }
 
 namespace {
 
-asio::awaitable<shim::Frame> ask(std::string directory, shim::FrameType type) {
-  const auto connection = co_await ShimConnection::connect(std::move(directory));
+// "inside outside length,…", as the shim takes it.
+std::string map_text(const std::vector<IdMapping::Range>& ranges) {
+  std::string text;
+  for (const auto& range : ranges) {
+    text += (text.empty() ? "" : ",") + std::to_string(range.container) + " " + std::to_string(range.host) + " " +
+            std::to_string(range.length);
+  }
+  return text;
+}
+
+asio::awaitable<shim::Frame> ask(const Context& context, std::string directory, shim::FrameType type) {
+  const auto connection = co_await ShimConnection::connect(context, std::move(directory));
   co_await connection->send(type, "");
   auto answer = co_await connection->receive();
   if (!answer) throw ShimGone("the container's shim closed the connection");
@@ -68,13 +81,24 @@ asio::awaitable<shim::Frame> ask(std::string directory, shim::FrameType type) {
 
 }  // namespace
 
-asio::awaitable<shim::Frame> ask_shim(std::string directory, shim::FrameType type, std::chrono::nanoseconds limit) {
-  auto answer = co_await base::within(limit, "asking the container's shim", ask(std::move(directory), type));
+asio::awaitable<shim::Frame> ask_shim(const Context& context, std::string directory, shim::FrameType type,
+                                      std::chrono::nanoseconds limit) {
+  auto work = ask(context, std::move(directory), type);
+  auto answer = co_await base::within(limit, "asking the container's shim", std::move(work));
   co_return answer;
 }
 
-void start_shim(const std::string& program, const std::string& directory) {
-  base::must_run({program, "supervise", directory});
+std::string start_shim(const std::string& program, const std::string& directory, std::uint32_t owner,
+                       const IdMapping& mapping) {
+  std::vector<std::string> command{program, "supervise", directory};
+  if (owner != 0) {
+    const std::vector<std::string> user_namespace{std::to_string(owner), map_text(mapping.uids), map_text(mapping.gids),
+                                                  "max_user_namespaces=0"};
+    command.insert(command.end(), user_namespace.begin(), user_namespace.end());
+  }
+  std::string path = base::must_run(command);
+  while (!path.empty() && path.back() == '\n') path.pop_back();
+  return path;
 }
 
 }  // namespace rivera::garden

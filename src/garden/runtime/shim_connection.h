@@ -7,6 +7,8 @@
 #include <string>
 
 #include "base/asio.h"
+#include "garden/host/context.h"
+#include "garden/host/id_mapping.h"
 #include "garden/shim/protocol.h"
 #include "net/stream/stream.h"
 
@@ -21,7 +23,7 @@ class ShimGone : public std::runtime_error {
 class ShimConnection {
  public:
   // `directory` is the container's. Throws ShimGone.
-  static asio::awaitable<std::unique_ptr<ShimConnection>> connect(std::string directory);
+  static asio::awaitable<std::unique_ptr<ShimConnection>> connect(const Context& context, std::string directory);
 
   // Throws ShimGone.
   asio::awaitable<void> send(shim::FrameType type, std::string payload);
@@ -34,12 +36,16 @@ class ShimConnection {
   explicit ShimConnection(std::unique_ptr<net::Stream> stream) : stream_(std::move(stream)) {}
   std::unique_ptr<net::Stream> stream_;
   shim::FrameParser parser_;
+  std::string buffer_;
 };
 
 // Sends one frame on a new connection and returns the answer. Throws ShimGone, or base::DeadlineExceeded.
-asio::awaitable<shim::Frame> ask_shim(std::string directory, shim::FrameType type, std::chrono::nanoseconds limit);
+asio::awaitable<shim::Frame> ask_shim(const Context& context, std::string directory, shim::FrameType type,
+                                      std::chrono::nanoseconds limit);
 
-// Starts a shim that listens in `directory`. Blocks. Throws std::runtime_error.
-void start_shim(const std::string& program, const std::string& directory);
+// Starts a shim that listens in `directory`. With an owner it makes a user namespace for the container; returns that
+// namespace's path, which is good as long as the shim lives, else "". Blocks. Throws std::runtime_error.
+std::string start_shim(const std::string& program, const std::string& directory, std::uint32_t owner,
+                       const IdMapping& mapping);
 
 }  // namespace rivera::garden

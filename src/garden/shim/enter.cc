@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <vector>
 
 #include "garden/shim/fd.h"
 
@@ -50,6 +49,13 @@ std::vector<std::vector<std::string>> read_records(const char* path) {
 unsigned to_id(const std::string& text) { return static_cast<unsigned>(std::strtoul(text.c_str(), nullptr, 10)); }
 
 }  // namespace
+
+void join_cgroups(const std::vector<std::string>& directories) {
+  for (const auto& directory : directories) {
+    const Fd members(check(::open((directory + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC), "open " + directory));
+    write_all(members.get(), "0");
+  }
+}
 
 void enter_container(int pidfd) {
   // No process of the container may inspect this one while it enters.

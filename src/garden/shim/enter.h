@@ -3,6 +3,7 @@
 
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 namespace rivera::garden::shim {
 
@@ -11,6 +12,10 @@ struct User {
   gid_t gid = 0;
   std::string home = "/";
 };
+
+// Moves this process into these control groups (directories), so that what it holds counts towards the container's
+// limits: pages of a tmpfs belong to the group of whoever wrote them first. Throws std::runtime_error.
+void join_cgroups(const std::vector<std::string>& directories);
 
 // Joins the user and mount namespaces of the process behind `pidfd` and becomes root there, so that every path is
 // resolved inside the container; closes `pidfd`. Cannot be undone. Throws std::runtime_error.

@@ -65,10 +65,12 @@ Fd listen_for_console(const std::string& path) {
   return socket;
 }
 
-// The terminal that the runtime sent over the socket. The runtime has exited, so the message is there.
+// The terminal that the runtime sent over the socket, which it does at once.
 Fd receive_console(const Fd& listener) {
   Fd connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!connection) return Fd();
+  const timeval limit{2, 0};
+  ::setsockopt(connection.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   char byte[64];
   iovec data{byte, sizeof byte};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
@@ -83,7 +85,11 @@ Fd receive_console(const Fd& listener) {
   return Fd(fd);
 }
 
-void prepare_terminal(const Fd& terminal) {
+void prepare_terminal(const Fd& terminal, unsigned columns, unsigned rows) {
+  winsize size{};
+  size.ws_col = static_cast<unsigned short>(columns);
+  size.ws_row = static_cast<unsigned short>(rows);
+  ::ioctl(terminal.get(), TIOCSWINSZ, &size);
   termios settings{};
   if (::tcgetattr(terminal.get(), &settings) != 0) return;
   settings.c_oflag |= ONLCR;
@@ -119,26 +125,35 @@ void Supervisor::launch(Session& session, const Frame& frame) {
 void Supervisor::launched(Launch& launch, int status) {
   const pid_t pid = status == 0 ? read_pid(launch.request.pid_file) : -1;
   if (pid > 0 && adopt(launch, pid)) return;
-  if (launch.session == nullptr) return;
+  // The launching garden has died: the next one must know that this process will not come.
+  if (launch.session == nullptr) return tell_followers(launch.request.id, -1, status);
   send(*launch.session, FrameType::kFailed, encode_number(static_cast<std::uint32_t>(status)));
   launch.session->closes_when_sent = true;
+}
+
+// As soon as it is there, and its size set at once: crun sets that while the process already runs.
+void Supervisor::take_terminal(Launch& launch) {
+  if (!launch.console) return;
+  Fd terminal = receive_console(launch.console);
+  if (!terminal) return;
+  launch.console.reset();
+  set_non_blocking(terminal);
+  prepare_terminal(terminal, launch.request.columns, launch.request.rows);
+  launch.terminal = std::move(terminal);
 }
 
 // False if the terminal did not arrive: then the process is killed.
 bool Supervisor::adopt(Launch& launch, pid_t pid) {
   const LaunchRequest& request = launch.request;
   auto process = std::make_unique<Process>(request.id, pid, request.exit_file);
-  if (launch.console) {
-    Fd terminal = receive_console(launch.console);
-    launch.console.reset();
+  if (!request.console_socket.empty()) {
+    take_terminal(launch);
     ::unlink(request.console_socket.c_str());
-    if (!terminal) {
+    if (!launch.terminal) {
       ::kill(pid, SIGKILL);
       return false;
     }
-    set_non_blocking(terminal);
-    prepare_terminal(terminal);
-    process->set_terminal(std::move(terminal));
+    process->set_terminal(std::move(launch.terminal));
     process->set_window(request.columns, request.rows);
   } else if (launch.output) {
     process->set_pipes(std::move(launch.input), std::move(launch.output), std::move(launch.error));
@@ -159,25 +174,30 @@ bool Supervisor::adopt(Launch& launch, pid_t pid) {
   return true;
 }
 
-int supervise(const std::string& directory) {
+int supervise(const std::string& directory, const std::optional<UserNamespaceRequest>& user_namespace) {
   check(::chdir(directory.c_str()), "chdir " + directory);
   Pipe started = make_pipe();
   const pid_t daemon = check(::fork(), "fork");
   if (daemon > 0) {
     started.write.reset();
-    char byte = 0;
-    return ::read(started.read.get(), &byte, 1) == 1 ? 0 : 1;
+    char text[32] = {};
+    const std::size_t n = read_full(started.read.get(), text, sizeof text - 1);
+    if (n == 0) return 1;  // it has said why
+    if (user_namespace) std::printf("/proc/%d/fd/%s\n", daemon, text);
+    return 0;
   }
   ::setsid();
   ::prctl(PR_SET_NAME, "garden-shim");
+  const Fd made = user_namespace ? make_user_namespace(*user_namespace) : Fd();
   Supervisor supervisor;
   const Fd null = open_null();
   const Fd log(::open("shim.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   ::dup2(null.get(), 0);
   ::dup2(null.get(), 1);
-  write_all(started.write.get(), "+");
   ::dup2(log ? log.get() : null.get(), 2);
+  write_all(started.write.get(), user_namespace ? std::to_string(made.get()) : "+");
   started.write.reset();
+  started.read.reset();
   supervisor.run();
   return 0;
 }

@@ -1,21 +1,30 @@
 #include "garden/shim/process.h"
 
+#include <algorithm>
 #include <csignal>
 #include <sys/ioctl.h>
 
 namespace rivera::garden::shim {
 
 void Backlog::append(std::string_view bytes) {
-  if (bytes.size() > kCapacity) bytes.remove_prefix(bytes.size() - kCapacity);
-  if (bytes_.size() + bytes.size() > kCapacity) {
+  const std::size_t of_others = total_ - bytes_.size();
+  const std::size_t left = of_others < kTotal ? kTotal - of_others : 0;
+  const std::size_t capacity = std::clamp(left, kLeast, kCapacity);
+  total_ = of_others;
+  if (bytes.size() > capacity) bytes.remove_prefix(bytes.size() - capacity);
+  if (bytes_.size() + bytes.size() > capacity) {
     // In steps of a quarter, so that a chatty process does not cost a move per write.
-    const std::size_t excess = bytes_.size() + bytes.size() - kCapacity;
-    bytes_.erase(0, std::min(bytes_.size(), std::max(excess, kCapacity / 4)));
+    const std::size_t excess = bytes_.size() + bytes.size() - capacity;
+    bytes_.erase(0, std::min(bytes_.size(), std::max(excess, capacity / 4)));
   }
   bytes_.append(bytes);
+  total_ += bytes_.size();
 }
 
-std::string Backlog::take() { return std::exchange(bytes_, std::string()); }
+std::string Backlog::take() {
+  total_ -= bytes_.size();
+  return std::exchange(bytes_, std::string());
+}
 
 Process::Process(std::string id, pid_t pid, std::string exit_file)
     : id_(std::move(id)), pid_(pid), exit_file_(std::move(exit_file)) {}

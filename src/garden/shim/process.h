@@ -13,16 +13,24 @@
 
 namespace rivera::garden::shim {
 
-// The unread bytes of a stream. Keeps at most kCapacity and drops the oldest.
+// The unread bytes of a stream. Keeps at most kCapacity and drops the oldest; less, but never less than kLeast, once
+// all backlogs of this shim hold kTotal: a shim's memory is not its container's.
 class Backlog {
  public:
-  static constexpr std::size_t kCapacity = 1u << 20;
+  static constexpr std::size_t kCapacity = 1u << 20, kLeast = 64u << 10, kTotal = 8u << 20;
+  Backlog() = default;
+  ~Backlog() { total_ -= bytes_.size(); }
+  Backlog(const Backlog&) = delete;
+  Backlog& operator=(const Backlog&) = delete;
   void append(std::string_view bytes);
   std::string take();
-  bool empty() const { return bytes_.empty(); }
+  std::size_t size() const { return bytes_.size(); }
+  // Of all backlogs.
+  static std::size_t total() { return total_; }
 
  private:
   std::string bytes_;
+  static inline std::size_t total_ = 0;
 };
 
 enum class Stream { kOutput = 0, kError = 1 };

@@ -27,7 +27,7 @@ enum class FrameType : std::uint8_t {
   kStatus = 3,   // answered by kStatus: StatusReply
   kKillAll = 4,  // kills the container's first process and every other; answered by kExit when all are reaped
   kQuit = 5,     // ends the shim; only when no process is left. Answered by kExit, or kFailed
-  kWatch = 6,    // answered by kExit when the container's first process has ended
+  kFollow = 6,   // answered by kEnded for each process that has ended and is remembered, then for each as it ends
 
   // In a session, to the shim.
   kInput = 10,     // bytes for standard input
@@ -42,6 +42,9 @@ enum class FrameType : std::uint8_t {
   kOutput = 23,   // bytes of standard output
   kError = 24,    // bytes of standard error
   kExit = 25,     // exit status; the last frame
+
+  // After kFollow.
+  kEnded = 26,  // process id, host pid (-1: it was never started), exit status
 };
 
 struct Frame {
@@ -119,7 +122,7 @@ struct LaunchRequest {
 struct StatusReply {
   struct Process {
     std::string id;
-    std::uint32_t pid = 0;
+    std::uint32_t pid = 0;  // 0: the runtime is still starting it
     bool has_exited = false;
     std::uint32_t exit_status = 0;
   };

@@ -23,6 +23,10 @@ constexpr std::size_t kFinishedLimit = 64;
 constexpr double kFirstSessionLimit = 30;  // seconds
 constexpr std::size_t kReadAtOnce = 256 * 1024;
 
+std::string encode_end(const std::string& id, pid_t pid, int status) {
+  return PayloadWriter().put(id).put(static_cast<std::uint32_t>(pid)).put(static_cast<std::uint32_t>(status)).take();
+}
+
 double now() {
   timespec t{};
   ::clock_gettime(CLOCK_MONOTONIC, &t);
@@ -100,6 +104,7 @@ void Supervisor::gather() {
       if (may_receive(session)) receive(session);
     });
   }
+  for (auto& launch : launches_) add(launch.console.get(), POLLIN, [this, &launch] { take_terminal(launch); });
   // Last, so that output that came before an exit is read before the exit is seen.
   add(signals_.get(), POLLIN, [this] { reap(); });
 }
@@ -166,9 +171,8 @@ void Supervisor::handle_first(Session& session, const Frame& frame) {
     }
     case FrameType::kStatus:
       return status(session);
-    case FrameType::kWatch:
-      session.waits_for_init = true;
-      return;
+    case FrameType::kFollow:
+      return follow(session);
     case FrameType::kKillAll:
       kill_all();
       session.waits_for_all = true;
@@ -248,12 +252,26 @@ void Supervisor::attach(Session& session, Process& process) {
   process.was_delivered = true;
 }
 
+void Supervisor::follow(Session& session) {
+  session.follows = true;
+  for (const auto& [id, process] : processes_) {
+    if (process->is_finished) send(session, FrameType::kEnded, encode_end(id, process->pid(), *process->exit_status()));
+  }
+}
+
+void Supervisor::tell_followers(const std::string& id, pid_t pid, int status) {
+  for (auto& session : sessions_) {
+    if (session.follows) send(session, FrameType::kEnded, encode_end(id, pid, status));
+  }
+}
+
 void Supervisor::status(Session& session) {
   StatusReply reply;
   for (const auto& [id, process] : processes_) {
     reply.processes.push_back({id, static_cast<std::uint32_t>(process->pid()), !process->is_alive(),
                                static_cast<std::uint32_t>(process->exit_status().value_or(0))});
   }
+  for (const auto& launch : launches_) reply.processes.push_back({launch.request.id, 0, false, 0});
   send(session, FrameType::kStatus, reply.encode());
   session.closes_when_sent = true;
 }
@@ -262,8 +280,8 @@ void Supervisor::answer_waiters() {
   for (auto& session : sessions_) {
     const bool all_ended = session.waits_for_all && !anything_lives();
     if (session.waits_for_all && !all_ended) kill_all();  // also children that we adopted since
-    if (!all_ended && !(session.waits_for_init && init_has_ended())) continue;
-    session.waits_for_init = session.waits_for_all = false;
+    if (!all_ended) continue;
+    session.waits_for_all = false;
     send(session, FrameType::kExit, encode_number(0));
     session.closes_when_sent = true;
   }
@@ -336,6 +354,7 @@ void Supervisor::finish(Process& process) {
     session.closes_when_sent = true;
     process.was_delivered = true;
   }
+  tell_followers(process.id(), process.pid(), *process.exit_status());
 }
 
 void Supervisor::forget_finished() {
@@ -358,11 +377,6 @@ void Supervisor::forget_finished() {
 bool Supervisor::anything_lives() const {
   siginfo_t info{};
   return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-bool Supervisor::init_has_ended() const {
-  const auto init = processes_.find("");
-  return init == processes_.end() || !init->second->is_alive();
 }
 
 // All our children: known processes, runtime commands, and orphans of both.

@@ -15,6 +15,7 @@
 #include "garden/shim/fd.h"
 #include "garden/shim/process.h"
 #include "garden/shim/protocol.h"
+#include "garden/shim/user_namespace.h"
 
 namespace rivera::garden::shim {
 
@@ -34,7 +35,7 @@ class Supervisor {
     std::string outbox;
     Process* process = nullptr;
     bool is_attached = false;  // requests are taken only as the first frame
-    bool waits_for_init = false;
+    bool follows = false;      // wants to hear of every process that ends
     bool waits_for_all = false;
     bool closes_when_sent = false;
   };
@@ -44,7 +45,8 @@ class Supervisor {
     pid_t runtime = -1;
     Session* session = nullptr;
     Fd input, output, error;  // our ends
-    Fd console;               // listening
+    Fd console;               // listening, until the terminal has come
+    Fd terminal;
   };
   using Ready = std::function<void()>;
 
@@ -65,11 +67,12 @@ class Supervisor {
   void launch(Session& session, const Frame& frame);
   void launched(Launch& launch, int status);
   bool adopt(Launch& launch, pid_t pid);
+  void take_terminal(Launch& launch);
   void attach(Session& session, Process& process);
+  void follow(Session& session);
   void status(Session& session);
   void kill_all();
   bool anything_lives() const;
-  bool init_has_ended() const;
 
   void reap();
   void ended(pid_t pid, int status);
@@ -78,6 +81,7 @@ class Supervisor {
   void drain(Process& process);
   void finish_due();
   void finish(Process& process);
+  void tell_followers(const std::string& id, pid_t pid, int status);
   void forget_finished();
   void answer_waiters();
 
@@ -94,7 +98,7 @@ class Supervisor {
 };
 
 // Becomes a daemon in `directory` and supervises. Returns the program's exit status; the parent returns when the socket
-// listens.
-int supervise(const std::string& directory);
+// listens. With `user_namespace` the daemon makes that first and holds it; the parent prints its path.
+int supervise(const std::string& directory, const std::optional<UserNamespaceRequest>& user_namespace);
 
 }  // namespace rivera::garden::shim

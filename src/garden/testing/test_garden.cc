@@ -29,9 +29,10 @@ void make_rootfs(const std::string& path) {
   fs::permissions(path + "/tmp", fs::perms(01777));
   fs::copy_file("/bin/busybox", path + "/bin/busybox");
   for (const char* name :
-       {"sh",   "cat",  "echo", "sleep",    "id",   "env",   "ls",     "mkdir",  "touch", "pwd",    "dd",    "tail",
-        "grep", "wget", "nc",   "ps",       "kill", "stat",  "stty",   "test",   "true",  "rm",     "mount", "ip",
-        "head", "wc",   "seq",  "hostname", "sort", "httpd", "usleep", "md5sum", "ln",    "printf", "awk",   "ping"}) {
+       {"sh",    "cat",    "echo",   "sleep", "id",     "env", "ls",       "mkdir", "touch",    "pwd",
+        "dd",    "tail",   "grep",   "wget",  "nc",     "ps",  "kill",     "stat",  "stty",     "test",
+        "true",  "rm",     "mount",  "ip",    "head",   "wc",  "readlink", "seq",   "hostname", "sort",
+        "httpd", "usleep", "md5sum", "ln",    "printf", "awk", "ping"}) {
     fs::create_symlink("busybox", path + "/bin/" + name);
   }
   std::ofstream(path + "/etc/passwd") << "root:x:0:0:root:/root:/bin/sh\nvcap:x:2000:2000:vcap:/home/vcap:/bin/sh\n";

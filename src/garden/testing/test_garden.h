@@ -53,6 +53,8 @@ class TestGarden {
   static std::string obstacle();
 
   void start();
+  // For the next start().
+  void use_flags(std::vector<std::string> extra_flags) { extra_flags_ = std::move(extra_flags); }
   void terminate();  // in order
   void kill();       // kill -9
   // `garden cleanup`. Returns its exit status.
@@ -69,6 +71,7 @@ class TestGarden {
   const std::string& depot() const { return depot_; }
   const std::string& rootfs() const { return rootfs_; }
   const std::string& directory() const { return directory_; }
+  pid_t pid() const { return process_ ? process_->pid() : 0; }
   std::string socket() const { return directory_ + "/garden.sock"; }
 
   // Runs a coroutine to its end.

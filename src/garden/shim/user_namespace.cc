@@ -1,0 +1,128 @@
+#include "garden/shim/user_namespace.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+namespace rivera::garden::shim {
+
+namespace {
+
+// The whole container may hold this much, and each of its users not more.
+constexpr rlim_t kMessageQueueBytes = 819200;  // the kernel's default
+constexpr rlim_t kQueuedSignals = 8192;
+
+void write_text(const std::string& path, const std::string& text) {
+  const Fd file(check(::open(path.c_str(), O_WRONLY | O_CLOEXEC), "open " + path));
+  check(static_cast<int>(::write(file.get(), text.data(), text.size())), "write " + path);
+}
+
+// The limits of the creating process become those of the namespace as a whole.
+void limit(__rlimit_resource resource, rlim_t most) {
+  rlimit value{};
+  check(::getrlimit(resource, &value), "getrlimit");
+  value.rlim_cur = value.rlim_max = std::min(value.rlim_max, most);
+  check(::setrlimit(resource, &value), "setrlimit");
+}
+
+// Becomes `owner` without losing capabilities: making a user namespace may be reserved to those who have them.
+void become_owner(unsigned owner) {
+  check(static_cast<int>(::syscall(SYS_setresgid, owner, owner, owner)), "setresgid");
+  check(::prctl(PR_SET_KEEPCAPS, 1), "prctl");
+  check(static_cast<int>(::syscall(SYS_setresuid, owner, owner, owner)), "setresuid");
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  check(static_cast<int>(::syscall(SYS_capget, &header, data)), "capget");
+  for (auto& part : data) part.effective = part.permitted;
+  check(static_cast<int>(::syscall(SYS_capset, &header, data)), "capset");
+}
+
+// In the child: says "made", waits until the parent has written the maps, sets the limits, says "limited". Ends if the
+// parent does.
+void hold(const UserNamespaceRequest& request, int say, int hear) {
+  check(::setgroups(0, nullptr), "setgroups");
+  limit(RLIMIT_MSGQUEUE, kMessageQueueBytes);
+  limit(RLIMIT_SIGPENDING, kQueuedSignals);
+  limit(RLIMIT_MEMLOCK, RLIM_INFINITY);
+  become_owner(request.owner);
+  check(::unshare(CLONE_NEWUSER), "unshare");
+  write_all(say, "m");
+  char byte = 0;
+  if (read_full(hear, &byte, 1) != 1) return;
+  for (const auto& [name, value] : request.limits) write_text("/proc/sys/user/" + name, value);
+  write_all(say, "l");
+  read_full(hear, &byte, 1);  // until the parent has opened the namespace
+}
+
+void expect(int fd) {
+  char byte = 0;
+  if (read_full(fd, &byte, 1) != 1) throw std::runtime_error("the user namespace could not be made");
+}
+
+std::string lines_of(std::string map) {
+  std::replace(map.begin(), map.end(), ',', '\n');
+  return map + "\n";
+}
+
+}  // namespace
+
+UserNamespaceRequest parse_user_namespace(const std::vector<std::string>& words) {
+  UserNamespaceRequest request;
+  request.owner = static_cast<unsigned>(std::stoul(words.at(0)));
+  request.uid_map = lines_of(words.at(1));
+  request.gid_map = lines_of(words.at(2));
+  for (std::size_t i = 3; i < words.size(); ++i) {
+    const auto equals = words[i].find('=');
+    if (equals == std::string::npos) throw std::runtime_error("not NAME=VALUE: " + words[i]);
+    request.limits.emplace_back(words[i].substr(0, equals), words[i].substr(equals + 1));
+  }
+  return request;
+}
+
+Fd make_user_namespace(const UserNamespaceRequest& request) {
+  int from_child[2], to_child[2];
+  check(::pipe2(from_child, O_CLOEXEC), "pipe");
+  Fd hear(from_child[0]), child_says(from_child[1]);
+  check(::pipe2(to_child, O_CLOEXEC), "pipe");
+  Fd child_hears(to_child[0]), say(to_child[1]);
+  const pid_t child = check(::fork(), "fork");
+  if (child == 0) {
+    say.reset();
+    int status = 0;
+    try {
+      hold(request, child_says.get(), child_hears.get());
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "user namespace: %s\n", e.what());
+      status = 1;
+    }
+    ::_exit(status);
+  }
+  child_says.reset();
+  child_hears.reset();
+  Fd made;
+  try {
+    expect(hear.get());
+    const std::string process = "/proc/" + std::to_string(child);
+    write_text(process + "/uid_map", request.uid_map);
+    write_text(process + "/gid_map", request.gid_map);
+    write_all(say.get(), "g");
+    expect(hear.get());
+    made = Fd(check(::open((process + "/ns/user").c_str(), O_RDONLY | O_CLOEXEC), "open user namespace"));
+  } catch (...) {
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    throw;
+  }
+  say.reset();
+  ::waitpid(child, nullptr, 0);
+  return made;
+}
+
+}  // namespace rivera::garden::shim
