@@ -96,6 +96,8 @@ std::string CgroupPart::group_of(const Container& container) const {
 // Without limits of its own a pea is inside the container's group, whose limits bind it (§2.14).
 asio::awaitable<void> CgroupPart::prepare_pea(Container& container, Pea& pea, const api::ProcessSpec&,
                                               BundleInput& bundle) {
+  // Of an earlier one with this id. Not in cleanup_pea(): its group may still be looked at.
+  container.state<State>().reported_of_peas.erase(pea.id);
   const Runtime& runtime = runtimes_.named(container.runtime);
   const std::string group =
       (pea.limits ? cgroup_parent(context_.options.tag) : group_of(container)) + "/" + pea.runtime_id;
@@ -109,8 +111,7 @@ asio::awaitable<void> CgroupPart::prepare_pea(Container& container, Pea& pea, co
   pea.cgroups = co_await context_.on_worker(std::move(expect));
 }
 
-asio::awaitable<void> CgroupPart::cleanup_pea(Container& container, const Pea& pea) {
-  container.state<State>().reported_of_peas.erase(pea.id);
+asio::awaitable<void> CgroupPart::cleanup_pea(Container&, const Pea& pea) {
   auto remove = [cgroups = pea.cgroups] {
     // Descendants that have left the process.
     cgroups.signal(cgroups.processes(), SIGKILL);
@@ -166,9 +167,11 @@ asio::awaitable<void> CgroupPart::notice_oom_kills(Container& container) {
   };
   const auto kills = co_await context_.on_worker(std::move(count));
   auto& state = container.state<State>();
+  std::erase_if(state.reported_of_peas, [&](const auto& one) { return !container.record.peas.contains(one.first); });
   bool are_new = kills.first > state.reported_oom_kills;
   if (are_new) state.reported_oom_kills = kills.first;
   for (const auto& [id, number] : kills.second) {
+    if (!container.record.peas.contains(id)) continue;
     auto& reported = state.reported_of_peas[id];
     are_new |= number > reported;
     reported = std::max(reported, number);
