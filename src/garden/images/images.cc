@@ -249,7 +249,7 @@ asio::awaitable<std::pair<std::uint64_t, std::uint64_t>> Images::disk_size() {
 
 asio::awaitable<void> Images::clean(std::uint64_t threshold) {
   auto look = [this] { return std::make_pair(store_.layers().layers(), store_.used_layers()); };
-  const auto [layers, used] = co_await provider_.unpackers().run(std::move(look));
+  const auto [layers, used] = co_await cleaner_.run(std::move(look));
   std::uint64_t total = 0;
   for (const auto& layer : layers) total += layer.figures.bytes;
   std::vector<std::string> victims;
@@ -290,7 +290,7 @@ asio::awaitable<void> Images::tidy_up() {
     must_tidy_again_ = false;
     auto sync = [this] { store_.layers().make_durable(); };
     try {
-      co_await provider_.unpackers().run(std::move(sync));
+      co_await cleaner_.run(std::move(sync));
       const std::int64_t megabytes = context_.options.graph_cleanup_threshold_megabytes;
       if (megabytes >= 0) co_await clean(static_cast<std::uint64_t>(megabytes) << 20);
     } catch (const std::exception& e) {
@@ -318,7 +318,7 @@ asio::awaitable<void> Images::collect_trash() {
     must_collect_again_ = false;
     auto collect = [this] { store_.collect_trash(); };
     try {
-      co_await provider_.unpackers().run(std::move(collect));
+      co_await cleaner_.run(std::move(collect));
     } catch (...) {
       failure = std::current_exception();
     }

@@ -77,6 +77,7 @@ class Images {
     net::TlsContext context;
     std::chrono::steady_clock::time_point read_at;
   };
+  base::WorkerPool cleaner_{1};  // apart from those that containers wait for
   std::map<std::string, Trust> trust_;
   std::map<std::string, ImageConfig> configs_;          // by digest: the last ones
   std::unique_ptr<LayerProvider::Hold> default_image_;  // stays, used or not

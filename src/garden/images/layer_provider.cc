@@ -81,7 +81,7 @@ LayerProvider::Hold::~Hold() {
 LayerProvider::LayerProvider(const Context& context, const ImageStore& store)
     : context_(context),
       store_(store),
-      unpackers_(std::clamp(context.host.processors, 2u, 4u)),
+      unpackers_(std::clamp(2 * context.host.processors, 4u, 8u)),
       changed_(context.executor),
       background_(context.executor, context.logger) {}
 
