@@ -3,8 +3,9 @@
 // The Gardener has a list of parts and drives them; it knows nothing of what they do. To add an aspect, write a Part
 // and put it into make_parts() (gardener/parts.cc):
 //
-//   create    check() of all; reserve() of all; then prepare() of all but the last side by side; then that of the last,
-//             which starts the container; then started() of each in order
+//   create    check() of all; reserve() of all; then prepare() of all but the last side by side, of those that write
+//             files of the container after that; then that of the last, which starts the container; then started() of
+//             each in order
 //   destroy   cleanup() of the last, which ends every process; then that of the others side by side; release() after
 //             each
 //   restart   recover() of each for every container found, then start() of each
@@ -56,6 +57,9 @@ class Part {
   // Makes what must be there before the first process, and adds to `bundle`. May fail at any point.
   virtual asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
                                         BundleInput& bundle);
+  // Whether prepare() writes to Container::file_path(), which is on the container's disk: then it comes after those of
+  // the parts that make the disk.
+  virtual bool writes_files() const { return false; }
   // The first process runs: Container::init and init_pid are set.
   virtual asio::awaitable<void> started(Container& container, const clients::garden::ContainerSpec& spec);
   // Removes what prepare() and started() made, however far they came and however often this is called. Throws if

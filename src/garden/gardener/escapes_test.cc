@@ -22,7 +22,6 @@ class Escapes : public ::testing::Test {
     const std::string obstacle = TestGarden::obstacle();
     if (!obstacle.empty()) GTEST_FAIL() << obstacle;
     garden_ = std::make_unique<TestGarden>(std::move(flags));
-    fs::copy_file(base::bin_dir() + "/garden-tenant", garden_->rootfs() + "/bin/tenant");
   }
   // What each attempt of the tenant came to, as root or another user of the container.
   std::map<std::string, std::string> attempts(const std::string& handle, const std::string& user) {

@@ -85,8 +85,13 @@ asio::awaitable<void> Gardener::build(Container& container, const api::Container
   for (const auto& part : list_.parts) record.begun.insert(part->name());
   co_await journal_.save(container);
   std::vector<asio::awaitable<void>> works;
-  for (std::size_t i = 0; i + 1 < list_.parts.size(); ++i) {
-    works.push_back(prepare_part(container.shared_from_this(), shared_spec, bundle, *list_.parts[i]));
+  std::vector<Part*> later;
+  for (const auto& part : list_.parts) {
+    if (part->writes_files() || part == list_.parts.back()) {
+      later.push_back(part.get());
+    } else {
+      works.push_back(prepare_part(container.shared_from_this(), shared_spec, bundle, *part));
+    }
   }
   const auto failures = co_await all_at_once(std::move(works));
   for (const auto& failure : failures) {
@@ -94,7 +99,7 @@ asio::awaitable<void> Gardener::build(Container& container, const api::Container
   }
   // What they have chosen is needed to remove it.
   co_await journal_.save(container);
-  co_await prepare_part(container.shared_from_this(), shared_spec, bundle, *list_.parts.back());
+  for (Part* part : later) co_await prepare_part(container.shared_from_this(), shared_spec, bundle, *part);
   for (const auto& part : list_.parts) {
     at_step("started " + part->name());
     co_await part->started(container, spec);

@@ -30,6 +30,7 @@ class NetworkPart final : public Networker {
   void reserve(Container& container, const clients::garden::ContainerSpec& spec) override;
   asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
                                 BundleInput& bundle) override;
+  bool writes_files() const override { return true; }
   asio::awaitable<void> started(Container& container, const clients::garden::ContainerSpec& spec) override;
   asio::awaitable<void> cleanup(Container& container) override;
   void release(Container& container) override;

@@ -19,6 +19,7 @@ class PluginNetworkPart final : public Networker {
                                 BundleInput& bundle) override;
   asio::awaitable<void> prepare_pea(Container& container, Pea& pea, const clients::garden::ProcessSpec& spec,
                                     BundleInput& bundle) override;
+  bool writes_files() const override { return true; }
   asio::awaitable<void> started(Container& container, const clients::garden::ContainerSpec& spec) override;
   asio::awaitable<void> cleanup(Container& container) override;
   asio::awaitable<void> add_info(Container& container, clients::garden::ContainerInfo& info) override;

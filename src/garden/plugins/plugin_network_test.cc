@@ -147,7 +147,7 @@ TEST_F(PluginNetwork, ThatFailsUndoesTheContainer) {
   fake_.fail("down", "");
   garden_->create_named("other");
   EXPECT_EQ(network_failure_of([&] { garden_->await(client().destroy("other")); }),
-            "external networker encountered an error running 'down' action: exit status 3");
+            "1 error occurred:\n\t* external networker encountered an error running 'down' action: exit status 3\n\n");
   fake_.answer("down", "");
   EXPECT_TRUE(garden_->eventually([&] {
     return network_failure_of([&] { garden_->await(client().destroy("other")); }).find("running") == std::string::npos;

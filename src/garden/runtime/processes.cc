@@ -119,8 +119,8 @@ void Processes::started(ProcessSession& session, std::string_view payload) {
   if (early == session.container->early_ends.end()) return;
   const bool has_ended = early->second == session.pid;
   session.container->early_ends.erase(early);
-  const auto follower = followers_.find(session.container.get());
-  if (has_ended && follower != followers_.end()) follower->second(session.id, session.pid);
+  const auto follower = followers_->find(session.container.get());
+  if (has_ended && follower != followers_->end()) follower->second(session.id, session.pid);
 }
 
 // Writes process.json. Blocks.
@@ -253,8 +253,8 @@ asio::awaitable<void> Processes::stop(ContainerPtr container, bool kill) {
 asio::awaitable<void> Processes::follow(ContainerPtr container, Ended ended) {
   const auto shim = co_await ShimConnection::connect(context_, container->directory);
   co_await shim->send(shim::FrameType::kFollow, "");
-  followers_[container.get()] = ended;
-  const base::OnExit leave([this, key = container.get()] { followers_.erase(key); });
+  (*followers_)[container.get()] = ended;
+  const base::OnExit leave([followers = followers_, key = container.get()] { followers->erase(key); });
   for (;;) {
     const auto frame = co_await shim->receive();
     if (!frame) co_return;

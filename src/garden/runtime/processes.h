@@ -60,7 +60,8 @@ class Processes {
   Runtimes runtimes_;
   Peas peas_;
   std::uint64_t next_console_ = 0;
-  std::map<const Container*, Ended> followers_;
+  // Shared with follow(), which may end after this object.
+  std::shared_ptr<std::map<const Container*, Ended>> followers_ = std::make_shared<std::map<const Container*, Ended>>();
 };
 
 }  // namespace rivera::garden

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <net/if.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,6 +29,9 @@ void make_rootfs(const std::string& path) {
   }
   fs::permissions(path + "/tmp", fs::perms(01777));
   fs::copy_file("/bin/busybox", path + "/bin/busybox");
+  // The hostile tenant of the tests; a benchmark has none.
+  const std::string tenant = base::bin_dir() + "/garden-tenant";
+  if (fs::exists(tenant)) fs::copy_file(tenant, path + "/bin/tenant");
   for (const char* name :
        {"sh",    "cat",    "echo",   "sleep", "id",     "env", "ls",       "mkdir", "touch",    "pwd",
         "dd",    "tail",   "grep",   "wget",  "nc",     "ps",  "kill",     "stat",  "stty",     "test",
@@ -204,9 +208,12 @@ std::vector<std::string> TestGarden::left_overs_of_containers() const {
     if (line.find(directory_) != std::string::npos || line.find("/run/garden-" + tag_ + "-") != std::string::npos)
       found.push_back(line);
   }
-  for (const auto& link : fs::directory_iterator("/sys/class/net")) {
-    const std::string name = link.path().filename();
-    if (name.rfind("w" + tag_, 0) == 0) found.push_back(name);
+  // The kernel's list: /sys/class/net shows a device some time after it was deleted.
+  const std::unique_ptr<struct if_nameindex, decltype(&::if_freenameindex)> links(::if_nameindex(),
+                                                                                  &::if_freenameindex);
+  if (!links) throw std::system_error(errno, std::generic_category(), "list interfaces");
+  for (const auto* link = links.get(); link->if_index != 0; ++link) {
+    if (std::string(link->if_name).rfind("w" + tag_, 0) == 0) found.emplace_back(link->if_name);
   }
   const std::string groups =
       base::run_command({"find", "/sys/fs/cgroup", "-type", "d", "-path", "*/garden-" + tag_ + "/*"}).output;
