@@ -82,7 +82,8 @@ class Server {
   base::Metrics metrics_{"bbs"};
   net::HttpRouter router_;
   bbs::BbsProbe probe_{metrics_, {}};
-  bbs::Api api_{router_, {[] { return true; }}, probe_, base::Logger::discard()};
+  base::WorkerPool workers_{1};
+  bbs::Api api_{router_, workers_, {[] { return true; }}, probe_, base::Logger::discard()};
   bbs::EventHub hub_{home_};
   bbs::EventService service_{router_, api_, hub_};
   std::unique_ptr<net::HttpServer> server_;

@@ -57,18 +57,20 @@ class Api {
   void post(std::string name, std::string path, Handle handle, std::string error_suffix = "",
             OnInvalid<Request> on_invalid = nullptr) {
     Route route = made_route(std::move(name), std::move(error_suffix));
-    route.handle = [this, handle = std::move(handle), on_invalid = std::move(on_invalid)](
-                       std::string body, Call call) -> asio::awaitable<std::string> {
-      if constexpr (std::is_same_v<Request, Ignored>) {
+    if constexpr (std::is_same_v<Request, Ignored>) {
+      route.handle = [handle = std::move(handle)](std::string, Call call) -> asio::awaitable<std::string> {
         auto handling = handle(Ignored{}, std::move(call));
         co_return co_await std::move(handling);
-      } else {
+      };
+    } else {
+      route.handle = [this, handle = std::move(handle), on_invalid = std::move(on_invalid)](
+                         std::string body, Call call) -> asio::awaitable<std::string> {
         auto reading = read<Request>(std::move(body), on_invalid);
         Request request = co_await std::move(reading);
         auto handling = handle(std::move(request), std::move(call));
         co_return co_await std::move(handling);
-      }
-    };
+      };
+    }
     add(std::move(path), std::move(route));
   }
 
