@@ -21,7 +21,7 @@ constexpr char kName[] = "bbs.test.internal";
 // Answers one request, with no domains. From then on the kernel accepts connections, and nothing is said on any.
 class BbsThatStops {
  public:
-  BbsThatStops(asio::any_io_executor executor, net::TlsContext tls)
+  BbsThatStops(const asio::any_io_executor& executor, net::TlsContext tls)
       : acceptor_(executor, {asio::ip::make_address("127.0.0.2"), 0}), tls_(std::move(tls)) {}
   std::string port() const { return std::to_string(acceptor_.local_endpoint().port()); }
 
@@ -45,7 +45,7 @@ class BbsThatStops {
 };
 
 // Names one domain.
-std::unique_ptr<net::HttpServer> successor(asio::any_io_executor executor, const std::string& address,
+std::unique_ptr<net::HttpServer> successor(const asio::any_io_executor& executor, const std::string& address,
                                            net::TlsContext tls) {
   net::HttpServerOptions options;
   options.address = address;

@@ -19,7 +19,7 @@ using base::run;
 // Answers each request with the next of `answers` and keeps what it was asked.
 class ScriptedServer {
  public:
-  ScriptedServer(asio::any_io_executor executor, std::optional<net::TlsContext> tls = std::nullopt) {
+  explicit ScriptedServer(const asio::any_io_executor& executor, std::optional<net::TlsContext> tls = std::nullopt) {
     net::HttpServerOptions options;
     options.address = "127.0.0.1:0";
     options.tls = std::move(tls);

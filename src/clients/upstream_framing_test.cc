@@ -4,6 +4,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/json/parse.hpp>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
@@ -31,7 +32,7 @@ class ChunkingServer {
     std::string body;
     int status = 200;
   };
-  ChunkingServer(asio::any_io_executor executor, std::map<std::string, Answer, std::less<>> answers)
+  ChunkingServer(const asio::any_io_executor& executor, std::map<std::string, Answer, std::less<>> answers)
       : answers_(std::move(answers)) {
     net::HttpServerOptions options;
     options.address = "127.0.0.1:0";
@@ -151,7 +152,8 @@ TEST(UpstreamFraming, IsReadByTheClientsOfCellsAuctioneerAndGarden) {
 // A BBS that has been stopped: its kernel accepts connections, and nothing more is said on any.
 class StoppedBbs {
  public:
-  explicit StoppedBbs(asio::any_io_executor executor) : acceptor_(executor, {asio::ip::address_v4::loopback(), 0}) {}
+  explicit StoppedBbs(const asio::any_io_executor& executor)
+      : acceptor_(executor, {asio::ip::address_v4::loopback(), 0}) {}
   std::string url() const { return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()); }
   // Begins one event stream; then it is stopped.
   asio::awaitable<void> begin_stream() {
