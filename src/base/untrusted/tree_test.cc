@@ -1,4 +1,4 @@
-// Trees that nobody would make by accident.
+// Trees of unusual depth and width, as a hostile tenant makes them.
 #include "base/untrusted/tree.h"
 
 #include <fcntl.h>

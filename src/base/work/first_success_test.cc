@@ -1,5 +1,7 @@
 #include "base/work/first_success.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "base/testing/test_run.h"
@@ -10,7 +12,6 @@ namespace rivera::base {
 namespace {
 
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::nanoseconds kLong = 1h;
 
@@ -33,8 +34,9 @@ asio::awaitable<void> follow(std::shared_ptr<Script> script, std::size_t i) {
       break;
   }
   bool was_cancelled = false;
+  Condition never(co_await asio::this_coro::executor);
   try {
-    co_await sleep_for(kLong);
+    co_await never.wait();
   } catch (const boost::system::system_error&) {
     was_cancelled = true;
   }
@@ -54,7 +56,9 @@ std::shared_ptr<Script> run_script(std::vector<Script::Step> steps, std::chrono:
       failure = e.what();
     }
     EXPECT_EQ(failure, expected_failure);
-    co_await sleep_for(1ms);  // what was cancelled ends
+    const auto hanging =
+        std::ranges::count_if(script->started, [&](int i) { return script->steps.at(i) == Script::Step::kHangs; });
+    co_await eventually("what hangs is cancelled", [&] { return script->cancelled == hanging; });
   });
   return script;
 }
@@ -90,11 +94,9 @@ TEST(FirstSuccess, CancelsWhatRunsWhenItIsCancelled) {
       co_await first_success(2, 0ns, attempt);
     };
     group.spawn("race", race());
-    const auto deadline = Clock::now() + 10s;
-    while (script->started.size() < 2 && Clock::now() < deadline) co_await sleep_for(1ms);
+    co_await eventually("both are started", [&] { return script->started.size() == 2; });
     co_await group.stop();
-    while (script->cancelled < 2 && Clock::now() < deadline) co_await sleep_for(1ms);
-    EXPECT_EQ(script->cancelled, 2);
+    co_await eventually("both are cancelled", [&] { return script->cancelled == 2; });
   });
 }
 

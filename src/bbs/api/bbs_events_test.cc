@@ -3,6 +3,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "base/testing/test_run.h"
 #include "bbs/events/event_testing.h"
 #include "bbs/program/bbs_harness.h"
 
@@ -78,7 +79,7 @@ class BbsEvents : public BbsHarness {
   }
 
   asio::awaitable<std::string> address_once_it_listens() {
-    while (!active_) co_await base::sleep_for(std::chrono::milliseconds(1));
+    co_await base::eventually("the BBS listens", [&] { return static_cast<bool>(active_); });
     co_return active_->address();
   }
 

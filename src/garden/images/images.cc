@@ -92,7 +92,7 @@ asio::awaitable<void> Images::prepare_default_image() {
     if (provided.is_new) tidy_up_in_background();
   } catch (const std::exception& e) {
     if (base::is_cancellation(e)) throw;
-    // The container that wants it is told.
+    // The create of the container that uses the image reports the error.
     context_.logger.error("prepare-default-image.failed", {{"rootfs", uri}, {"error", e.what()}});
   }
 }

@@ -123,10 +123,10 @@ Netlink Netlink::in_namespace_of(int pidfd) {
   return Netlink(std::move(socket));
 }
 
-void Netlink::request(Message& message, const std::string& what, int accepted_error) {
+void Netlink::exchange(Message& message, const std::string& what, const std::function<bool(const nlmsghdr&)>& is_last) {
   const auto& bytes = message.finish(++sequence_);
   if (::send(socket_.get(), bytes.data(), bytes.size(), 0) < 0) fail(what);
-  alignas(nlmsghdr) char buffer[16 * 1024];
+  alignas(nlmsghdr) char buffer[64 * 1024];
   while (true) {
     const ssize_t n = ::recv(socket_.get(), buffer, sizeof buffer, 0);
     if (n < 0 && errno == EINTR) continue;
@@ -134,33 +134,28 @@ void Netlink::request(Message& message, const std::string& what, int accepted_er
     auto left = static_cast<unsigned>(n);
     for (auto* header = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(header, left);
          header = NLMSG_NEXT(header, left)) {
-      if (header->nlmsg_seq != sequence_ || header->nlmsg_type != NLMSG_ERROR) continue;
-      const int error = -static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error;
-      if (error != 0 && error != accepted_error) fail(what, error);
-      return;
+      if (header->nlmsg_seq == sequence_ && is_last(*header)) return;
     }
   }
+}
+
+void Netlink::request(Message& message, const std::string& what, int accepted_error) {
+  exchange(message, what, [&](const nlmsghdr& header) {
+    if (header.nlmsg_type != NLMSG_ERROR) return false;
+    const int error = -static_cast<const nlmsgerr*>(NLMSG_DATA(&header))->error;
+    if (error != 0 && error != accepted_error) fail(what, error);
+    return true;
+  });
 }
 
 void Netlink::look_up(const std::string& name, std::uint32_t filter, const std::function<void(const nlmsghdr&)>& take) {
   Message message(RTM_GETLINK, 0, ifinfomsg{});
   message.put(IFLA_IFNAME, name);
   message.put(IFLA_EXT_MASK, filter);
-  const auto& bytes = message.finish(++sequence_);
-  if (::send(socket_.get(), bytes.data(), bytes.size(), 0) < 0) fail("look up " + name);
-  alignas(nlmsghdr) char buffer[32 * 1024];
-  while (true) {
-    const ssize_t n = ::recv(socket_.get(), buffer, sizeof buffer, 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail("look up " + name);
-    auto left = static_cast<unsigned>(n);
-    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(header, left);
-         header = NLMSG_NEXT(header, left)) {
-      if (header->nlmsg_seq != sequence_) continue;
-      if (header->nlmsg_type == RTM_NEWLINK) take(*header);
-      if (header->nlmsg_type == NLMSG_ERROR) return;  // the acknowledgement, or that there is none
-    }
-  }
+  exchange(message, "look up " + name, [&](const nlmsghdr& header) {
+    if (header.nlmsg_type == RTM_NEWLINK) take(header);
+    return header.nlmsg_type == NLMSG_ERROR;  // the acknowledgement, or that there is none
+  });
 }
 
 // Asked of the kernel through the socket's own namespace, not the thread's.
@@ -194,24 +189,25 @@ std::optional<InterfaceStatistics> statistics_in_namespace_of(int pidfd, const s
   return InterfaceStatistics{traffic->received, traffic->sent};
 }
 
-// The answer comes in parts, which the kernel may cut short to start over: then all of it is asked for again.
+// The answer comes in parts. If a change came between two of them, something may be missing: then the kernel marks it,
+// and is asked again.
 void Netlink::dump(Message& message, const std::string& what, const std::function<void(const nlmsghdr&)>& take) {
-  const auto& bytes = message.finish(++sequence_);
-  if (::send(socket_.get(), bytes.data(), bytes.size(), 0) < 0) fail(what);
-  alignas(nlmsghdr) char buffer[64 * 1024];
-  while (true) {
-    const ssize_t n = ::recv(socket_.get(), buffer, sizeof buffer, 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail(what);
-    auto left = static_cast<unsigned>(n);
-    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(header, left);
-         header = NLMSG_NEXT(header, left)) {
-      if (header->nlmsg_seq != sequence_) continue;
-      if (header->nlmsg_type == NLMSG_DONE) return;
-      if (header->nlmsg_type == NLMSG_ERROR) fail(what, -static_cast<const nlmsgerr*>(NLMSG_DATA(header))->error);
-      take(*header);
-    }
+  constexpr int kMostAttempts = 10;
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
+    bool is_complete = true;
+    std::vector<std::string> parts;
+    exchange(message, what, [&](const nlmsghdr& header) {
+      if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) is_complete = false;
+      if (header.nlmsg_type == NLMSG_DONE) return true;
+      if (header.nlmsg_type == NLMSG_ERROR) fail(what, -static_cast<const nlmsgerr*>(NLMSG_DATA(&header))->error);
+      parts.emplace_back(reinterpret_cast<const char*>(&header), header.nlmsg_len);
+      return false;
+    });
+    if (!is_complete) continue;
+    for (const auto& part : parts) take(*reinterpret_cast<const nlmsghdr*>(part.data()));
+    return;
   }
+  fail(what, EAGAIN);
 }
 
 std::vector<Netlink::Link> Netlink::links() {

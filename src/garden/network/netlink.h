@@ -65,6 +65,8 @@ class Netlink {
   int index_of(const std::string& name);
   // Calls `take` with the kernel's description of an interface, if there is such an interface.
   void look_up(const std::string& name, std::uint32_t filter, const std::function<void(const nlmsghdr&)>& take);
+  // Sends, and receives the answer's messages until `is_last` says so of one.
+  void exchange(Message& message, const std::string& what, const std::function<bool(const nlmsghdr&)>& is_last);
   void request(Message& message, const std::string& what, int accepted_error = 0);
   void dump(Message& message, const std::string& what, const std::function<void(const nlmsghdr&)>& take);
 

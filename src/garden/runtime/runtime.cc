@@ -41,8 +41,17 @@ class OciRuntime : public Runtime {
   Cgroups cgroups(const std::string& group) const override {
     return Cgroups::expected(group, is_relative_to_own_group());
   }
+  Words exec_command(const Start& start, const std::string& process_file) const override {
+    Words command = begin(start.log);
+    append(command, {"exec", "--detach", "--pid-file", start.pid_file, "-p", process_file});
+    if (!start.console_socket.empty()) append(command, {"--tty", "--console-socket", start.console_socket});
+    command.push_back(start.id);
+    return command;
+  }
 
  protected:
+  // The program and its global options.
+  virtual Words begin(const std::string& log) const = 0;
   // Whether a relative path of a control group is below the runtime's own group of each hierarchy; else it is below the
   // root of each.
   virtual bool is_relative_to_own_group() const { return name() != kCrun; }
@@ -67,19 +76,12 @@ class KnownRuntime final : public OciRuntime {
     return command;
   }
   Words run_pea_command(const Start& start) const override { return run_command(start); }
-  Words exec_command(const Start& start, const std::string& process_file) const override {
-    Words command = begin(start.log);
-    append(command, {"exec", "--detach", "--pid-file", start.pid_file, "-p", process_file});
-    if (!start.console_socket.empty()) append(command, {"--tty", "--console-socket", start.console_socket});
-    command.push_back(start.id);
-    return command;
-  }
   // Of a container without processes and control groups the runtime has a directory, and nothing else. Its own command
   // costs a process, and runc's waits for 100 ms.
   void remove(const std::string& id) const override { fs::remove_all(root_ + "/" + id); }
 
  private:
-  Words begin(const std::string& log) const {
+  Words begin(const std::string& log) const override {
     Words command{program_, "--root", root_, "--log", log, "--log-format", "json"};
     append(command, extra_);
     return command;
@@ -106,13 +108,6 @@ class PluginRuntime final : public OciRuntime {
     command.push_back(start.id);
     return command;
   }
-  Words exec_command(const Start& start, const std::string& process_file) const override {
-    Words command = begin(start.log);
-    append(command, {"exec", "--detach", "--pid-file", start.pid_file, "-p", process_file});
-    if (!start.console_socket.empty()) append(command, {"--tty", "--console-socket", start.console_socket});
-    command.push_back(start.id);
-    return command;
-  }
   void remove(const std::string& id) const override {
     Words state = begin("/dev/null");
     append(state, {"state", id});
@@ -123,7 +118,7 @@ class PluginRuntime final : public OciRuntime {
   }
 
  private:
-  Words begin(const std::string& log) const {
+  Words begin(const std::string& log) const override {
     return {program_, "--root", "/run/runc", "--debug", "--log", log, "--log-format", "json"};
   }
 };
