@@ -275,7 +275,9 @@ std::vector<std::string> MachineCluster::containers_on(const std::string& cell) 
   std::vector<std::string> out;
   const fs::path depot = machines_.at(cell).settings.state_dir() / "garden" / "depot";
   for (const auto& entry : fs::directory_iterator(depot)) {
-    if (entry.is_directory()) out.push_back(entry.path().filename());
+    const std::string name = entry.path().filename();
+    // Garden renames what it removes to a name with a dot, answers, and removes it then.
+    if (entry.is_directory() && !name.starts_with('.')) out.push_back(name);
   }
   std::sort(out.begin(), out.end());
   return out;
