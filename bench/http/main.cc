@@ -2,6 +2,7 @@
 // a component can at best serve on one core, since both ends share it.
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/co_spawn.hpp>
@@ -88,7 +89,7 @@ int main() {
   boost::asio::io_context io(1);
   std::exception_ptr failure;
   boost::asio::co_spawn(boost::asio::make_strand(io), rivera::measure_all(certificates),
-                        [&](std::exception_ptr e) { failure = e; });
+                        [&](std::exception_ptr e) { failure = std::move(e); });
   io.run();
   if (failure) std::rethrow_exception(failure);
 }

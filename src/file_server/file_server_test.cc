@@ -1,6 +1,7 @@
 #include "file_server/file_server.h"
 
 #include <fstream>
+#include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -98,7 +99,7 @@ class FileServerTest : public ::testing::Test {
       co_await base::within(60s, "the test", body(server, client));
       co_await server.stop();
     };
-    asio::co_spawn(asio::make_strand(io), work(), [&](std::exception_ptr e) { failure = e; });
+    asio::co_spawn(asio::make_strand(io), work(), [&](std::exception_ptr e) { failure = std::move(e); });
     io.run();
     if (failure) std::rethrow_exception(failure);
   }

@@ -5,6 +5,7 @@
 #include <exception>
 #include <functional>
 #include <string>
+#include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -24,7 +25,7 @@ inline void run(std::function<asio::awaitable<void>(asio::any_io_executor)> body
     auto executor = co_await asio::this_coro::executor;
     co_await within(std::chrono::seconds(60), "the test", body(executor));
   };
-  asio::co_spawn(asio::make_strand(io), work(), [&](std::exception_ptr e) { failure = e; });
+  asio::co_spawn(asio::make_strand(io), work(), [&](std::exception_ptr e) { failure = std::move(e); });
   io.run();
   if (failure) std::rethrow_exception(failure);
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -44,7 +45,7 @@ class Condition {
 template <typename T>
 class Queue {
  public:
-  Queue(asio::any_io_executor executor, std::size_t capacity) : changed_(executor), capacity_(capacity) {}
+  Queue(asio::any_io_executor executor, std::size_t capacity) : changed_(std::move(executor)), capacity_(capacity) {}
 
   // False, and nothing happens, if the queue is full or closed.
   bool try_push(T item) {
