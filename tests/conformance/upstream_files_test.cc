@@ -228,17 +228,23 @@ TEST_F(UpstreamFiles, StartTheRouter) {
   EXPECT_EQ(router.end(SIGTERM), 0);
 }
 
-TEST_F(UpstreamFiles, StartGardenUnlessAnImagePluginIsAskedFor) {
-  ASSERT_EQ(garden::TestGarden::obstacle(), "");
-  std::istringstream upstream(upstream_text("garden.ini"));
-  std::string without_plugin, line;
-  while (std::getline(upstream, line)) {
-    if (line.find("image-plugin") == std::string::npos) without_plugin += line + "\n";
+// Without the lines that have `key`.
+std::string lines_without(const std::string& text, const std::string& key) {
+  std::istringstream lines(text);
+  std::string kept, line;
+  while (std::getline(lines, line)) {
+    if (line.find(key) == std::string::npos) kept += line + "\n";
   }
-  const auto replace = [&without_plugin](const std::string& from, const std::string& to) {
-    const auto at = without_plugin.find(from);
+  return kept;
+}
+
+TEST_F(UpstreamFiles, StartGardenUnlessTheyAskForWhatTheMachineDoesNotHave) {
+  ASSERT_EQ(garden::TestGarden::obstacle(), "");
+  std::string ours = lines_without(upstream_text("garden.ini"), "image-plugin");
+  const auto replace = [&ours](const std::string& from, const std::string& to) {
+    const auto at = ours.find(from);
     ASSERT_NE(at, std::string::npos) << from;
-    without_plugin.replace(at, from.size(), to);
+    ours.replace(at, from.size(), to);
   };
   replace("/var/vcap/packages/guardian/bin/init", base::bin_dir() + "/garden-init");
   replace("/var/vcap/packages/runc/bin/runc", "runc");
@@ -248,8 +254,16 @@ TEST_F(UpstreamFiles, StartGardenUnlessAnImagePluginIsAskedFor) {
   const std::string whole = write("whole.ini", upstream_text("garden.ini"));
   EXPECT_THAT(refusal({base::bin_dir() + "/garden", "--config", whole, "server"}, 1), HasSubstr("--image-plugin"));
 
+  // Upstream's runc refuses each container if the kernel has no AppArmor; ours refuses to start.
+  const std::string parameter = "/sys/module/apparmor/parameters/enabled";
+  if (!fs::exists(parameter) || !base::read_file(parameter).starts_with('Y')) {
+    EXPECT_THAT(refusal({base::bin_dir() + "/garden", "--config", write("profile.ini", ours), "server"}, 1),
+                HasSubstr("--apparmor"));
+    ours = lines_without(ours, "apparmor");
+  }
+
   // Its socket, depot, network and names are this test's, by flags that count before the file's.
-  garden::TestGarden garden({"--config", write("garden.ini", without_plugin)});
+  garden::TestGarden garden({"--config", write("garden.ini", ours)});
   EXPECT_THAT(base::read_file(garden.directory() + "/garden.log"), HasSubstr("guardian.started"));
 }
 

@@ -143,7 +143,7 @@ TEST_F(ImageContainers, WithThirtyThousandNestedDirectoriesAreMeasuredAndDestroy
     garden_->await(garden_->client().destroy(handle));
   }
   const std::string trash = garden_->depot() + "-state/trash";
-  EXPECT_TRUE(garden_->eventually([&] { return fs::is_empty(trash); }));
+  EXPECT_TRUE(garden_->eventually([&] { return fs::is_empty(trash); }, std::chrono::minutes(3)));
 }
 
 TEST_F(ImageContainers, WithLimitsStartAtOnceAndInParallel) {

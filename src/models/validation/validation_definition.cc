@@ -11,9 +11,9 @@ namespace {
 using TagValues = google::protobuf::Map<std::string, MetricTagValue>;
 using Files = google::protobuf::RepeatedPtrField<File>;
 
-constexpr std::size_t kMaxAnnotation = 10 * 1024;
-constexpr std::size_t kMaxRoutes = 128 * 1024;
-constexpr std::size_t kMaxMountedFiles = 1024 * 1024;
+constexpr std::size_t kMaxAnnotation = std::size_t{10} * 1024;
+constexpr std::size_t kMaxRoutes = std::size_t{128} * 1024;
+constexpr std::size_t kMaxMountedFiles = std::size_t{1024} * 1024;
 
 bool is_url_with_scheme(const std::string& text) {
   const auto url = split_go_url(text);
