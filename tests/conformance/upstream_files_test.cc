@@ -86,11 +86,11 @@ class UpstreamFiles : public ::testing::Test {
     return base::TestProgram({base::bin_dir() + "/" + program, "-config", path});
   }
 
-  // What a program says that does not start; its status must be `status`.
+  // What a program says, on standard error and in its log, that does not start; its status must be `status`.
   std::string refusal(const std::vector<std::string>& command, int status) {
     const base::CommandResult result = base::run_command(command);
     EXPECT_EQ(result.exit_status, status) << result.output << result.error;
-    return result.error;
+    return result.error + result.output;
   }
 
   static void set(json::object& config, const json::object& changes) {
