@@ -101,7 +101,7 @@ asio::awaitable<std::unique_ptr<ClientConnection>> connect_new(const HttpClientO
   auto allowed = options.connect_timeout;
   if (limit.end != Instant::max()) allowed = std::min(allowed, std::max(limit.left(), std::chrono::nanoseconds(1)));
   auto connection = std::make_unique<ClientConnection>();
-  connection->stream = co_await connect(std::move(endpoint), options.tls, allowed);
+  connection->stream = co_await connect(std::move(endpoint), options.tls, allowed, options.destinations);
   co_return connection;
 }
 

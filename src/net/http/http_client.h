@@ -10,6 +10,7 @@
 
 #include "base/asio.h"
 #include "net/http/http.h"
+#include "net/stream/destination_policy.h"
 #include "net/stream/endpoint.h"
 #include "net/stream/stream.h"
 #include "net/stream/tls.h"
@@ -29,6 +30,7 @@ struct HttpClientOptions {
   // awaited with the address of the connection's peer, "10.0.0.1:8889". If it throws, the request fails with that.
   std::chrono::nanoseconds quiet_limit{0};
   std::function<asio::awaitable<void>(std::string peer_address)> still_answers = nullptr;
+  DestinationPolicy destinations = {};  // a request to a denied one fails with DestinationDenied
 };
 
 // Nothing has come for as long as Stream::set_timeout() allows. The response can be read on.

@@ -15,6 +15,7 @@
 #include "base/asio.h"
 #include "base/work/first_success.h"
 #include "net/names/resolver.h"
+#include "net/stream/destination_policy.h"
 #include "net/stream/stream_factory.h"
 
 namespace rivera::net {
@@ -45,15 +46,16 @@ asio::awaitable<void> prepare_at(asio::ip::address address, std::uint16_t port,
 // the one before it: the first at which a socket was connected and prepared wins, so that a server that accepts
 // connections and says nothing does not keep the client from another. `limit` is for the look-up, which may take half
 // of it, and TCP; `prepare` limits itself. What `prepare` refers to is kept by it: it may be resumed once more after
-// this has returned or was cancelled.
+// this has returned or was cancelled. Addresses that `destinations` denies are left out.
 //
 // Throws the last address's failure: boost::system::system_error (timed_out if it did not answer), or what `prepare`
-// throws; host_not_found or host_not_found_try_again if there is no address.
+// throws; host_not_found or host_not_found_try_again if there is no address, destination_denied() if all are denied.
 template <typename Connection>
 asio::awaitable<Connection> connect_first(std::string host, std::uint16_t port, std::chrono::nanoseconds limit,
-                                          PrepareSocket<Connection> prepare) {
+                                          PrepareSocket<Connection> prepare, DestinationPolicy destinations = {}) {
   const auto end = std::chrono::steady_clock::now() + limit;
-  auto addresses = co_await resolve(std::move(host), limit / 2);
+  auto found = co_await resolve(host, limit / 2);
+  const auto addresses = destinations.allowed_of(host, port, std::move(found));
   const std::size_t count = std::min(addresses.size(), kMostAddresses);
   const auto stagger = std::min(kNextAddressAfter, limit / static_cast<std::int64_t>(count + 1));
   auto made = std::make_shared<std::optional<Connection>>();

@@ -36,7 +36,8 @@ asio::awaitable<StreamPtr> dial(DialTarget target) {
     return begin_stream_to(std::move(socket), tls, name, limit);
   };
   try {
-    auto stream = co_await connect_first<StreamPtr>(target.host, target.port, target.connect_timeout, prepare);
+    auto stream = co_await connect_first<StreamPtr>(target.host, target.port, target.connect_timeout, prepare,
+                                                    target.destinations);
     co_return stream;
   } catch (const boost::system::system_error& e) {
     fail(e, Stage::kConnect);

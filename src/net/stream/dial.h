@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/asio.h"
+#include "net/stream/destination_policy.h"
 #include "net/stream/stream.h"
 #include "net/stream/tls.h"
 #include "net/stream/tls_failure.h"
@@ -22,6 +23,7 @@ struct DialTarget {
   std::string server_name;                                             // for TLS; "" = host
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);  // name look-up and TCP together
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
+  DestinationPolicy destinations;  // a denied one is a failure to connect, destination_denied()
 };
 
 class DialError : public std::runtime_error {

@@ -46,8 +46,9 @@ asio::awaitable<std::unique_ptr<Stream>> begin_stream(TcpSocket socket, std::opt
 }
 
 asio::awaitable<std::unique_ptr<Stream>> connect_any(Endpoint endpoint, std::optional<TlsContext> tls,
-                                                     std::chrono::nanoseconds timeout) {
+                                                     std::chrono::nanoseconds timeout, DestinationPolicy destinations) {
   if (endpoint.is_unix) {
+    if (destinations.is_limited()) throw boost::system::system_error(destination_denied());
     UnixSocket socket(co_await asio::this_coro::executor);
     co_await socket.async_connect(asio::local::stream_protocol::endpoint(endpoint.host), asio::use_awaitable);
     co_return make_stream(std::move(socket));
@@ -57,7 +58,8 @@ asio::awaitable<std::unique_ptr<Stream>> connect_any(Endpoint endpoint, std::opt
   PrepareSocket<std::unique_ptr<Stream>> prepare = [tls, name, timeout](TcpSocket socket) {
     return begin_stream(std::move(socket), tls, name, timeout);
   };
-  auto stream = co_await connect_first<std::unique_ptr<Stream>>(endpoint.host, endpoint.port, timeout, prepare);
+  auto stream =
+      co_await connect_first<std::unique_ptr<Stream>>(endpoint.host, endpoint.port, timeout, prepare, destinations);
   co_return stream;
 }
 
@@ -103,20 +105,23 @@ std::string Endpoint::text() const {
 }
 
 asio::awaitable<std::unique_ptr<Stream>> connect(Endpoint endpoint, std::optional<TlsContext> tls,
-                                                 std::chrono::nanoseconds timeout) {
+                                                 std::chrono::nanoseconds timeout, DestinationPolicy destinations) {
   const std::string where = endpoint.text();
   if (endpoint.tls && !tls) throw TransportError("cannot connect to " + where + ": no TLS configuration", false);
   std::string failure;
+  bool is_denied = false;
   try {
-    auto stream = co_await base::within(timeout, "connecting to " + where,
-                                        connect_any(std::move(endpoint), std::move(tls), timeout));
+    auto connecting = connect_any(std::move(endpoint), std::move(tls), timeout, std::move(destinations));
+    auto stream = co_await base::within(timeout, "connecting to " + where, std::move(connecting));
     co_return stream;
   } catch (const base::DeadlineExceeded& e) {
     failure = e.what();
   } catch (const boost::system::system_error& e) {
     if (base::is_cancellation(e)) throw;
+    is_denied = e.code() == destination_denied();
     failure = fmt::format("cannot connect to {}: {}", where, e.code().message());
   }
+  if (is_denied) throw DestinationDenied(failure);
   throw TransportError(failure, false);
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/asio.h"
+#include "net/stream/destination_policy.h"
 #include "net/stream/stream.h"
 #include "net/stream/tls.h"
 
@@ -41,9 +42,16 @@ class TransportError : public std::runtime_error {
   bool sent;
 };
 
+// The client may not connect there. Trying again does not help.
+class DestinationDenied : public TransportError {
+ public:
+  explicit DestinationDenied(const std::string& message) : TransportError(message, false) {}
+};
+
 // A connection, with TLS where the endpoint asks for it: `timeout` is for the name, TCP and TLS together. The addresses
-// of a name are tried beside one another (connect_first.h). Throws TransportError.
+// of a name are tried beside one another (connect_first.h). Throws TransportError; DestinationDenied
+// where `destinations` leaves none.
 asio::awaitable<std::unique_ptr<Stream>> connect(Endpoint endpoint, std::optional<TlsContext> tls,
-                                                 std::chrono::nanoseconds timeout);
+                                                 std::chrono::nanoseconds timeout, DestinationPolicy destinations = {});
 
 }  // namespace rivera::net
