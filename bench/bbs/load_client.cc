@@ -14,6 +14,8 @@
 #include <fmt/format.h>
 #include <openssl/ssl.h>
 
+#include "base/units.h"
+
 namespace rivera::bench {
 namespace {
 
@@ -126,7 +128,7 @@ void LoadClient::begin(Connection& connection, const std::function<LoadRequest(s
 
 // Reads what is there; true once the answer is whole.
 bool LoadClient::advance(Connection& connection, LoadResult& result) {
-  char buffer[64 * 1024];
+  char buffer[64 * base::kKibibyte];
   do {
     const int n = SSL_read(connection.ssl, buffer, sizeof buffer);
     if (n <= 0 && SSL_get_error(connection.ssl, n) == SSL_ERROR_WANT_READ) return false;  // it was a session ticket

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "base/units.h"
 #include "models/models.h"
 
 namespace rivera::bench {
@@ -82,7 +83,7 @@ void CountingClients::read_all() {
 
 void CountingClients::read_from(std::size_t index) {
   Client& client = clients_[index];
-  char buffer[64 * 1024];
+  char buffer[64 * base::kKibibyte];
   const ssize_t n = recv(client.socket, buffer, sizeof buffer, MSG_DONTWAIT);
   if (n <= 0) {
     if (n == 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, client.socket, nullptr);

@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 int main() {
-  sigset_t all;
+  sigset_t all{};
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, nullptr);
-  sigset_t child;
+  sigset_t child{};
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
   while (true) {

@@ -8,7 +8,7 @@
 namespace rivera::base {
 
 std::string new_guid() {
-  std::array<unsigned char, 16> bytes;
+  std::array<unsigned char, 16> bytes{};
   if (RAND_bytes(bytes.data(), bytes.size()) != 1) throw std::runtime_error("cannot generate random guid");
   bytes[6] = static_cast<unsigned char>((bytes[6] & 0x0f) | 0x40);
   bytes[8] = static_cast<unsigned char>((bytes[8] & 0x3f) | 0x80);

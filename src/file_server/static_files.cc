@@ -13,13 +13,14 @@
 #include "base/bytes.h"
 #include "base/files.h"
 #include "base/ids.h"
+#include "base/units.h"
 #include "net/crypto/digest.h"
 
 namespace rivera::file_server {
 namespace {
 
 constexpr std::string_view kPrefix = "/v1/static";
-constexpr std::size_t kPiece = 256 * 1024;
+constexpr std::size_t kPiece = 256 * base::kKibibyte;
 constexpr std::size_t kSniffed = 512;
 constexpr std::size_t kMostDigests = 10'000;
 

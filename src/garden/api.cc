@@ -8,6 +8,8 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
 
+#include "base/units.h"
+
 namespace rivera::garden {
 
 namespace api = clients::garden;
@@ -334,7 +336,7 @@ asio::awaitable<void> Api::stream_in(net::HttpExchange& exchange, const Paramete
     std::string user = value("user"), destination = value("destination");
     const auto child = co_await gardener_.start_transfer(parameters.at("handle"), "stream-in", std::move(user),
                                                          std::move(destination));
-    std::string buffer(64 * 1024, '\0');
+    std::string buffer(64 * base::kKibibyte, '\0');
     bool is_read = true;
     for (;;) {
       const std::size_t n = co_await exchange.read_some_body(buffer);
@@ -359,7 +361,7 @@ asio::awaitable<void> Api::stream_out(net::HttpExchange& exchange, const Paramet
   const auto use = gardener_.use(parameters.at("handle"));
   std::unique_ptr<Child> child;
   std::exception_ptr failure;
-  std::string buffer(64 * 1024, '\0');
+  std::string buffer(64 * base::kKibibyte, '\0');
   std::size_t n = 0;
   std::string error;
   try {

@@ -6,6 +6,7 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
 
+#include "base/units.h"
 #include "base/work/cancellation.h"
 
 namespace rivera::garden {
@@ -17,7 +18,7 @@ namespace {
 
 constexpr auto kRetention = std::chrono::minutes(1);
 constexpr std::size_t kPayloadLimit = 4u << 20;
-constexpr std::size_t kInputPiece = 64 * 1024;
+constexpr std::size_t kInputPiece = 64 * base::kKibibyte;
 
 net::ResponseHead stream_head(int status, bool is_json) {
   net::ResponseHead head;
@@ -54,7 +55,7 @@ asio::awaitable<std::string> OutputBuffer::pop() {
   while (chunks_.empty() && !has_ended_) co_await changed_.wait();
   std::string bytes;
   // Small pieces are joined: a write costs more than a copy.
-  while (!chunks_.empty() && bytes.size() < 64 * 1024) {
+  while (!chunks_.empty() && bytes.size() < 64 * base::kKibibyte) {
     bytes += chunks_.front();
     chunks_.pop_front();
   }
@@ -202,7 +203,7 @@ asio::awaitable<void> ProcessStreams::read_client(std::shared_ptr<Session> sessi
   options.allow_invalid_utf8 = true;
   json::stream_parser parser({}, options);
   std::size_t value_size = 0;
-  std::string buffer(32 * 1024, '\0');
+  std::string buffer(32 * base::kKibibyte, '\0');
   try {
     for (;;) {
       const std::size_t n = co_await session->main->read_some(buffer);

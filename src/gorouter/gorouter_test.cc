@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "base/units.h"
 #include "base/work/wait.h"
 #include "gorouter/testing/gorouter_harness.h"
 #include "gorouter/testing/raw_backend.h"
@@ -303,7 +304,7 @@ TEST_F(GorouterHarness, IgnoresChunkExtensionsOfABackendAndHoldsNoneOfThem) {
       head.headers.set("Transfer-Encoding", "chunked");
       auto stream = co_await exchange.take_over(std::move(head));
       co_await stream->write("5;\r\nfirst\r\n6;name=\"a value\"\r\nsecond\r\n");
-      const std::string extension(64 * 1024, 'x');
+      const std::string extension(64 * base::kKibibyte, 'x');
       if (is_endless) co_await stream->write("1;");
       while (is_endless) co_await stream->write(extension);  // until the router closes the connection
       co_await stream->write("0;last\r\n\r\n");

@@ -1,5 +1,6 @@
 // Clients that send or read a byte now and then: each connection ends at a time of the router's, not of the client's.
 #include "base/testing/test_run.h"
+#include "base/units.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
 #include "gorouter/backends/backend_pool.h"
@@ -37,7 +38,7 @@ std::vector<SlowClient> slow_clients() {
 asio::awaitable<void> drip(std::shared_ptr<net::Stream> stream, SlowClient client) {
   // Those that do not read send much at a time: the connection must fill up.
   std::string drips = client.drips;
-  while (!client.reads && !drips.empty() && drips.size() < 64 * 1024) drips += client.drips;
+  while (!client.reads && !drips.empty() && drips.size() < 64 * base::kKibibyte) drips += client.drips;
   try {
     co_await stream->write(client.sends);
     for (std::size_t sent = 0; sent < client.in_all; sent += drips.size()) {

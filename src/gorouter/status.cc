@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "base/units.h"
 
 namespace rivera::gorouter {
 namespace {
@@ -89,7 +90,7 @@ StatusServers::StatusServers(DataPlane& plane, std::string router_id)
     net::HttpServerOptions options;
     options.address = std::move(address);
     options.tls = std::move(tls);
-    options.header_limit = 64 * 1024;
+    options.header_limit = 64 * base::kKibibyte;
     servers_.push_back(
         std::make_unique<net::HttpServer>(plane_.executor, options, routes.handler(), plane_.logger.session("status")));
     servers_.back()->listen();

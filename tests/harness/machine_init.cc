@@ -20,6 +20,7 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
+#include "base/units.h"
 
 namespace rivera::harness {
 namespace {
@@ -29,7 +30,7 @@ namespace json = boost::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kRestartDelay{500};
-constexpr std::size_t kLargestRequest = 64 * 1024;
+constexpr std::size_t kLargestRequest = 64 * base::kKibibyte;
 
 void must(int result, const std::string& what) {
   if (result < 0) throw std::system_error(errno, std::generic_category(), what);
@@ -87,7 +88,7 @@ struct Program {
 class Init {
  public:
   int run() {
-    sigset_t children;
+    sigset_t children{};
     ::sigemptyset(&children);
     ::sigaddset(&children, SIGCHLD);
     ::sigprocmask(SIG_BLOCK, &children, nullptr);
@@ -159,7 +160,7 @@ class Init {
       ::dup2(log.get(), 1);
       ::dup2(log.get(), 2);
       ::close(kMachineControlFd);
-      sigset_t none;
+      sigset_t none{};
       ::sigemptyset(&none);
       ::sigprocmask(SIG_SETMASK, &none, nullptr);
       ::execvp(argv.front(), argv.data());
@@ -172,7 +173,7 @@ class Init {
 
   // Takes in every child that has ended; those of ended parents are ours too.
   void reap(int signals) {
-    signalfd_siginfo discarded;
+    signalfd_siginfo discarded{};
     while (::read(signals, &discarded, sizeof discarded) > 0) {
     }
     int status = 0;

@@ -149,7 +149,7 @@ int count_queues() {
 }
 
 int count_signals() {
-  sigset_t blocked;
+  sigset_t blocked{};
   ::sigemptyset(&blocked);
   ::sigaddset(&blocked, SIGRTMIN);
   ::sigprocmask(SIG_BLOCK, &blocked, nullptr);

@@ -19,7 +19,7 @@ struct Bench {
         bbs(ex),
         bbs_client(ex, {.url = bbs.url(), .tls = {}, .request_timeout = std::chrono::seconds(20)}),
         reps(ex, rep_options(state_timeout)),
-        loop(ex, std::move(options), bbs_client, reps, workers, clock, probe, logger),
+        loop(ex, options, bbs_client, reps, workers, clock, probe, logger),
         service(loop, probe, logger),
         server(ex, server_options(), service.handler(), logger),
         http(ex),

@@ -95,7 +95,7 @@ struct TestRelay::State {
 
   // One direction has ended: so has the connection.
   asio::awaitable<void> relay_requests(Session session) {
-    std::array<char, 65536> buffer;
+    std::array<char, 65536> buffer{};
     try {
       for (;;) {
         const auto size = co_await session->client.async_read_some(asio::buffer(buffer), asio::use_awaitable);
@@ -111,7 +111,7 @@ struct TestRelay::State {
   }
 
   asio::awaitable<void> relay_answers(Session session) {
-    std::array<char, 65536> buffer;
+    std::array<char, 65536> buffer{};
     try {
       for (;;) {
         const auto size = co_await session->server.async_read_some(asio::buffer(buffer), asio::use_awaitable);

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/units.h"
 
 namespace rivera::base {
 
@@ -63,7 +64,7 @@ class DirectoryReader {
   void restart() { at_ = filled_ = 0; }
 
  private:
-  alignas(dirent64) std::array<char, 16 * 1024> buffer_{};
+  alignas(dirent64) std::array<char, 16 * base::kKibibyte> buffer_{};
   std::size_t at_ = 0, filled_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/log/trace.h"
+#include "base/units.h"
 #include "bbs/api/callers.h"
 #include "bbs/records/prefetch.h"
 
@@ -13,7 +14,7 @@ namespace {
 constexpr std::string_view kField2True("\x10\x01", 2);
 
 // Bytes of a list that are written at a time.
-constexpr std::size_t kPiece = 128 * 1024;
+constexpr std::size_t kPiece = 128 * base::kKibibyte;
 
 }  // namespace
 

@@ -12,6 +12,7 @@
 
 #include "base/asio.h"
 #include "base/log/log.h"
+#include "base/units.h"
 #include "base/work/worker_pool.h"
 #include "bbs/api/bbs_probe.h"
 #include "bbs/board/outcome.h"
@@ -147,7 +148,7 @@ class Api {
   base::Logger traced(const std::string& trace_id) const;
 
   // The greatest body that is decoded between two turns of the loop: about a millisecond of work.
-  static constexpr std::size_t kReadAtOnce = 128 * 1024;
+  static constexpr std::size_t kReadAtOnce = 128 * base::kKibibyte;
 
   net::HttpRouter& router_;
   base::WorkerPool& workers_;

@@ -16,7 +16,7 @@ using Paths = std::set<std::string>;
 
 // What each role may call besides /v1/ping.
 Paths paths_of(Role role) {
-  const Paths desiring = {"/v1/domains/list",
+  Paths desiring = {"/v1/domains/list",
                           "/v1/domains/upsert",
                           "/v1/actual_lrps/list",
                           "/v1/actual_lrps/list_by_process_guids",

@@ -11,6 +11,7 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include "base/units.h"
 #include "base/work/wait.h"
 #include "bbs/events/event_testing.h"
 #include "net/http/http_server.h"
@@ -284,7 +285,8 @@ class SlowClients : public EventStreams {
     return instance_event(nullptr, record(lrp));
   }
   std::unique_ptr<StreamClient> open_slow() {
-    auto client = std::make_unique<StreamClient>(server_->address(), "POST", kInstanceStream, "", "", 64 * 1024);
+    auto client =
+        std::make_unique<StreamClient>(server_->address(), "POST", kInstanceStream, "", "", 64 * base::kKibibyte);
     client->head();
     return client;
   }

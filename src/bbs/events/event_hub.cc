@@ -9,11 +9,13 @@
 #include <boost/asio/experimental/concurrent_channel.hpp>
 #include <boost/asio/post.hpp>
 
+#include "base/units.h"
+
 namespace rivera::bbs {
 namespace {
 
 // The largest batch for one client, which is also the memory that a stuck client holds.
-constexpr std::size_t kBatchBytes = 64 * 1024;
+constexpr std::size_t kBatchBytes = 64 * base::kKibibyte;
 
 // All ids have 19 digits and fit into 63 bits.
 EventId random_first_id() {

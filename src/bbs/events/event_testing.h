@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
+#include "base/units.h"
 #include "bbs/events/event.h"
 #include "models/testing/testing.h"
 #include "net/http1/http1_body.h"
@@ -147,7 +148,7 @@ class StreamClient {
 
   // False at the end of the connection.
   bool receive() {
-    char buffer[16 * 1024];
+    char buffer[16 * base::kKibibyte];
     const ssize_t n = recv(socket_, buffer, sizeof buffer, 0);
     if (n < 0) fail("recv");
     raw_.append(buffer, static_cast<std::size_t>(n));

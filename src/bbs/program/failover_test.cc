@@ -117,7 +117,7 @@ class Failover : public ProgramHarness, public testing::WithParamInterface<sql::
     request.target = "/v1/events/lrp_instances.r1";
     auto opening = events_client_->open(net::Endpoint::parse("https://" + address), std::move(request));
     const std::unique_ptr<net::HttpIncoming> incoming = co_await std::move(opening);
-    std::array<char, 16384> buffer;
+    std::array<char, 16384> buffer{};
     try {
       std::size_t count = 0;
       do {

@@ -69,7 +69,7 @@ class ColumnCipher::Sealer {
 
   const std::string& label_;
   evp_cipher_ctx_st* context_;
-  std::array<unsigned char, kNonceSize * kNoncesAtOnce> nonces_;
+  std::array<unsigned char, kNonceSize * kNoncesAtOnce> nonces_{};
   std::size_t nonces_used_ = kNoncesAtOnce;
   std::string sealed_;  // before base64
 };

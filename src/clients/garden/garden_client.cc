@@ -5,6 +5,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/units.h"
 #include "clients/garden/garden_process.h"
 #include "net/http/http.h"
 
@@ -75,7 +76,7 @@ class TarStream final : public GardenTarStream {
  public:
   explicit TarStream(std::unique_ptr<net::HttpIncoming> answer) : answer_(std::move(answer)) {}
   asio::awaitable<std::string> read() override {
-    std::string piece(64 * 1024, '\0');
+    std::string piece(64 * base::kKibibyte, '\0');
     const std::size_t n = co_await answer_->read_some(piece);
     piece.resize(n);
     co_return piece;

@@ -6,6 +6,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/units.h"
 #include "base/work/wait.h"
 
 namespace rivera::clients {
@@ -102,7 +103,7 @@ void AttachedProcess::watch() { background_.spawn("exit", read_exit(state_)); }
 
 asio::awaitable<void> AttachedProcess::copy(std::shared_ptr<State> state, std::shared_ptr<net::Stream> stream,
                                             OutputSink sink) {
-  std::string buffer(32 * 1024, '\0');
+  std::string buffer(32 * base::kKibibyte, '\0');
   try {
     for (;;) {
       const std::size_t n = co_await stream->read_some(buffer);

@@ -91,7 +91,7 @@ Format format_of(const fs::path& path) {
 
 // Copies the data of the current entry. Holes are written as zeros.
 void copy_data(archive* from, archive* to) {
-  std::array<char, kBlock> buffer;
+  std::array<char, kBlock> buffer{};
   for (;;) {
     const auto count = archive_read_data(from, buffer.data(), buffer.size());
     if (count < 0) check(from, static_cast<int>(count), "cannot read archive");
@@ -149,7 +149,7 @@ void gunzip(const fs::path& from, const fs::path& to, Budget& budget) {
   archive_entry* entry = nullptr;
   check(reader.get(), archive_read_next_header(reader.get(), &entry), "cannot read archive");
   std::ofstream out(to, std::ios::binary | std::ios::trunc);
-  std::array<char, kBlock> buffer;
+  std::array<char, kBlock> buffer{};
   for (;;) {
     const auto count = archive_read_data(reader.get(), buffer.data(), buffer.size());
     if (count < 0) check(reader.get(), static_cast<int>(count), "cannot read archive");

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "base/units.h"
 #include "clients/garden/garden_types.h"
 
 namespace rivera::garden {
@@ -135,7 +136,7 @@ std::string read_file_in_root(int root_fd, const std::string& path) {
   struct stat info {};
   if (!file || ::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return "";
   std::string text;
-  char buffer[16 * 1024];
+  char buffer[16 * base::kKibibyte];
   for (ssize_t n = 0; text.size() < kLimit && (n = ::read(file.get(), buffer, sizeof buffer)) > 0;) {
     text.append(buffer, static_cast<std::size_t>(n));
   }

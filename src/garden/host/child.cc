@@ -10,6 +10,7 @@
 #include <boost/asio/write.hpp>
 
 #include "base/process/child_process.h"
+#include "base/units.h"
 #include "base/work/cancellation.h"
 
 namespace rivera::garden {
@@ -70,7 +71,7 @@ asio::awaitable<int> Child::wait() {
 
 std::string Child::error_text() {
   // It fits into the pipe: the helper says one line.
-  std::string text(16 * 1024, '\0');
+  std::string text(16 * base::kKibibyte, '\0');
   ::fcntl(state_->error.get(), F_SETFL, O_NONBLOCK);
   const ssize_t n = ::read(state_->error.get(), text.data(), text.size());
   text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);

@@ -20,6 +20,7 @@
 #include "base/files.h"
 #include "base/ids.h"
 #include "base/process/subprocess.h"
+#include "base/units.h"
 #include "garden/images/mount_points.h"
 
 namespace rivera::garden {
@@ -31,8 +32,8 @@ namespace {
 constexpr std::uint64_t kBlock = 4096;
 // For our own directories and files.
 constexpr std::uint64_t kOwnBlocks = 12, kOwnInodes = 10, kReservedInodes = 11;
-constexpr std::uint64_t kLeastBytes = 256 * 1024;  // docs/spec/garden.md §4.5
-constexpr std::uint64_t kMostBytes = 1ull << 43;   // 8 TiB: a file of the host's disk holds no more
+constexpr std::uint64_t kLeastBytes = 256 * base::kKibibyte;  // docs/spec/garden.md §4.5
+constexpr std::uint64_t kMostBytes = 1ull << 43;              // 8 TiB: a file of the host's disk holds no more
 constexpr std::size_t kMostTemplates = 64;
 constexpr unsigned kLoopMajor = 7;
 constexpr std::uint32_t kShutDownAtOnce = 2;  // EXT4_GOING_FLAGS_NOLOGFLUSH
@@ -75,7 +76,7 @@ void copy_sparse(const std::string& from, const std::string& to) {
   if (!source || ::fstat(source.get(), &info) != 0) fail("open " + from);
   const base::UniqueFd target(::open(to.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!target || ::ftruncate(target.get(), info.st_size) != 0) fail("make " + to);
-  std::vector<char> buffer(64 * 1024);
+  std::vector<char> buffer(64 * base::kKibibyte);
   for (off_t at = ::lseek(source.get(), 0, SEEK_DATA); at >= 0; at = ::lseek(source.get(), at, SEEK_DATA)) {
     const off_t end = ::lseek(source.get(), at, SEEK_HOLE);
     if (end < 0) fail(from);

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
+#include "base/units.h"
 #include "garden/images/mount_points.h"
 
 namespace rivera::garden {
@@ -33,7 +34,7 @@ class Disk : public ::testing::Test {
   // Writes until the disk is full.
   std::uint64_t fill() const {
     const base::UniqueFd file(::open((mount_point_ + "/big").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    const std::string block(64 * 1024, 'x');
+    const std::string block(64 * base::kKibibyte, 'x');
     std::uint64_t written = 0;
     for (;;) {
       const ssize_t n = ::write(file.get(), block.data(), block.size());

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "base/units.h"
 #include "garden/layers/unpack.h"
 
 namespace rivera::garden {
@@ -43,7 +44,7 @@ class DirectoryCopier {
  private:
   struct Child {
     std::string name;
-    struct stat info;
+    struct stat info{};
   };
 
   [[noreturn]] static void fail(const std::string& name) {
@@ -123,7 +124,7 @@ class DirectoryCopier {
     for (ssize_t at = 0; at < size;) {
       const std::string key = names + at;
       at += static_cast<ssize_t>(key.size()) + 1;
-      std::string value(64 * 1024, '\0');
+      std::string value(64 * base::kKibibyte, '\0');
       const ssize_t length = ::fgetxattr(fd, key.c_str(), value.data(), value.size());
       if (length < 0) continue;
       value.resize(static_cast<std::size_t>(length));
@@ -165,7 +166,7 @@ class DirectoryCopier {
       if (n < 0) fail(name);
       at += n;
     }
-    if (at < end && buffer_.empty()) buffer_.resize(256 * 1024);
+    if (at < end && buffer_.empty()) buffer_.resize(256 * base::kKibibyte);
     while (at < end) {
       const auto wanted = std::min<std::size_t>(buffer_.size(), static_cast<std::size_t>(end - at));
       const ssize_t n = ::pread(from, buffer_.data(), wanted, at);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "base/units.h"
 #include "garden/registry/image_documents.h"
 #include "net/crypto/digest.h"
 
@@ -18,7 +19,7 @@ namespace {
 using Reader = std::unique_ptr<archive, decltype(&::archive_read_free)>;
 using Entry = std::unique_ptr<archive_entry, decltype(&::archive_entry_free)>;
 
-constexpr std::size_t kReadSize = 256 * 1024;
+constexpr std::size_t kReadSize = 256 * base::kKibibyte;
 // Of the archive itself, beside the content of its files.
 constexpr std::uint64_t kHeaderBytes = 1u << 30;
 constexpr std::string_view kWhiteout = ".wh.", kOpaqueMark = ".wh..wh..opq", kWhiteoutMeta = ".wh..wh.";

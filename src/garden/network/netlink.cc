@@ -18,6 +18,8 @@
 #include <unistd.h>
 #include <vector>
 
+#include "base/units.h"
+
 namespace rivera::garden {
 
 namespace {
@@ -126,7 +128,7 @@ Netlink Netlink::in_namespace_of(int pidfd) {
 void Netlink::exchange(Message& message, const std::string& what, const std::function<bool(const nlmsghdr&)>& is_last) {
   const auto& bytes = message.finish(++sequence_);
   if (::send(socket_.get(), bytes.data(), bytes.size(), 0) < 0) fail(what);
-  alignas(nlmsghdr) char buffer[64 * 1024];
+  alignas(nlmsghdr) char buffer[64 * base::kKibibyte];
   while (true) {
     const ssize_t n = ::recv(socket_.get(), buffer, sizeof buffer, 0);
     if (n < 0 && errno == EINTR) continue;

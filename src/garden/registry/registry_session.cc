@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/files.h"
+#include "base/units.h"
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "net/stream/tls_settings.h"
@@ -246,7 +247,7 @@ asio::awaitable<std::string> RegistrySession::read_body(net::HttpIncoming& incom
   std::string body;
   std::size_t filled = 0;
   for (;;) {
-    body.resize(filled + std::min<std::size_t>(64 * 1024, most + 1 - filled));
+    body.resize(filled + std::min<std::size_t>(64 * base::kKibibyte, most + 1 - filled));
     const std::size_t count = co_await incoming.read_some(std::span(body).subspan(filled));
     filled += count;
     if (filled > most)

@@ -4,6 +4,7 @@
 
 #include "base/files.h"
 #include "base/process/subprocess.h"
+#include "base/units.h"
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "net/http/http_client.h"
@@ -44,7 +45,7 @@ asio::awaitable<std::optional<shim::Frame>> ShimConnection::receive() {
     auto frame = parser_.next();
     if (frame) co_return frame;
     // Not on the coroutine's frame, which lives as long as the wait: there may be hundreds.
-    buffer_.resize(16 * 1024);
+    buffer_.resize(16 * base::kKibibyte);
     std::size_t n = 0;
     try {
       n = co_await stream_->read_some(buffer_);

@@ -35,7 +35,7 @@ Fd open_null() { return Fd(check(::open("/dev/null", O_RDWR | O_CLOEXEC), "open 
   ::dup2(input, 0);
   ::dup2(output, 1);
   ::dup2(error, 2);
-  sigset_t none;
+  sigset_t none{};
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   std::vector<char*> argv;

@@ -4,6 +4,8 @@
 #include <csignal>
 #include <sys/ioctl.h>
 
+#include "base/units.h"
+
 namespace rivera::garden::shim {
 
 void Backlog::append(std::string_view bytes) {
@@ -56,7 +58,7 @@ void Process::signal(int number) {
 
 bool Process::read_stream(Stream stream, std::size_t limit, const std::function<void(std::string_view)>& take) {
   Fd& fd = streams_[index(stream)].fd;
-  static char buffer[64 * 1024];
+  static char buffer[64 * base::kKibibyte];
   for (std::size_t have = 0; fd && have < limit;) {
     const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
     if (n > 0) {

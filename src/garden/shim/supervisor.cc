@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "base/units.h"
+
 namespace rivera::garden::shim {
 
 namespace {
@@ -21,7 +23,7 @@ constexpr std::size_t kOutboxLimit = 4u << 20;
 constexpr double kOutputGrace = 0.1;
 constexpr std::size_t kFinishedLimit = 64;
 constexpr double kFirstSessionLimit = 30;  // seconds
-constexpr std::size_t kReadAtOnce = 256 * 1024;
+constexpr std::size_t kReadAtOnce = 256 * base::kKibibyte;
 
 std::string encode_end(const std::string& id, pid_t pid, int status) {
   return PayloadWriter().put(id).put(static_cast<std::uint32_t>(pid)).put(static_cast<std::uint32_t>(status)).take();
@@ -46,10 +48,10 @@ Supervisor::Supervisor() {
   ::umask(mask);
   check(::listen(listener_.get(), 64), "listen");
   // Every signal that can be blocked is: only a quit request or SIGKILL ends a shim.
-  sigset_t all;
+  sigset_t all{};
   ::sigfillset(&all);
   check(::sigprocmask(SIG_SETMASK, &all, nullptr), "sigprocmask");
-  sigset_t child;
+  sigset_t child{};
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
   signals_ = Fd(check(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd"));
@@ -136,7 +138,7 @@ bool Supervisor::may_receive(const Session& session) const {
 }
 
 void Supervisor::receive(Session& session) {
-  char buffer[64 * 1024];
+  char buffer[64 * base::kKibibyte];
   const ssize_t n = ::recv(session.socket.get(), buffer, sizeof buffer, 0);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) return session.socket.reset();
@@ -240,7 +242,7 @@ void Supervisor::attach(Session& session, Process& process) {
   send(session, FrameType::kStarted, encode_number(static_cast<std::uint32_t>(process.pid())));
   for (const Stream stream : {Stream::kOutput, Stream::kError}) {
     const std::string unread = process.backlog(stream).take();
-    constexpr std::size_t kPiece = 64 * 1024;
+    constexpr std::size_t kPiece = 64 * base::kKibibyte;
     for (std::size_t at = 0; at < unread.size(); at += kPiece) {
       send(session, stream == Stream::kOutput ? FrameType::kOutput : FrameType::kError,
            std::string_view(unread).substr(at, kPiece));
@@ -290,7 +292,7 @@ void Supervisor::answer_waiters() {
 // --- output and exits ---
 
 void Supervisor::reap() {
-  signalfd_siginfo info;
+  signalfd_siginfo info{};
   while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
   }
   int status = 0;
@@ -383,7 +385,7 @@ bool Supervisor::anything_lives() const {
 void Supervisor::kill_all() {
   const Fd file(::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC));
   if (!file) return;
-  std::string text(256 * 1024, '\0');
+  std::string text(256 * base::kKibibyte, '\0');
   text.resize(read_full(file.get(), text.data(), text.size()));
   for (const char* at = text.c_str(); *at != '\0';) {
     char* end = nullptr;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/units.h"
 #include "garden/shim/enter.h"
 #include "garden/shim/fd.h"
 #include "garden/shim/tar_format.h"
@@ -198,7 +199,7 @@ class Creator {
   std::string out_;
   std::map<std::pair<dev_t, ino_t>, std::string> links_;
   std::map<unsigned, std::string> users_, groups_;
-  char buffer_[128 * 1024];
+  char buffer_[128 * base::kKibibyte];
 };
 
 }  // namespace

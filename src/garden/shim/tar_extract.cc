@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/units.h"
 #include "garden/shim/fd.h"
 #include "garden/shim/tar_format.h"
 
@@ -114,7 +115,7 @@ class Extractor {
     std::map<std::string, std::string> pax = global_pax_;
     std::string long_name, long_link;
     while (true) {
-      TarHeader header;
+      TarHeader header{};
       const std::size_t n = read_full(fd_, reinterpret_cast<char*>(&header), kTarBlock);
       if (n == 0) return false;
       if (n != kTarBlock) bad("unexpected end of archive");
@@ -398,7 +399,7 @@ class Extractor {
   std::map<std::string, std::string> global_pax_;
   std::vector<Entry> directories_;
   std::string last_parent_;
-  char buffer_[128 * 1024];
+  char buffer_[128 * base::kKibibyte];
 };
 
 }  // namespace

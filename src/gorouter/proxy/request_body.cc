@@ -3,10 +3,13 @@
 #include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
+#include "base/units.h"
+
 namespace rivera::gorouter {
 namespace {
 
-constexpr std::uint64_t kMostDiscarded = 256 * 1024;  // of a body that is not forwarded, to keep the connection
+// Of a body that is not forwarded, to keep the connection.
+constexpr std::uint64_t kMostDiscarded = 256 * base::kKibibyte;
 
 void append_chunk(std::string& out, std::string_view piece) {
   fmt::format_to(std::back_inserter(out), "{:x}\r\n", piece.size());

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/test_run.h"
+#include "base/units.h"
 #include "gorouter/testing/gorouter_harness.h"
 #include "gorouter/testing/raw_backend.h"
 
@@ -159,7 +160,7 @@ TEST_F(BodyTest, IsDiscardedUpToALimit) {
     co_await small.discard_rest();
     EXPECT_FALSE(small.is_pending());
     RequestBody large = body_of({FramingKind::kLength, 1u << 30});
-    const std::string piece(512 * 1024, 'x');
+    const std::string piece(512 * base::kKibibyte, 'x');
     co_await client->write(piece);
     co_await large.discard_rest();
     EXPECT_TRUE(large.is_pending());

@@ -5,12 +5,13 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include "base/units.h"
 #include "base/work/wait.h"
 
 namespace rivera::gorouter {
 namespace {
 
-constexpr std::size_t kPiece = 32 * 1024;
+constexpr std::size_t kPiece = 32 * base::kKibibyte;
 
 asio::awaitable<void> copy(net::Stream& from, net::Stream& to) {
   std::vector<char> piece(kPiece);

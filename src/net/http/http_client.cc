@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/units.h"
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "net/http/connection_pool.h"
@@ -25,8 +26,8 @@ struct HttpClient::Impl {
 namespace {
 
 constexpr std::size_t kResponseHeadLimit = 1u << 20;
-constexpr std::size_t kSentTogether = 64 * 1024;  // head and body, in one piece
-constexpr int kMostInformational = 16;            // answers before the final one
+constexpr std::size_t kSentTogether = 64 * base::kKibibyte;  // head and body, in one piece
+constexpr int kMostInformational = 16;                       // answers before the final one
 constexpr std::chrono::nanoseconds kNoLimit{0};
 
 using Instant = std::chrono::steady_clock::time_point;

@@ -3,6 +3,7 @@
 #include <boost/asio/dispatch.hpp>
 #include <fmt/format.h>
 
+#include "base/units.h"
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "net/http/http_heads.h"
@@ -11,13 +12,13 @@ namespace rivera::net {
 namespace {
 
 // What a request's body may still hold when its handler has answered: read and thrown away to keep the connection.
-constexpr std::size_t kDrainLimit = 256 * 1024;
+constexpr std::size_t kDrainLimit = 256 * base::kKibibyte;
 // How long a client may take to read a last answer and to close, and how much it may still send meanwhile.
 constexpr std::chrono::seconds kLingerLimit{2};
 constexpr std::size_t kLingerBytes = 32u << 20;
-constexpr std::size_t kScratch = 16 * 1024;
-constexpr std::size_t kAnsweredTogether = 64 * 1024;  // head and body, in one piece
-constexpr std::int64_t kLeastBytesPerSecond = 16384;  // of what a client takes
+constexpr std::size_t kScratch = 16 * base::kKibibyte;
+constexpr std::size_t kAnsweredTogether = 64 * base::kKibibyte;  // head and body, in one piece
+constexpr std::int64_t kLeastBytesPerSecond = 16384;             // of what a client takes
 
 constexpr std::chrono::nanoseconds kUnlimited{0};
 constexpr auto kNoDeadline = std::chrono::steady_clock::time_point::max();

@@ -11,6 +11,7 @@
 
 #include "base/files.h"
 #include "base/testing/test_run.h"
+#include "base/units.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
 #include "net/http/http_client.h"
@@ -176,7 +177,7 @@ TEST_F(HttpLimits, TakesNoMoreRequestsThanItsClientTakesAnswers) {
     auto server = start(executor);
     auto stream = co_await dial_server(*server);
     std::string requests;
-    while (requests.size() < 64 * 1024) requests += "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n";
+    while (requests.size() < 64 * base::kKibibyte) requests += "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n";
     const auto begun = std::chrono::steady_clock::now();
     const std::size_t sent = co_await pour(*stream, "", requests, 0ns, std::size_t{1} << 40);
     EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s);

@@ -4,12 +4,14 @@
 #include <charconv>
 #include <limits>
 
+#include "base/units.h"
+
 namespace rivera::net {
 namespace {
 
 constexpr std::size_t kBodyLineLimit = 4096;
-constexpr std::size_t kTrailerLimit = 64 * 1024;
-constexpr std::uint64_t kExtensionAllowance = 16 * 1024;
+constexpr std::size_t kTrailerLimit = 64 * base::kKibibyte;
+constexpr std::uint64_t kExtensionAllowance = 16 * base::kKibibyte;
 constexpr std::size_t kMostSizeDigits = 16;
 
 }  // namespace

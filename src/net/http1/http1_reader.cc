@@ -5,13 +5,15 @@
 
 #include <boost/asio/error.hpp>
 
+#include "base/units.h"
+
 namespace rivera::net {
 namespace {
 
-constexpr std::size_t kFirstCapacity = 4 * 1024;
-constexpr std::size_t kBodyCapacity = 64 * 1024;
-constexpr std::size_t kReadAheadLimit = 64 * 1024;
-constexpr std::size_t kWorthReadingInPlace = 8 * 1024;
+constexpr std::size_t kFirstCapacity = 4 * base::kKibibyte;
+constexpr std::size_t kBodyCapacity = 64 * base::kKibibyte;
+constexpr std::size_t kReadAheadLimit = 64 * base::kKibibyte;
+constexpr std::size_t kWorthReadingInPlace = 8 * base::kKibibyte;
 constexpr std::uint64_t kMostReserved = 16u << 20;  // for a length that was announced only
 
 }  // namespace

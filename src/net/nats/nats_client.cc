@@ -16,6 +16,7 @@
 #include "base/failure.h"
 #include "base/ids.h"
 #include "base/log/end_process.h"
+#include "base/units.h"
 #include "base/work/cancellation.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
@@ -29,7 +30,7 @@ namespace {
 
 constexpr std::size_t kMaxServers = 256;  // ours and those that servers announce
 constexpr std::size_t kFirstLineLimit = 1u << 20;
-constexpr std::size_t kWriteSize = 256 * 1024;  // bytes taken at a time from a long queue
+constexpr std::size_t kWriteSize = 256 * base::kKibibyte;  // bytes taken at a time from a long queue
 
 std::mt19937& randomness() {
   thread_local std::mt19937 engine{std::random_device{}()};

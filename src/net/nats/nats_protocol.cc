@@ -6,10 +6,12 @@
 
 #include <fmt/format.h>
 
+#include "base/units.h"
+
 namespace rivera::net {
 namespace {
 
-constexpr std::size_t kFirstBuffer = 64 * 1024;
+constexpr std::size_t kFirstBuffer = 64 * base::kKibibyte;
 constexpr std::size_t kLineLimit = 1u << 20;  // INFO of a large cluster lists many addresses
 
 // The next word of `rest`, which loses it.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/asio.h"
+#include "base/units.h"
 #include "net/http/http_client.h"
 
 namespace rivera::net {
@@ -48,7 +49,7 @@ class SseReader {
   Stream& stream() { return response_->stream(); }
 
  private:
-  static constexpr std::size_t kReadSize = 16 * 1024;
+  static constexpr std::size_t kReadSize = 16 * base::kKibibyte;
   std::unique_ptr<HttpIncoming> response_;
   std::vector<char> buffer_;
   SseParser parser_;

@@ -9,6 +9,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "base/units.h"
 #include "net/stream/peer_identity.h"
 #include "net/stream/socket_stream.h"
 #include "net/stream/stream_factory.h"
@@ -16,10 +17,10 @@
 namespace rivera::net {
 namespace {
 
-constexpr std::size_t kReceiveAtOnce = 16 * 1024;
-constexpr std::size_t kPlainRecord = 16 * 1024;  // the most that a TLS record carries
-constexpr std::size_t kKept = 32 * 1024;         // of the buffer, by a connection that sends nothing
-constexpr std::size_t kSendAtOnce = 256 * 1024;
+constexpr std::size_t kReceiveAtOnce = 16 * base::kKibibyte;
+constexpr std::size_t kPlainRecord = 16 * base::kKibibyte;  // the most that a TLS record carries
+constexpr std::size_t kKept = 32 * base::kKibibyte;         // of the buffer, by a connection that sends nothing
+constexpr std::size_t kSendAtOnce = 256 * base::kKibibyte;
 
 // Between OpenSSL and the socket.
 struct Wire {
