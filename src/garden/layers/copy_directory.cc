@@ -44,7 +44,7 @@ class DirectoryCopier {
  private:
   struct Child {
     std::string name;
-    struct stat info{};
+    struct stat info {};
   };
 
   [[noreturn]] static void fail(const std::string& name) {
