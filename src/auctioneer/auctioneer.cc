@@ -40,6 +40,7 @@ net::HttpServerOptions server_options(const Config& config, const base::Logger& 
   options.address = config.listen_address;
   if (!config.server_tls.empty()) options.tls = net::TlsContext::mutual_server(config.server_tls);
   options.access = net::AccessControl(config.authorization, models::role_bits, logger);
+  options.limits = config.client_limits;
   return options;
 }
 
@@ -86,7 +87,8 @@ class Auctioneer::Impl {
         tasks_(executor, logger_) {}
 
   asio::awaitable<void> start() {
-    debug_ = std::make_unique<net::DebugServer>(executor_, config_.debug_address, metrics_, logger_);
+    debug_ =
+        std::make_unique<net::DebugServer>(executor_, config_.debug_address, metrics_, logger_, config_.client_limits);
     tasks_.spawn("lock-held-metrics", base::repeat_every(config_.report_interval, [this] { probe_.report_lock(); }));
     tasks_.spawn("runtime-metrics", base::repeat_every(kRuntimeInterval, [this] { probe_.report_runtime(); }));
     tasks_.spawn_critical("auctioneer", become_active());

@@ -18,6 +18,7 @@ base::ConfigKeys own_keys() {
       text_key("server_cert_file"),
       text_key("server_key_file"),
       net::authorization_key(),
+      net::client_limits_key(),
       text_key("debug_address"),
       text_key("bbs_address"),
       text_key("bbs_ca_cert_file"),
@@ -89,6 +90,7 @@ Config load_config(const std::string& path) {
   config.listen_address = file.required_text("listen_address");
   config.server_tls = read_tls(file, "server_cert_file", "server_key_file", "ca_cert_file");
   config.authorization = net::read_authorization(file);
+  config.client_limits = net::read_client_limits(file);
   if (config.authorization == net::Authorization::kRoles && config.server_tls.empty()) {
     file.fail("authorization", "any, as clients show no certificates without server_cert_file");
   }

@@ -9,6 +9,7 @@
 #include "base/log/log_settings.h"
 #include "clients/locket/locket_client.h"
 #include "clients/loggregator_client.h"
+#include "net/limits/client_limits.h"
 #include "net/stream/access_control.h"
 #include "net/stream/tls.h"
 
@@ -19,6 +20,7 @@ struct Config {
   std::string listen_address;  // "0.0.0.0:9016"
   net::TlsFiles server_tls;    // all three for mutual TLS, or none for plain HTTP
   net::Authorization authorization = net::Authorization::kAny;
+  net::ClientLimits client_limits;
   std::string debug_address;  // "" = none
 
   std::string bbs_address;

@@ -18,9 +18,10 @@ namespace json = boost::json;
 
 // Every member but the notices.
 std::string read_as(const Config& c) {
-  return base::testing::fields(c.uuid, c.listen_address, c.server_tls, c.authorization, c.debug_address, c.bbs_address,
-                               c.bbs_tls, c.rep_tls, c.locket, c.workers, c.communication_timeout, c.cell_state_timeout,
-                               c.placement, c.report_interval, c.log, c.loggregator);
+  return base::testing::fields(c.uuid, c.listen_address, c.server_tls, c.authorization, c.client_limits,
+                               c.debug_address, c.bbs_address, c.bbs_tls, c.rep_tls, c.locket, c.workers,
+                               c.communication_timeout, c.cell_state_timeout, c.placement, c.report_interval, c.log,
+                               c.loggregator);
 }
 
 const json::object kRequired = json::parse(R"({

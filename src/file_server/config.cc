@@ -15,6 +15,7 @@ base::ConfigKeys own_keys() {
       text_key("cert_file"),
       text_key("key_file"),
       text_key("debug_address"),
+      net::client_limits_key(),
   };
 }
 
@@ -51,6 +52,7 @@ Config load_config(const std::string& path) {
     throw base::ConfigError("invalid-https-configuration: " + path + ": https_listen_addr: expected host:port");
   }
   config.debug_address = file.text("debug_address");
+  config.client_limits = net::read_client_limits(file);
   config.log = base::read_log_settings(file);
   config.notices = file.notices();
   return config;

@@ -5,6 +5,7 @@
 
 #include "base/config/config.h"
 #include "base/log/log_settings.h"
+#include "net/limits/client_limits.h"
 
 namespace rivera::file_server {
 
@@ -16,6 +17,7 @@ struct Config {
   std::string cert_file;
   std::string key_file;
   std::string debug_address;  // "" = none
+  net::ClientLimits client_limits;
   base::LogSettings log;
   base::ConfigNotices notices;  // to be logged at start
 };

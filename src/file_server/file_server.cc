@@ -17,9 +17,11 @@ FileServer::FileServer(asio::any_io_executor executor, base::WorkerPool& workers
   const auto serve_files = [this](net::HttpExchange& exchange) { return files_.serve(exchange); };
   net::HttpServerOptions options;
   options.address = config.server_address;
+  options.limits = config.client_limits;
   if (config.https_server_enabled) {
     net::HttpServerOptions secure;
     secure.address = config.https_listen_addr;
+    secure.limits = config.client_limits;
     secure.tls = net::TlsContext::server(config.cert_file, config.key_file);
     https_ = std::make_unique<net::HttpServer>(executor, secure, serve_files, logger.session("https-server"));
     https_->listen();
@@ -30,7 +32,8 @@ FileServer::FileServer(asio::any_io_executor executor, base::WorkerPool& workers
     plain_ = std::make_unique<net::HttpServer>(executor, options, serve_files, logger.session("server"));
   }
   plain_->listen();
-  debug_server_ = std::make_unique<net::DebugServer>(executor, config.debug_address, metrics_, logger);
+  debug_server_ =
+      std::make_unique<net::DebugServer>(executor, config.debug_address, metrics_, logger, config.client_limits);
 }
 
 FileServer::~FileServer() = default;

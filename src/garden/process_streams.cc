@@ -17,6 +17,8 @@ namespace json = boost::json;
 namespace {
 
 constexpr auto kRetention = std::chrono::minutes(1);
+// For a client to take more of what a process has written. Bytes that come meanwhile are dropped, so it may take long.
+constexpr auto kUnreadLimit = std::chrono::minutes(30);
 constexpr std::size_t kPayloadLimit = 4u << 20;
 constexpr std::size_t kInputPiece = 64 * base::kKibibyte;
 
@@ -242,6 +244,7 @@ asio::awaitable<void> ProcessStreams::serve_output(net::HttpExchange& exchange, 
   auto head = stream_head(200, false);
   const auto stream = co_await exchange.take_over(std::move(head));
   if (!output) co_return;
+  stream->set_timeout(kUnreadLimit);  // nothing is read from it
   OutputBuffer& buffer = is_error ? output->error : output->output;
   for (;;) {
     const std::string bytes = co_await buffer.pop();

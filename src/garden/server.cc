@@ -26,14 +26,21 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+net::ClientLimits client_limits(const Options& options) {
+  net::ClientLimits limits;
+  if (options.read_header_timeout.count() > 0) limits.head = options.read_header_timeout;
+  limits.body = options.read_body_timeout;
+  limits.transfer = options.transfer_timeout;
+  limits.write = options.write_timeout;
+  limits.idle = options.idle_timeout;
+  return limits;
+}
+
 net::HttpServerOptions server_options(const Options& options) {
   net::HttpServerOptions server;
   server.address = options.listen_address();
   server.unix_mode = options.bind_socket_mode;
-  if (options.read_header_timeout.count() > 0) server.header_timeout = options.read_header_timeout;
-  // A transfer may pause as long as its other end does.
-  server.body_timeout = std::chrono::minutes(30);
-  server.write_timeout = std::chrono::minutes(30);
+  server.limits = client_limits(options);
   return server;
 }
 
@@ -80,7 +87,7 @@ asio::awaitable<void> serve(base::Program& program, Options options) {
   base::Metrics metrics("garden");
   const std::string debug_address =
       options.debug_bind_ip.empty() ? "" : options.debug_bind_ip + ":" + std::to_string(options.debug_bind_port);
-  net::DebugServer debug(program.executor(), debug_address, metrics, logger,
+  net::DebugServer debug(program.executor(), debug_address, metrics, logger, client_limits(options),
                          [&gardener] { return debug_variables(gardener); });
   co_await gardener.start();
   server.start();

@@ -35,7 +35,8 @@ Gorouter::Gorouter(asio::any_io_executor executor, base::WorkerPool& workers, Co
   plane_.random = std::random_device{}() | 1u;
   renew_date();
   status_ = std::make_unique<StatusServers>(plane_, bus_.id());
-  debug_server_ = std::make_unique<net::DebugServer>(executor, config_.debug_addr, metrics_, logger);
+  debug_server_ =
+      std::make_unique<net::DebugServer>(executor, config_.debug_addr, metrics_, logger, config_.client_limits);
 }
 
 Gorouter::~Gorouter() = default;

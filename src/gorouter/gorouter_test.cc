@@ -333,6 +333,18 @@ TEST_F(GorouterHarness, EndsARequestAtTheEndpointTimeout) {
   });
 }
 
+// docs/spec/routing.md §3.13: websockets alone have no limit.
+TEST_F(GorouterHarness, EndsARequestForAnotherProtocolAtTheEndpointTimeout) {
+  config_.endpoint_timeout = 200ms;
+  with_router([&]() -> asio::awaitable<void> {
+    TestApp app(executor_, "a", [](net::HttpExchange& exchange) { return exchange.client_gone(); });
+    co_await register_app(app, "app");
+    const std::string answer =
+        co_await exchange_bytes("GET / HTTP/1.1\r\nHost: app\r\nConnection: close, Upgrade\r\nUpgrade: other\r\n\r\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n")) << answer;
+  });
+}
+
 TEST_F(GorouterHarness, ClosesTheBackendConnectionWhenTheClientDisconnects) {
   with_router([&]() -> asio::awaitable<void> {
     bool asked = false, gone = false;

@@ -6,6 +6,13 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 
+// A handshake is here all from TCP to HTTP/2.
+net::ClientLimits default_client_limits() {
+  net::ClientLimits limits;
+  limits.handshake = seconds(20);
+  return limits;
+}
+
 base::ConfigKeys own_keys() {
   using namespace base;
   return {
@@ -14,6 +21,7 @@ base::ConfigKeys own_keys() {
       text_key("cert_file"),
       text_key("key_file"),
       net::authorization_key(),
+      net::client_limits_key(default_client_limits()),
       text_key("debug_address"),
       duration_key("report_interval", minutes(1)).positive().with_zero_as_default(),
       flag_key("enable_db_health_check"),
@@ -39,6 +47,7 @@ Config load_config(const std::string& path) {
   config.tls.certificate_file = file.required_text("cert_file");
   config.tls.key_file = file.required_text("key_file");
   config.authorization = net::read_authorization(file);
+  config.client_limits = net::read_client_limits(file);
   config.database = sql::read_database_config(file);
   config.debug_address = file.text("debug_address");
   config.report_interval = file.duration("report_interval");

@@ -7,6 +7,7 @@
 #include "base/config/config.h"
 #include "base/log/log_settings.h"
 #include "clients/loggregator_client.h"
+#include "net/limits/client_limits.h"
 #include "net/stream/access_control.h"
 #include "net/stream/tls.h"
 #include "sql/database_config.h"
@@ -17,6 +18,7 @@ struct Config {
   std::string listen_address;  // gRPC, "0.0.0.0:8891"
   net::TlsFiles tls;           // cert_file, key_file, ca_file
   net::Authorization authorization = net::Authorization::kAny;
+  net::ClientLimits client_limits;  // of the debug address; of gRPC the handshake: TLS and the beginning of HTTP/2
   sql::DatabaseConfig database;
   std::string debug_address;  // "" = none
   std::chrono::nanoseconds report_interval = std::chrono::minutes(1);

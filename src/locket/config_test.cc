@@ -16,9 +16,9 @@ namespace json = boost::json;
 
 // Every member but the notices.
 std::string read_as(const Config& c) {
-  return base::testing::fields(c.listen_address, c.tls, c.authorization, c.database, c.debug_address, c.report_interval,
-                               c.log, c.loggregator, c.enable_db_health_check, c.health_check_interval,
-                               c.health_check_timeout, c.health_check_failure_threshold);
+  return base::testing::fields(c.listen_address, c.tls, c.authorization, c.client_limits, c.database, c.debug_address,
+                               c.report_interval, c.log, c.loggregator, c.enable_db_health_check,
+                               c.health_check_interval, c.health_check_timeout, c.health_check_failure_threshold);
 }
 
 TEST(LocketConfig, EachKeyDoesWhatItsTableSays) {

@@ -1,5 +1,6 @@
 #include "locket/grpc_server.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include <boost/asio/co_spawn.hpp>
@@ -55,6 +56,12 @@ std::shared_ptr<grpc::ServerCredentials> make_credentials(const net::TlsFiles& t
   return grpc::SslServerCredentials(options);
 }
 
+// At least one, at most an hour: what gRPC takes is an int.
+int milliseconds_of(std::chrono::nanoseconds limit) {
+  const auto bounded = std::clamp<std::chrono::nanoseconds>(limit, std::chrono::milliseconds(1), std::chrono::hours(1));
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(bounded).count());
+}
+
 // Idle clients ping every 10 s; the server must not close their connections for that. The server's own pings detect
 // clients that vanished without closing their connection.
 void set_pings(grpc::ServerBuilder& builder) {
@@ -64,8 +71,6 @@ void set_pings(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
 }
-
-constexpr int kHandshakeMilliseconds = 20'000;  // TCP to HTTP/2, however the client trickles
 
 }  // namespace
 
@@ -97,7 +102,7 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
     return serve(context, request, response, &LockService::fetch_all);
   }
 
-  void start(const std::string& address, const net::TlsFiles& tls) {
+  void start(const std::string& address, const net::TlsFiles& tls, std::chrono::nanoseconds handshake_limit) {
     grpc::ServerBuilder builder;
     int port = 0;
     // Go's ":8891" is every address.
@@ -107,7 +112,7 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
     builder.SetMaxSendMessageSize(-1);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     set_pings(builder);
-    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMilliseconds);
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, milliseconds_of(handshake_limit));
     grpc::ResourceQuota quota("locket");
     quota.Resize(kMemoryLimit);
     builder.SetResourceQuota(quota);
@@ -189,7 +194,9 @@ GrpcServer::GrpcServer(asio::any_io_executor executor, LockService& service, Loc
     : impl_(std::make_unique<Impl>(std::move(executor), service, probe, std::move(access), std::move(logger))) {}
 GrpcServer::~GrpcServer() = default;
 
-void GrpcServer::start(const std::string& address, const net::TlsFiles& tls) { impl_->start(address, tls); }
+void GrpcServer::start(const std::string& address, const net::TlsFiles& tls, std::chrono::nanoseconds handshake_limit) {
+  impl_->start(address, tls, handshake_limit);
+}
 
 std::string GrpcServer::address() const { return impl_->address(); }
 

@@ -27,8 +27,9 @@ class GrpcServer {
   // Call stop() first.
   ~GrpcServer();
 
-  // Binds and serves. Throws std::runtime_error naming the address, or the certificate file that is bad.
-  void start(const std::string& address, const net::TlsFiles& tls);
+  // Binds and serves. A connection of which TLS and the beginning of HTTP/2 take longer than `handshake_limit` is
+  // closed. Throws std::runtime_error naming the address, or the certificate file that is bad.
+  void start(const std::string& address, const net::TlsFiles& tls, std::chrono::nanoseconds handshake_limit);
   // "127.0.0.1:41234": with the real port.
   std::string address() const;
   // Accepts no more requests, waits up to `grace` for the running ones, then cancels them.

@@ -59,7 +59,7 @@ class Locket::Impl {
             clients::make_loggregator_client(config_.loggregator, logger_, "failed-to-initialize-metron-client")),
         metrics_("locket", loggregator_.get()),
         probe_(metrics_),
-        debug_(home, config_.debug_address, metrics_, logger_),
+        debug_(home, config_.debug_address, metrics_, logger_, config_.client_limits),
         tasks_(home, logger_) {}
 
   asio::awaitable<void> start() {
@@ -78,7 +78,7 @@ class Locket::Impl {
                             run_health_checks(engine_->journal, config_, logger_, [this] { stop_(1); }));
     }
     // Last: requests arrive from here on.
-    engine_->server.start(config_.listen_address, config_.tls);
+    engine_->server.start(config_.listen_address, config_.tls, config_.client_limits.handshake);
     logger_.info("started", {{"listen_address", engine_->server.address()}});
   }
 

@@ -73,7 +73,7 @@ net::HttpServerOptions server_options(const std::string& address, const Config& 
   options.address = address;
   options.tls = net::TlsContext::mutual_server(config.tls);
   options.access = net::AccessControl(config.authorization, models::role_bits, logger);
-  options.header_timeout = std::chrono::seconds(5);
+  options.limits = config.client_limits;
   return options;
 }
 
@@ -142,7 +142,8 @@ class Rep::Impl {
   }
 
   asio::awaitable<void> bring_up() {
-    debug_ = std::make_unique<net::DebugServer>(program_.executor(), config_.debug_address, metrics_, logger_);
+    debug_ = std::make_unique<net::DebugServer>(program_.executor(), config_.debug_address, metrics_, logger_,
+                                                config_.client_limits);
     executor_.on_event([this](executor::ContainerEvent event) { queue_reconcile(event.guid); });
     co_await executor_.start();
     const auto value = presence_json(config_, executor_.total(), local_address());

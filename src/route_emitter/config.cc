@@ -42,6 +42,7 @@ base::ConfigKeys own_keys() {
           .with_zero_as_default(),
       text_key("healthcheck_address"),
       text_key("debug_address"),
+      net::client_limits_key(),
       number_key("jitter_factor", 0.2),
       duration_key("sync_interval", seconds(60)).positive().with_zero_as_default(),
       duration_key("unregistration_interval", seconds(30)).positive().with_zero_as_default(),
@@ -112,6 +113,7 @@ Config load_config(const std::string& path) {
   config.enable_internal_emitter = file.flag("enable_internal_emitter");
   config.healthcheck_address = file.text("healthcheck_address");
   config.debug_address = file.text("debug_address");
+  config.client_limits = net::read_client_limits(file);
   config.jitter_factor = file.number("jitter_factor");
   if (config.jitter_factor < 0 || config.jitter_factor > 1) file.fail("jitter_factor", "a number from 0 to 1");
   config.sync_interval = file.duration("sync_interval");

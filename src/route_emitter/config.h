@@ -10,6 +10,7 @@
 #include "base/log/log_settings.h"
 #include "clients/bbs_client.h"
 #include "clients/locket/locket_client.h"
+#include "net/limits/client_limits.h"
 #include "net/stream/tls.h"
 
 namespace rivera::route_emitter {
@@ -23,6 +24,7 @@ struct Config {
   bool enable_internal_emitter = false;
   std::string healthcheck_address;  // "" = none
   std::string debug_address;        // "" = none
+  net::ClientLimits client_limits;  // of both
   double jitter_factor = 0.2;       // largest delay of the broadcast for a starting router, as a part of the interval
 
   std::vector<std::string> nats_addresses;  // "host:port"

@@ -17,10 +17,10 @@ namespace json = boost::json;
 // Every member but the notices.
 std::string read_as(const Config& c) {
   return base::testing::fields(c.name, c.cell_id, c.uuid, c.bbs, c.register_direct_instance_routes,
-                               c.enable_internal_emitter, c.healthcheck_address, c.debug_address, c.jitter_factor,
-                               c.nats_addresses, c.nats_username, c.nats_password, c.nats_tls_enabled, c.nats_tls,
-                               c.sync_interval, c.unregistration_interval, c.unregistration_send_count, c.locket,
-                               c.log);
+                               c.enable_internal_emitter, c.healthcheck_address, c.debug_address, c.client_limits,
+                               c.jitter_factor, c.nats_addresses, c.nats_username, c.nats_password, c.nats_tls_enabled,
+                               c.nats_tls, c.sync_interval, c.unregistration_interval, c.unregistration_send_count,
+                               c.locket, c.log);
 }
 
 TEST(RouteEmitterConfig, EachKeyDoesWhatItsTableSays) {

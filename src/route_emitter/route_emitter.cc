@@ -72,7 +72,8 @@ RouteEmitter::RouteEmitter(asio::any_io_executor executor, Config config, base::
     options.retry_interval = kLockRetry;
     lock_ = std::make_unique<clients::LockKeeper>(executor, *locket_, options, logger);
   }
-  debug_server_ = std::make_unique<net::DebugServer>(executor, config_.debug_address, metrics_, logger);
+  debug_server_ =
+      std::make_unique<net::DebugServer>(executor, config_.debug_address, metrics_, logger, config_.client_limits);
 }
 
 RouteEmitter::~RouteEmitter() = default;
@@ -130,6 +131,7 @@ void RouteEmitter::listen() {
   if (config_.healthcheck_address.empty()) return;
   net::HttpServerOptions options;
   options.address = config_.healthcheck_address;
+  options.limits = config_.client_limits;
   auto answer = [](net::HttpExchange& exchange) { return exchange.respond(net::text_response(200, "")); };
   health_server_ = std::make_unique<net::HttpServer>(executor_, options, answer, logger_.session("healthcheck"));
   health_server_->listen();

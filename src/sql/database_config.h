@@ -29,7 +29,7 @@ struct DatabaseConfig {
   std::chrono::nanoseconds max_connection_lifetime{0};  // 0 = no limit
   std::chrono::nanoseconds connection_timeout = std::chrono::seconds(10);
   // How long a server may be silent while an answer is awaited, or while it takes what it is sent; then kConnection or
-  // kTimeout. PostgreSQL's server watches the first itself (statement_timeout), its client the second. Not for SQLite.
+  // kTimeout. PostgreSQL's server watches the first itself, too (statement_timeout). Not for SQLite.
   std::chrono::nanoseconds read_timeout = std::chrono::minutes(10);
   std::chrono::nanoseconds write_timeout = std::chrono::minutes(10);
   // How long a call may wait for a free connection (then kTimeout) or for another's lock (then kDeadlock).

@@ -1,5 +1,7 @@
 // PostgreSQL, through libpq.
 #include <charconv>
+#include <chrono>
+#include <poll.h>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -126,7 +128,7 @@ class PostgresRow final : public Row {
 
 class PostgresSession final : public Session {
  public:
-  explicit PostgresSession(const DatabaseConfig& config) {
+  explicit PostgresSession(const DatabaseConfig& config) : patience_(config.read_timeout) {
     connect(config);
     cable_ = Cable(PQsocket(connection_));
     try {
@@ -141,8 +143,11 @@ class PostgresSession final : public Session {
   std::int64_t execute(std::string_view sql, const Parameters& parameters) override {
     const auto& name = prepared(sql);
     const Values values(parameters);
-    const Result result(PQexecPrepared(connection_, name.c_str(), values.size(), values.pointers(), values.lengths(),
-                                       values.formats(), 0));
+    if (PQsendQueryPrepared(connection_, name.c_str(), values.size(), values.pointers(), values.lengths(),
+                            values.formats(), 0) == 0) {
+      fail(nullptr, context(sql));
+    }
+    const Result result = last_result();
     return changed_by(result.get(), sql);
   }
 
@@ -156,7 +161,7 @@ class PostgresSession final : public Session {
     PQsetSingleRowMode(connection_);
     const Drain drain(connection_);
     bool any = false;
-    while (const Result result{PQgetResult(connection_)}) {
+    while (const Result result{next_result()}) {
       const auto status = PQresultStatus(result.get());
       if (status == PGRES_TUPLES_OK) continue;  // the end of the rows
       if (status != PGRES_SINGLE_TUPLE) fail(result.get(), context(sql));
@@ -200,7 +205,7 @@ class PostgresSession final : public Session {
   }
 
   void commit() override {
-    const Result result(PQexec(connection_, "COMMIT"));
+    const Result result = run("COMMIT");
     changed_by(result.get(), "COMMIT");
     // What an earlier failure has ended is answered so.
     if (std::string_view(PQcmdStatus(result.get())) == "ROLLBACK") {
@@ -300,8 +305,43 @@ class PostgresSession final : public Session {
   }
 
   void simple(const std::string& sql) {
-    const Result result(PQexec(connection_, sql.c_str()));
+    const Result result = run(sql);
     changed_by(result.get(), sql);
+  }
+
+  Result run(const std::string& sql) {
+    if (PQsendQuery(connection_, sql.c_str()) == 0) fail(nullptr, context(sql));
+    return last_result();
+  }
+
+  // Of everything that was sent.
+  Result last_result() {
+    Result last;
+    while (PGresult* result = next_result()) last.reset(result);
+    return last;
+  }
+
+  // PQgetResult() waits without an end for a server that was stopped.
+  PGresult* next_result() {
+    if (PQisBusy(connection_) == 0) return PQgetResult(connection_);
+    const auto end = std::chrono::steady_clock::now() + patience_;
+    while (PQisBusy(connection_) != 0) {
+      wait_for_input(end);
+      if (PQconsumeInput(connection_) == 0) break;  // PQgetResult() says why
+    }
+    return PQgetResult(connection_);
+  }
+
+  void wait_for_input(Instant end) {
+    for (;;) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+      if (left <= 0) break;
+      pollfd polled{PQsocket(connection_), POLLIN, 0};
+      const int ready = ::poll(&polled, 1, static_cast<int>(std::min<std::int64_t>(left, 1 << 30)));
+      if (ready > 0 || (ready < 0 && errno != EINTR)) return;
+    }
+    cable_.cut();  // what would have been read is of no use any more
+    throw Error(ErrorClass::kConnection, "", "reading from PostgreSQL: no answer in time");
   }
 
   const std::string& prepared(std::string_view sql) {
@@ -313,7 +353,8 @@ class PostgresSession final : public Session {
     }
     std::string name = fmt::format("s{}", ++last_name_);
     const auto text = translate_placeholders(sql, Engine::kPostgres);
-    const Result result(PQprepare(connection_, name.c_str(), text.c_str(), 0, nullptr));
+    if (PQsendPrepare(connection_, name.c_str(), text.c_str(), 0, nullptr) == 0) fail(nullptr, context(sql));
+    const Result result = last_result();
     if (PQresultStatus(result.get()) != PGRES_COMMAND_OK) fail(result.get(), context(sql));
     return statements_.emplace(std::string(sql), std::move(name)).first->second;
   }
@@ -350,7 +391,7 @@ class PostgresSession final : public Session {
     if (PQpipelineSync(connection_) == 0) fail(nullptr, "sending a batch");
     std::optional<Error> failure;
     for (const auto& statement : statements) read_pipelined(statement, changed, failure);
-    const Result sync(PQgetResult(connection_));
+    const Result sync(next_result());
     if (PQresultStatus(sync.get()) != PGRES_PIPELINE_SYNC || PQexitPipelineMode(connection_) == 0) {
       if (!failure) fail(nullptr, "ending a batch");
     }
@@ -359,17 +400,18 @@ class PostgresSession final : public Session {
 
   // Statements after the failed one are answered as aborted: the first failure counts.
   void read_pipelined(const Statement& statement, std::vector<std::int64_t>& changed, std::optional<Error>& failure) {
-    const Result result(PQgetResult(connection_));
+    const Result result(next_result());
     heard();
     try {
       if (!failure) changed.push_back(changed_by(result.get(), statement.sql));
     } catch (const Error& e) {
       failure = e;
     }
-    if (result) Result(PQgetResult(connection_));  // the null that ends each statement's results
+    if (result) PQclear(next_result());  // the null that ends each statement's results
   }
 
   PGconn* connection_ = nullptr;
+  const std::chrono::nanoseconds patience_;  // with a server that is silent
   Cable cable_;
   std::unordered_map<std::string, std::string> statements_;  // text to name
   int last_name_ = 0;

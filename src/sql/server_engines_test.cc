@@ -6,6 +6,7 @@
 
 #include "sql/database.h"
 #include "sql/mysql_address.h"
+#include "sql/testing/database_relay.h"
 #include "sql/testing/test_servers.h"
 #include "sql/testing/testing.h"
 
@@ -36,6 +37,7 @@ class Contract {
     an_idle_transaction_gives_its_locks_up();
     queries_end_early();
     upserts_replace();
+    a_silent_server_is_given_up();
     a_restarted_server_is_found_again();
   }
 
@@ -258,6 +260,29 @@ class Contract {
     connection.query(database_->dialect().columns_of_table_query(), {"notes"},
                      [&](const Row& row) { columns.emplace_back(row.text(0)); });
     EXPECT_EQ(columns, (std::vector<std::string>{"name", "body", "number", "raw", "flag"}));
+  }
+
+  // It was stopped, or its disk hangs: the kernel of its machine keeps the connection.
+  void a_silent_server_is_given_up() {
+    SCOPED_TRACE("silence");
+    clear();
+    DatabaseRelay relay(server_);
+    DatabaseConfig config = relay.config();
+    config.read_timeout = std::chrono::seconds(1);
+    const auto database = Database::open(config);
+    const auto call = [&](auto use) {
+      auto connection = database->connect();
+      relay.hang();
+      const auto begun = std::chrono::steady_clock::now();
+      EXPECT_EQ(class_of_failure([&] { use(connection); }), ErrorClass::kConnection);
+      EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(20));
+      relay.forward();
+    };
+    call([](Connection& c) { c.execute("DELETE FROM notes"); });
+    call([](Connection& c) { c.query("SELECT name FROM notes", {}, [](const Row&) {}); });
+    call([](Connection& c) { c.execute_batch({{"DELETE FROM notes", {}}, {"DELETE FROM notes", {}}}); });
+    call([](Connection& c) { c.begin(); });
+    EXPECT_EQ(database->connect().execute("DELETE FROM notes"), 0);
   }
 
   void a_restarted_server_is_found_again() {

@@ -2,8 +2,13 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
+
+#include <boost/json/object.hpp>
+
+#include "cluster/settings/settings.h"
 
 namespace rivera::harness {
 
@@ -38,6 +43,10 @@ struct ClusterPlan {
   // Whether every machine knows the cells by name ("cell-1.cell.service.cf.internal"). If not, the name server that
   // all machines ask does not answer either.
   bool cell_names_resolve = true;
+  // Has the last word on each configuration file, of a program on a machine with these settings. Empty: they stay.
+  std::function<void(const cluster::Settings& machine, const std::string& program, boost::json::object& config)>
+      change_config = nullptr;
+  std::vector<std::string> garden_flags = {};  // more of them
 };
 
 }  // namespace rivera::harness

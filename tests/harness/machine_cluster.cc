@@ -251,7 +251,9 @@ void MachineCluster::boot(const std::string& name) {
 }
 
 void MachineCluster::start(const std::string& machine_name, const std::string& program) {
-  machine(machine_name).start(program, command_of(machines_.at(machine_name).settings, program));
+  std::vector<std::string> command = command_of(machines_.at(machine_name).settings, program);
+  if (program == "garden") command.insert(command.end(), plan_.garden_flags.begin(), plan_.garden_flags.end());
+  machine(machine_name).start(program, command);
 }
 
 void MachineCluster::run_cfdot(const std::string& command) {

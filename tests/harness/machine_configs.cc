@@ -51,6 +51,10 @@ class ConfigWriter {
     change("file-server", [&](json::object& config) { config["server_address"] = anywhere(s_.ports.file_server()); });
     listen_everywhere("nats");
     if (cell_ != nullptr) change("rep", [&](json::object& config) { set_rep(config); });
+    if (!plan_.change_config) return;
+    for (const char* program : {"locket", "bbs", "auctioneer", "route-emitter", "gorouter", "file-server", "rep"}) {
+      change(program, [&](json::object& config) { plan_.change_config(s_, program, config); });
+    }
   }
 
  private:

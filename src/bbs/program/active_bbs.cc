@@ -37,6 +37,7 @@ net::HttpServerOptions listener_options(const Config& config, const base::Logger
   options.address = config.listen_address;
   options.tls = net::TlsContext::mutual_server(config.tls);
   options.access = net::AccessControl(config.authorization, models::role_bits, logger);
+  options.limits = config.client_limits;
   return options;
 }
 

@@ -27,17 +27,18 @@ constexpr auto kGraceWithoutLock = std::chrono::milliseconds(500);
 // Plain HTTP, 200 for any path, on a standby too (docs/spec/bbs.md §1.4).
 class HealthListener {
  public:
-  HealthListener(asio::any_io_executor executor, const std::string& address, base::Logger logger)
-      : server_(executor, options_for(address), &HealthListener::answer, logger.session("health")) {
+  HealthListener(asio::any_io_executor executor, const Config& config, base::Logger logger)
+      : server_(executor, options_for(config), &HealthListener::answer, logger.session("health")) {
     server_.listen();
     server_.start();
   }
   asio::awaitable<void> stop() { return server_.stop(std::chrono::seconds(1)); }
 
  private:
-  static net::HttpServerOptions options_for(const std::string& address) {
+  static net::HttpServerOptions options_for(const Config& config) {
     net::HttpServerOptions options;
-    options.address = address;
+    options.address = config.health_address;
+    options.limits = config.client_limits;
     return options;
   }
   static asio::awaitable<void> answer(net::HttpExchange& exchange) {
@@ -68,8 +69,8 @@ class BbsProcess {
         cipher_(config.encryption_keys, config.active_key_label),
         database_(sql::Database::open(config.database)),
         store_(*database_, cipher_),
-        debug_(program.executor(), config.debug_address, metrics_, logger_),
-        health_(program.executor(), config.health_address, logger_),
+        debug_(program.executor(), config.debug_address, metrics_, logger_, config.client_limits),
+        health_(program.executor(), config, logger_),
         locket_(program.executor(), config.locket),
         lock_(program.executor(), locket_, lock_options(config), logger_),
         cells_(locket_, logger_),

@@ -20,6 +20,7 @@ base::ConfigKeys own_keys() {
       text_key("cert_file"),
       text_key("key_file"),
       net::authorization_key(),
+      net::client_limits_key(),
       text_key("advertise_url").unused("the BBS registers nothing but its lock"),
       flag_key("require_ssl", true).unused("the API is always served over mutual TLS"),
       duration_key("communication_timeout", seconds(10)).positive(),
@@ -149,6 +150,7 @@ Config load_config(const std::string& path) {
   config.debug_address = file.text("debug_address");
   config.tls = {file.required_text("cert_file"), file.required_text("key_file"), file.required_text("ca_file")};
   config.authorization = net::read_authorization(file);
+  config.client_limits = net::read_client_limits(file);
   config.database = sql::read_database_config(file);
   read_database_check(file, config);
   config.reconcile_before_calls = file.flag("reconcile_with_database_before_calls");

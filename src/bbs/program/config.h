@@ -14,6 +14,7 @@
 #include "clients/locket/locket_client.h"
 #include "clients/loggregator_client.h"
 #include "clients/rep_client.h"
+#include "net/limits/client_limits.h"
 #include "net/stream/access_control.h"
 #include "net/stream/tls.h"
 #include "sql/database_config.h"
@@ -27,6 +28,7 @@ struct Config {
   std::string debug_address;  // "" = none
   net::TlsFiles tls;          // of the API, and towards task callbacks
   net::Authorization authorization = net::Authorization::kAny;
+  net::ClientLimits client_limits;  // of the API, health and debug addresses
   sql::DatabaseConfig database;
   std::map<std::string, std::string> encryption_keys;  // label to passphrase: never log
   std::string active_key_label;

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 // Every member but the notices.
 std::string read_as(const Config& c) {
   return base::testing::fields(c.uuid, c.listen_address, c.health_address, c.debug_address, c.tls, c.authorization,
-                               c.database, c.encryption_keys, c.active_key_label, c.locket, c.lock_ttl,
+                               c.client_limits, c.database, c.encryption_keys, c.active_key_label, c.locket, c.lock_ttl,
                                c.lock_retry_interval, c.auctioneer, c.rep, c.communication_timeout, c.convergence,
                                c.database_check, c.reconcile_before_calls, c.update_workers, c.task_callback_workers,
                                c.max_task_retries, c.log, c.session_name, c.access_log_path, c.loggregator,

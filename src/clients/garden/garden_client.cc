@@ -37,7 +37,8 @@ json::value parse_answer(const std::string& body) {
   return value;
 }
 
-asio::awaitable<std::string> read_error_body(net::HttpIncoming& answer) {
+asio::awaitable<std::string> read_small_body(net::HttpIncoming& answer, std::chrono::nanoseconds limit) {
+  answer.stream().set_deadline(std::chrono::steady_clock::now() + limit);
   std::string body;
   char buffer[4096];
   while (body.size() < kErrorBodyLimit) {
@@ -74,7 +75,9 @@ std::map<std::string, BulkEntry<T>> bulk_entries(const json::value& answer, std:
 
 class TarStream final : public GardenTarStream {
  public:
-  explicit TarStream(std::unique_ptr<net::HttpIncoming> answer) : answer_(std::move(answer)) {}
+  TarStream(std::unique_ptr<net::HttpIncoming> answer, std::chrono::nanoseconds pause) : answer_(std::move(answer)) {
+    answer_->stream().set_timeout(pause);
+  }
   asio::awaitable<std::string> read() override {
     std::string piece(64 * base::kKibibyte, '\0');
     const std::size_t n = co_await answer_->read_some(piece);
@@ -127,7 +130,7 @@ class GardenClient::Impl {
     if (!request.body.empty()) request.headers.set("Content-Type", "application/json");
     auto answer = co_await streams_.open(endpoint_, std::move(request));
     if (answer->head().status >= 300) {
-      const std::string error = co_await read_error_body(*answer);
+      const std::string error = co_await read_small_body(*answer, options_.request_timeout);
       check_answer(answer->head().status, error);
     }
     co_return answer;
@@ -138,7 +141,7 @@ class GardenClient::Impl {
     prepare(request, "PUT", std::move(target));
     request.headers.set("Content-Type", "application/x-tar");
     auto answer = co_await streams_.open(endpoint_, std::move(request), std::move(tar));
-    const std::string body = co_await read_error_body(*answer);
+    const std::string body = co_await read_small_body(*answer, options_.request_timeout);
     check_answer(answer->head().status, body);
   }
 
@@ -148,7 +151,7 @@ class GardenClient::Impl {
     auto answer = co_await open(std::move(method), std::move(target), std::move(body));
     auto process = std::make_unique<AttachedProcess>(executor_, answer->take_over());
     answer.reset();
-    const std::string stream_id = co_await process->read_ids();
+    const std::string stream_id = co_await process->read_ids(options_.request_timeout);
     const std::string streams = container_path(
         handle, "/processes/" + net::percent_encode(process->id()) + "/attaches/" + net::percent_encode(stream_id));
     if (io.output) {
@@ -257,7 +260,7 @@ asio::awaitable<std::unique_ptr<GardenTarStream>> GardenClient::stream_out(std::
                                                                            std::string source) {
   auto answer = co_await impl_->open("GET", container_path(handle, "/files?user=" + net::percent_encode(user) +
                                                                        "&source=" + net::percent_encode(source)));
-  co_return std::make_unique<TarStream>(std::move(answer));
+  co_return std::make_unique<TarStream>(std::move(answer), impl_->options().stream_pause);
 }
 
 asio::awaitable<garden::PortMapping> GardenClient::net_in(std::string handle, std::uint32_t host_port,

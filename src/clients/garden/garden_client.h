@@ -21,6 +21,7 @@ struct GardenClientOptions {
   std::chrono::nanoseconds request_timeout = std::chrono::seconds(30);  // of the quick calls
   std::chrono::nanoseconds create_timeout = std::chrono::minutes(10);   // an image may have to be fetched
   std::chrono::nanoseconds destroy_timeout = std::chrono::minutes(2);
+  std::chrono::nanoseconds stream_pause = std::chrono::minutes(5);  // between two pieces of a tar stream
 };
 
 // Takes output as it comes; the chunk is valid until the awaitable ends. While it waits, the process's output is

@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/units.h"
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 
 namespace rivera::clients {
@@ -82,9 +83,18 @@ AttachedProcess::~AttachedProcess() {
   for (auto& output : state_->outputs) output->close();
 }
 
-asio::awaitable<std::string> AttachedProcess::read_ids() {
-  const json::object payload = co_await state_->read_payload();
-  const json::value value = payload;
+asio::awaitable<std::string> AttachedProcess::read_ids(std::chrono::nanoseconds limit) {
+  using Instant = std::chrono::steady_clock::time_point;
+  state_->main->set_deadline(std::chrono::steady_clock::now() + limit);
+  json::object payload;
+  try {
+    payload = co_await state_->read_payload();
+  } catch (const boost::system::system_error& e) {
+    if (base::is_cancellation(e)) throw;
+    throw net::TransportError(std::string("connection: decode failed: ") + e.what(), true);
+  }
+  state_->main->set_deadline(Instant::max());
+  const json::value value = std::move(payload);
   const auto* process = garden::find_member(value, "process_id");
   const auto* stream = garden::find_member(value, "stream_id");
   if (process == nullptr || !process->is_string()) throw garden::GardenError("garden gave no process id");

@@ -16,8 +16,9 @@ class AttachedProcess final : public GardenProcess {
   AttachedProcess(asio::any_io_executor executor, std::unique_ptr<net::Stream> main);
   ~AttachedProcess() override;
 
-  // First of all: reads the ids. Returns the stream's.
-  asio::awaitable<std::string> read_ids();
+  // First of all: reads the ids. Returns the stream's. Throws net::TransportError, also if they have not come after
+  // `limit`.
+  asio::awaitable<std::string> read_ids(std::chrono::nanoseconds limit);
   // Gives what comes over `stream` to `sink`, in the background.
   void pump(std::unique_ptr<net::Stream> stream, OutputSink sink);
   // Begins to wait for the exit, in the background.

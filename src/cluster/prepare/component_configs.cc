@@ -234,6 +234,8 @@ json::object gorouter_config(const Settings& s) {
       {"prune_stale_droplets_interval", "30s"},
       {"droplet_stale_threshold", "120s"},
       {"suspend_pruning_if_nats_unavailable", true},
+      // As upstream's deployment (docs/spec/routing.md §3.26): large files take long to load up. Alone, the program has
+      // 60s.
       {"endpoint_timeout", "900s"},
       {"endpoint_dial_timeout", "5s"},
       {"read_header_timeout", "30s"},

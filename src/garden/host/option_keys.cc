@@ -20,6 +20,18 @@ base::ConfigKeys server_flags() {
           .described("listen on this Unix socket [/tmp/garden.sock]"),
       text_key("bind-socket-mode", "0777").described("permission bits of the socket, octal [0777]"),
       duration_key("read-header-timeout").not_negative().described("how long a request's head may take; 0: no limit"),
+      duration_key("read-body-timeout", o.read_body_timeout)
+          .positive()
+          .described("how long a client may keep a request's body back, and a second longer for each 16 KiB [2m]"),
+      duration_key("transfer-timeout", o.transfer_timeout)
+          .positive()
+          .described("how long a file transfer into a container may take in all [1h]"),
+      duration_key("write-timeout", o.write_timeout)
+          .positive()
+          .described("how long a client may leave a response unread, and a second longer for each 16 KiB [2m]"),
+      duration_key("idle-timeout", o.idle_timeout)
+          .positive()
+          .described("how long a connection may be without a request [5m]"),
       text_key("debug-bind-ip").described("serve metrics and health at this address"),
       port_key("debug-bind-port", o.debug_bind_port).described("and this port [17013]"),
       text_key("tag").described("up to 2 characters that keep several servers' names apart"),

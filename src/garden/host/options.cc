@@ -85,6 +85,10 @@ void read_server(const base::ConfigFile& given, Options& o) {
   o.bind_socket = given.text("bind-socket");
   o.bind_socket_mode = parse_mode(given);
   o.read_header_timeout = given.duration("read-header-timeout");
+  o.read_body_timeout = given.duration("read-body-timeout");
+  o.transfer_timeout = given.duration("transfer-timeout");
+  o.write_timeout = given.duration("write-timeout");
+  o.idle_timeout = given.duration("idle-timeout");
   o.debug_bind_ip = given.text("debug-bind-ip");
   o.debug_bind_port = given.count<std::uint16_t>("debug-bind-port");
   o.tag = given.text("tag");

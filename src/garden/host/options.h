@@ -28,7 +28,13 @@ struct Options {
   std::uint16_t bind_port = 0;
   std::string bind_socket = "/tmp/garden.sock";
   unsigned bind_socket_mode = 0777;  // as upstream; who may connect may do everything
+  // Upstream limits the head alone, 0: not that either. What is 0 here has the limit of every server of ours.
   std::chrono::nanoseconds read_header_timeout{0};
+  // A transfer stands still while a disk is busy, on either side: more than for other requests.
+  std::chrono::nanoseconds read_body_timeout = std::chrono::minutes(2);
+  std::chrono::nanoseconds transfer_timeout = std::chrono::hours(1);
+  std::chrono::nanoseconds write_timeout = std::chrono::minutes(2);
+  std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);
   std::string debug_bind_ip;
   std::uint16_t debug_bind_port = 17013;
 

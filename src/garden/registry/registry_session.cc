@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
+#include "net/limits/client_limits.h"
 #include "net/stream/tls_settings.h"
 
 namespace rivera::garden {
@@ -33,6 +34,14 @@ std::unique_ptr<net::HttpClient> make_client(const asio::any_io_executor& execut
   http.connect_timeout = options.connect_timeout;
   http.request_timeout = options.answer_timeout;
   return std::make_unique<net::HttpClient>(executor, std::move(http));
+}
+
+// A registry that trickles is given up as one that says nothing is.
+asio::awaitable<std::size_t> read_some(net::HttpIncoming& incoming, net::Pace& pace, std::span<char> into) {
+  incoming.stream().set_deadline(pace.begin(std::chrono::steady_clock::now()));
+  const std::size_t count = co_await incoming.read_some(into);
+  pace.end(std::chrono::steady_clock::now(), count);
+  co_return count;
 }
 
 bool is_redirect_status(int status) {
@@ -243,12 +252,12 @@ asio::awaitable<std::string> RegistrySession::fetch_token(Challenge challenge) {
 }
 
 asio::awaitable<std::string> RegistrySession::read_body(net::HttpIncoming& incoming, std::size_t most) {
-  incoming.stream().set_timeout(options_.idle_timeout);
+  net::Pace pace(options_.idle_timeout);
   std::string body;
   std::size_t filled = 0;
   for (;;) {
     body.resize(filled + std::min<std::size_t>(64 * base::kKibibyte, most + 1 - filled));
-    const std::size_t count = co_await incoming.read_some(std::span(body).subspan(filled));
+    const std::size_t count = co_await read_some(incoming, pace, std::span(body).subspan(filled));
     filled += count;
     if (filled > most)
       throw BadImage(reference_.registry + " sends a document of more than " + std::to_string(most) + " bytes");
@@ -338,14 +347,14 @@ asio::awaitable<void> RegistrySession::transfer(std::string url, Transfer& trans
       if (incoming->head().status == 206) throw TemporaryFailure(what + ": another part than asked for");
     }
   }
-  incoming->stream().set_timeout(options_.idle_timeout);
+  net::Pace pace(options_.idle_timeout);
   std::string buffer(kPiece, '\0');
   for (bool at_end = false; !at_end;) {
     std::size_t filled = 0;
     std::exception_ptr failure;
     try {
       while (filled < kPiece && !at_end) {
-        const std::size_t count = co_await incoming->read_some(std::span(buffer).subspan(filled));
+        const std::size_t count = co_await read_some(*incoming, pace, std::span(buffer).subspan(filled));
         filled += count;
         at_end = count == 0;
       }

@@ -27,8 +27,9 @@ struct RegistryOptions {
   std::vector<std::string> insecure_registries;
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);
   std::chrono::nanoseconds answer_timeout = std::chrono::seconds(30);  // to the head of an answer
-  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(60);    // between two pieces of a body
-  int attempts = 5;                                                    // for each document and blob
+  // How long a registry may keep us waiting for a body, and a second longer for each 16 KiB (net::Pace).
+  std::chrono::nanoseconds idle_timeout = std::chrono::seconds(60);
+  int attempts = 5;  // for each document and blob
   std::chrono::nanoseconds first_pause = std::chrono::milliseconds(200);
 };
 

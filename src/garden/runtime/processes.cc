@@ -171,8 +171,8 @@ asio::awaitable<void> Processes::launch(ProcessSession& session, const api::Proc
     request.command = pea.command;
   }
   session.shim = co_await ShimConnection::connect(context_, container->directory);
-  co_await session.shim->send(shim::FrameType::kLaunch, request.encode());
-  auto answer = co_await base::within(kStartLimit, "starting process", session.shim->receive());
+  auto answer =
+      co_await session.shim->exchange(shim::FrameType::kLaunch, request.encode(), kStartLimit, "starting process");
   const bool has_started = answer && answer->type == shim::FrameType::kStarted;
   auto finish = [secret_files, log = start.log, has_started] {
     std::error_code ignored;
@@ -203,8 +203,7 @@ asio::awaitable<ProcessSession> Processes::attach(ContainerPtr container, std::s
   std::string failure;
   try {
     auto shim = co_await ShimConnection::connect(context_, container->directory);
-    co_await shim->send(shim::FrameType::kAttach, process_id);
-    auto answer = co_await base::within(kStartLimit, "attaching to process", shim->receive());
+    auto answer = co_await shim->exchange(shim::FrameType::kAttach, process_id, kStartLimit, "attaching to process");
     if (answer && answer->type == shim::FrameType::kStarted) {
       session.pid = static_cast<pid_t>(shim::PayloadReader(answer->payload).number());
       session.shim = std::move(shim);

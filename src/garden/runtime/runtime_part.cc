@@ -87,8 +87,8 @@ asio::awaitable<void> RuntimePart::launch(Container& container) {
   request.exit_file = container.directory + "/exitcode";
   request.command = runtime.run_command({container.runtime_id, container.directory, request.pid_file, log, ""});
   const auto shim = co_await ShimConnection::connect(context_, container.directory);
-  co_await shim->send(shim::FrameType::kLaunch, request.encode());
-  auto answer = co_await base::within(kLaunchLimit, "starting the container", shim->receive());
+  auto answer =
+      co_await shim->exchange(shim::FrameType::kLaunch, request.encode(), kLaunchLimit, "starting the container");
   if (!answer) throw ShimGone("the container's shim has exited");
   const auto number = shim::PayloadReader(answer->payload).number();
   if (answer->type != shim::FrameType::kStarted) {

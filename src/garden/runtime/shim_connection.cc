@@ -58,6 +58,19 @@ asio::awaitable<std::optional<shim::Frame>> ShimConnection::receive() {
   }
 }
 
+asio::awaitable<std::optional<shim::Frame>> ShimConnection::send_and_receive(shim::FrameType type,
+                                                                             std::string payload) {
+  co_await send(type, std::move(payload));
+  auto answer = co_await receive();
+  co_return answer;
+}
+
+asio::awaitable<std::optional<shim::Frame>> ShimConnection::exchange(shim::FrameType type, std::string payload,
+                                                                     std::chrono::nanoseconds limit, std::string what) {
+  auto work = send_and_receive(type, std::move(payload));
+  return base::within(limit, std::move(what), std::move(work));
+}
+
 void ShimConnection::close() { stream_->close(); }
 
 namespace {
@@ -72,21 +85,14 @@ std::string map_text(const std::vector<IdMapping::Range>& ranges) {
   return text;
 }
 
-asio::awaitable<shim::Frame> ask(const Context& context, std::string directory, shim::FrameType type) {
-  const auto connection = co_await ShimConnection::connect(context, std::move(directory));
-  co_await connection->send(type, "");
-  auto answer = co_await connection->receive();
-  if (!answer) throw ShimGone("the container's shim closed the connection");
-  co_return std::move(*answer);
-}
-
 }  // namespace
 
 asio::awaitable<shim::Frame> ask_shim(const Context& context, std::string directory, shim::FrameType type,
                                       std::chrono::nanoseconds limit) {
-  auto work = ask(context, std::move(directory), type);
-  auto answer = co_await base::within(limit, "asking the container's shim", std::move(work));
-  co_return answer;
+  const auto connection = co_await ShimConnection::connect(context, std::move(directory));
+  auto answer = co_await connection->exchange(type, "", limit, "asking the container's shim");
+  if (!answer) throw ShimGone("the container's shim closed the connection");
+  co_return std::move(*answer);
 }
 
 std::string start_shim(const std::string& program, const std::string& directory, std::uint32_t owner,

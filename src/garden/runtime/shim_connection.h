@@ -1,6 +1,7 @@
 // Garden's end of a connection to a container's shim.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -29,11 +30,16 @@ class ShimConnection {
   asio::awaitable<void> send(shim::FrameType type, std::string payload);
   // nullopt: the shim has closed the connection. Throws ShimGone if the connection broke.
   asio::awaitable<std::optional<shim::Frame>> receive();
+  // Both, one after the other. Throws also base::DeadlineExceeded ("<what>: no answer within 30s").
+  asio::awaitable<std::optional<shim::Frame>> exchange(shim::FrameType type, std::string payload,
+                                                       std::chrono::nanoseconds limit, std::string what);
   // Ends both; pending operations fail.
   void close();
 
  private:
   explicit ShimConnection(std::unique_ptr<net::Stream> stream) : stream_(std::move(stream)) {}
+  asio::awaitable<std::optional<shim::Frame>> send_and_receive(shim::FrameType type, std::string payload);
+
   std::unique_ptr<net::Stream> stream_;
   shim::FrameParser parser_;
   std::string buffer_;

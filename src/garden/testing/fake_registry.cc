@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/work/wait.h"
+
 namespace rivera::garden {
 
 FakeRegistry::FakeRegistry(asio::any_io_executor executor, std::optional<net::TlsContext> tls) {
@@ -72,7 +74,14 @@ asio::awaitable<void> FakeRegistry::send_blob(net::HttpExchange& exchange, const
     co_await exchange.write_body(rest.substr(0, static_cast<std::size_t>(sent)));
     throw std::runtime_error("broken off");
   }
-  co_await exchange.write_body(rest);
+  if (drip.count() > 0) {
+    for (std::size_t i = 0; i < rest.size(); ++i) {
+      co_await base::sleep_for(drip);
+      co_await exchange.write_body(rest.substr(i, 1));
+    }
+  } else {
+    co_await exchange.write_body(rest);
+  }
   co_await exchange.end_response();
 }
 

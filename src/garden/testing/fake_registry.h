@@ -2,6 +2,7 @@
 // lies.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -30,6 +31,8 @@ class FakeRegistry {
   std::function<std::optional<net::HttpResponse>(const net::RequestHead&)> intercept;
   // How many bytes of a blob's body are sent before the connection breaks; -1: all. Called with the digest.
   std::function<std::int64_t(const std::string& digest)> break_off;
+  // Between two bytes of a blob's body; zero: it is sent as fast as it is read.
+  std::chrono::milliseconds drip{0};
   // Whether ranges are honoured.
   bool has_ranges = true;
   std::map<std::string, std::string> blobs;          // by digest

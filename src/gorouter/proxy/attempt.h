@@ -51,6 +51,8 @@ class Attempt {
 
   // Ends the attempt if its deadline is past; true if it is.
   bool expire(Instant now);
+  // The attempt may take any time from here on.
+  void lift_deadline() { deadline_ = Instant::max(); }
   // Ends the attempt: the client is not interested any more.
   void cancel();
 

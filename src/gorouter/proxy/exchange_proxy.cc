@@ -104,7 +104,7 @@ void Exchange::count_failure(FailureClass kind) {
 }
 
 asio::awaitable<Failure> Exchange::try_endpoint(const routing::PoolElement& element) {
-  const bool is_limited = config_.endpoint_timeout.count() > 0 && !traits_.is_upgrade;
+  const bool is_limited = config_.endpoint_timeout.count() > 0 && !traits_.is_websocket;
   const auto deadline = is_limited ? std::chrono::steady_clock::now() + config_.endpoint_timeout : Instant::max();
   for (;;) {
     attempt_.emplace(plane_.backends, element, deadline);
@@ -292,6 +292,7 @@ asio::awaitable<void> Exchange::tunnel() {
   ++plane_.probe.websocket_upgrades;
   client_.upgraded_ = true;
   response_begun_ = true;
+  attempt_->lift_deadline();
   std::string out;
   append_switching_head(out, response, request_id_);
   out += attempt_->reader().take_leftover();

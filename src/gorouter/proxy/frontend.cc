@@ -14,7 +14,6 @@ using net::AcceptedSocket;
 using net::TcpSocket;
 
 constexpr auto kTick = std::chrono::milliseconds(100);
-constexpr auto kHandshakeLimit = std::chrono::seconds(10);
 constexpr std::size_t kMostConnections = 100'000;  // further ones wait in the kernel's queue
 
 }  // namespace
@@ -70,7 +69,7 @@ asio::awaitable<void> Frontend::accept(net::HttpListener& listener, bool tls) {
 
 // The client decides how long its handshake takes, up to the limit: accept() does not wait for it.
 asio::awaitable<void> Frontend::handshake(TcpSocket socket) {
-  auto stream = co_await net::accept_tls(std::move(socket), *tls_, kHandshakeLimit);
+  auto stream = co_await net::accept_tls(std::move(socket), *tls_, plane_.config.client_limits.handshake);
   if (!closed_) adopt(std::move(stream));
 }
 

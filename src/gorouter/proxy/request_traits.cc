@@ -19,7 +19,9 @@ RequestTraits traits_of(const net::Http1Request& request, const net::Http1Framin
   const bool has_body = framing.kind != net::Http1Framing::Kind::kNone;
   RequestTraits traits;
   traits.is_head = request.method == "HEAD";
-  traits.is_upgrade = request.minor >= 1 && !upgrade_token(request.fields).empty();
+  const std::string_view protocol = request.minor >= 1 ? upgrade_token(request.fields) : std::string_view();
+  traits.is_upgrade = !protocol.empty();
+  traits.is_websocket = !has_body && net::http1_same_name(protocol, "websocket");
   traits.expects_continue = request.minor >= 1 && has_body && request.fields.has_token("Expect", "100-continue");
   traits.is_idempotent = is_idempotent(request, framing);
   return traits;

@@ -7,6 +7,7 @@ namespace rivera::gorouter {
 
 struct RequestTraits {
   bool is_head = false;           // the response has no body
+  bool is_websocket = false;      // the protocol is "websocket", and the request has no body
   bool is_upgrade = false;        // the client asks to switch protocols
   bool expects_continue = false;  // the client waits for 100 before it sends its body
   // Sending the request twice has the effect of sending it once: it has no body, and a method or a header that says so

@@ -75,6 +75,9 @@ TEST(RequestTraits, ReadsUpgradeExpectationAndHead) {
   const std::string upgrade = "\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
   EXPECT_TRUE(traits("GET / HTTP/1.1" + upgrade).is_upgrade);
   EXPECT_FALSE(traits("GET / HTTP/1.0" + upgrade).is_upgrade);
+  EXPECT_TRUE(traits("GET / HTTP/1.1" + upgrade).is_websocket);
+  EXPECT_FALSE(traits("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1" + upgrade.substr(9)).is_websocket);
+  EXPECT_FALSE(traits("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n").is_websocket);
   const std::string expect = "\r\nHost: a\r\nExpect: 100-continue\r\n";
   EXPECT_TRUE(traits("PUT / HTTP/1.1" + expect + "Content-Length: 3\r\n\r\n").expects_continue);
   EXPECT_FALSE(traits("PUT / HTTP/1.0" + expect + "Content-Length: 3\r\n\r\n").expects_continue);

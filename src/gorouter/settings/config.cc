@@ -155,6 +155,7 @@ void read_limits(const ConfigFile& file, Config& config) {
   config.max_response_headers = file.count<std::size_t>("max_response_headers");
   config.frontend_idle_timeout = file.duration("frontend_idle_timeout");
   config.read_header_timeout = file.duration("read_header_timeout");
+  config.client_limits = net::read_client_limits(file);
   config.keep_alive_100_continue = file.flag("keep_alive_100_continue_requests");
 }
 

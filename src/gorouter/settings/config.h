@@ -10,6 +10,7 @@
 
 #include "base/config/config.h"
 #include "base/log/log.h"
+#include "net/limits/client_limits.h"
 #include "net/stream/tls_settings.h"
 #include "routing/route_registry.h"
 
@@ -77,6 +78,7 @@ struct Config {
   std::chrono::nanoseconds tls_handshake_timeout = std::chrono::seconds(10);
   std::chrono::nanoseconds frontend_idle_timeout = std::chrono::seconds(900);  // bounds a head too, from the one before
   std::chrono::nanoseconds read_header_timeout{0};  // for a head, from its first byte; 0: none of its own
+  net::ClientLimits client_limits;                  // of the status and debug addresses; of clients the handshake
   int max_conns = 0;                                // open requests of one endpoint; 0: no limit
   int max_attempts = 1;
   net::PemIdentity backend_identity;

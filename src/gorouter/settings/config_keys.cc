@@ -44,8 +44,9 @@ base::ConfigKeys listener_keys() {
                    {text_key("issuer_in_chain").unused("rules for client certificates are not checked"),
                     sections_key("valid_cert_subjects", {}).unused("rules for client certificates are not checked")}),
       flag_key("skip_ssl_validation").not_built("certificates of backends are always verified"),
-      duration_key("frontend_idle_timeout", seconds(900)).not_negative(),
+      duration_key("frontend_idle_timeout", seconds(900)).not_negative().with_zero_as_default(),
       duration_key("read_header_timeout").not_negative(),
+      net::client_limits_key(),
   };
 }
 

@@ -3,7 +3,7 @@
 namespace rivera::net {
 
 DebugServer::DebugServer(asio::any_io_executor executor, const std::string& address, const base::Metrics& metrics,
-                         base::Logger logger, Variables variables) {
+                         base::Logger logger, ClientLimits limits, Variables variables) {
   if (address.empty()) return;
   if (variables) {
     router_.add("GET", "/debug/vars", [variables](HttpExchange& exchange, const PathParameters&) {
@@ -33,6 +33,7 @@ DebugServer::DebugServer(asio::any_io_executor executor, const std::string& addr
       64);
   HttpServerOptions options;
   options.address = address;
+  options.limits = limits;
   server_ = std::make_unique<HttpServer>(std::move(executor), std::move(options), router_.handler(),
                                          logger.session("debug-server"));
   server_->listen();

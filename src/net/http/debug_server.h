@@ -9,6 +9,7 @@
 #include "base/log/log.h"
 #include "base/metrics/metrics.h"
 #include "net/http/http_router.h"
+#include "net/limits/client_limits.h"
 
 namespace rivera::net {
 
@@ -19,7 +20,7 @@ class DebugServer {
 
   // Listens at once. An empty address makes a server that does nothing.
   DebugServer(asio::any_io_executor executor, const std::string& address, const base::Metrics& metrics,
-              base::Logger logger, Variables variables = {});
+              base::Logger logger, ClientLimits limits = {}, Variables variables = {});
   ~DebugServer();
   asio::awaitable<void> stop();
 

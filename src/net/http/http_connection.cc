@@ -18,7 +18,6 @@ constexpr std::chrono::seconds kLingerLimit{2};
 constexpr std::size_t kLingerBytes = 32u << 20;
 constexpr std::size_t kScratch = 16 * base::kKibibyte;
 constexpr std::size_t kAnsweredTogether = 64 * base::kKibibyte;  // head and body, in one piece
-constexpr std::int64_t kLeastBytesPerSecond = 16384;             // of what a client takes
 
 constexpr std::chrono::nanoseconds kUnlimited{0};
 constexpr auto kNoDeadline = std::chrono::steady_clock::time_point::max();
@@ -29,7 +28,7 @@ asio::awaitable<std::unique_ptr<Stream>> open_stream(AcceptedSocket socket, cons
   if (auto* local = std::get_if<UnixSocket>(&socket)) co_return make_stream(std::move(*local));
   auto& tcp = std::get<TcpSocket>(socket);
   if (!options.tls) co_return make_stream(std::move(tcp));
-  auto stream = co_await accept_tls(std::move(tcp), *options.tls, options.handshake_timeout);
+  auto stream = co_await accept_tls(std::move(tcp), *options.tls, options.limits.handshake);
   co_return stream;
 }
 
@@ -39,7 +38,11 @@ class ConnectionExchange final : public HttpExchange {
  public:
   // `length`: what the request announces of its body, 0 if nothing.
   ConnectionExchange(HttpConnection& connection, RequestHead head, std::uint64_t length)
-      : connection_(connection), head_(std::move(head)), length_(length) {}
+      : connection_(connection),
+        head_(std::move(head)),
+        length_(length),
+        read_pace_(connection.settings_->options.limits.body),
+        transfer_end_(std::chrono::steady_clock::now() + connection.settings_->options.limits.transfer) {}
 
   const RequestHead& request() const override { return head_; }
   const Stream& stream() const override { return *connection_.stream_; }
@@ -58,18 +61,24 @@ class ConnectionExchange final : public HttpExchange {
     if (length_ > limit) too_large(limit);
     co_await send_continue();
     connection_.stream_->set_timeout(kUnlimited);
-    connection_.stream_->set_deadline(std::chrono::steady_clock::now() + connection_.settings_->options.body_timeout);
+    connection_.stream_->set_deadline(std::chrono::steady_clock::now() + connection_.settings_->options.limits.body);
     std::string body;
+    is_body_lost_ = true;
     const bool fits = co_await connection_.reader_.read_whole_body(*connection_.stream_, body, limit);
+    is_body_lost_ = false;
     if (!fits) too_large(limit);
     co_return body;
   }
 
   asio::awaitable<std::size_t> read_some_body(std::span<char> into) override {
     co_await send_continue();
-    connection_.stream_->set_timeout(connection_.settings_->options.body_timeout);
-    connection_.stream_->set_deadline(kNoDeadline);
+    connection_.stream_->set_timeout(kUnlimited);
+    const auto wait_end = read_pace_.begin(std::chrono::steady_clock::now());
+    connection_.stream_->set_deadline(std::min(wait_end, transfer_end_));
+    is_body_lost_ = true;
     const std::size_t n = co_await connection_.reader_.read_some(*connection_.stream_, into);
+    is_body_lost_ = false;
+    read_pace_.end(std::chrono::steady_clock::now(), n);
     co_return n;
   }
 
@@ -84,9 +93,11 @@ class ConnectionExchange final : public HttpExchange {
     bytes.reserve(512 + (together ? response.body.size() : 0));
     append_head(bytes, response);
     if (together) bytes += response.body;
-    connection_.limit_write(bytes.size() + response.body.size());
+    const std::size_t in_all = bytes.size() + (send_body && !together ? response.body.size() : 0);
+    connection_.begin_write(in_all);
     co_await connection_.stream_->write(bytes);
     if (send_body && !together) co_await connection_.stream_->write(response.body);
+    connection_.end_write(in_all);
     complete_ = true;
   }
 
@@ -100,28 +111,23 @@ class ConnectionExchange final : public HttpExchange {
     note_connection(head);
     std::string bytes;
     append_head(bytes, head);
-    connection_.limit_write(bytes.size());
-    co_await connection_.stream_->write(bytes);
+    co_await write(bytes);
   }
 
   asio::awaitable<void> write_body(std::string_view piece) override {
     if (piece.empty() || no_body_) co_return;
-    connection_.limit_write(piece.size());
     if (!chunked_) {
-      co_await connection_.stream_->write(piece);
+      co_await write(piece);
       co_return;
     }
     std::string bytes;
     bytes.reserve(piece.size() + 24);
     append_chunk(bytes, piece);
-    co_await connection_.stream_->write(bytes);
+    co_await write(bytes);
   }
 
   asio::awaitable<void> end_response() override {
-    if (chunked_) {
-      connection_.limit_write(kLastChunk.size());
-      co_await connection_.stream_->write(kLastChunk);
-    }
+    if (chunked_) co_await write(kLastChunk);
     complete_ = true;
   }
 
@@ -143,8 +149,7 @@ class ConnectionExchange final : public HttpExchange {
     taken_over_ = true;
     std::string bytes;
     append_head(bytes, head);
-    connection_.limit_write(bytes.size());
-    co_await connection_.stream_->write(bytes);
+    co_await write(bytes);
     lift_limits();
     co_return with_read_ahead(std::move(connection_.stream_), connection_.reader_.take_leftover());
   }
@@ -156,6 +161,11 @@ class ConnectionExchange final : public HttpExchange {
   void check_not_begun() const {
     if (begun_) throw std::logic_error("a response was begun twice");
   }
+  asio::awaitable<void> write(std::string_view bytes) {
+    connection_.begin_write(bytes.size());
+    co_await connection_.stream_->write(bytes);
+    connection_.end_write(bytes.size());
+  }
   void lift_limits() {
     connection_.stream_->set_timeout(kUnlimited);
     connection_.stream_->set_deadline(kNoDeadline);
@@ -164,13 +174,12 @@ class ConnectionExchange final : public HttpExchange {
     if (continue_sent_ || connection_.reader_.body_complete()) co_return;
     continue_sent_ = true;
     if (!expects_continue()) co_return;
-    connection_.limit_write(0);
-    co_await connection_.stream_->write("HTTP/1.1 100 Continue\r\n\r\n");
+    co_await write("HTTP/1.1 100 Continue\r\n\r\n");
   }
 
   void note_connection(ResponseHead& head) {
     if (head.headers.has_token("Connection", "close") || connection_.finishing_) must_close_ = true;
-    if (!connection_.parsed_.keep_alive()) must_close_ = true;
+    if (!connection_.parsed_.keep_alive() || is_body_lost_) must_close_ = true;
     if (must_close_) {
       head.headers.set("Connection", "close");
     } else if (head_.version == 10) {
@@ -183,6 +192,8 @@ class ConnectionExchange final : public HttpExchange {
   HttpConnection& connection_;
   RequestHead head_;
   std::uint64_t length_;
+  Pace read_pace_;
+  Pace::Instant transfer_end_;
   bool begun_ = false;
   bool complete_ = false;
   bool chunked_ = false;
@@ -190,10 +201,11 @@ class ConnectionExchange final : public HttpExchange {
   bool must_close_ = false;
   bool taken_over_ = false;
   bool continue_sent_ = false;
+  bool is_body_lost_ = false;  // reading it has failed: where the next request would begin is unknown
 };
 
 HttpConnection::HttpConnection(asio::any_io_executor strand, std::shared_ptr<const ConnectionSettings> settings)
-    : strand_(std::move(strand)), settings_(std::move(settings)) {}
+    : strand_(std::move(strand)), settings_(std::move(settings)), write_pace_(settings_->options.limits.write) {}
 HttpConnection::~HttpConnection() = default;
 
 asio::awaitable<void> HttpConnection::serve(std::shared_ptr<HttpConnection> /*keeps us alive*/, AcceptedSocket socket) {
@@ -277,13 +289,13 @@ asio::awaitable<bool> HttpConnection::serve_one() {
 
 asio::awaitable<bool> HttpConnection::read_head(RequestHead& head, Http1Framing& framing) {
   const auto& options = settings_->options;
-  stream_->set_deadline(kNoDeadline);
-  stream_->set_timeout(options.idle_timeout);
+  // Not for each read: a TLS client can send much that is no byte of a request.
+  stream_->set_timeout(kUnlimited);
+  stream_->set_deadline(std::chrono::steady_clock::now() + options.limits.idle);
   const bool begun = co_await reader_.wait_for_input(*stream_);
   if (!begun) co_return false;
   idle_ = false;
-  stream_->set_timeout(kUnlimited);
-  stream_->set_deadline(std::chrono::steady_clock::now() + options.header_timeout);
+  stream_->set_deadline(std::chrono::steady_clock::now() + options.limits.head);
   Failure refused;
   try {
     const bool got = co_await reader_.read_head(*stream_, head_bytes_, options.header_limit);
@@ -317,7 +329,7 @@ asio::awaitable<void> HttpConnection::refuse(int status, std::string reason) {
   std::string bytes;
   append_head(bytes, response);
   bytes += response.body;
-  limit_write(bytes.size());
+  begin_write(bytes.size());
   co_await stream_->write(bytes);
 }
 
@@ -325,7 +337,7 @@ asio::awaitable<bool> HttpConnection::drain(bool withheld) {
   if (reader_.body_complete()) co_return true;
   if (withheld) co_return false;
   stream_->set_timeout(kUnlimited);
-  stream_->set_deadline(std::chrono::steady_clock::now() + settings_->options.body_timeout);
+  stream_->set_deadline(std::chrono::steady_clock::now() + settings_->options.limits.body);
   std::size_t drained = 0;
   while (drained <= kDrainLimit) {
     const std::string_view piece = co_await reader_.read_body(*stream_);
@@ -350,12 +362,12 @@ asio::awaitable<void> HttpConnection::linger() {
   }
 }
 
-void HttpConnection::limit_write(std::size_t bytes) {
-  const auto& options = settings_->options;
-  const auto more = std::chrono::seconds(static_cast<std::int64_t>(bytes) / kLeastBytesPerSecond);
-  stream_->set_timeout(options.write_timeout);
-  stream_->set_deadline(std::chrono::steady_clock::now() + options.write_timeout + more);
+void HttpConnection::begin_write(std::size_t bytes) {
+  stream_->set_timeout(settings_->options.limits.write);
+  stream_->set_deadline(write_pace_.begin(std::chrono::steady_clock::now(), bytes));
 }
+
+void HttpConnection::end_write(std::size_t bytes) { write_pace_.end(std::chrono::steady_clock::now(), bytes); }
 
 void HttpConnection::finish_soon(std::shared_ptr<HttpConnection> self) {
   asio::dispatch(strand_, [self] {

@@ -44,14 +44,16 @@ class HttpConnection {
   // Throws away the rest of the request's body; false if it is too long or the client withholds it.
   asio::awaitable<bool> drain(bool withheld);
   asio::awaitable<void> linger();
-  // From now on, for a write of so many bytes.
-  void limit_write(std::size_t bytes);
+  // Before and after a write of so many bytes.
+  void begin_write(std::size_t bytes);
+  void end_write(std::size_t bytes);
 
   asio::any_io_executor strand_;
   std::shared_ptr<const ConnectionSettings> settings_;
   asio::cancellation_signal cancel_;
   std::unique_ptr<Stream> stream_;  // empty after a take-over
   Caller caller_;                   // empty if access control is not enforced
+  Pace write_pace_;                 // of all responses
   bool idle_ = true;
   bool finishing_ = false;
   Http1Reader reader_;

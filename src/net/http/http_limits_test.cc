@@ -125,22 +125,22 @@ class HttpLimits : public ::testing::Test {
 };
 
 TEST_F(HttpLimits, EndsAHeadThatTricklesWithoutAnEnd) {
-  options_.header_timeout = 200ms;
+  options_.limits.head = 200ms;
   expect_cut("GET /echo HTTP/1.1\r\nHost: x\r\nX-Slow: ", "");
 }
 
 TEST_F(HttpLimits, EndsABodyThatTricklesWithoutAnEnd) {
-  options_.body_timeout = 200ms;
+  options_.limits.body = 200ms;
   expect_cut("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n", "HTTP/1.1 408 ");
 }
 
 TEST_F(HttpLimits, EndsAnExtensionThatTricklesWithoutAnEnd) {
-  options_.body_timeout = 200ms;
+  options_.limits.body = 200ms;
   expect_cut("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;", "HTTP/1.1 408 ");
 }
 
 TEST_F(HttpLimits, EndsAConnectionOnWhichNothingIsAsked) {
-  options_.idle_timeout = 100ms;
+  options_.limits.idle = 100ms;
   base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);
     for (const std::string& before : {std::string(), std::string("POST /echo HTTP/1.1\r\nHost: x\r\n\r\n")}) {
@@ -155,7 +155,7 @@ TEST_F(HttpLimits, EndsAConnectionOnWhichNothingIsAsked) {
 }
 
 TEST_F(HttpLimits, EndsAnAnswerThatIsReadByteByByte) {
-  options_.write_timeout = 200ms;
+  options_.limits.write = 200ms;
   base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);
     auto stream = co_await dial_server(*server);
@@ -172,7 +172,7 @@ TEST_F(HttpLimits, EndsAnAnswerThatIsReadByteByByte) {
 }
 
 TEST_F(HttpLimits, TakesNoMoreRequestsThanItsClientTakesAnswers) {
-  options_.write_timeout = 200ms;
+  options_.limits.write = 200ms;
   base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);
     auto stream = co_await dial_server(*server);

@@ -12,6 +12,7 @@
 #include "base/asio.h"
 #include "base/log/log.h"
 #include "net/http/http.h"
+#include "net/limits/client_limits.h"
 #include "net/stream/access_control.h"
 #include "net/stream/stream.h"
 #include "net/stream/tls.h"
@@ -36,9 +37,10 @@ class HttpExchange {
   // Empty if the server's access control is not enforced.
   virtual const Caller& caller() const = 0;
 
-  // Reads the whole body, all of it within the server's body_timeout. Throws BodyTooLarge above `limit` bytes.
+  // Reads the whole body, all of it within ClientLimits::body. Throws BodyTooLarge above `limit` bytes.
   virtual asio::awaitable<std::string> read_body(std::size_t limit) = 0;
-  // Reads some of the body; 0 at its end. For bodies that are handled as they come: body_timeout limits each read.
+  // Reads some of the body; 0 at its end. For bodies that are handled as they come: ClientLimits::body limits what the
+  // client makes us wait, ClientLimits::transfer the time to the end of the body.
   virtual asio::awaitable<std::size_t> read_some_body(std::span<char> into) = 0;
 
   // Sends a whole response: Content-Length is set from the body.
@@ -77,14 +79,8 @@ struct HttpServerOptions {
   unsigned unix_mode = 0777;  // permission bits of the socket file
   std::optional<TlsContext> tls;
   AccessControl access = {};  // decides what HttpExchange::may_call() says
-  std::size_t header_limit = 1u << 20;
-  std::chrono::nanoseconds header_timeout = std::chrono::seconds(30);  // from the first byte to the end of the head
-  std::chrono::nanoseconds body_timeout = std::chrono::seconds(60);    // for a body (read_body), or each read of it
-  // For each wait until the client takes more of a response, and a whole piece of it: that may take a second longer for
-  // each 16 KiB.
-  std::chrono::nanoseconds write_timeout = std::chrono::seconds(60);
-  std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);  // between requests
-  std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(10);
+  ClientLimits limits = {};
+  std::size_t header_limit = 1u << 20;   // bytes of a request's head
   std::size_t max_connections = 20'000;  // further ones wait in the kernel's queue
   // Told of each refused request, for an access log; on the connection's strand. Empty: the server logs it itself.
   std::function<void(const RefusedRequest&)> on_refused = nullptr;

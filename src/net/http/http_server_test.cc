@@ -183,7 +183,7 @@ TEST_F(HttpServerTest, AnswersNonsenseWithBadRequestAndServesTheNextClient) {
 TEST_F(HttpServerTest, DropsAClientThatIsTooSlowWithItsHead) {
   run([this](asio::any_io_executor executor) -> asio::awaitable<void> {
     HttpServerOptions options;
-    options.header_timeout = 100ms;
+    options.limits.head = 100ms;
     auto server = start(executor, std::move(options));
     const std::string answer = co_await talk(endpoint_of(*server), "POST /echo HTTP/1.1\r\nHost:");
     EXPECT_EQ(answer, "");

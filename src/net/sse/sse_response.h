@@ -36,10 +36,9 @@ class SseResponse {
   asio::awaitable<void> client_gone();
 
  private:
-  SseResponse(bool chunked, std::chrono::nanoseconds write_limit) : chunked_(chunked), write_limit_(write_limit) {}
+  explicit SseResponse(bool chunked) : chunked_(chunked) {}
 
   bool chunked_;
-  std::chrono::nanoseconds write_limit_;
   std::unique_ptr<Stream> stream_;
 };
 

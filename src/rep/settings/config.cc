@@ -44,6 +44,7 @@ void read_peers(const ConfigFile& file, Config& config) {
                 .key_file = file.required_text("key_file"),
                 .ca_file = file.required_text("ca_cert_file")};
   config.authorization = net::read_authorization(file);
+  config.client_limits = net::read_client_limits(file);
   config.bbs_address = file.required_text("bbs_address");
   config.communication_timeout = file.duration("communication_timeout");
   config.locket = clients::read_locket_client_options(file);

@@ -13,6 +13,7 @@
 #include "executor/executor.h"
 #include "executor/garden/garden_health.h"
 #include "models/placement/cell_state.h"
+#include "net/limits/client_limits.h"
 #include "net/stream/access_control.h"
 #include "net/stream/tls.h"
 
@@ -41,6 +42,7 @@ struct Config {
   std::string debug_address;
   net::TlsFiles tls;
   net::Authorization authorization = net::Authorization::kAny;  // of both servers
+  net::ClientLimits client_limits;                              // of all servers
   std::string bbs_address;
   std::chrono::nanoseconds communication_timeout = std::chrono::seconds(10);
   clients::LocketClientOptions locket;

@@ -14,6 +14,13 @@ constexpr char kOldTls[] = "upstream has no use for it either; ca_cert_file, cer
 constexpr char kProxy[] = "there is no container proxy";
 constexpr char kIdentity[] = "containers get no identity certificates";
 
+// A head may take 5s, as upstream.
+net::ClientLimits default_client_limits() {
+  net::ClientLimits limits;
+  limits.head = seconds(5);
+  return limits;
+}
+
 base::ConfigKeys rep_keys() {
   using namespace base;
   return {
@@ -38,6 +45,7 @@ base::ConfigKeys rep_keys() {
       text_key("cert_file"),
       text_key("key_file"),
       net::authorization_key(),
+      net::client_limits_key(default_client_limits()),
       text_key("bbs_address"),
       text_key("bbs_ca_cert_file").unused(kOldTls),
       text_key("bbs_client_cert_file").unused(kOldTls),

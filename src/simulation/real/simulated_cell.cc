@@ -26,7 +26,7 @@ net::HttpServerOptions server_options(const net::TlsContext& tls) {
   net::HttpServerOptions options;
   options.address = "127.0.0.1:0";
   options.tls = tls;
-  options.idle_timeout = std::chrono::minutes(30);
+  options.limits.idle = std::chrono::minutes(30);
   return options;
 }
 
