@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/units.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
 
@@ -12,7 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr std::size_t kKeptOfAnswer = 64 * 1024;
+constexpr std::size_t kKeptOfAnswer = 64 * base::kKibibyte;
 constexpr std::chrono::seconds kConnectLimit{10};
 
 struct Connection {

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
+#include "base/units.h"
 #include "base/work/task_group.h"
 #include "clients/garden/garden_client.h"
 #include "cluster/prepare/certificates.h"
@@ -292,7 +293,7 @@ void add_floods(std::vector<Case>& cases, const Server& server) {
   const auto add = [&](const char* name, std::string begin, const std::string& piece, const std::string& statuses) {
     Case c{.name = name, .server = server};
     c.client.begin = std::move(begin);
-    while (c.client.piece.size() < 64 * 1024) c.client.piece += piece;
+    while (c.client.piece.size() < 64 * base::kKibibyte) c.client.piece += piece;
     c.client.most = kFlood;
     c.most = seconds(20);
     c.statuses = statuses;
@@ -315,7 +316,7 @@ void add_deaf_clients(std::vector<Case>& cases, const Server& server) {
   if (server.scheme == "grpc") return;
   Case c{.name = "answers that are not read", .server = server};
   const std::string request = head_of(server.gets, "\r\n");
-  while (c.client.piece.size() < 64 * 1024) c.client.piece += request;
+  while (c.client.piece.size() < 64 * base::kKibibyte) c.client.piece += request;
   c.client.reads = false;
   c.lasts(kWrite);
   c.most += seconds(15);  // until it is full

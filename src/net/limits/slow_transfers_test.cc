@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/test_run.h"
+#include "base/units.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
 #include "net/http/http_client.h"
@@ -39,7 +40,7 @@ class TricklingRelay {
 
   asio::awaitable<void> requests() {
     co_await acceptor_.async_accept(client_, asio::use_awaitable);
-    std::array<char, 16 * 1024> buffer{};
+    std::array<char, 16 * base::kKibibyte> buffer{};
     try {
       for (;;) {
         const std::size_t n = co_await client_.async_read_some(asio::buffer(buffer), asio::use_awaitable);
@@ -57,7 +58,7 @@ class TricklingRelay {
   }
 
   asio::awaitable<void> answers() {
-    std::array<char, 16 * 1024> buffer{};
+    std::array<char, 16 * base::kKibibyte> buffer{};
     try {
       for (;;) {
         const std::size_t n = co_await server_.async_read_some(asio::buffer(buffer), asio::use_awaitable);
@@ -87,7 +88,7 @@ class SlowTransfers : public ::testing::Test {
 
   // Handles a body as it comes.
   asio::awaitable<void> take(HttpExchange& exchange) {
-    std::array<char, 16 * 1024> buffer{};
+    std::array<char, 16 * base::kKibibyte> buffer{};
     for (;;) {
       const std::size_t n = co_await exchange.read_some_body(buffer);
       if (n == 0) break;
@@ -218,7 +219,7 @@ TEST_F(SlowTransfers, OfEventsEndAlsoIfTheClientSendsMeanwhile) {
     auto stream = co_await connect(Endpoint::parse("http://" + server->address()), std::nullopt, 2s);
     co_await stream->write("GET /events HTTP/1.1\r\nHost: x\r\n\r\n");
     // Reads much, so that the writer waits more than once, and then nothing more.
-    std::vector<char> buffer(64 * 1024);
+    std::vector<char> buffer(64 * base::kKibibyte);
     const auto begun = steady_clock::now();
     for (std::size_t read = 0; !telling_ended_ && steady_clock::now() - begun < kCutWithin;) {
       if (read < (16u << 20)) {
