@@ -208,14 +208,28 @@ class Run {
     tell(which, "whole answer", seconds / kTimes * 1e3, "ms");
   }
 
-  // Nothing is asked and nothing is out of order: what the process uses then is convergence.
+  // Nothing is asked and nothing is out of order: what the process uses then is convergence. Its runs differ, because
+  // one of them reaches the end of the look for foreign writes.
   void convergence() {
+    constexpr int kRuns = 10;
+    double all = 0, most = 0;
+    wait_for_run();
+    for (int i = 0; i < kRuns; ++i) {
+      const double cpu = stage_.bbs().cpu_seconds();
+      wait_for_run();
+      const double spent = stage_.bbs().cpu_seconds() - cpu;
+      all += spent;
+      most = std::max(most, spent);
+    }
+    const std::string which = fmt::format("convergence of {} actual LRPs, nothing to do", options_.instances);
+    tell(which, "CPU a run", all / kRuns * 1e3, "ms", 100, Better::kLower);
+    tell(which, "CPU of the longest run", most * 1e3, "ms");
+  }
+
+  // Returns shortly after the end of a run.
+  void wait_for_run() {
     const double runs = stage_.convergence_runs();
-    const double cpu = stage_.bbs().cpu_seconds();
-    double ran = 0;
-    while ((ran = stage_.convergence_runs() - runs) < 5) std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    tell(fmt::format("convergence of {} actual LRPs, nothing to do", options_.instances), "CPU a run",
-         (stage_.bbs().cpu_seconds() - cpu) / ran * 1e3, "ms", 100, Better::kLower);
+    while (stage_.convergence_runs() == runs) std::this_thread::sleep_for(std::chrono::milliseconds(250));
   }
 
   Options options_;

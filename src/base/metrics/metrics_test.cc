@@ -117,12 +117,15 @@ TEST_F(MetricsTest, NothingIsCountedTwiceOrLostBetweenThreads) {
 }
 
 TEST_F(MetricsTest, AProcessTellsItsMemoryThreadsAndFiles) {
+  constexpr std::size_t kMuch = 64u << 20;
+  const std::string much(kMuch, 'x');
   ProcessProbe probe(metrics_);
   probe.report_runtime();
   probe.report_open_files();
   EXPECT_EQ(recorder_.take().size(), 5U);
   EXPECT_GE(metrics_.gauge("numGoRoutines").value(), 1);
   EXPECT_GE(metrics_.gauge("OpenFileDescriptors").value(), 3);
+  EXPECT_GE(metrics_.gauge("memoryStats.numBytesAllocatedHeap").value(), static_cast<double>(much.size()));
   EXPECT_GT(metrics_.gauge("memoryStats.numBytesAllocatedStack").value(), 0);
   EXPECT_TRUE(reads("bbs_memory_stats_last_gc_pause_time_ns 0")) << metrics_.prometheus_text();
 }

@@ -2,22 +2,26 @@
 
 #include <filesystem>
 #include <fstream>
-#include <malloc.h>
 
 namespace rivera::base {
 namespace {
 
 struct ProcessStatus {
+  double heap_bytes = 0;
   double stack_bytes = 0;
   double threads = 0;
 };
 
-// From /proc/self/status: lines such as "VmStk:      132 kB" and "Threads:  4". Zeros if it cannot be read.
+// From /proc/self/status: lines such as "VmStk:      132 kB" and "Threads:  4". Zeros if it cannot be read. The heap is
+// what is resident but for files, whatever the program's allocator is.
 ProcessStatus read_process_status() {
   ProcessStatus status;
   std::ifstream file("/proc/self/status");
   for (std::string key; file >> key; file.ignore(4096, '\n')) {
-    if (key == "VmStk:") {
+    if (key == "RssAnon:") {
+      file >> status.heap_bytes;
+      status.heap_bytes *= 1024;
+    } else if (key == "VmStk:") {
       file >> status.stack_bytes;
       status.stack_bytes *= 1024;
     } else if (key == "Threads:") {
@@ -25,11 +29,6 @@ ProcessStatus read_process_status() {
     }
   }
   return status;
-}
-
-double heap_bytes() {
-  const struct mallinfo2 info = mallinfo2();
-  return static_cast<double>(info.uordblks + info.hblkhd);
 }
 
 double count_open_files() {
@@ -52,7 +51,7 @@ ProcessProbe::ProcessProbe(Metrics& metrics)
 
 void ProcessProbe::report_runtime() {
   const ProcessStatus status = read_process_status();
-  heap_.set(heap_bytes());
+  heap_.set(status.heap_bytes);
   stack_.set(status.stack_bytes);
   threads_.set(status.threads);
   for (Gauge* gauge : {&heap_, &stack_, &collector_pause_, &threads_}) gauge->send();

@@ -5,8 +5,8 @@
 
 namespace rivera::base {
 
-// Upstream's names, which dashboards expect, with what is true of a process without a garbage collector: bytes on the
-// heap, bytes of the main thread's stack, the number of threads, and a collector's pause of 0.
+// Upstream's names, which dashboards expect, with what is true of a process without a garbage collector: resident bytes
+// but for those of files, bytes of the main thread's stack, the number of threads, and a collector's pause of 0.
 class ProcessProbe {
  public:
   explicit ProcessProbe(Metrics& metrics);

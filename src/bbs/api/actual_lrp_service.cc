@@ -62,7 +62,7 @@ bool wants_all(const models::ActualLRPsRequest& request) {
   return request.domain().empty() && request.optional_index_case() != models::ActualLRPsRequest::kIndex;
 }
 
-std::shared_ptr<const std::string> as_wire(const ActualLRPPtr& record) { return {record, &record->wire}; }
+EncodedRecord as_wire(const ActualLRPPtr& record) { return {record, record->wire}; }
 
 std::string encoded_group(const Group& group) {
   std::string bytes;
@@ -145,7 +145,7 @@ asio::awaitable<ActualLRPService::Shared<As>> ActualLRPService::select(models::A
     auto look = [&](const Records& records) {
       if (selected.empty()) selected.reserve(records.actual_lrp_count());
       FoundLRPs found;
-      const auto visit = [&](const Process& process) {
+      const auto visit = [&](const std::string&, const Process& process) {
         all ? add_process(process, found) : add_process(process, request, found);
         return process.instances.size() + 1;
       };

@@ -108,20 +108,19 @@ asio::awaitable<void> Api::respond(net::HttpExchange& exchange, Answer answer) {
   }
   EncodedRecords& records = answer.records;
   std::size_t size = 0;
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    if (i + kPrefetchDistance < records.size()) prefetch(records[i + kPrefetchDistance].get());
-    size += models::field_size(2, records[i]->size());
-  }
+  for (const EncodedRecord& record : records) size += models::field_size(2, record.bytes.size());
   net::ResponseHead head;
   head.headers = {{"Content-Type", "application/x-protobuf"}, {"Content-Length", std::to_string(size)}};
   co_await exchange.begin_response(std::move(head));
   std::string piece;
   piece.reserve(kPiece + kPiece / 4);
   for (std::size_t i = 0; i < records.size(); ++i) {
-    if (i + 2 * kPrefetchDistance < records.size()) prefetch(records[i + 2 * kPrefetchDistance].get());
-    if (i + kPrefetchDistance < records.size()) prefetch_text(*records[i + kPrefetchDistance]);
-    models::append_field(piece, 2, *records[i]);
-    records[i].reset();
+    if (i + kPrefetchDistance < records.size()) {
+      prefetch(records[i + kPrefetchDistance].owner.get());  // the reference count is beside it
+      prefetch_text(records[i + kPrefetchDistance].bytes);
+    }
+    models::append_field(piece, 2, records[i].bytes);
+    records[i].owner.reset();
     if (piece.size() < kPiece) continue;
     if (!options_.may_answer()) throw std::runtime_error("the lock was lost while a list was sent");
     co_await exchange.write_body(piece);
@@ -133,6 +132,12 @@ asio::awaitable<void> Api::respond(net::HttpExchange& exchange, Answer answer) {
 
 base::Logger Api::traced(const std::string& trace_id) const {
   return base::traced_session(logger_, "request", trace_id);
+}
+
+EncodedRecord encoded_record(std::string bytes) {
+  auto owner = std::make_shared<const std::string>(std::move(bytes));
+  const std::string_view view = *owner;
+  return {std::move(owner), view};
 }
 
 std::string error_body(const models::ModelError& error) {

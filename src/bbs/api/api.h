@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -33,8 +34,16 @@ struct Call {
 // For routes that ignore their request.
 struct Ignored {};
 
-// The encoded forms of records, each sharing ownership of its record: the content of a list, without a copy.
-using EncodedRecords = std::vector<std::shared_ptr<const std::string>>;
+// The encoded form of a record, in memory for as long as `owner` lives. Where the bytes are is noted here, because the
+// records of a list are scattered over the heap: to look it up in each costs as much as to send them.
+struct EncodedRecord {
+  std::shared_ptr<const void> owner;
+  std::string_view bytes;
+};
+// One that owns its bytes.
+EncodedRecord encoded_record(std::string bytes);
+// The content of a list, without a copy.
+using EncodedRecords = std::vector<EncodedRecord>;
 
 // Adds routes to a router and owns what they need. The router and everything passed in must outlive serving.
 class Api {

@@ -162,7 +162,7 @@ asio::awaitable<DesiredLRPService::Shared<As>> DesiredLRPService::select(models:
     auto look = [&](const Records& records) {
       if (selected.empty()) selected.reserve(records.desired_lrp_count());
       FoundDesiredLRPs found;
-      const auto visit = [&](const Process& process) {
+      const auto visit = [&](const std::string&, const Process& process) {
         const bool is_selected = process.desired && (filter.selects_all() || filter.selects(process.desired->lrp));
         if (is_selected) found.push_back(&process.desired);
         return std::size_t{1};
@@ -178,7 +178,7 @@ asio::awaitable<DesiredLRPService::Shared<As>> DesiredLRPService::select(models:
 asio::awaitable<EncodedRecords> DesiredLRPService::encoded_list(models::DesiredLRPsRequest request,
                                                                 const std::string DesiredLRPRecord::*form) {
   return select(std::move(request), [form](const DesiredLRPPtr& record) {
-    return std::shared_ptr<const std::string>(record, &((*record).*form));
+    return EncodedRecord{record, (*record).*form};
   });
 }
 
@@ -202,7 +202,7 @@ asio::awaitable<EncodedRecords> DesiredLRPService::list(models::DesiredLRPsReque
   auto converting = [lrps = std::move(lrps), version] {
     EncodedRecords converted;
     converted.reserve(lrps.size());
-    for (const DesiredLRPPtr& lrp : lrps) converted.push_back(std::make_shared<std::string>(encoded(*lrp, version)));
+    for (const DesiredLRPPtr& lrp : lrps) converted.push_back(encoded_record(encoded(*lrp, version)));
     return converted;
   };
   co_return co_await workers_.run(std::move(converting));

@@ -85,7 +85,7 @@ asio::awaitable<EncodedRecords> TaskService::list(models::TasksRequest request, 
         // One unreadable task makes the whole list fail (§4.9).
         if (key.kind == RecordKind::kTask && is_asked_for(task.domain, task.cell_id)) throw models::deserialize_error();
       }
-      const auto visit = [&](const TaskPtr& record) {
+      const auto visit = [&](const std::string&, const TaskPtr& record) {
         if (is_asked_for(record->task.domain(), record->task.cell_id())) found.push_back(record);
         return std::size_t{1};
       };
@@ -98,8 +98,7 @@ asio::awaitable<EncodedRecords> TaskService::list(models::TasksRequest request, 
     list.reserve(tasks.size());
     for (const TaskPtr& task : tasks) {
       const bool is_shared = is_in_form(*task, version);
-      list.push_back(is_shared ? std::shared_ptr<const std::string>(task, &task->wire)
-                               : std::make_shared<const std::string>(encoded(*task, version)));
+      list.push_back(is_shared ? EncodedRecord{task, task->wire} : encoded_record(encoded(*task, version)));
     }
     return list;
   };

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "bbs/board/board.h"
 #include "bbs/board/lrp_edit.h"
 
@@ -35,11 +37,20 @@ void take_over(models::ActualLRP& lrp, const models::StartActualLRPRequest& requ
   lrp.clear_placement_error();
 }
 
+bool has_tags(const ActualLRPRecord& record, const google::protobuf::Map<std::string, std::string>& tags) {
+  const ActualLRPRecord::MetricTags known = record.metric_tags();
+  return known.size() == tags.size() && std::all_of(known.begin(), known.end(), [&tags](const auto& tag) {
+           const auto wanted = tags.find(tag.first);
+           return wanted != tags.end() && wanted->second == tag.second;
+         });
+}
+
 // True if a Start changes nothing: the heartbeat of §4.5. Most calls are of this kind, so it builds no record.
-bool is_heartbeat(const models::ActualLRP& lrp, const models::StartActualLRPRequest& request) {
+bool is_heartbeat(const ActualLRPRecord& record, const models::StartActualLRPRequest& request) {
+  const models::ActualLRP& lrp = record.lrp;
   if (lrp.state() != models::kRunning) return false;
   if (!(lrp.actual_lrp_instance_key() == request.actual_lrp_instance_key())) return false;
-  if (!(lrp.actual_lrp_net_info() == request.actual_lrp_net_info())) return false;
+  if (record.net_info() != request.actual_lrp_net_info().SerializeAsString()) return false;
   if (lrp.routable() != routable_of(request) || lrp.availability_zone() != request.availability_zone()) return false;
   const auto& routes = lrp.actual_lrp_internal_routes();
   const auto& new_routes = request.actual_lrp_internal_routes();
@@ -47,12 +58,7 @@ bool is_heartbeat(const models::ActualLRP& lrp, const models::StartActualLRPRequ
                   [](const auto& a, const auto& b) { return a == b; })) {
     return false;
   }
-  if (lrp.metric_tags_size() != request.metric_tags_size()) return false;
-  for (const auto& [name, value] : request.metric_tags()) {
-    auto known = lrp.metric_tags().find(name);
-    if (known == lrp.metric_tags().end() || known->second != value) return false;
-  }
-  return true;
+  return has_tags(record, request.metric_tags());
 }
 
 }  // namespace
@@ -69,7 +75,7 @@ Outcome Board::claim(const models::ClaimActualLRPRequest& request, base::Timesta
   }
   if (from.state() == models::kClaimed) return outcome;
 
-  models::ActualLRP lrp = from;
+  models::ActualLRP lrp = lrps.ordinary()->whole();
   lrp.set_state(std::string(models::kClaimed));
   *lrp.mutable_actual_lrp_instance_key() = key;
   lrp.mutable_actual_lrp_net_info()->Clear();
@@ -91,7 +97,7 @@ Outcome Board::start(const models::StartActualLRPRequest& request, base::Timesta
 
   const ActualLRPPtr& ordinary = lrps.ordinary();
   const bool same_lrp = ordinary && ordinary->lrp.actual_lrp_key() == key;
-  const bool heartbeat = same_lrp && is_heartbeat(ordinary->lrp, request);
+  const bool heartbeat = same_lrp && is_heartbeat(*ordinary, request);
   if (heartbeat && !lrps.evacuating() && !lrps.suspect()) return outcome;
   if (ordinary && (!same_lrp || !models::transition_allowed(ordinary->lrp, key, instance_key, models::kRunning))) {
     return failed(std::move(outcome), models::actual_lrp_cannot_be_started());
@@ -101,7 +107,7 @@ Outcome Board::start(const models::StartActualLRPRequest& request, base::Timesta
   if (!heartbeat) {
     models::ActualLRP lrp;
     if (ordinary) {
-      lrp = ordinary->lrp;
+      lrp = ordinary->lrp;  // what is not in there, the request has
       count_up(lrp);
     } else {
       lrp.mutable_modification_tag()->set_epoch(make_guid_());
@@ -143,7 +149,7 @@ Outcome Board::fail(const models::FailActualLRPRequest& request, base::Timestamp
   if (!is_in_state(*ordinary, models::kUnclaimed) || !(ordinary->lrp.actual_lrp_key() == key)) {
     return failed(std::move(outcome), models::actual_lrp_cannot_be_failed());
   }
-  models::ActualLRP lrp = ordinary->lrp;
+  models::ActualLRP lrp = ordinary->whole();
   set_since(lrp, now);
   count_up(lrp);
   models::ActualLRP told = lrp;
@@ -200,7 +206,7 @@ void Board::remove_lrp(Outcome& outcome, const ActualLRPPtr& lrp, const std::str
 
 bool Board::crash_lrp(Outcome& outcome, const ActualLRPPtr& from, const std::string& reason, base::Timestamp now,
                       bool is_call) {
-  models::ActualLRP lrp = from->lrp;
+  models::ActualLRP lrp = from->whole();
   lrp.set_crash_count(models::crash_count_after(from->lrp, base::to_unix_nanos(now)));
   make_unclaimed(lrp, now);
   const bool restarts = models::restarts_at_once(lrp.crash_count());
@@ -216,7 +222,7 @@ bool Board::crash_lrp(Outcome& outcome, const ActualLRPPtr& from, const std::str
 }
 
 void Board::reschedule(Outcome& outcome, const ActualLRPPtr& lrp, base::Timestamp now) {
-  models::ActualLRP unclaimed = lrp->lrp;
+  models::ActualLRP unclaimed = lrp->whole();
   make_unclaimed(unclaimed, now);
   LRPEdit edit(records_, outcome, process_guid(*lrp), instance_index(*lrp));
   edit.replace(lrp, std::move(unclaimed));

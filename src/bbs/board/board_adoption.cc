@@ -25,7 +25,7 @@ Outcome Board::adopt(const std::vector<Change>& changes) {
     LRPEdit edit(records_, outcome, key.first, key.second);
     for (const auto& [before, after] : swaps) {
       if (after) {
-        edit.replace(before, after->lrp);
+        edit.replace(before, after->whole());
       } else {
         edit.remove(before);
       }

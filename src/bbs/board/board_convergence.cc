@@ -37,7 +37,7 @@ void Board::retire_all(Outcome& outcome, const LRPConvergence& plan, const CellI
 
 void Board::restart(Outcome& outcome, Auctions& auctions, const ActualLRPPtr& lrp, base::Timestamp now) {
   if (is_in_state(*lrp, models::kCrashed)) {
-    models::ActualLRP unclaimed = lrp->lrp;
+    models::ActualLRP unclaimed = lrp->whole();
     make_unclaimed(unclaimed, now);
     LRPEdit edit(records_, outcome, process_guid(*lrp), instance_index(*lrp));
     edit.replace(lrp, std::move(unclaimed));
@@ -51,11 +51,11 @@ void Board::restart(Outcome& outcome, Auctions& auctions, const ActualLRPPtr& lr
 void Board::replace_lost(Outcome& outcome, Auctions& auctions, const ActualLRPPtr& lrp, base::Timestamp now) {
   LRPEdit edit(records_, outcome, process_guid(*lrp), instance_index(*lrp));
   if (edit.before().suspect()) {
-    models::ActualLRP unclaimed = lrp->lrp;
+    models::ActualLRP unclaimed = lrp->whole();
     make_unclaimed(unclaimed, now);
     edit.replace(lrp, std::move(unclaimed));
   } else {
-    models::ActualLRP suspect = lrp->lrp;
+    models::ActualLRP suspect = lrp->whole();
     suspect.set_presence(models::ActualLRP::SUSPECT);
     edit.replace(lrp, std::move(suspect));
     edit.create(models::unclaimed_actual_lrp(lrp->lrp.actual_lrp_key(), base::to_unix_nanos(now), make_guid_()));
@@ -79,7 +79,7 @@ void Board::take_back(Outcome& outcome, const ActualLRPPtr& suspect) {
     swap(outcome, replacement, ActualLRPPtr());
     tell(replacement, nullptr);
   }
-  models::ActualLRP lrp = suspect->lrp;
+  models::ActualLRP lrp = suspect->whole();
   lrp.set_presence(models::ActualLRP::ORDINARY);
   const ActualLRPPtr ordinary = make_actual_lrp(std::move(lrp));
   swap(outcome, suspect, ActualLRPPtr());

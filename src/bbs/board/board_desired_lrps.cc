@@ -45,9 +45,12 @@ Outcome Board::update_desired_lrp(const models::UpdateDesiredLRPRequest& request
     return outcome;
   }
   DesiredLRPPtr after;
+  bool routes = false;  // the internal ones change
   try {
     models::DesiredLRP updated = before->whole();
+    const models::ProtoRoutes routes_before = updated.routes();
     models::apply_update(updated, request.update());
+    routes = request.update().has_routes() && models::internal_routes_differ(routes_before, updated.routes());
     after = make_desired_lrp(std::move(updated), before->created_at);
   } catch (const models::ModelError& e) {
     outcome.error = e;
@@ -61,8 +64,6 @@ Outcome Board::update_desired_lrp(const models::UpdateDesiredLRPRequest& request
   } else if (after->lrp.instances() < before->lrp.instances()) {
     work.push_back({Rest::Step::kStop, guid, kAllInstances, false, false, trace_id});
   }
-  const bool routes =
-      request.update().has_routes() && models::internal_routes_differ(before->lrp.routes(), after->lrp.routes());
   const bool tags = !models::metric_tags_equal(before->lrp.metric_tags(), after->lrp.metric_tags());
   if (routes || tags) work.push_back({Rest::Step::kUpdate, guid, 0, routes, tags, trace_id});
   advance(outcome, std::move(work), now);

@@ -141,7 +141,7 @@ void Board::evacuate_rolling(Outcome& outcome, const LRPSet& lrps, const ActualL
 void Board::keep_evacuating(Outcome& outcome, const LRPSet& lrps,
                             const models::EvacuateRunningActualLRPRequest& request, base::Timestamp now) {
   const ActualLRPPtr& before = lrps.evacuating();
-  if (before && before->lrp.actual_lrp_net_info() == request.actual_lrp_net_info() &&
+  if (before && before->net_info() == request.actual_lrp_net_info().SerializeAsString() &&
       before->lrp.actual_lrp_key() == request.actual_lrp_key()) {
     return;
   }
@@ -156,7 +156,7 @@ void Board::keep_evacuating(Outcome& outcome, const LRPSet& lrps,
 // The sequence of §4.6 in one step: an evacuating copy takes over, and an ordinary target makes room for its
 // replacement.
 void Board::hand_over(Outcome& outcome, const LRPSet& lrps, const ActualLRPPtr& target, base::Timestamp now) {
-  models::ActualLRP twin = evacuating_twin(target->lrp, make_guid_(), now);
+  models::ActualLRP twin = evacuating_twin(target->whole(), make_guid_(), now);
   LRPEdit edit(records_, outcome, process_guid(*target), instance_index(*target));
   const ActualLRPPtr& old_twin = lrps.evacuating();
   if (old_twin && has_key(*old_twin, target->lrp.actual_lrp_instance_key())) continue_tag(twin, old_twin->lrp);
@@ -164,7 +164,7 @@ void Board::hand_over(Outcome& outcome, const LRPSet& lrps, const ActualLRPPtr& 
   edit.transition(target, evacuating);
   if (old_twin && !has_key(*old_twin, target->lrp.actual_lrp_instance_key())) edit.transition(old_twin, nullptr);
   if (is_ordinary(*target)) {
-    models::ActualLRP unclaimed = target->lrp;
+    models::ActualLRP unclaimed = target->whole();
     make_unclaimed(unclaimed, now);
     edit.transition(nullptr, edit.replace_silently(target, std::move(unclaimed)));
     request_auction(outcome, target->lrp.actual_lrp_key());

@@ -110,7 +110,7 @@ class BoardTest : public testing::Test {
   models::ActualLRP ordinary(const std::string& guid, int index) const {
     const ActualLRPPtr found = lrps(guid, index).ordinary();
     EXPECT_TRUE(found) << guid << "/" << index;
-    return found ? found->lrp : models::ActualLRP();
+    return found ? found->whole() : models::ActualLRP();
   }
   models::Task task(const std::string& guid) const {
     const TaskPtr found = board_.records().task(guid);

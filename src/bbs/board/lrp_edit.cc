@@ -19,7 +19,7 @@ ActualLRPPtr LRPEdit::replace(const ActualLRPPtr& lrp, models::ActualLRP by) {
 ActualLRPPtr LRPEdit::replace(const ActualLRPPtr& lrp, models::ActualLRP by, models::ActualLRP told) {
   stored_ = replace_silently(lrp, std::move(by));
   told_ = make_actual_lrp(std::move(told));
-  if (told_->lrp == stored_->lrp) told_ = stored_;
+  if (told_->wire == stored_->wire) told_ = stored_;
   transition(lrp, told_);
   return stored_;
 }

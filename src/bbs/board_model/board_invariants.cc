@@ -22,7 +22,7 @@ void for_each_row(const Records& records, Visit visit) {
 
 // A row without its presence.
 std::string content_of(const ActualLRPRecord& record) {
-  ActualLRP lrp = record.lrp;
+  ActualLRP lrp = record.whole();
   lrp.set_presence(ActualLRP::ORDINARY);
   return describe(lrp);
 }
@@ -115,7 +115,7 @@ std::optional<std::string> BoardInvariants::check_removals(const Outcome& outcom
     if (!swap || !swap->before || swap->after) continue;
     const ActualLRPRecord& row = *swap->before;
     if (is_anywhere(after.lrps(process_guid(row), instance_index(row)), epoch_of(row))) continue;  // moved
-    if (auto problem = why_removal_is_wrong(row, before, after, cells)) return *problem + ": " + describe(row.lrp);
+    if (auto problem = why_removal_is_wrong(row, before, after, cells)) return *problem + ": " + describe(row.whole());
   }
   return std::nullopt;
 }

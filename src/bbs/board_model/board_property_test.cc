@@ -20,7 +20,7 @@ constexpr int kEpisode = 250;
 // All rows are compared from time to time; the rows that an operation changed, after each operation.
 constexpr int kFullComparison = 25;
 
-std::string describe(const ActualLRPPtr& row) { return bbs::describe(row->lrp); }
+std::string describe(const ActualLRPPtr& row) { return bbs::describe(row->whole()); }
 std::string subject(const ActualLRPRecord& r) { return process_guid(r) + "/" + std::to_string(instance_index(r)); }
 std::string text_of(const std::optional<models::ModelError>& error) {
   return error ? models::Error::Type_Name(error->type()) + ": " + error->message() : "none";

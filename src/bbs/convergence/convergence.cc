@@ -184,7 +184,8 @@ class LRPPlanner {
   void compare_with_desired(const DesiredLRPRecord& desired, const ActualLRPPtr& lrp) {
     const bool routes_differ = !has_hosts(*lrp, desired.internal_hosts);
     // A rep that gave no tags at all does not know of them.
-    const bool tags_differ = lrp->lrp.metric_tags_size() > 0 && !has_tags(*lrp, desired);
+    const ActualLRPRecord::MetricTags tags = lrp->metric_tags();
+    const bool tags_differ = !tags.empty() && !are_wanted(tags, desired, *lrp);
     if (routes_differ) plan_.outdated_routes.push_back(lrp);
     if (tags_differ) plan_.outdated_tags.push_back(lrp);
     if (routes_differ || tags_differ) settled_ = false;  // sent at each run until the rep reports them
@@ -200,18 +201,16 @@ class LRPPlanner {
     return wanted == known;
   }
 
-  static bool has_tags(const ActualLRPRecord& lrp, const DesiredLRPRecord& desired) {
-    const auto& known = lrp.lrp.metric_tags();
+  static bool are_wanted(const ActualLRPRecord::MetricTags& tags, const DesiredLRPRecord& desired,
+                         const ActualLRPRecord& lrp) {
     const auto& wanted = desired.lrp.metric_tags();
-    if (known.size() != wanted.size()) return false;
-    for (const auto& [name, value] : wanted) {
-      auto it = known.find(name);
-      if (it == known.end() || !matches(it->second, value, lrp)) return false;
-    }
-    return true;
+    return tags.size() == wanted.size() && std::all_of(tags.begin(), tags.end(), [&](const auto& tag) {
+             const auto found = wanted.find(tag.first);
+             return found != wanted.end() && matches(tag.second, found->second, lrp);
+           });
   }
 
-  static bool matches(const std::string& text, const models::MetricTagValue& tag, const ActualLRPRecord& lrp) {
+  static bool matches(std::string_view text, const models::MetricTagValue& tag, const ActualLRPRecord& lrp) {
     switch (tag.dynamic()) {
       case models::MetricTagValue::INDEX:
         return text == std::to_string(instance_index(lrp));

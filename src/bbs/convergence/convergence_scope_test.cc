@@ -10,7 +10,7 @@ namespace {
 Names findings_of(const LRPConvergence& plan) {
   Names found;
   const auto add = [&found](const char* list, const std::vector<ActualLRPPtr>& lrps) {
-    for (const ActualLRPPtr& lrp : lrps) found.push_back(list + lrp->lrp.ShortDebugString());
+    for (const ActualLRPPtr& lrp : lrps) found.push_back(list + lrp->whole().ShortDebugString());
   };
   add("lost evacuating ", plan.lost_evacuating);
   add("retire ", plan.retire);

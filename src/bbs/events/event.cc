@@ -31,8 +31,8 @@ struct Name {
 
 models::ActualLRPGroup message_of(const Group& group) {
   models::ActualLRPGroup message;
-  if (group.instance) *message.mutable_instance() = group.instance->lrp;
-  if (group.evacuating) *message.mutable_evacuating() = group.evacuating->lrp;
+  if (group.instance) *message.mutable_instance() = group.instance->whole();
+  if (group.evacuating) *message.mutable_evacuating() = group.evacuating->whole();
   return message;
 }
 
@@ -64,13 +64,13 @@ struct Encode {
       models::ActualLRPInstanceChangedEvent message;
       *message.mutable_actual_lrp_key() = e.after->lrp.actual_lrp_key();
       *message.mutable_actual_lrp_instance_key() = key_of(e);
-      *message.mutable_before() = models::info_of(e.before->lrp);
-      *message.mutable_after() = models::info_of(e.after->lrp);
+      *message.mutable_before() = models::info_of(e.before->whole());
+      *message.mutable_after() = models::info_of(e.after->whole());
       message.set_trace_id(e.trace_id);
       return models::encode(message);
     }
     models::ActualLRPInstanceCreatedEvent message;  // a removal has the same fields
-    *message.mutable_actual_lrp() = e.after ? e.after->lrp : e.before->lrp;
+    *message.mutable_actual_lrp() = (e.after ? e.after : e.before)->whole();
     message.set_trace_id(e.trace_id);
     return models::encode(message);
   }

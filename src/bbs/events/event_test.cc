@@ -78,16 +78,16 @@ TEST_F(EventForms, OfDesiredLRPsDoNotDeriveTheMetricsGuid) {
 
 TEST_F(EventForms, OfInstancesCarryTheLRPOrItsKeysAndInfos) {
   const auto creation = decoded<models::ActualLRPInstanceCreatedEvent>(instance_event(nullptr, running_, "trace"));
-  EXPECT_EQ(text(creation.actual_lrp()), text(running_->lrp));
+  EXPECT_EQ(text(creation.actual_lrp()), text(running_->whole()));
   EXPECT_EQ(creation.trace_id(), "trace");
   const auto removal = decoded<models::ActualLRPInstanceRemovedEvent>(instance_event(running_, nullptr, "trace"));
-  EXPECT_EQ(text(removal.actual_lrp()), text(running_->lrp));
+  EXPECT_EQ(text(removal.actual_lrp()), text(running_->whole()));
   EXPECT_EQ(removal.trace_id(), "trace");
   const auto change = decoded<models::ActualLRPInstanceChangedEvent>(instance_event(claimed_, running_, "trace"));
   EXPECT_EQ(text(change.actual_lrp_key()), text(running_->lrp.actual_lrp_key()));
   EXPECT_EQ(text(change.actual_lrp_instance_key()), text(running_->lrp.actual_lrp_instance_key()));
-  EXPECT_EQ(text(change.before()), text(models::info_of(claimed_->lrp)));
-  EXPECT_EQ(text(change.after()), text(models::info_of(running_->lrp)));
+  EXPECT_EQ(text(change.before()), text(models::info_of(claimed_->whole())));
+  EXPECT_EQ(text(change.after()), text(models::info_of(running_->whole())));
   EXPECT_EQ(change.trace_id(), "trace");
 }
 
@@ -113,14 +113,14 @@ TEST_F(EventForms, OfCrashesTellWhoCrashedAndWhatBecameOfIt) {
 TEST_F(EventForms, OfGroupsCarryTheLRPsInTheirSlots) {
   const auto creation = decoded<models::ActualLRPCreatedEvent>(group_event({}, {nullptr, evacuating_}));
   EXPECT_FALSE(creation.actual_lrp_group().has_instance());
-  EXPECT_EQ(text(creation.actual_lrp_group().evacuating()), text(evacuating_->lrp));
+  EXPECT_EQ(text(creation.actual_lrp_group().evacuating()), text(evacuating_->whole()));
   const auto change = decoded<models::ActualLRPChangedEvent>(group_event({claimed_, evacuating_}, {running_, nullptr}));
-  EXPECT_EQ(text(change.before().instance()), text(claimed_->lrp));
-  EXPECT_EQ(text(change.before().evacuating()), text(evacuating_->lrp));
-  EXPECT_EQ(text(change.after().instance()), text(running_->lrp));
+  EXPECT_EQ(text(change.before().instance()), text(claimed_->whole()));
+  EXPECT_EQ(text(change.before().evacuating()), text(evacuating_->whole()));
+  EXPECT_EQ(text(change.after().instance()), text(running_->whole()));
   EXPECT_FALSE(change.after().has_evacuating());
   const auto removal = decoded<models::ActualLRPRemovedEvent>(group_event({running_, nullptr}, {}));
-  EXPECT_EQ(text(removal.actual_lrp_group().instance()), text(running_->lrp));
+  EXPECT_EQ(text(removal.actual_lrp_group().instance()), text(running_->whole()));
 }
 
 TEST_F(EventForms, OfTasksCarryThem) {

@@ -32,7 +32,7 @@ class InstanceEvents {
   void add(const Transition& t) {
     if (!t.before && !t.after) return;
     if (!t.before || !t.after) return tell(t.before, t.after);
-    if (t.before == t.after || t.before->lrp == t.after->lrp) return;
+    if (t.before == t.after || t.before->wire == t.after->wire) return;
     const bool unclaimed = is_in_state(*t.after, "UNCLAIMED");
     const bool crashed = is_in_state(*t.after, "CRASHED");
     if (crashed || mutation_.is_crash_call) events_.push_back({Hub::kInstance, CrashEvent{t.before, t.after}});
@@ -56,7 +56,7 @@ class InstanceEvents {
 // shows that it is the same row.
 bool shows_the_same(const ActualLRPPtr& a, const ActualLRPPtr& b) {
   if (!a || !b || a == b) return a == b;
-  if (a->lrp == b->lrp) return true;
+  if (a->wire == b->wire) return true;
   return a->lrp.presence() != b->lrp.presence() && a->lrp.modification_tag() == b->lrp.modification_tag() &&
          a->lrp.state() == b->lrp.state() && a->lrp.since() == b->lrp.since();
 }

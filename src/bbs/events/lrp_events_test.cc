@@ -89,7 +89,7 @@ TEST_F(LRPEvents, ForInstancesTellOfEveryCrashCall) {
 }
 
 TEST_F(LRPEvents, AreNoneForAnLRPThatStaysAsItWas) {
-  const ActualLRPPtr same = record(running_->lrp);
+  const ActualLRPPtr same = record(running_->whole());
   EXPECT_TRUE(events_of(change(running_, running_)).empty());
   EXPECT_TRUE(events_of(change(running_, same)).empty());
 }
@@ -221,7 +221,7 @@ TEST_F(LRPEvents, OfASuspectThatGoesDependOnWhatItLeaves) {
 }
 
 TEST_F(LRPEvents, OfAChangeOfPresenceReachInstanceStreamsOnly) {
-  models::ActualLRP lrp = running_->lrp;
+  models::ActualLRP lrp = running_->whole();
   lrp.set_presence(kSuspect);
   LRPMutation lost = change(running_, record(lrp));
   lost.transitions.push_back({none_, unclaimed_later_});

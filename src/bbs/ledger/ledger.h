@@ -106,9 +106,11 @@ class Ledger {
   // only rows that differ are read between two of them, a few hundred at a time. Records that are being changed here at
   // that moment keep this change. Callers that arrive during a run share the next one. Throws models::ModelError.
   asio::awaitable<void> reconcile();
-  // The same for some thousands of rows, where the last call ended: each call costs about the same, however many rows
-  // there are. A small store is compared as a whole each time. Throws models::ModelError.
+  // The same for the next ten thousand rows, where the last call ended: each call costs about the same, however many
+  // rows there are. After the end, and the first time, it begins with the first row. Throws models::ModelError.
   asio::awaitable<void> reconcile_next();
+  // The same, but does nothing if the last call has reached the end.
+  asio::awaitable<void> reconcile_rest();
 
   // Deletes the tasks that can never be read. Throws models::ModelError.
   asio::awaitable<void> delete_lost_tasks();
@@ -155,7 +157,7 @@ class Ledger {
   asio::awaitable<void> compare_with_store();
   asio::awaitable<void> adopt_all(std::vector<RecordKey> keys);
   asio::awaitable<void> adopt(std::vector<RecordKey> keys);
-  asio::awaitable<void> reconcile_next_at_home();
+  asio::awaitable<void> reconcile_next_at_home(bool may_begin);
   asio::awaitable<void> compare_next_rows();
   std::vector<RecordKey> that_differ(const std::vector<PlainRow>& rows) const;
   asio::awaitable<std::vector<RecordKey>> without_row(std::shared_ptr<const Walk> walk);

@@ -11,7 +11,7 @@ constexpr std::size_t kRowsAtOnce = 200;
 
 using google::protobuf::util::MessageDifferencer;
 
-bool is_same(const ActualLRPRecord& a, const ActualLRPRecord& b) { return MessageDifferencer::Equals(a.lrp, b.lrp); }
+bool is_same(const ActualLRPRecord& a, const ActualLRPRecord& b) { return a.wire == b.wire; }
 bool is_same(const TaskRecord& a, const TaskRecord& b) { return MessageDifferencer::Equals(a.task, b.task); }
 bool is_same(const DomainRecord& a, const DomainRecord& b) { return a.expires_at == b.expires_at; }
 bool is_same(const DesiredLRPRecord& a, const DesiredLRPRecord& b) {

@@ -15,13 +15,14 @@ namespace {
 // Rows that one call compares: some ten milliseconds of processor time.
 constexpr std::size_t kRowsACall = 10'000;
 
-std::uint64_t hash_of(const std::string& guid, std::int64_t index = 0, std::int64_t presence = 0) {
-  return (std::hash<std::string>()(guid) + static_cast<std::uint64_t>(index * 4 + presence)) * 0x9e3779b97f4a7c15;
+// Of the key of a row; `guid` is the hash of its guid.
+std::uint64_t hash_of(RecordKind kind, std::uint64_t guid, std::int64_t index = 0, std::int64_t presence = 0) {
+  const std::uint64_t hash = (guid + static_cast<std::uint64_t>(index * 4 + presence)) * 0x9e3779b97f4a7c15;
+  return hash ^ (static_cast<std::uint64_t>(kind) << 62);
 }
-
+std::uint64_t hash_of_guid(const std::string& guid) { return std::hash<std::string>()(guid); }
 std::uint64_t hash_of(const RecordKey& key) {
-  const auto kind = static_cast<std::uint64_t>(key.kind);
-  return hash_of(key.guid, key.index, key.presence) ^ (kind << 62);
+  return hash_of(key.kind, hash_of_guid(key.guid), key.index, key.presence);
 }
 
 // Of the record that is here; nullopt if there is none.
@@ -39,20 +40,29 @@ std::optional<std::uint64_t> digest_of_known(const Change& change) {
 struct Ledger::Walk {
   Walk(sql::Database& database, base::Timestamp begin) : rows(database), began(base::to_unix_nanos(begin)) {}
 
-  bool has_seen(const RecordKey& key) const { return std::binary_search(seen.begin(), seen.end(), hash_of(key)); }
+  // Whether a record that was made at `made` should have been among the rows, but was not.
+  bool misses(std::int64_t made, std::uint64_t key) const {
+    return made < began && !std::binary_search(seen.begin(), seen.end(), key);
+  }
 
   PlainRows rows;
   const std::int64_t began;
-  std::vector<std::uint64_t> seen;  // the rows' keys; sorted at the end
+  std::vector<std::uint64_t> seen;  // hashes of the rows' keys; sorted at the end
 };
 
 asio::awaitable<void> Ledger::reconcile_next() {
-  auto at_home = reconcile_next_at_home();
+  auto at_home = reconcile_next_at_home(true);
   co_await asio::co_spawn(home_, std::move(at_home), asio::use_awaitable);
 }
 
-asio::awaitable<void> Ledger::reconcile_next_at_home() {
+asio::awaitable<void> Ledger::reconcile_rest() {
+  auto at_home = reconcile_next_at_home(false);
+  co_await asio::co_spawn(home_, std::move(at_home), asio::use_awaitable);
+}
+
+asio::awaitable<void> Ledger::reconcile_next_at_home(bool may_begin) {
   while (is_reconciling_) co_await idle_.wait();
+  if (!walk_ && !may_begin) co_return;
   is_reconciling_ = true;
   const base::OnExit end([this] {
     is_reconciling_ = false;
@@ -107,17 +117,19 @@ std::vector<RecordKey> Ledger::that_differ(const std::vector<PlainRow>& rows) co
 // The records that had no row although they were made before the walk began.
 asio::awaitable<std::vector<RecordKey>> Ledger::without_row(std::shared_ptr<const Walk> walk) {
   std::vector<RecordKey> keys;
-  const auto check = [&](RecordKey key, std::int64_t made) {
-    if (made < walk->began && !walk->has_seen(key)) keys.push_back(std::move(key));
-  };
-  const auto visit = [&](const Process& process) {
-    if (process.desired) {
-      check({RecordKind::kDesiredLRP, process.desired->lrp.process_guid()}, process.desired->created_at);
+  const auto visit = [&](const std::string& guid, const Process& process) {
+    const std::uint64_t hash = hash_of_guid(guid);
+    const DesiredLRPPtr& desired = process.desired;
+    if (desired && walk->misses(desired->created_at, hash_of(RecordKind::kDesiredLRP, hash))) {
+      keys.push_back({RecordKind::kDesiredLRP, guid});
     }
     for (const Instance& instance : process.instances) {
       for (const ActualLRPPtr& lrp : instance.lrps.slots) {
         if (!lrp) continue;
-        check({RecordKind::kActualLRP, process_guid(*lrp), instance.index, lrp->lrp.presence()}, lrp->lrp.since());
+        const auto presence = lrp->lrp.presence();
+        if (walk->misses(lrp->lrp.since(), hash_of(RecordKind::kActualLRP, hash, instance.index, presence))) {
+          keys.push_back({RecordKind::kActualLRP, guid, instance.index, presence});
+        }
       }
     }
     return process.instances.size() + 1;
@@ -126,6 +138,9 @@ asio::awaitable<std::vector<RecordKey>> Ledger::without_row(std::shared_ptr<cons
     pages.next(committed_.processes(), kRecordsAtOnce, visit, [&] { keys.clear(); });
     co_await asio::post(home_, asio::use_awaitable);
   }
+  const auto check = [&](RecordKey key, std::int64_t made) {
+    if (walk->misses(made, hash_of(key))) keys.push_back(std::move(key));
+  };
   for (const auto& [name, domain] : committed_.domains()) check({RecordKind::kDomain, name}, 0);
   for (const auto& [guid, task] : committed_.tasks()) check({RecordKind::kTask, guid}, task->task.created_at());
   co_return keys;

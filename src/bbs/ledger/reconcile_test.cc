@@ -64,6 +64,21 @@ TEST_F(ReconcileTest, ConvergenceActsOnWhatOthersHaveWritten) {
   EXPECT_EQ(text("SELECT COUNT(*) FROM actual_lrps"), "6");
 }
 
+TEST_F(ReconcileTest, BetweenRunsTheLookAtAGreatStoreContinues) {
+  config_.convergence.interval = std::chrono::hours(1);
+  config_.convergence.cell_interval = std::chrono::milliseconds(20);
+  start();
+  execute(
+      "INSERT INTO domains (domain, expire_time) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+      "WHERE i < 25000) SELECT 'domain ' || i, 9223372036854775807 FROM n");  // more than one run looks at
+  restart();
+  desire("p", 1);
+  execute("UPDATE desired_lrps SET instances = 4");
+  run(active_->converge());
+  const auto deadline = std::chrono::steady_clock::now() + kTestTimeout;
+  while (desired("p").desired_lrp().instances() != 4) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+}
+
 TEST_F(ReconcileTest, CallsSeeForeignWritesAtOnceWhereThatIsConfigured) {
   config_.reconcile_before_calls = true;
   start();

@@ -33,6 +33,7 @@ asio::awaitable<void> ConvergenceLoop::run() {
     co_await base::sleep_for(std::min(left, options_.cell_interval));
     if (std::chrono::steady_clock::now() < due) {
       co_await look_at_cells();
+      co_await look_for_foreign_writes();
     } else {
       co_await converge();
       due = std::chrono::steady_clock::now() + options_.interval;
@@ -59,6 +60,16 @@ asio::awaitable<void> ConvergenceLoop::look_at_cells() {
   } catch (const std::exception& e) {
     if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-look-at-cells", {{"error", e.what()}});
+  }
+}
+
+asio::awaitable<void> ConvergenceLoop::look_for_foreign_writes() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
+  try {
+    co_await ledger_.reconcile_rest();
+  } catch (const std::exception& e) {
+    if (base::is_cancelled(cancellation)) throw;
+    logger_.error("failed-to-look-for-foreign-writes", {{"error", e.what()}});
   }
 }
 

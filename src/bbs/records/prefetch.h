@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <memory>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "bbs/records/records.h"
@@ -17,7 +17,7 @@ inline constexpr std::size_t kPrefetchDistance = 12;
 inline void prefetch(const void* memory) { __builtin_prefetch(memory); }
 
 // Prefetches a text, up to the length after which the hardware prefetcher takes over.
-inline void prefetch_text(const std::string& text) {
+inline void prefetch_text(std::string_view text) {
   constexpr std::size_t kLine = 64, kLines = 4;
   for (std::size_t at = 0; at < kLines * kLine && at < text.size(); at += kLine) prefetch(text.data() + at);
 }

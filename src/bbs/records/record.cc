@@ -1,13 +1,17 @@
 #include "bbs/records/record.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include "base/check.h"
 #include "models/forms/wire.h"
+#include "models/forms/wire_fields.h"
 
 namespace rivera::bbs {
 namespace {
 
 // Frees what it drops, which clearing would not.
-void drop_definition(models::DesiredLRP& lrp) {
+void drop_large_parts(models::DesiredLRP& lrp) {
   models::DesiredLRP dropped;
   dropped.mutable_environment_variables()->Swap(lrp.mutable_environment_variables());
   dropped.mutable_egress_rules()->Swap(lrp.mutable_egress_rules());
@@ -15,6 +19,7 @@ void drop_definition(models::DesiredLRP& lrp) {
   dropped.mutable_image_layers()->Swap(lrp.mutable_image_layers());
   dropped.mutable_sidecars()->Swap(lrp.mutable_sidecars());
   dropped.mutable_volume_mounted_files()->Swap(lrp.mutable_volume_mounted_files());
+  dropped.set_allocated_routes(lrp.release_routes());
   dropped.set_allocated_setup(lrp.release_setup());
   dropped.set_allocated_action(lrp.release_action());
   dropped.set_allocated_monitor(lrp.release_monitor());
@@ -23,14 +28,48 @@ void drop_definition(models::DesiredLRP& lrp) {
   dropped.set_allocated_check_definition(lrp.release_check_definition());
 }
 
+// Equal bytes for equal messages: the tags, a map, in the order of their names.
+std::string encoded_alike(const models::ActualLRP& lrp) {
+  std::string bytes(lrp.ByteSizeLong(), '\0');
+  {
+    google::protobuf::io::ArrayOutputStream into(bytes.data(), static_cast<int>(bytes.size()));
+    google::protobuf::io::CodedOutputStream output(&into);
+    output.SetSerializationDeterministic(true);
+    lrp.SerializeWithCachedSizes(&output);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 ActualLRPPtr make_actual_lrp(models::ActualLRP lrp) {
   auto record = std::make_shared<ActualLRPRecord>();
+  models::fill_always_emitted(lrp);
+  record->wire = encoded_alike(lrp);
+  lrp.clear_actual_lrp_net_info();
+  google::protobuf::Map<std::string, std::string>().swap(*lrp.mutable_metric_tags());  // clear() would keep memory
   record->lrp = std::move(lrp);
-  models::fill_always_emitted(record->lrp);
-  record->wire = models::encode(record->lrp);
   return record;
+}
+
+models::ActualLRP ActualLRPRecord::whole() const {
+  models::ActualLRP whole;
+  RIVERA_CHECK(models::decode(wire, whole), "the bytes of a record can be decoded");
+  return whole;
+}
+
+std::string_view ActualLRPRecord::net_info() const {
+  return models::first_field(wire, models::ActualLRP::kActualLrpNetInfoFieldNumber);
+}
+
+ActualLRPRecord::MetricTags ActualLRPRecord::metric_tags() const {
+  constexpr int kName = 1, kValue = 2;  // in each entry of a map
+  MetricTags tags;
+  std::string_view rest = wire;
+  while (const auto tag = models::next_field(rest, models::ActualLRP::kMetricTagsFieldNumber)) {
+    tags.emplace_back(models::first_field(*tag, kName), models::first_field(*tag, kValue));
+  }
+  return tags;
 }
 
 DesiredLRPPtr make_desired_lrp(models::DesiredLRP lrp, std::int64_t created_at) {
@@ -45,7 +84,7 @@ DesiredLRPPtr make_desired_lrp(models::DesiredLRP lrp, std::int64_t created_at) 
   record->internal_hosts = models::internal_routes(lrp);
   record->created_at = created_at;
   record->has_image_layers = !lrp.image_layers().empty();
-  drop_definition(lrp);
+  drop_large_parts(lrp);
   record->lrp = std::move(lrp);
   return record;
 }

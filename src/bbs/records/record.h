@@ -1,14 +1,18 @@
 // What the BBS keeps: immutable snapshots of records, each with the bytes that lists answer with.
 //
-// A record is made once per change and is immutable afterwards, so any thread may read it. The message is the truth;
-// the bytes beside it are derived from it (docs/architecture.md, decision 3). The bytes come first, on the cache line
-// of the reference count, because a list reads nothing else.
+// A record is made once per change and is immutable afterwards, so any thread may read it. The bytes beside the message
+// are derived from it (docs/architecture.md, decision 3). They come first, on the cache line of the reference count,
+// because a list reads nothing else.
+//
+// A message takes some four times the memory of its bytes. So the message in a record is without the parts that are
+// large and rarely asked for: these are in the bytes alone.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "models/models.h"
@@ -19,18 +23,24 @@
 namespace rivera::bbs {
 
 struct ActualLRPRecord {
-  std::string wire;
-  models::ActualLRP lrp;
+  std::string wire;       // equal for equal actual LRPs
+  models::ActualLRP lrp;  // without the net info and the metric tags
+
+  // The whole actual LRP. Decodes it: some microseconds.
+  models::ActualLRP whole() const;
+
+  // The parts that `lrp` is without, as views of `wire`: the encoded net info, and names and values of the metric tags.
+  using MetricTags = std::vector<std::pair<std::string_view, std::string_view>>;
+  std::string_view net_info() const;
+  MetricTags metric_tags() const;
 };
 using ActualLRPPtr = std::shared_ptr<const ActualLRPRecord>;
 
-// Most of a desired LRP is the definition that only cells need. A message takes three times the memory of its bytes, so
-// the record keeps the definition in `wire` alone.
 struct DesiredLRPRecord {
   std::string wire;             // the r3 form of reads, metrics_guid derived (docs/spec/bbs.md §2.13)
   std::string scheduling_info;  // an encoded DesiredLRPSchedulingInfo
-  // Without the definition: the environment, the actions and checks, egress rules, dependencies, image layers,
-  // sidecars, files, network and certificate properties.
+  // Without the routes, and without the definition that only cells need: the environment, the actions and checks,
+  // egress rules, dependencies, image layers, sidecars, files, network and certificate properties.
   models::DesiredLRP lrp;
   bool has_image_layers = false;
   std::int64_t created_at = 0;              // Unix nanoseconds

@@ -36,7 +36,7 @@ bool fits(const ActualLRPRecord& r) {
   const auto& instance = r.lrp.actual_lrp_instance_key();
   return fits(key.process_guid()) && fits(key.domain()) && fits(instance.instance_guid()) && fits(instance.cell_id()) &&
          fits(r.lrp.placement_error(), 1024) && fits(r.lrp.crash_reason(), 1024) && fits(r.lrp.availability_zone()) &&
-         routes_fit(r.lrp) && tags_fit(r.lrp.metric_tags(), [](const std::string& tag) { return tag.size(); });
+         routes_fit(r.lrp) && tags_fit(r.metric_tags(), [](std::string_view tag) { return tag.size(); });
 }
 
 bool fits(const DesiredLRPRecord& r) {

@@ -65,11 +65,12 @@ class RowWriter::Builder {
                            guid, instance_index(any), presence);
     }
     const models::ActualLRP& lrp = any.lrp;
+    const models::ActualLRP whole = any.whole();
     add_row(actual_lrps_, guid, instance_index(any), presence, lrp.actual_lrp_key().domain(), lrp.state(),
             lrp.actual_lrp_instance_key().instance_guid(), lrp.actual_lrp_instance_key().cell_id(),
-            lrp.placement_error(), lrp.since(), sealed(message_column(lrp.actual_lrp_net_info())),
+            lrp.placement_error(), lrp.since(), sealed(message_column(whole.actual_lrp_net_info())),
             lrp.modification_tag().epoch(), lrp.modification_tag().index(), lrp.crash_count(), lrp.crash_reason(),
-            sealed(internal_routes_column(lrp)), sealed(instance_tags_column(lrp)), lrp.routable(),
+            sealed(internal_routes_column(lrp)), sealed(instance_tags_column(whole)), lrp.routable(),
             lrp.availability_zone());
   }
 
@@ -80,11 +81,12 @@ class RowWriter::Builder {
       return add_statement("DELETE FROM desired_lrps WHERE process_guid = ?", any.lrp.process_guid());
     }
     const models::DesiredLRP& lrp = any.lrp;
-    const auto info = models::scheduling_info_of(lrp);
+    const models::DesiredLRP whole = any.whole();
+    const auto info = models::scheduling_info_of(whole);
     add_row(desired_lrps_, lrp.process_guid(), lrp.domain(), lrp.log_guid(), lrp.annotation(), lrp.instances(),
-            lrp.memory_mb(), lrp.disk_mb(), lrp.root_fs(), sealed(routes_column(lrp)),
+            lrp.memory_mb(), lrp.disk_mb(), lrp.root_fs(), sealed(routes_column(whole)),
             sealed(message_column(info.volume_placement())), lrp.modification_tag().epoch(),
-            lrp.modification_tag().index(), sealed(message_column(models::run_info_of(any.whole(), any.created_at))),
+            lrp.modification_tag().index(), sealed(message_column(models::run_info_of(whole, any.created_at))),
             kept(placement_tags_column(lrp)), lrp.max_pids(), sealed(desired_tags_column(lrp)),
             static_cast<int>(lrp.update_strategy()));
   }

@@ -138,7 +138,8 @@ class StoreContract {
     Records records;
     for (const Change& change : result.records) records.apply(change);
     ASSERT_TRUE(records.desired_lrp("p"));
-    EXPECT_EQ(records.desired_lrp("p")->lrp.routes().routes().at("cf-router"), lrp.routes().routes().at("cf-router"));
+    EXPECT_EQ(records.desired_lrp("p")->whole().routes().routes().at("cf-router"),
+              lrp.routes().routes().at("cf-router"));
     EXPECT_TRUE(records.desired_lrp("p")->lrp.metric_tags().contains("i"));
     EXPECT_EQ(text("SELECT COUNT(*) FROM desired_lrps WHERE process_guid = 'broken' AND metric_tags IS NULL"), "1");
     ASSERT_TRUE(records.lrps("p", 0).ordinary());

@@ -107,9 +107,9 @@ TEST_F(StoreTest, GivesBackWhatWasWritten) {
   ASSERT_TRUE(records.desired_lrp("p"));
   EXPECT_EQ(records.desired_lrp("p")->whole().DebugString(), desired->whole().DebugString());
   EXPECT_EQ(records.desired_lrp("p")->created_at, 17);
-  EXPECT_EQ(records.lrps("p", 1).ordinary()->lrp.DebugString(), actual->lrp.DebugString());
-  EXPECT_EQ(records.lrps("p", 1).evacuating()->lrp.DebugString(), evacuating->lrp.DebugString());
-  EXPECT_EQ(records.lrps("p", 0).ordinary()->lrp.DebugString(), plain->lrp.DebugString());
+  EXPECT_EQ(records.lrps("p", 1).ordinary()->wire, actual->wire);
+  EXPECT_EQ(records.lrps("p", 1).evacuating()->wire, evacuating->wire);
+  EXPECT_EQ(records.lrps("p", 0).ordinary()->wire, plain->wire);
   EXPECT_EQ(records.task("t")->task.DebugString(), task->task.DebugString());
   EXPECT_EQ(records.domain("d")->expires_at, 99);
   EXPECT_EQ(records.lrps_on_cell("cell").size(), 2u);
@@ -204,7 +204,7 @@ TEST_F(StoreTest, ReadsTheRowsThatUpstreamWrote) {
       const auto set = records.lrps(std::string(recorded.at("process_guid").as_string()),
                                     static_cast<std::int32_t>(recorded.at("index").as_int64()));
       ASSERT_TRUE(set.ordinary());
-      expect_holds(models::to_json(set.ordinary()->lrp), recorded, kind);
+      expect_holds(models::to_json(set.ordinary()->whole()), recorded, kind);
     } else if (kind == "tasks") {
       expect_holds(models::to_json(records.task(std::string(recorded.at("task_guid").as_string()))->task), recorded,
                    kind);

@@ -19,14 +19,55 @@ namespace {
 
 constexpr std::size_t kReceiveAtOnce = 16 * base::kKibibyte;
 constexpr std::size_t kPlainRecord = 16 * base::kKibibyte;  // the most that a TLS record carries
-constexpr std::size_t kKept = 32 * base::kKibibyte;         // of the buffer, by a connection that sends nothing
 constexpr std::size_t kSendAtOnce = 256 * base::kKibibyte;
+constexpr std::size_t kKept = kSendAtOnce + 2 * kPlainRecord;  // of a thread's buffer
+
+// Encrypted bytes on their way to the kernel.
+class Outbox {
+ public:
+  void append(const char* bytes, std::size_t size) { bytes_.append(bytes, size); }
+  std::string_view waiting() const { return std::string_view(bytes_).substr(sent_); }
+  // The kernel has taken the first `count` of the waiting bytes.
+  void drop(std::size_t count) {
+    sent_ += count;
+    if (sent_ < bytes_.size() && sent_ < kSendAtOnce) return;
+    bytes_.erase(0, sent_);
+    sent_ = 0;
+  }
+
+  // A thread has one buffer, lent to the connection that writes: so none is allocated for each write, and a connection
+  // that sends nothing keeps none. borrow() makes room for `size` bytes more.
+  void borrow(std::size_t size);
+  void give_back();
+
+ private:
+  static std::string& spare();
+
+  std::string bytes_;
+  std::size_t sent_ = 0;  // the kernel has taken these
+};
+
+std::string& Outbox::spare() {
+  thread_local std::string buffer;
+  return buffer;
+}
+
+void Outbox::borrow(std::size_t size) {
+  if (bytes_.empty() && bytes_.capacity() < spare().capacity()) bytes_.swap(spare());
+  bytes_.reserve(bytes_.size() + size);
+}
+
+void Outbox::give_back() {
+  if (!bytes_.empty()) return;
+  if (bytes_.capacity() <= kKept && bytes_.capacity() > spare().capacity()) bytes_.swap(spare());
+  std::string().swap(bytes_);
+}
 
 // Between OpenSSL and the socket.
 struct Wire {
   std::unique_ptr<char[]> received{new char[kReceiveAtOnce]};
   std::size_t begin = 0, end = 0;  // of what OpenSSL has not read yet
-  std::string to_send;
+  Outbox outbox;
 };
 
 Wire& wire_of(BIO* bio) { return *static_cast<Wire*>(BIO_get_data(bio)); }
@@ -46,7 +87,7 @@ int read_wire(BIO* bio, char* into, int size) {
 
 int write_wire(BIO* bio, const char* bytes, int size) {
   BIO_clear_retry_flags(bio);
-  wire_of(bio).to_send.append(bytes, static_cast<std::size_t>(size));
+  wire_of(bio).outbox.append(bytes, static_cast<std::size_t>(size));
   return size;
 }
 
@@ -165,7 +206,7 @@ class TlsStream final : public SocketStream<TcpSocket> {
       // Who reads as fast as we send must not keep others from this thread.
       if (!bytes.empty()) co_await asio::post(executor(), asio::use_awaitable);
     }
-    if (wire_.to_send.capacity() > kKept) std::string().swap(wire_.to_send);
+    wire_.outbox.give_back();
   }
 
   asio::awaitable<void> shutdown_write() override {
@@ -184,8 +225,8 @@ class TlsStream final : public SocketStream<TcpSocket> {
  private:
   // As much of `bytes` as is sent at once; they lose it.
   void encrypt(std::string_view& bytes) {
-    wire_.to_send.reserve(wire_.to_send.size() + std::min(bytes.size() + bytes.size() / 64 + 64, kSendAtOnce));
-    while (!bytes.empty() && wire_.to_send.size() < kSendAtOnce) {
+    wire_.outbox.borrow(std::min(bytes.size() + bytes.size() / 64 + 64, kSendAtOnce));
+    while (!bytes.empty() && wire_.outbox.waiting().size() < kSendAtOnce) {
       ERR_clear_error();
       const int n = SSL_write(ssl_.get(), bytes.data(), static_cast<int>(std::min(bytes.size(), kPlainRecord)));
       if (n <= 0) throw boost::system::system_error(last_tls_error());
@@ -202,19 +243,19 @@ class TlsStream final : public SocketStream<TcpSocket> {
   }
 
   asio::awaitable<void> flush() {
-    std::string& bytes = wire_.to_send;
-    while (!bytes.empty()) {
-      bytes.erase(0, socket().send(bytes));
-      if (!bytes.empty()) co_await socket().wait_writable();
+    Outbox& outbox = wire_.outbox;
+    while (!outbox.waiting().empty()) {
+      outbox.drop(socket().send(outbox.waiting()));
+      if (!outbox.waiting().empty()) co_await socket().wait_writable();
     }
   }
 
   // What the kernel takes at once, for the reader: it must not wait for a peer that does not read. The rest goes with
   // what is written next, which also notices if the connection is broken.
   void send_now() {
-    if (wire_.to_send.empty()) return;
+    if (wire_.outbox.waiting().empty()) return;
     try {
-      wire_.to_send.erase(0, socket().send(wire_.to_send));
+      wire_.outbox.drop(socket().send(wire_.outbox.waiting()));
     } catch (const boost::system::system_error&) {
     }
   }
