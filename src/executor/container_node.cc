@@ -53,8 +53,9 @@ void ContainerNode::adopt(StoredContainer stored, bool exists) {
     case ContainerState::kCreated:
     case ContainerState::kRunning:
       origin_ = container_.state == ContainerState::kRunning ? Origin::kResumedRunning : Origin::kResumed;
+      is_ready_for_traffic_ = container_.routable;
       start_life();
-      if (!exists) complete_failed("missing garden container");
+      if (!exists) complete_as_lost();
       break;
     case ContainerState::kCompleted:
       break;
@@ -82,17 +83,19 @@ void ContainerNode::stop() {
     return;
   }
   creation_.raise();
-  complete({.failed = true, .failure_reason = "stopped-before-running", .retryable = false, .stopped = true});
+  complete({.failed = true, .failure_reason = "stopped-before-running", .stopped = true});
 }
 
 void ContainerNode::complete_failed(std::string reason) {
   if (container_.state == ContainerState::kCompleted) return;
   if (steps_) steps_->interrupt();
   creation_.raise();
-  complete({.failed = true,
-            .failure_reason = std::move(reason),
-            .retryable = false,
-            .stopped = container_.run_result.stopped});
+  complete({.failed = true, .failure_reason = std::move(reason)});
+}
+
+void ContainerNode::complete_as_lost() {
+  creation_.raise();
+  complete({.failed = true, .failure_reason = "missing garden container", .lost = true});
 }
 
 void ContainerNode::update(const ContainerUpdate& update) {
@@ -121,7 +124,7 @@ asio::awaitable<std::string> ContainerNode::read_file(std::string path, std::siz
     if (content.size() > limit) throw std::length_error(fmt::format("the file is larger than {} bytes", limit));
   }
   if (!entry.complete()) throw std::runtime_error("the stream from the container holds no file");
-  co_return content;
+  co_return storable_text(content);
 }
 
 // --- life ---
@@ -142,15 +145,14 @@ asio::awaitable<void> ContainerNode::live() {
   } catch (const CreationFailed& e) {
     failure.failure_reason = e.what();
     failure.retryable = true;
+    services_.reporting.metrics.set("ContainerSetupFailedDuration",
+                                    static_cast<double>((services_.runtime.clock.now() - creation_begun_at_).count()));
   } catch (const std::exception& e) {
     if (base::is_cancelled(cancellation)) throw;
     failure.failure_reason = e.what();
   }
   steps_.reset();
-  if (container_.state != ContainerState::kCompleted) {
-    failure.stopped = container_.run_result.stopped;
-    complete(std::move(failure));
-  }
+  if (container_.state != ContainerState::kCompleted) complete(std::move(failure));
 }
 
 asio::awaitable<void> ContainerNode::run_steps() {
@@ -158,7 +160,10 @@ asio::awaitable<void> ContainerNode::run_steps() {
       .container = {.handle = container_.guid,
                     .origin = origin_,
                     .network_environment = network_environment(container_),
-                    .mounts = fixed_mounts()},
+                    .mounts = fixed_mounts(),
+                    .was_routable = container_.routable,
+                    .creation_begun_at = creation_begun_at_,
+                    .disk_limit = disk_limit()},
       .settings = options_.steps,
       .runtime = services_.runtime,
       .backend = services_.backend,
@@ -191,38 +196,40 @@ void ContainerNode::mark_running() {
   if (container_.state == ContainerState::kCompleted) return;
   if (container_.state != ContainerState::kRunning) {
     container_.state = ContainerState::kRunning;
-    container_.routable = !has_readiness_checks(container_.run_info);
+    container_.routable = !has_readiness_checks(container_.run_info) || is_ready_for_traffic_;
     save_soon();
   }
   emit(EventKind::kRunning);
 }
 
 void ContainerNode::set_routable(bool routable) {
-  if (container_.state == ContainerState::kCompleted || container_.routable == routable) return;
+  is_ready_for_traffic_ = routable;
+  if (container_.state != ContainerState::kRunning || container_.routable == routable) return;
   container_.routable = routable;
   save_soon();
-  if (container_.state == ContainerState::kRunning) emit(EventKind::kRunning);
+  emit(EventKind::kRunning);
 }
 
 void ContainerNode::complete_with(const StepResult& result) {
   complete({.failed = !result.ok() && !result.text.empty(),
-            .failure_reason = result.ok() ? std::string() : truncated_failure_reason(result.text),
-            .retryable = false,
-            .stopped = container_.run_result.stopped});
+            .failure_reason = result.ok() ? std::string() : result.text,
+            .lost = !result.ok() && environment_->platform.process_lost});
+  services_.reporting.metrics.increment("ContainerCompletedCount");
 }
 
 void ContainerNode::complete(RunResult result) {
   if (container_.state == ContainerState::kCompleted) return;
   const bool was_reserved = container_.state == ContainerState::kReserved;
   result.stopped = result.stopped || container_.run_result.stopped;
+  result.failure_reason = storable_text(truncated_failure_reason(std::move(result.failure_reason)));
   container_.state = ContainerState::kCompleted;
   container_.routable = false;
   container_.run_result = std::move(result);
-  services_.reporting.metrics.increment("ContainerCompletedCount");
   logger_.info("container-completed", {{"guid", container_.guid},
                                        {"failed", container_.run_result.failed},
                                        {"reason", container_.run_result.failure_reason},
-                                       {"stopped", container_.run_result.stopped}});
+                                       {"stopped", container_.run_result.stopped},
+                                       {"lost", container_.run_result.lost}});
   if (!was_reserved) save_soon();
   emit(EventKind::kComplete);
   changed_.notify_all();
@@ -242,8 +249,8 @@ asio::awaitable<void> ContainerNode::save() {
   const auto cancellation = co_await asio::this_coro::cancellation_state;
   if (phase_ != Phase::kActive) co_return;
   try {
-    auto current = record();
-    co_await services_.store.save(std::move(current));
+    std::function<ContainerRecord()> current = [this] { return record(); };
+    co_await services_.store.save(container_.guid, std::move(current));
   } catch (const std::exception& e) {
     if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-save-container", {{"guid", container_.guid}, {"error", e.what()}});

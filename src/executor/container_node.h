@@ -84,7 +84,7 @@ class ContainerNode {
   // Creates and runs the container. Throws InvalidStateTransition unless it is reserved.
   void start(RunRequest request);
   // Resumes a container from before a restart. `exists` tells whether Garden has it: a created container that Garden
-  // does not have completes as failed.
+  // does not have completes as lost.
   void adopt(StoredContainer stored, bool exists);
 
   // Requests the end and returns at once. The container completes, and remains until it is destroyed.
@@ -104,7 +104,8 @@ class ContainerNode {
   // Writes a line of the cell to the container's log. Does nothing before the container is started.
   void write_line(const std::string& text, bool is_error = false);
 
-  // The first file of `path` in the container. Throws std::length_error if it is longer than `limit` bytes.
+  // The first file of `path` in the container, as storable_text(). Throws std::length_error if it is longer than
+  // `limit` bytes.
   asio::awaitable<std::string> read_file(std::string path, std::size_t limit);
 
  private:
@@ -122,6 +123,7 @@ class ContainerNode {
   asio::awaitable<void> create_in_garden(garden::ContainerSpec spec);
   asio::awaitable<garden::ContainerInfo> info_after_creation();
   asio::awaitable<void> destroy_in_garden();
+  asio::awaitable<bool> destroy_persistently();
   asio::awaitable<void> destroy_once();
   asio::awaitable<void> interrupt_when_ready();
 
@@ -133,12 +135,15 @@ class ContainerNode {
   asio::awaitable<void> fetch_dependency(std::size_t index);
   asio::awaitable<std::vector<garden::BindMount>> write_mounted_files();
   std::vector<garden::BindMount> fixed_mounts() const;
+  std::uint64_t rootfs_size() const;
+  std::uint64_t disk_limit() const;  // bytes; 0: none
   std::filesystem::path mounted_files_directory() const;
 
   void start_life();
   void mark_running();
   void set_routable(bool routable);
   void complete(RunResult result);
+  void complete_as_lost();
   void complete_with(const StepResult& result);
   void emit(EventKind kind);
   asio::awaitable<void> save();
@@ -163,7 +168,9 @@ class ContainerNode {
   std::vector<std::optional<FetchedDirectory>> fetched_;
   std::size_t fetches_running_ = 0;
   std::string fetch_failure_;
+  bool is_ready_for_traffic_ = false;  // what readiness checks have said, the container running or not
 
+  base::Timestamp creation_begun_at_{};
   Origin origin_ = Origin::kNew;
   Phase phase_ = Phase::kActive;
 };

@@ -35,7 +35,7 @@ Executor::Executor(asio::any_io_executor executor, base::WorkerPool& workers, Co
       creations_(executor, options_.create_slots),
       destructions_(executor, options_.delete_slots),
       downloads_(executor, options_.download_slots),
-      uploads_(executor, options_.download_slots),
+      uploads_(executor, options_.upload_slots),
       checks_(executor, options_.healthcheck_slots),
       loops_(executor, logger_) {
   fs::remove_all(options_.work_directory);

@@ -36,6 +36,7 @@ struct ExecutorOptions {
   std::size_t delete_slots = 32;
   std::size_t healthcheck_slots = 64;
   std::size_t download_slots = 5;
+  std::size_t upload_slots = 5;  // not configurable, as upstream (docs/spec/cell.md §3.6)
   std::chrono::nanoseconds reserved_expiration = std::chrono::minutes(1);
   std::chrono::nanoseconds reap_interval = std::chrono::minutes(1);
   std::chrono::nanoseconds ping_interval = std::chrono::seconds(1);

@@ -13,6 +13,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 // An executor with a fake server, which can be restarted with the same directories.
 class ExecutorTest : public ::testing::Test {
@@ -29,7 +30,7 @@ class ExecutorTest : public ::testing::Test {
     options.node.steps.retry_interval = std::chrono::milliseconds(2);
     options.node.steps.healthy_interval = std::chrono::milliseconds(20);
     options.capacity = {.memory_mb = "1000", .disk_mb = "2000"};
-    options.cache.cache_path = directory.path() / "cache";
+    options.cache = cache_options(directory.path() / "cache");
     options.work_directory = directory.path() / "work";
     options.state_directory = directory.path() / "state";
     options.reserved_expiration = reserved_expiration;
@@ -348,6 +349,7 @@ TEST_F(ExecutorTest, NoticesAContainerThatDisappearedDuringARestart) {
   backend.lose("a");
   begin();
   await_state("a", ContainerState::kCompleted);
+  EXPECT_TRUE(executor->get("a")->run_result.lost);
   EXPECT_EQ(executor->get("a")->run_result.failure_reason, "missing garden container");
 }
 
@@ -447,6 +449,92 @@ TEST_F(ExecutorTest, DestroysAllContainersAtStartIfConfigured) {
   begin();
   EXPECT_FALSE(executor->contains("a"));
   EXPECT_THAT(backend.destroyed, ElementsAre("a"));
+}
+
+TEST_F(ExecutorTest, DoesNotChargeAProcessThatWasLostToTheApplication) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  loop.settle();
+  end();
+  backend.forget_process("action");
+  begin();
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_TRUE(executor->get("a")->run_result.lost);
+  EXPECT_TRUE(executor->get("a")->run_result.failed);
+}
+
+TEST_F(ExecutorTest, KeepsWhatReadinessChecksSayBeforeTheContainerRuns) {
+  ASSERT_THAT(executor->allocate({request("a")}), IsEmpty());
+  auto wanted = run_of("a");
+  auto& checks = wanted.run_info.check_definition.emplace();
+  checks.add_checks()->mutable_tcp_check()->set_port(8080);
+  checks.add_readiness_checks()->mutable_tcp_check()->set_port(8080);
+  FakeProcess* startup = nullptr;
+  FakeProcess* until_ready = nullptr;
+  FakeProcess* readiness = nullptr;
+  backend.on_run = [&](FakeProcess& p) {
+    const auto& id = p.spec.id;
+    if (id.find("-startup-") != std::string::npos) startup = &p;
+    if (id.find("-until-ready-") != std::string::npos) until_ready = &p;
+    if (id.find("-readiness-") != std::string::npos) readiness = &p;
+  };
+  executor->run(std::move(wanted));
+  loop.until([&] { return startup && until_ready; });
+  until_ready->exit(0);
+  loop.until([&] { return readiness != nullptr; });
+  EXPECT_FALSE(executor->get("a")->routable);
+  startup->exit(0);
+  await_state("a", ContainerState::kRunning);
+  EXPECT_TRUE(executor->get("a")->routable);
+}
+
+TEST_F(ExecutorTest, RepairsTheTextOfAContainer) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  std::string header(512, '\0');
+  header.replace(0, 6, "result");
+  header.replace(124, 11, "00000000003");
+  header[156] = '0';
+  header.replace(257, 5, "ustar");
+  backend.files["/result"] = header + std::string("a\0\xFF", 3) + std::string(1533, '\0');
+  EXPECT_EQ(loop.run(executor->read_file("a", "/result", 100)), "a\xEF\xBF\xBD\xEF\xBF\xBD");
+  backend.run_error.clear();
+  backend.process_of("/bin/app")->exit(1);
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_EQ(storable_text(std::string_view("x\0y", 3)), "x\xEF\xBF\xBDy");
+}
+
+TEST_F(ExecutorTest, RepairsTheReasonOfAFailure) {
+  backend.create_error = "bad \xFF byte";
+  run("a");
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_EQ(executor->get("a")->run_result.failure_reason, "failed to create container: bad \xEF\xBF\xBD byte");
+}
+
+TEST_F(ExecutorTest, CountsOnlyContainersWhoseWorkEnded) {
+  const char* const counter = "container_completed_count";
+  ASSERT_THAT(executor->allocate({request("reserved")}), IsEmpty());
+  executor->stop("reserved");
+  EXPECT_THAT(metrics.prometheus_text(), Not(HasSubstr(counter)));
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  backend.process_of("/bin/app")->exit(0);
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_THAT(metrics.prometheus_text(), HasSubstr(counter));
+}
+
+TEST_F(ExecutorTest, MeasuresTheSetupOfEveryContainer) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  EXPECT_THAT(metrics.prometheus_text(), HasSubstr("container_setup_succeeded_duration"));
+  EXPECT_THAT(metrics.prometheus_text(), Not(HasSubstr("container_setup_failed_duration")));
+  auto failing = run_of("b");
+  auto& dependency = failing.run_info.cached_dependencies.emplace_back();
+  dependency.set_from("http://127.0.0.1:1/x");  // without a cache key
+  ASSERT_THAT(executor->allocate({request("b")}), IsEmpty());
+  executor->run(std::move(failing));
+  await_state("b", ContainerState::kCompleted);
+  EXPECT_THAT(metrics.prometheus_text(), HasSubstr("container_setup_failed_duration"));
 }
 
 }  // namespace

@@ -69,8 +69,8 @@ class ParallelStep final : public ConcurrentSteps {
 };
 
 // Runs its children concurrently. The first that fails interrupts the others. With `cancels_others_on_exit` a child
-// that succeeds does so too; with `fails_on_exit` its success also counts as a failure. The result joins the children's
-// in the order in which they end.
+// that succeeds does so too; with `fails_on_exit` the success of each also counts as a failure. The result joins the
+// children's in the order in which they end.
 class CodependentStep final : public ConcurrentSteps {
  public:
   CodependentStep(StepEnvironment& environment, std::vector<StepPtr> steps, bool fails_on_exit,

@@ -199,5 +199,95 @@ TEST_F(DeclarativeTest, FollowsReadinessWithRoutability) {
   EXPECT_TRUE(sink.has("HEALTH OUT Container passed the readiness health check."));
 }
 
+TEST_F(DeclarativeTest, ContinuesWithReadinessIfRoutableBeforeARestart) {
+  environment.container.origin = Origin::kResumedRunning;
+  environment.container.was_routable = true;
+  auto wanted = checked();
+  wanted.check_definition->add_readiness_checks()->mutable_tcp_check()->set_port(8080);
+  std::vector<FakeProcess*> rounds;
+  backend.on_run = [&rounds](FakeProcess& p) {
+    if (p.spec.id.find("ready") != std::string::npos || p.spec.id.find("readiness") != std::string::npos)
+      rounds.push_back(&p);
+  };
+  start(wanted);
+  loop.until([&] { return rounds.size() == 1; });
+  EXPECT_THAT(rounds[0]->spec.id, HasSubstr("-readiness-"));
+  rounds[0]->exit(4);
+  loop.until([&] { return rounds.size() == 2; });
+  EXPECT_THAT(rounds[1]->spec.id, HasSubstr("-until-ready-"));
+  EXPECT_THAT(routable_changes, ElementsAre(false));
+}
+
+// --- failures of the platform ---
+
+TEST_F(DeclarativeTest, ReplacesACheckThatTheServerLost) {
+  start(checked());
+  process("guid-startup-healthcheck-0")->exit(0);
+  process("guid-liveness-healthcheck-0");
+  FakeProcess* second = nullptr;
+  backend.on_run = [&second](FakeProcess& p) { second = &p; };
+  backend.forget_process("guid-liveness-healthcheck-0");
+  loop.until([&] { return second != nullptr; });
+  EXPECT_THAT(second->spec.id, HasSubstr("guid-liveness-healthcheck-0-"));
+  EXPECT_FALSE(result);
+  second->exit(6, "Liveness check unsuccessful: gone");
+  EXPECT_EQ(end().text, "Instance became unhealthy: Liveness check unsuccessful: gone");
+}
+
+TEST_F(DeclarativeTest, WaitsForAServerThatCannotRunAReadinessCheck) {
+  auto wanted = checked();
+  wanted.check_definition->add_readiness_checks()->mutable_tcp_check()->set_port(8080);
+  start(wanted);
+  process("guid-startup-healthcheck-0");
+  loop.until([&] { return backend.processes.size() == 3; });
+  backend.run_error = "no space left on device";
+  backend.processes.back()->exit(0);  // until-ready
+  loop.until([&] { return routable_changes.size() == 1; });
+  loop.settle();
+  backend.run_error.clear();
+  loop.until([&] { return backend.processes.size() == 4; });
+  EXPECT_THAT(routable_changes, ElementsAre(true));
+}
+
+TEST_F(MonitorTest, DoesNotCountACheckThatTheServerCouldNotRun) {
+  start(monitored());
+  loop.until([this] { return ready; });
+  backend.run_error = "no space left on device";
+  const int before = runs;
+  loop.run(base::sleep_for(settings.healthy_interval * 5));
+  EXPECT_FALSE(result);
+  EXPECT_EQ(runs, before);
+  backend.run_error.clear();
+  loop.until([&] { return runs > before; });
+  healthy = false;
+  EXPECT_THAT(end().text, HasSubstr("Instance became unhealthy: "));
+}
+
+TEST_F(MonitorTest, DoesNotCountATimeoutWhileTheServerIsAway) {
+  auto wanted = monitored();
+  models::TimeoutAction timeout;
+  *timeout.mutable_action() = run_action("/bin/check");
+  timeout.set_timeout_ms(10);
+  models::ParallelAction both;
+  *both.add_actions() = models::wrap(std::move(timeout));
+  wanted.monitor = models::wrap(std::move(both));
+  start(wanted);
+  loop.until([this] { return ready; });
+  backend.down();
+  loop.run(base::sleep_for(std::chrono::milliseconds(60)));
+  backend.up();
+  const int before = runs;
+  loop.until([&] { return runs > before + 1; });
+  EXPECT_FALSE(result);
+  EXPECT_TRUE(backend.process_of("/bin/app")->signals.empty());
+}
+
+TEST_F(MonitorTest, FailsIfTheProgramOfTheCheckDoesNotExist) {
+  start(monitored());
+  loop.until([this] { return ready; });
+  backend.executable_is_missing = true;
+  EXPECT_THAT(end().text, HasSubstr("Instance became unhealthy: "));
+}
+
 }  // namespace
 }  // namespace rivera::executor::testing

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "executor/steps/composite_steps.h"
 #include "executor/steps/health_check_step.h"
 #include "executor/steps/run_step.h"
@@ -21,8 +23,11 @@ class Builder {
 
   StepPtr tree() {
     std::vector<StepPtr> stages;
-    if (info_.setup && models::kind_of(*info_.setup) != ActionKind::kNone) {
-      stages.push_back(std::make_unique<TimedStep>(env_, action(*info_.setup, source(), "setup"), setup_timer()));
+    const bool has_setup = info_.setup && models::kind_of(*info_.setup) != ActionKind::kNone;
+    if (has_setup || !env_.container.is_resumed()) {
+      auto setup =
+          has_setup ? action(*info_.setup, source(), "setup") : std::make_unique<SerialStep>(std::vector<StepPtr>());
+      stages.push_back(std::make_unique<TimedStep>(env_, std::move(setup), setup_timer()));
     }
     if (!env_.settings.post_setup_hook.empty()) stages.push_back(post_setup_hook());
     stages.push_back(long_lived());
@@ -56,9 +61,11 @@ class Builder {
     return run_step(run, source(), "post-setup");
   }
 
+  // The time from the beginning of the creation to the end of the setup.
   TimedStep::OnEnd setup_timer() {
-    const auto begun_at = env_.runtime.clock.now();
-    return [&env = env_, begun_at](bool ok) {
+    return [&env = env_](bool ok) {
+      if (env.container.is_resumed()) return;
+      const auto begun_at = env.container.creation_begun_at;
       env.reporting.metrics.set(ok ? "ContainerSetupSucceededDuration" : "ContainerSetupFailedDuration",
                                 static_cast<double>((env.runtime.clock.now() - begun_at).count()));
     };
@@ -179,7 +186,7 @@ class Builder {
       case ActionKind::kRun: {
         RunOptions options;
         options.process = process_of(a.run_action());
-        options.announce_exit = false;
+        options.is_check = true;
         options.output = captured;
         return std::make_unique<RunStep>(env_, std::move(options));
       }
@@ -245,16 +252,27 @@ class Builder {
         continue;
       }
       process->id += id_suffix;
-      RunOptions options;
-      options.process = std::move(*process);
-      options.attach_first = env.container.is_resumed() && id_suffix.empty();
-      options.announce_exit = false;
-      auto captured = std::make_shared<CapturedOutput>();
-      options.output = captured;
-      steps.push_back(
-          std::make_unique<OutputAsErrorStep>(std::make_unique<RunStep>(env, std::move(options)), captured, ""));
+      steps.push_back(declarative_check(env, std::move(*process), "",
+                                        mode == CheckMode::kStartup ? start_timeout : std::chrono::milliseconds(0)));
     }
     return steps;
+  }
+
+  // The step of a check's process. One that replaces another has an id of its own, because an id names one process.
+  static StepPtr declarative_check(StepEnvironment& env, garden::ProcessSpec process, const std::string& prefix,
+                                   std::chrono::milliseconds give_up_after) {
+    const auto make = [this_env = &env, process = std::move(process), prefix](int attempt) -> StepPtr {
+      RunOptions options;
+      options.process = process;
+      if (attempt > 0) options.process.id += fmt::format("-{}", base::to_unix_nanos(this_env->runtime.clock.now()));
+      options.attach_first = this_env->container.is_resumed() && attempt == 0;
+      options.is_check = true;
+      auto captured = std::make_shared<CapturedOutput>();
+      options.output = captured;
+      auto run = std::make_unique<RunStep>(*this_env, std::move(options));
+      return std::make_unique<OutputAsErrorStep>(std::move(run), captured, prefix);
+    };
+    return std::make_unique<PersistentCheckStep>(env, make, give_up_after);
   }
 
   StepPtr readiness() {
@@ -269,7 +287,9 @@ class Builder {
         return std::make_unique<CodependentStep>(*this_env, std::move(steps), true, false);
       };
     };
-    return std::make_unique<ReadinessStep>(factory(CheckMode::kUntilReady), factory(CheckMode::kReadiness),
+    return std::make_unique<ReadinessStep>(env_,
+                                           ReadinessStep::Checks{.until_ready = factory(CheckMode::kUntilReady),
+                                                                 .readiness = factory(CheckMode::kReadiness)},
                                            output(health_source(definition)), on_routable_);
   }
 

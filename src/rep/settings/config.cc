@@ -1,7 +1,8 @@
 #include "rep/settings/config.h"
 
 #include <algorithm>
-#include <sstream>
+
+#include "rep/settings/shell_words.h"
 
 namespace rivera::rep {
 namespace {
@@ -9,13 +10,6 @@ namespace {
 using base::ConfigFile;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-std::vector<std::string> split_words(const std::string& text) {
-  std::vector<std::string> words;
-  std::istringstream in(text);
-  for (std::string word; in >> word;) words.push_back(word);
-  return words;
-}
 
 void read_identity(const ConfigFile& file, Config& config) {
   config.cell_id = file.required_text("cell_id");
@@ -73,7 +67,11 @@ executor::NodeOptions node_options(const ConfigFile& file, const Config& config)
   steps.unhealthy_interval = file.duration("unhealthy_monitoring_interval");
   steps.check_default_timeout =
       std::chrono::duration_cast<milliseconds>(file.duration("declarative_healthcheck_default_timeout"));
-  steps.post_setup_hook = split_words(file.text("post_setup_hook"));
+  try {
+    steps.post_setup_hook = shell_words(file.text("post_setup_hook"));
+  } catch (const std::invalid_argument& e) {
+    file.fail("post_setup_hook", std::string("a command line (") + e.what() + ")");
+  }
   steps.post_setup_user = file.text("post_setup_user");
   if (!steps.post_setup_hook.empty() && steps.post_setup_user.empty()) {
     file.fail("post_setup_user", "a user, for there is a post_setup_hook");
