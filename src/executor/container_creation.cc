@@ -73,7 +73,10 @@ asio::awaitable<void> ContainerNode::create_container() {
   container_.external_ip = info.external_ip;
   container_.internal_ip = info.container_ip;
   container_.internal_ip_v6 = info.container_ipv6;
-  container_.ports = port_mappings(container_.run_info.ports, info.mapped_ports);
+  const bool proxied = is_proxied(container_.run_info, options_.proxy);
+  container_.ports =
+      port_mappings(container_.run_info.ports,
+                    proxied ? proxy_ports(container_.run_info.ports) : std::vector<ProxyPort>{}, info.mapped_ports);
   if (container_.state == ContainerState::kCompleted) throw Interrupted();
   container_.state = ContainerState::kCreated;
   co_await save();
@@ -84,6 +87,9 @@ garden::ContainerSpec ContainerNode::spec_with(std::vector<garden::BindMount> mo
   const auto& certificates = container_.run_info.trusted_system_certificates_path;
   if (!certificates.empty() && !options_.trusted_system_certificates_path.empty()) {
     env.push_back("CF_SYSTEM_CERT_PATH=" + certificates);
+  }
+  if (credentials_) {
+    for (auto& variable : credentials_->environment()) env.push_back(std::move(variable));
   }
   return container_spec(container_, options_.spec, std::move(mounts), std::move(env), rootfs_size());
 }
@@ -107,9 +113,9 @@ asio::awaitable<std::vector<garden::BindMount>> ContainerNode::prepare_mounts() 
     logger_.error("failed-to-mount-volume", {{"guid", container_.guid}, {"driver", driver}});
     throw CreationFailed("failed to mount volume");
   }
+  co_await make_credential_directories();
+  co_await write_mounted_files();
   for (auto& mount : fixed_mounts()) mounts.push_back(std::move(mount));
-  auto files = co_await write_mounted_files();
-  mounts.insert(mounts.end(), files.begin(), files.end());
   co_return mounts;
 }
 
@@ -254,6 +260,12 @@ std::vector<garden::BindMount> ContainerNode::fixed_mounts() const {
   if (!certificates.empty() && !options_.trusted_system_certificates_path.empty()) {
     mounts.push_back({.src_path = options_.trusted_system_certificates_path, .dst_path = certificates});
   }
+  if (!container_.run_info.volume_mounted_files.empty()) {
+    mounts.push_back({.src_path = mounted_files_directory().string(), .dst_path = kServiceBindingsMount});
+  }
+  if (credentials_) {
+    for (auto& mount : credentials_->mounts()) mounts.push_back(std::move(mount));
+  }
   if (!options_.healthcheck_path.empty()) {
     mounts.push_back({.src_path = options_.healthcheck_path, .dst_path = kHealthcheckMount});
   }
@@ -264,9 +276,23 @@ fs::path ContainerNode::mounted_files_directory() const {
   return fs::path(options_.volume_mounted_files_path) / container_.guid;
 }
 
-asio::awaitable<std::vector<garden::BindMount>> ContainerNode::write_mounted_files() {
+asio::awaitable<void> ContainerNode::make_credential_directories() {
+  if (!credentials_) co_return;
+  std::string failure;
+  try {
+    co_await credentials_->make_directories();
+    co_return;
+  } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
+    failure = e.what();
+  }
+  logger_.error("failed-to-make-credential-directories", {{"guid", container_.guid}, {"error", failure}});
+  throw CreationFailed("failed to create credentials directory");
+}
+
+asio::awaitable<void> ContainerNode::write_mounted_files() {
   const auto& files = container_.run_info.volume_mounted_files;
-  if (files.empty()) co_return std::vector<garden::BindMount>{};
+  if (files.empty()) co_return;
   if (options_.volume_mounted_files_path.empty()) throw CreationFailed("failed to create volume mounted files");
   const auto directory = mounted_files_directory();
   std::string failure;
@@ -281,9 +307,6 @@ asio::awaitable<std::vector<garden::BindMount>> ContainerNode::write_mounted_fil
     logger_.error("failed-to-write-mounted-files", {{"guid", container_.guid}, {"error", failure}});
     throw CreationFailed("failed to create volume mounted files");
   }
-  std::vector<garden::BindMount> mounts;
-  mounts.push_back({.src_path = directory.string(), .dst_path = kServiceBindingsMount});
-  co_return mounts;
 }
 
 }  // namespace rivera::executor

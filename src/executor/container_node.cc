@@ -35,6 +35,7 @@ void ContainerNode::start(RunRequest request) {
   container_.run_info = std::move(request.run_info);
   for (auto& [name, value] : request.tags) container_.tags[name] = std::move(value);
   container_.state = ContainerState::kInitializing;
+  make_credentials();
   journal_ = std::make_unique<StepJournal>(&services_.store, container_.guid, std::vector<JournalEntry>{}, logger_);
   start_life();
 }
@@ -42,6 +43,7 @@ void ContainerNode::start(RunRequest request) {
 void ContainerNode::adopt(StoredContainer stored, bool exists) {
   container_ = std::move(stored.record.container);
   cached_directories_ = std::move(stored.record.cached_directories);
+  make_credentials();
   journal_ = std::make_unique<StepJournal>(&services_.store, container_.guid, std::move(stored.journal), logger_);
   switch (container_.state) {
     case ContainerState::kReserved:
@@ -62,6 +64,12 @@ void ContainerNode::adopt(StoredContainer stored, bool exists) {
   }
 }
 
+void ContainerNode::make_credentials() {
+  if (!services_.identity) return;
+  credentials_ = std::make_unique<CredentialKeeper>(*services_.identity, options_.proxy, container_,
+                                                    services_.runtime.executor, services_.runtime.workers, logger_);
+}
+
 void ContainerNode::start_life() {
   const auto on_limit = [&metrics = services_.reporting.metrics] {
     metrics.increment("AppInstanceExceededLogRateLimitCount");
@@ -77,13 +85,24 @@ void ContainerNode::stop() {
   const bool first = !std::exchange(container_.run_result.stopped, true);
   if (container_.state == ContainerState::kCompleted) return;
   if (steps_) {
-    if (first) write_line(fmt::format("Cell {} stopping instance {}", options_.cell_id, container_.guid));
-    if (first) save_soon();
-    steps_->interrupt();
+    if (!first) return;
+    write_line(fmt::format("Cell {} stopping instance {}", options_.cell_id, container_.guid));
+    save_soon();
+    if (credentials_ && is_proxied(container_.run_info, options_.proxy)) {
+      tasks_.spawn("stop", end_steps());
+    } else {
+      steps_->interrupt();
+    }
     return;
   }
   creation_.raise();
   complete({.failed = true, .failure_reason = "stopped-before-running", .stopped = true});
+}
+
+// Routers learn from the proxy that the instance ends before its processes do.
+asio::awaitable<void> ContainerNode::end_steps() {
+  co_await credentials_->take_name_away();
+  if (steps_) steps_->interrupt();
 }
 
 void ContainerNode::complete_failed(std::string reason) {
@@ -100,7 +119,10 @@ void ContainerNode::complete_as_lost() {
 
 void ContainerNode::update(const ContainerUpdate& update) {
   auto& info = container_.run_info;
-  if (update.internal_routes) info.internal_routes = *update.internal_routes;
+  if (update.internal_routes) {
+    info.internal_routes = *update.internal_routes;
+    if (credentials_) credentials_->routes_changed();
+  }
   if (update.metric_tags) {
     info.metrics_config.tags = *update.metric_tags;
     for (const auto& [name, value] : *update.metric_tags) info.log_config.tags[name] = value;
@@ -155,15 +177,42 @@ asio::awaitable<void> ContainerNode::live() {
   if (container_.state != ContainerState::kCompleted) complete(std::move(failure));
 }
 
-asio::awaitable<void> ContainerNode::run_steps() {
-  environment_ = std::make_unique<StepEnvironment>(StepEnvironment{
-      .container = {.handle = container_.guid,
+// The certificates are there before the first process starts, and are renewed as long as there is one.
+asio::awaitable<void> ContainerNode::begin_credentials() {
+  if (!credentials_) co_return;
+  std::string failure;
+  try {
+    auto beginning = credentials_->begin();
+    co_await creation_.guard(std::move(beginning));
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
+    failure = e.what();
+  }
+  if (!failure.empty()) throw ExecutorError("cred-manager-runner exited: " + failure);
+  tasks_.spawn("keep-credentials", credentials_->keep());
+}
+
+StepContainer ContainerNode::step_container() const {
+  StepContainer out{.handle = container_.guid,
                     .origin = origin_,
                     .network_environment = network_environment(container_),
                     .mounts = fixed_mounts(),
                     .was_routable = container_.routable,
                     .creation_begun_at = creation_begun_at_,
-                    .disk_limit = disk_limit()},
+                    .disk_limit = disk_limit()};
+  if (is_proxied(container_.run_info, options_.proxy)) {
+    out.proxy = &options_.proxy;
+    for (const auto& port : container_.ports) out.proxy_ports.push_back(port.container_tls_proxy_port);
+  }
+  return out;
+}
+
+asio::awaitable<void> ContainerNode::run_steps() {
+  co_await begin_credentials();
+  environment_ = std::make_unique<StepEnvironment>(StepEnvironment{
+      .container = step_container(),
       .settings = options_.steps,
       .runtime = services_.runtime,
       .backend = services_.backend,
@@ -281,6 +330,7 @@ asio::awaitable<void> ContainerNode::destroy_once() {
   const auto cancellation = co_await asio::this_coro::cancellation_state;
   stop();
   co_await life_.join();
+  co_await tasks_.stop();
   if (phase_ == Phase::kDetached) throw ExecutorError(kDetachedMessage);
   const auto slot = co_await services_.limits.destructions.acquire();
   write_line(fmt::format("Cell {} destroying container for instance {}", options_.cell_id, container_.guid));
@@ -305,6 +355,7 @@ asio::awaitable<void> ContainerNode::destroy_once() {
     auto remove = [path = mounted_files_directory()] { std::filesystem::remove_all(path); };
     co_await services_.runtime.workers.run(std::move(remove));
   }
+  if (credentials_) co_await credentials_->remove();
   co_await background_.join();
   co_await services_.store.forget(container_.guid);
 }

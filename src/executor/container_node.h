@@ -22,6 +22,7 @@
 #include "executor/container/container_spec.h"
 #include "executor/container/state_store.h"
 #include "executor/garden/container_backend.h"
+#include "executor/identity/credential_keeper.h"
 #include "executor/logs/app_log.h"
 #include "executor/steps/interrupt.h"
 #include "executor/steps/limiter.h"
@@ -34,6 +35,7 @@ struct NodeOptions {
   std::string cell_id;
   ContainerSpecOptions spec;
   StepSettings steps;
+  ProxyOptions proxy;
   std::int64_t max_log_lines_per_second = 0;
   std::string healthcheck_path;                  // host directory of the check program; empty: not mounted
   std::string trusted_system_certificates_path;  // host directory; empty: none
@@ -66,6 +68,7 @@ struct NodeServices {
   NodeLimits limits;
   NodeReporting reporting;
   const std::map<std::string, std::uint64_t>& rootfs_sizes;  // bytes, by root filesystem
+  IdentityIssuer* identity = nullptr;                        // null: containers get no certificates
 };
 
 // Lives on the executor's strand, owned by the Executor. Its public functions may be called in any state.
@@ -133,13 +136,19 @@ class ContainerNode {
   asio::awaitable<std::vector<garden::BindMount>> prepare_mounts();
   asio::awaitable<std::vector<garden::BindMount>> fetch_dependencies();
   asio::awaitable<void> fetch_dependency(std::size_t index);
-  asio::awaitable<std::vector<garden::BindMount>> write_mounted_files();
+  asio::awaitable<void> make_credential_directories();
+  asio::awaitable<void> write_mounted_files();
+  // Those that processes with a root filesystem of their own have too.
   std::vector<garden::BindMount> fixed_mounts() const;
   std::uint64_t rootfs_size() const;
   std::uint64_t disk_limit() const;  // bytes; 0: none
   std::filesystem::path mounted_files_directory() const;
 
   void start_life();
+  void make_credentials();
+  asio::awaitable<void> begin_credentials();
+  StepContainer step_container() const;
+  asio::awaitable<void> end_steps();
   void mark_running();
   void set_routable(bool routable);
   void complete(RunResult result);
@@ -162,6 +171,7 @@ class ContainerNode {
   base::Condition changed_;
   Interrupt creation_;  // raised by stop() during the creation
   std::unique_ptr<AppLog> log_;
+  std::unique_ptr<CredentialKeeper> credentials_;
   std::unique_ptr<StepJournal> journal_;
   std::unique_ptr<StepEnvironment> environment_;
   StepPtr steps_;

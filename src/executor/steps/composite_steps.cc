@@ -210,6 +210,31 @@ void TimedStep::interrupt() {
   if (changed_) changed_->notify_all();
 }
 
+BackgroundStep::BackgroundStep(StepEnvironment& environment, StepPtr child)
+    : env_(environment), child_(std::move(child)) {
+  child_->on_ready([this] { become_ready(); });
+}
+
+asio::awaitable<void> BackgroundStep::run_child() {
+  result_ = co_await result_of(*child_);
+  ended_ = true;
+  changed_->notify_all();
+}
+
+asio::awaitable<StepResult> BackgroundStep::run() {
+  if (interrupted_) co_return StepResult::success();
+  changed_ = std::make_unique<base::Condition>(env_.runtime.executor);
+  env_.tasks.spawn("step", run_child());
+  while (!ended_ && !interrupted_) co_await changed_->wait();
+  if (!ended_) co_return StepResult::success();
+  co_return result_;
+}
+
+void BackgroundStep::interrupt() {
+  interrupted_ = true;
+  if (changed_) changed_->notify_all();
+}
+
 ThrottledStep::ThrottledStep(Limiter& limiter, StepPtr child) : limiter_(limiter), child_(std::move(child)) {
   child_->on_ready([this] { become_ready(); });
 }

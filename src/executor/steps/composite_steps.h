@@ -152,6 +152,24 @@ class TimedStep final : public Step {
   std::unique_ptr<base::Condition> changed_;
 };
 
+// Runs its child, and leaves it running when it is interrupted: it ends with the container.
+class BackgroundStep final : public Step {
+ public:
+  BackgroundStep(StepEnvironment& environment, StepPtr child);
+  asio::awaitable<StepResult> run() override;
+  void interrupt() override;
+
+ private:
+  asio::awaitable<void> run_child();
+
+  StepEnvironment& env_;
+  StepPtr child_;
+  bool interrupted_ = false;
+  bool ended_ = false;
+  StepResult result_;
+  std::unique_ptr<base::Condition> changed_;
+};
+
 // Runs its child only while the limiter has a slot for it.
 class ThrottledStep final : public Step {
  public:

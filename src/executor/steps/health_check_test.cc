@@ -289,5 +289,92 @@ TEST_F(MonitorTest, FailsIfTheProgramOfTheCheckDoesNotExist) {
   EXPECT_THAT(end().text, HasSubstr("Instance became unhealthy: "));
 }
 
+// --- the proxy ---
+
+class ProxiedTest : public DeclarativeTest {
+ protected:
+  ProxiedTest() {
+    proxy.enabled = true;
+    environment.container.proxy = &proxy;
+    environment.container.proxy_ports = {61001, 61443};
+  }
+  ProxyOptions proxy;
+};
+
+TEST_F(ProxiedTest, IsReadyWhenTheProxyAnswersOnEachPort) {
+  settings.unhealthy_interval = std::chrono::milliseconds(500);
+  start(checked());
+  const auto proxy_process = process("guid-envoy");
+  EXPECT_EQ(proxy_process->spec.path, "/etc/cf-assets/envoy/proxy");
+  EXPECT_THAT(proxy_process->spec.env, Contains("CF_INSTANCE_IP=10.0.0.1"));
+  process("guid-startup-healthcheck-0")->exit(0);
+  process("guid-envoy-startup-healthcheck-0")->exit(0);
+  const auto last = process("guid-envoy-startup-healthcheck-1");
+  EXPECT_THAT(last->spec.args,
+              ElementsAre("-port=61443", "-timeout=1000ms", "-startup-interval=500ms", "-startup-timeout=1m0s"));
+  EXPECT_FALSE(ready);
+  last->exit(0);
+  loop.until([this] { return ready; });
+  process("guid-liveness-healthcheck-0");
+  EXPECT_EQ(backend.process("guid-envoy-liveness-healthcheck-0"), nullptr);
+}
+
+TEST_F(ProxiedTest, NamesTheProxyThatNeverAnswers) {
+  start(checked());
+  process("guid-startup-healthcheck-0")->exit(0);
+  process("guid-envoy-startup-healthcheck-0")->exit(0);
+  process("guid-envoy-startup-healthcheck-1")->exit(4, "connection refused");
+  EXPECT_THAT(end().text,
+              MatchesRegex("Instance never healthy after .*: instance proxy failed to start: connection refused"));
+}
+
+TEST_F(ProxiedTest, ChecksTheProxyBesideTheMonitorAction) {
+  auto wanted = running(run_action("/bin/app"));
+  wanted.monitor = run_action("/bin/check");
+  backend.on_run = [](FakeProcess& p) {
+    if (p.spec.path == "/bin/check") p.exit(0);
+  };
+  start(wanted);
+  process("guid-envoy-startup-healthcheck-0")->exit(0);
+  EXPECT_FALSE(ready);
+  process("guid-envoy-startup-healthcheck-1")->exit(0);
+  loop.until([this] { return ready; });
+}
+
+TEST_F(ProxiedTest, ChecksNothingWithoutChecksOfTheApplication) {
+  start(running(run_action("/bin/app")));
+  process("guid-envoy");
+  loop.until([this] { return ready; });
+  EXPECT_EQ(backend.process("guid-envoy-startup-healthcheck-0"), nullptr);
+}
+
+TEST_F(ProxiedTest, ChecksLivenessIfConfigured) {
+  proxy.checks_liveness = true;
+  proxy.liveness_interval = std::chrono::seconds(7);
+  start(checked());
+  process("guid-startup-healthcheck-0")->exit(0);
+  process("guid-envoy-startup-healthcheck-0")->exit(0);
+  process("guid-envoy-startup-healthcheck-1")->exit(0);
+  const auto liveness = process("guid-envoy-liveness-healthcheck-0");
+  EXPECT_THAT(liveness->spec.args, ElementsAre("-port=61001", "-timeout=1000ms", "-liveness-interval=7s"));
+  liveness->exit(4, "gone");
+  EXPECT_EQ(end().text, "Instance became unhealthy: instance proxy health check failed: gone");
+}
+
+TEST_F(ProxiedTest, EndsWithItsProxy) {
+  start(running(run_action("/bin/app")));
+  process("guid-envoy")->exit(127);
+  EXPECT_EQ(end().text, "PROXY: Exited with status 127");
+  EXPECT_THAT(backend.process_of("/bin/app")->signals, Contains(garden::Signal::kTerminate));
+}
+
+TEST_F(ProxiedTest, LeavesTheProxyRunningWhenTheApplicationEnds) {
+  start(running(run_action("/bin/app")));
+  const auto proxy_process = process("guid-envoy");
+  started("/bin/app")->exit(3);
+  EXPECT_EQ(end().text, "APP: Exited with status 3");
+  EXPECT_TRUE(proxy_process->signals.empty());
+}
+
 }  // namespace
 }  // namespace rivera::executor::testing

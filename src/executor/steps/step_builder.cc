@@ -38,6 +38,29 @@ class Builder {
   // --- the long-lived part ---
 
   StepPtr long_lived() {
+    auto own = own_processes();
+    if (!env_.container.proxy) return own;
+    std::vector<StepPtr> both;
+    both.push_back(std::move(own));
+    both.push_back(proxy());
+    return std::make_unique<CodependentStep>(env_, std::move(both), false, true);
+  }
+
+  StepPtr proxy() {
+    RunOptions options;
+    options.process = proxy_process(env_.container.handle, *env_.container.proxy);
+    options.process.env = env_.container.network_environment;
+    if (!env_.container.proxy->rootfs.empty()) {
+      options.process.image.uri = env_.container.proxy->rootfs;
+      options.process.bind_mounts = env_.container.mounts;
+    }
+    options.log_source = "PROXY";
+    options.journal_key = "proxy";
+    options.output = output("PROXY");
+    return std::make_unique<BackgroundStep>(env_, std::make_unique<RunStep>(env_, std::move(options)));
+  }
+
+  StepPtr own_processes() {
     if (!info_.action) throw std::invalid_argument("container cannot have empty action");
     auto main = action(*info_.action, source(), "action");
     std::vector<StepPtr> beside;
@@ -166,9 +189,14 @@ class Builder {
       return std::make_unique<ThrottledStep>(this_env->check_slots, monitor_run(*this_env, monitor));
     };
     const auto& settings = env_.settings;
+    StepPtr startup =
+        std::make_unique<EventuallySucceedsStep>(env_, make, settings.unhealthy_interval, info_.start_timeout);
+    if (auto proxies = proxy_checks(CheckMode::kStartup); !proxies.empty()) {
+      proxies.insert(proxies.begin(), std::move(startup));
+      startup = std::make_unique<ParallelStep>(env_, std::move(proxies));
+    }
     return std::make_unique<HealthCheckStep>(
-        env_, std::make_unique<EventuallySucceedsStep>(env_, make, settings.unhealthy_interval, info_.start_timeout),
-        std::make_unique<ConsistentlySucceedsStep>(env_, make, settings.healthy_interval),
+        env_, std::move(startup), std::make_unique<ConsistentlySucceedsStep>(env_, make, settings.healthy_interval),
         HealthCheckStep::Outputs{.container = output(source()), .health = output(source())});
   }
 
@@ -233,12 +261,31 @@ class Builder {
 
   StepPtr declarative_health_check(const models::CheckDefinition& definition) {
     auto startup = check_steps(env_, definition.checks(), CheckMode::kStartup, info_.start_timeout, "");
-    if (startup.empty()) return nullptr;
     auto liveness = check_steps(env_, definition.checks(), CheckMode::kLiveness, info_.start_timeout, "");
+    for (auto& check : proxy_checks(CheckMode::kStartup)) startup.push_back(std::move(check));
+    if (env_.container.proxy && env_.container.proxy->checks_liveness) {
+      for (auto& check : proxy_checks(CheckMode::kLiveness)) liveness.push_back(std::move(check));
+    }
+    if (startup.empty()) return nullptr;
     return std::make_unique<HealthCheckStep>(
         env_, std::make_unique<ParallelStep>(env_, std::move(startup)),
-        std::make_unique<CodependentStep>(env_, std::move(liveness), false, false),
+        liveness.empty() ? nullptr : std::make_unique<CodependentStep>(env_, std::move(liveness), false, false),
         HealthCheckStep::Outputs{.container = output(source()), .health = output(health_source(definition))});
+  }
+
+  // Whether the proxy answers on each of its ports.
+  std::vector<StepPtr> proxy_checks(CheckMode mode) const {
+    std::vector<StepPtr> steps;
+    if (!env_.container.proxy) return steps;
+    const bool is_startup = mode == CheckMode::kStartup;
+    for (std::size_t i = 0; i < env_.container.proxy_ports.size(); ++i) {
+      auto process = proxy_check_process(env_, env_.container.proxy_ports[i], mode, i, info_.start_timeout);
+      steps.push_back(
+          declarative_check(env_, std::move(process),
+                            is_startup ? "instance proxy failed to start" : "instance proxy health check failed",
+                            is_startup ? info_.start_timeout : std::chrono::milliseconds(0)));
+    }
+    return steps;
   }
 
   template <typename Checks>

@@ -12,6 +12,7 @@
 #include "base/work/task_group.h"
 #include "base/work/worker_pool.h"
 #include "executor/garden/container_backend.h"
+#include "executor/identity/proxy_config.h"
 #include "executor/logs/app_log.h"
 #include "executor/steps/limiter.h"
 #include "executor/steps/step_journal.h"
@@ -66,6 +67,8 @@ struct StepContainer {
   bool was_routable = false;                     // kResumedRunning: what readiness checks had said before
   base::Timestamp creation_begun_at{};           // kNew: when its creation began
   std::uint64_t disk_limit = 0;                  // bytes, its root filesystem included; 0: none
+  const ProxyOptions* proxy = nullptr;           // of the TLS proxy in front of it; null: there is none
+  std::vector<std::uint32_t> proxy_ports{};      // on which the proxy listens
 
   bool is_resumed() const { return origin != Origin::kNew; }
 };
