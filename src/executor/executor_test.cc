@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "executor/container/errors.h"
-#include "executor/testing/testing_environment.h"
+#include "executor/testing/testing_executor.h"
 
 namespace rivera::executor::testing {
 namespace {
@@ -14,95 +14,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-
-// An executor with a fake server, which can be restarted with the same directories.
-class ExecutorTest : public ::testing::Test {
- protected:
-  ExecutorTest() { begin(); }
-  ~ExecutorTest() override { end(); }
-
-  void begin() {
-    ExecutorOptions options;
-    options.node.cell_id = "cell-1";
-    options.node.spec.owner = "us";
-    options.node.steps.graceful_shutdown_interval = std::chrono::milliseconds(50);
-    options.node.steps.exit_timeout = std::chrono::milliseconds(50);
-    options.node.steps.retry_interval = std::chrono::milliseconds(2);
-    options.node.steps.healthy_interval = std::chrono::milliseconds(20);
-    options.capacity = {.memory_mb = "1000", .disk_mb = "2000"};
-    options.cache = cache_options(directory.path() / "cache");
-    options.work_directory = directory.path() / "work";
-    options.state_directory = directory.path() / "state";
-    options.reserved_expiration = reserved_expiration;
-    options.reap_interval = std::chrono::milliseconds(20);
-    options.readopt_containers = readopt;
-    options.stacks = stacks;
-    options.identity = identity;
-    options.node.proxy = proxy;
-    options.node.spec.container_proxy = proxy.enabled;
-    executor =
-        std::make_unique<Executor>(loop.executor(), loop.workers(), backend, log, clock, metrics, options, logger);
-    executor->on_event([this](ContainerEvent event) { events.push_back(event); });
-    loop.run(executor->start());
-  }
-  // The process ends.
-  void end() {
-    if (executor) loop.run(executor->detach());
-    executor.reset();
-  }
-  void restart() {
-    end();
-    events.clear();
-    begin();
-  }
-
-  static AllocationRequest request(const std::string& guid, std::int64_t memory = 100) {
-    return {.guid = guid,
-            .resource = {.memory_mb = memory, .disk_mb = 10},
-            .rootfs = "/rootfs",
-            .tags = {{"lifecycle", "lrp"}}};
-  }
-  static RunRequest run_of(const std::string& guid, const std::string& path = "/bin/app") {
-    models::RunAction run;
-    run.set_path(path);
-    run.set_user("vcap");
-    RunRequest out;
-    out.guid = guid;
-    out.run_info.rootfs = "/rootfs";
-    out.run_info.action = models::wrap(std::move(run));
-    out.run_info.ports = {8080};
-    out.run_info.log_config = {.owner = "process", .guid = "log", .index = 0, .source_name = "APP", .tags = {}};
-    return out;
-  }
-  void run(const std::string& guid) {
-    ASSERT_THAT(executor->allocate({request(guid)}), IsEmpty());
-    executor->run(run_of(guid));
-  }
-  ContainerState state(const std::string& guid) { return executor->get(guid)->state; }
-  void await_state(const std::string& guid, ContainerState wanted) {
-    loop.until([&] { return executor->contains(guid) && state(guid) == wanted; });
-  }
-  int count(EventKind kind) const {
-    int found = 0;
-    for (const auto& event : events) found += event.kind == kind ? 1 : 0;
-    return found;
-  }
-
-  Loop loop;
-  FakeBackend backend{loop.executor()};
-  base::TemporaryDirectory directory;
-  base::SystemClock clock;
-  base::Metrics metrics{"test"};
-  base::Logger logger = base::Logger::discard();
-  RecordedLog log;
-  std::chrono::nanoseconds reserved_expiration = std::chrono::minutes(1);
-  bool readopt = true;
-  std::map<std::string, std::string> stacks;
-  IdentityOptions identity;
-  ProxyOptions proxy;
-  std::vector<ContainerEvent> events;
-  std::unique_ptr<Executor> executor;
-};
 
 TEST_F(ExecutorTest, AllocatesUpToItsCapacity) {
   EXPECT_EQ(executor->total(), (Resources{1000, 2000, 10}));
@@ -540,93 +451,6 @@ TEST_F(ExecutorTest, MeasuresTheSetupOfEveryContainer) {
   executor->run(std::move(failing));
   await_state("b", ContainerState::kCompleted);
   EXPECT_THAT(metrics.prometheus_text(), HasSubstr("container_setup_failed_duration"));
-}
-
-// --- identity ---
-
-class IdentityTest : public ExecutorTest {
- protected:
-  IdentityTest() {
-    const auto ca = net::CertificateAuthority::make("ca", std::chrono::hours(48)).pair();
-    base::write_file_atomically(directory.path() / "ca.pem", ca.certificate_pem);
-    base::write_file_atomically(directory.path() / "ca.key", ca.key_pem);
-    identity = {.directory = directory.path() / "creds",
-                .ca_file = (directory.path() / "ca.pem").string(),
-                .key_file = (directory.path() / "ca.key").string(),
-                .spare_keys = 1};
-    proxy.enabled = true;
-    proxy.memory_mb = 32;
-    proxy.config_directory = directory.path() / "proxies";
-    proxy.reload_duration = std::chrono::milliseconds(1);
-    restart();
-  }
-  void run_proxied(const std::string& guid) {
-    ASSERT_THAT(executor->allocate({request(guid)}), IsEmpty());
-    auto wanted = run_of(guid);
-    wanted.run_info.enable_container_proxy = true;
-    executor->run(std::move(wanted));
-    await_state(guid, ContainerState::kRunning);
-  }
-};
-
-TEST_F(IdentityTest, IsThereBeforeTheFirstProcess) {
-  bool was_there = false;
-  const auto certificate = directory.path() / "creds/a/instance.crt";
-  backend.on_run = [&](FakeProcess&) { was_there = std::filesystem::exists(certificate); };
-  run_proxied("a");
-  EXPECT_TRUE(was_there);
-  EXPECT_THAT(net::certificate_names(base::read_file(certificate)), ElementsAre("a", "10.254.0.2"));
-  const auto& spec = backend.containers_made.at("a");
-  EXPECT_THAT(spec.env, Contains("CF_INSTANCE_CERT=/etc/cf-instance-credentials/instance.crt"));
-  ASSERT_EQ(spec.bind_mounts.size(), 3u);
-  EXPECT_EQ(spec.bind_mounts[2].src_path, (directory.path() / "creds/a").string());
-  EXPECT_EQ(executor->get("a")->ports,
-            (std::vector<PortMapping>{{8080, 60001, 61001, 60002}, {8080, 60001, 61443, 0}}));
-  EXPECT_NE(backend.process("a-envoy"), nullptr);
-  EXPECT_EQ(executor->proxy_memory_mb(*executor->get("a")), 32);
-  loop.run(executor->destroy("a"));
-  EXPECT_FALSE(std::filesystem::exists(directory.path() / "creds/a"));
-  EXPECT_FALSE(std::filesystem::exists(directory.path() / "proxies/a"));
-}
-
-TEST_F(IdentityTest, LosesItsNameBeforeTheApplicationIsSignalled) {
-  run_proxied("a");
-  const auto app = backend.process_of("/bin/app");
-  executor->stop("a");
-  loop.until([&] {
-    return net::certificate_subject(base::read_file(directory.path() / "proxies/a/id.pem")).common_name.empty() ||
-           !app->signals.empty();
-  });
-  EXPECT_TRUE(app->signals.empty());
-  await_state("a", ContainerState::kCompleted);
-  EXPECT_TRUE(executor->get("a")->run_result.stopped);
-  EXPECT_THAT(app->signals, Contains(garden::Signal::kTerminate));
-  EXPECT_TRUE(backend.process("a-envoy")->signals.empty());
-}
-
-TEST_F(IdentityTest, SurvivesARestart) {
-  run_proxied("a");
-  const auto before = base::read_file(directory.path() / "creds/a/instance.crt");
-  loop.settle();
-  restart();
-  loop.until([&] { return backend.process("a-envoy")->attached == 1; });
-  EXPECT_EQ(base::read_file(directory.path() / "creds/a/instance.crt"), before);
-  EXPECT_EQ(state("a"), ContainerState::kRunning);
-}
-
-TEST_F(IdentityTest, EndsTheContainerIfThereIsNoFirstCertificate) {
-  proxy.ads_addresses = {"nohost"};
-  proxy.is_envoy = true;
-  restart();
-  ASSERT_THAT(executor->allocate({request("a")}), IsEmpty());
-  auto wanted = run_of("a");
-  wanted.run_info.enable_container_proxy = true;
-  executor->run(std::move(wanted));
-  await_state("a", ContainerState::kCompleted);
-  EXPECT_EQ(executor->get("a")->run_result.failure_reason,
-            "cred-manager-runner exited: ads server address is invalid: nohost");
-  EXPECT_FALSE(executor->get("a")->run_result.retryable);
-  EXPECT_TRUE(backend.processes.empty());
 }
 
 }  // namespace
