@@ -30,5 +30,11 @@ target_link_libraries(rivera_asio INTERFACE Threads::Threads Boost::headers)
 # One name for what several libraries make up.
 add_library(rivera_openssl INTERFACE)
 target_link_libraries(rivera_openssl INTERFACE OpenSSL::SSL OpenSSL::Crypto)
+# For what runs inside containers, whose file systems may hold nothing.
+find_library(RIVERA_STATIC_SSL libssl.a REQUIRED)
+find_library(RIVERA_STATIC_CRYPTO libcrypto.a REQUIRED)
+add_library(rivera_openssl_static INTERFACE)
+target_link_libraries(rivera_openssl_static INTERFACE ${RIVERA_STATIC_SSL} ${RIVERA_STATIC_CRYPTO} ${CMAKE_DL_LIBS}
+  Threads::Threads)
 add_library(rivera_sql_engines INTERFACE)
 target_link_libraries(rivera_sql_engines INTERFACE PkgConfig::SQLITE3 PkgConfig::PQ PkgConfig::MARIADB)

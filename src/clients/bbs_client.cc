@@ -30,6 +30,12 @@ std::vector<Record> to_vector(google::protobuf::RepeatedPtrField<Record>& record
   return {std::make_move_iterator(records.begin()), std::make_move_iterator(records.end())};
 }
 
+// An older BBS does not have a route.
+class NoSuchRoute : public net::TransportError {
+ public:
+  explicit NoSuchRoute(const std::string& message) : TransportError(message, true) {}
+};
+
 // Asks whether the server at the other end of a stream answers. Throws if it does not.
 using Ping = std::function<asio::awaitable<void>(std::string peer_address)>;
 
@@ -215,7 +221,9 @@ class BbsClient::Impl : public std::enable_shared_from_this<Impl> {
       try {
         auto response = co_await http_.send(endpoint_, request);
         if (response.headers.get("Content-Type").starts_with(kProtobuf)) co_return std::move(response.body);
-        throw net::TransportError(fmt::format("Invalid Response with status code: {}", response.status), true);
+        const auto problem = fmt::format("Invalid Response with status code: {}", response.status);
+        if (response.status == 404) throw NoSuchRoute(problem);
+        throw net::TransportError(problem, true);
       } catch (const net::TransportError&) {
         failure = std::current_exception();
       } catch (const base::DeadlineExceeded&) {
@@ -270,8 +278,18 @@ asio::awaitable<void> BbsClient::claim_actual_lrp(models::ActualLRPKey key, mode
   co_await impl_->call<models::ActualLRPLifecycleResponse>("/v1/actual_lrps/claim", std::move(request));
 }
 
+// An older BBS knows the keys and the net info only (docs/spec/cell.md §1.15.4).
 asio::awaitable<void> BbsClient::start_actual_lrp(models::StartActualLRPRequest request) {
-  co_await impl_->call<models::ActualLRPLifecycleResponse>("/v1/actual_lrps/start.r1", std::move(request));
+  models::StartActualLRPRequest older;
+  *older.mutable_actual_lrp_key() = request.actual_lrp_key();
+  *older.mutable_actual_lrp_instance_key() = request.actual_lrp_instance_key();
+  *older.mutable_actual_lrp_net_info() = request.actual_lrp_net_info();
+  try {
+    co_await impl_->call<models::ActualLRPLifecycleResponse>("/v1/actual_lrps/start.r1", std::move(request));
+    co_return;
+  } catch (const NoSuchRoute&) {
+  }
+  co_await impl_->call<models::ActualLRPLifecycleResponse>("/v1/actual_lrps/start", std::move(older));
 }
 
 asio::awaitable<void> BbsClient::crash_actual_lrp(models::ActualLRPKey key, models::ActualLRPInstanceKey instance,
@@ -326,7 +344,22 @@ asio::awaitable<bool> BbsClient::evacuate_claimed_actual_lrp(models::ActualLRPKe
 }
 
 asio::awaitable<bool> BbsClient::evacuate_running_actual_lrp(models::EvacuateRunningActualLRPRequest request) {
-  return evacuate(impl_, "/v1/actual_lrps/evacuate_running.r1", std::move(request), true);
+  models::EvacuateRunningActualLRPRequest older;
+  *older.mutable_actual_lrp_key() = request.actual_lrp_key();
+  *older.mutable_actual_lrp_instance_key() = request.actual_lrp_instance_key();
+  *older.mutable_actual_lrp_net_info() = request.actual_lrp_net_info();
+  try {
+    auto response =
+        co_await impl_->call<models::EvacuationResponse>("/v1/actual_lrps/evacuate_running.r1", std::move(request));
+    co_return response.keep_container();
+  } catch (const NoSuchRoute&) {
+  } catch (const net::TransportError&) {
+    co_return true;
+  } catch (const base::DeadlineExceeded&) {
+    co_return true;
+  }
+  const bool keep = co_await evacuate(impl_, "/v1/actual_lrps/evacuate_running", std::move(older), true);
+  co_return keep;
 }
 
 asio::awaitable<bool> BbsClient::evacuate_stopped_actual_lrp(models::ActualLRPKey key,

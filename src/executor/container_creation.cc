@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/files.h"
+#include "base/units.h"
 #include "base/work/cancellation.h"
 #include "executor/container/errors.h"
 #include "executor/container_node.h"
@@ -39,7 +40,7 @@ void write_files(const fs::path& directory, const std::vector<models::File>& fil
 }  // namespace
 
 asio::awaitable<void> ContainerNode::create_container() {
-  const auto begun_at = services_.runtime.clock.now();
+  creation_begun_at_ = services_.runtime.clock.now();
   if (origin_ != Origin::kNew) co_await destroy_in_garden();  // the rest of an interrupted creation
   auto mounts = co_await prepare_mounts();
   if (creation_.raised()) throw Interrupted();
@@ -47,6 +48,7 @@ asio::awaitable<void> ContainerNode::create_container() {
   write_line(fmt::format("Cell {} creating container for instance {}", options_.cell_id, container_.guid));
   std::string failure;
   garden::ContainerInfo info;
+  const auto asked_at = services_.runtime.clock.now();
   try {
     auto spec = spec_with(std::move(mounts));
     co_await create_in_garden(std::move(spec));
@@ -57,13 +59,13 @@ asio::awaitable<void> ContainerNode::create_container() {
     if (base::is_cancellation(e)) throw;
     failure = e.what();
   }
-  const auto took = static_cast<double>((services_.runtime.clock.now() - begun_at).count());
+  const auto took = static_cast<double>((services_.runtime.clock.now() - asked_at).count());
   if (!failure.empty()) {
     write_line(fmt::format("Cell {} failed to create container for instance {}: {}", options_.cell_id, container_.guid,
                            failure),
                true);
-    services_.reporting.metrics.set("ContainerSetupFailedDuration", took);
-    throw CreationFailed(truncated_failure_reason("failed to create container: " + failure));
+    services_.reporting.metrics.set("GardenContainerCreationFailedDuration", took);
+    throw CreationFailed("failed to create container: " + failure);
   }
   write_line(fmt::format("Cell {} successfully created container for instance {}", options_.cell_id, container_.guid));
   services_.reporting.metrics.set("GardenContainerCreationSucceededDuration", took);
@@ -71,7 +73,10 @@ asio::awaitable<void> ContainerNode::create_container() {
   container_.external_ip = info.external_ip;
   container_.internal_ip = info.container_ip;
   container_.internal_ip_v6 = info.container_ipv6;
-  container_.ports = port_mappings(container_.run_info.ports, info.mapped_ports);
+  const bool proxied = is_proxied(container_.run_info, options_.proxy);
+  container_.ports =
+      port_mappings(container_.run_info.ports,
+                    proxied ? proxy_ports(container_.run_info.ports) : std::vector<ProxyPort>{}, info.mapped_ports);
   if (container_.state == ContainerState::kCompleted) throw Interrupted();
   container_.state = ContainerState::kCreated;
   co_await save();
@@ -83,9 +88,20 @@ garden::ContainerSpec ContainerNode::spec_with(std::vector<garden::BindMount> mo
   if (!certificates.empty() && !options_.trusted_system_certificates_path.empty()) {
     env.push_back("CF_SYSTEM_CERT_PATH=" + certificates);
   }
+  if (credentials_) {
+    for (auto& variable : credentials_->environment()) env.push_back(std::move(variable));
+  }
+  return container_spec(container_, options_.spec, std::move(mounts), std::move(env), rootfs_size());
+}
+
+std::uint64_t ContainerNode::rootfs_size() const {
   const auto size = services_.rootfs_sizes.find(container_.run_info.rootfs);
-  return container_spec(container_, options_.spec, std::move(mounts), std::move(env),
-                        size == services_.rootfs_sizes.end() ? 0 : size->second);
+  return size == services_.rootfs_sizes.end() ? 0 : size->second;
+}
+
+std::uint64_t ContainerNode::disk_limit() const {
+  const auto own = static_cast<std::uint64_t>(std::max<std::int64_t>(container_.resource.disk_mb, 0));
+  return own == 0 ? 0 : own * base::kMebibyte + rootfs_size();
 }
 
 // Dependencies come first: fetching them takes longest, and stop() can interrupt it.
@@ -97,9 +113,9 @@ asio::awaitable<std::vector<garden::BindMount>> ContainerNode::prepare_mounts() 
     logger_.error("failed-to-mount-volume", {{"guid", container_.guid}, {"driver", driver}});
     throw CreationFailed("failed to mount volume");
   }
+  co_await make_credential_directories();
+  co_await write_mounted_files();
   for (auto& mount : fixed_mounts()) mounts.push_back(std::move(mount));
-  auto files = co_await write_mounted_files();
-  mounts.insert(mounts.end(), files.begin(), files.end());
   co_return mounts;
 }
 
@@ -145,21 +161,35 @@ asio::awaitable<garden::ContainerInfo> ContainerNode::info_after_creation() {
 
 asio::awaitable<void> ContainerNode::destroy_in_garden() {
   const auto begun_at = services_.runtime.clock.now();
+  std::exception_ptr failure;
+  try {
+    const bool existed = co_await destroy_persistently();
+    if (!existed) co_return;
+  } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
+    failure = std::current_exception();
+  }
+  services_.reporting.metrics.set(
+      failure ? "GardenContainerDestructionFailedDuration" : "GardenContainerDestructionSucceededDuration",
+      static_cast<double>((services_.runtime.clock.now() - begun_at).count()));
+  if (failure) std::rethrow_exception(failure);
+}
+
+// False if the container did not exist, or is being destroyed already.
+asio::awaitable<bool> ContainerNode::destroy_persistently() {
   const auto give_up_at = steady_clock::now() + options_.destroy_patience;
   for (;;) {
     try {
       co_await services_.backend.destroy(container_.guid);
-      break;
+      co_return true;
     } catch (const garden::ContainerNotFoundError&) {
-      co_return;
+      co_return false;
     } catch (const std::exception& e) {
-      if (std::string_view(e.what()) == garden::kAlreadyBeingDestroyed) co_return;
+      if (std::string_view(e.what()) == garden::kAlreadyBeingDestroyed) co_return false;
       if (!is_no_answer(e) || steady_clock::now() >= give_up_at) throw;
     }
     co_await base::sleep_for(options_.steps.retry_interval);
   }
-  services_.reporting.metrics.set("GardenContainerDestructionSucceededDuration",
-                                  static_cast<double>((services_.runtime.clock.now() - begun_at).count()));
 }
 
 // --- mounts ---
@@ -230,6 +260,12 @@ std::vector<garden::BindMount> ContainerNode::fixed_mounts() const {
   if (!certificates.empty() && !options_.trusted_system_certificates_path.empty()) {
     mounts.push_back({.src_path = options_.trusted_system_certificates_path, .dst_path = certificates});
   }
+  if (!container_.run_info.volume_mounted_files.empty()) {
+    mounts.push_back({.src_path = mounted_files_directory().string(), .dst_path = kServiceBindingsMount});
+  }
+  if (credentials_) {
+    for (auto& mount : credentials_->mounts()) mounts.push_back(std::move(mount));
+  }
   if (!options_.healthcheck_path.empty()) {
     mounts.push_back({.src_path = options_.healthcheck_path, .dst_path = kHealthcheckMount});
   }
@@ -240,9 +276,23 @@ fs::path ContainerNode::mounted_files_directory() const {
   return fs::path(options_.volume_mounted_files_path) / container_.guid;
 }
 
-asio::awaitable<std::vector<garden::BindMount>> ContainerNode::write_mounted_files() {
+asio::awaitable<void> ContainerNode::make_credential_directories() {
+  if (!credentials_) co_return;
+  std::string failure;
+  try {
+    co_await credentials_->make_directories();
+    co_return;
+  } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
+    failure = e.what();
+  }
+  logger_.error("failed-to-make-credential-directories", {{"guid", container_.guid}, {"error", failure}});
+  throw CreationFailed("failed to create credentials directory");
+}
+
+asio::awaitable<void> ContainerNode::write_mounted_files() {
   const auto& files = container_.run_info.volume_mounted_files;
-  if (files.empty()) co_return std::vector<garden::BindMount>{};
+  if (files.empty()) co_return;
   if (options_.volume_mounted_files_path.empty()) throw CreationFailed("failed to create volume mounted files");
   const auto directory = mounted_files_directory();
   std::string failure;
@@ -257,9 +307,6 @@ asio::awaitable<std::vector<garden::BindMount>> ContainerNode::write_mounted_fil
     logger_.error("failed-to-write-mounted-files", {{"guid", container_.guid}, {"error", failure}});
     throw CreationFailed("failed to create volume mounted files");
   }
-  std::vector<garden::BindMount> mounts;
-  mounts.push_back({.src_path = directory.string(), .dst_path = kServiceBindingsMount});
-  co_return mounts;
 }
 
 }  // namespace rivera::executor

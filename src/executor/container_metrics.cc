@@ -69,8 +69,15 @@ ContainerMetricsReporter::Sample ContainerMetricsReporter::make_sample(const Con
                                                                        const Usage* before) const {
   Sample sample;
   const auto rootfs_size = executor_.rootfs_size(container.run_info.rootfs);
+  // Without the proxy's share. An unlimited quota of a proxied container wraps, as upstream's.
+  const auto limit = static_cast<std::uint64_t>(std::max<std::int64_t>(container.resource.memory_mb, 0));
+  const auto proxy = static_cast<std::uint64_t>(std::max<std::int64_t>(executor_.proxy_memory_mb(container), 0));
   sample.memory_bytes = metrics.total_usage_toward_limit;
-  sample.memory_quota_bytes = static_cast<std::uint64_t>(container.resource.memory_mb) * base::kMebibyte;
+  if (proxy > 0 && limit > proxy) {
+    const auto share = static_cast<double>(limit - proxy) / static_cast<double>(limit);
+    sample.memory_bytes = static_cast<std::uint64_t>(static_cast<double>(sample.memory_bytes) * share);
+  }
+  sample.memory_quota_bytes = (limit - proxy) * base::kMebibyte;
   sample.disk_bytes = metrics.disk.total_bytes_used - std::min(metrics.disk.total_bytes_used, rootfs_size);
   sample.disk_quota_bytes = static_cast<std::uint64_t>(container.resource.disk_mb) * base::kMebibyte;
   if (metrics.network) {

@@ -35,6 +35,7 @@ void ContainerNode::start(RunRequest request) {
   container_.run_info = std::move(request.run_info);
   for (auto& [name, value] : request.tags) container_.tags[name] = std::move(value);
   container_.state = ContainerState::kInitializing;
+  make_credentials();
   journal_ = std::make_unique<StepJournal>(&services_.store, container_.guid, std::vector<JournalEntry>{}, logger_);
   start_life();
 }
@@ -42,6 +43,7 @@ void ContainerNode::start(RunRequest request) {
 void ContainerNode::adopt(StoredContainer stored, bool exists) {
   container_ = std::move(stored.record.container);
   cached_directories_ = std::move(stored.record.cached_directories);
+  make_credentials();
   journal_ = std::make_unique<StepJournal>(&services_.store, container_.guid, std::move(stored.journal), logger_);
   switch (container_.state) {
     case ContainerState::kReserved:
@@ -53,12 +55,19 @@ void ContainerNode::adopt(StoredContainer stored, bool exists) {
     case ContainerState::kCreated:
     case ContainerState::kRunning:
       origin_ = container_.state == ContainerState::kRunning ? Origin::kResumedRunning : Origin::kResumed;
+      is_ready_for_traffic_ = container_.routable;
       start_life();
-      if (!exists) complete_failed("missing garden container");
+      if (!exists) complete_as_lost();
       break;
     case ContainerState::kCompleted:
       break;
   }
+}
+
+void ContainerNode::make_credentials() {
+  if (!services_.identity) return;
+  credentials_ = std::make_unique<CredentialKeeper>(*services_.identity, options_.proxy, container_,
+                                                    services_.runtime.executor, services_.runtime.workers, logger_);
 }
 
 void ContainerNode::start_life() {
@@ -76,28 +85,44 @@ void ContainerNode::stop() {
   const bool first = !std::exchange(container_.run_result.stopped, true);
   if (container_.state == ContainerState::kCompleted) return;
   if (steps_) {
-    if (first) write_line(fmt::format("Cell {} stopping instance {}", options_.cell_id, container_.guid));
-    if (first) save_soon();
-    steps_->interrupt();
+    if (!first) return;
+    write_line(fmt::format("Cell {} stopping instance {}", options_.cell_id, container_.guid));
+    save_soon();
+    if (credentials_ && is_proxied(container_.run_info, options_.proxy)) {
+      tasks_.spawn("stop", end_steps());
+    } else {
+      steps_->interrupt();
+    }
     return;
   }
   creation_.raise();
-  complete({.failed = true, .failure_reason = "stopped-before-running", .retryable = false, .stopped = true});
+  complete({.failed = true, .failure_reason = "stopped-before-running", .stopped = true});
+}
+
+// Routers learn from the proxy that the instance ends before its processes do.
+asio::awaitable<void> ContainerNode::end_steps() {
+  co_await credentials_->take_name_away();
+  if (steps_) steps_->interrupt();
 }
 
 void ContainerNode::complete_failed(std::string reason) {
   if (container_.state == ContainerState::kCompleted) return;
   if (steps_) steps_->interrupt();
   creation_.raise();
-  complete({.failed = true,
-            .failure_reason = std::move(reason),
-            .retryable = false,
-            .stopped = container_.run_result.stopped});
+  complete({.failed = true, .failure_reason = std::move(reason)});
+}
+
+void ContainerNode::complete_as_lost() {
+  creation_.raise();
+  complete({.failed = true, .failure_reason = "missing garden container", .lost = true});
 }
 
 void ContainerNode::update(const ContainerUpdate& update) {
   auto& info = container_.run_info;
-  if (update.internal_routes) info.internal_routes = *update.internal_routes;
+  if (update.internal_routes) {
+    info.internal_routes = *update.internal_routes;
+    if (credentials_) credentials_->routes_changed();
+  }
   if (update.metric_tags) {
     info.metrics_config.tags = *update.metric_tags;
     for (const auto& [name, value] : *update.metric_tags) info.log_config.tags[name] = value;
@@ -121,7 +146,7 @@ asio::awaitable<std::string> ContainerNode::read_file(std::string path, std::siz
     if (content.size() > limit) throw std::length_error(fmt::format("the file is larger than {} bytes", limit));
   }
   if (!entry.complete()) throw std::runtime_error("the stream from the container holds no file");
-  co_return content;
+  co_return storable_text(content);
 }
 
 // --- life ---
@@ -142,23 +167,52 @@ asio::awaitable<void> ContainerNode::live() {
   } catch (const CreationFailed& e) {
     failure.failure_reason = e.what();
     failure.retryable = true;
+    services_.reporting.metrics.set("ContainerSetupFailedDuration",
+                                    static_cast<double>((services_.runtime.clock.now() - creation_begun_at_).count()));
   } catch (const std::exception& e) {
     if (base::is_cancelled(cancellation)) throw;
     failure.failure_reason = e.what();
   }
   steps_.reset();
-  if (container_.state != ContainerState::kCompleted) {
-    failure.stopped = container_.run_result.stopped;
-    complete(std::move(failure));
+  if (container_.state != ContainerState::kCompleted) complete(std::move(failure));
+}
+
+// The certificates are there before the first process starts, and are renewed as long as there is one.
+asio::awaitable<void> ContainerNode::begin_credentials() {
+  if (!credentials_) co_return;
+  std::string failure;
+  try {
+    auto beginning = credentials_->begin();
+    co_await creation_.guard(std::move(beginning));
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
+    failure = e.what();
   }
+  if (!failure.empty()) throw ExecutorError("cred-manager-runner exited: " + failure);
+  tasks_.spawn("keep-credentials", credentials_->keep());
+}
+
+StepContainer ContainerNode::step_container() const {
+  StepContainer out{.handle = container_.guid,
+                    .origin = origin_,
+                    .network_environment = network_environment(container_),
+                    .mounts = fixed_mounts(),
+                    .was_routable = container_.routable,
+                    .creation_begun_at = creation_begun_at_,
+                    .disk_limit = disk_limit()};
+  if (is_proxied(container_.run_info, options_.proxy)) {
+    out.proxy = &options_.proxy;
+    for (const auto& port : container_.ports) out.proxy_ports.push_back(port.container_tls_proxy_port);
+  }
+  return out;
 }
 
 asio::awaitable<void> ContainerNode::run_steps() {
+  co_await begin_credentials();
   environment_ = std::make_unique<StepEnvironment>(StepEnvironment{
-      .container = {.handle = container_.guid,
-                    .origin = origin_,
-                    .network_environment = network_environment(container_),
-                    .mounts = fixed_mounts()},
+      .container = step_container(),
       .settings = options_.steps,
       .runtime = services_.runtime,
       .backend = services_.backend,
@@ -191,38 +245,40 @@ void ContainerNode::mark_running() {
   if (container_.state == ContainerState::kCompleted) return;
   if (container_.state != ContainerState::kRunning) {
     container_.state = ContainerState::kRunning;
-    container_.routable = !has_readiness_checks(container_.run_info);
+    container_.routable = !has_readiness_checks(container_.run_info) || is_ready_for_traffic_;
     save_soon();
   }
   emit(EventKind::kRunning);
 }
 
 void ContainerNode::set_routable(bool routable) {
-  if (container_.state == ContainerState::kCompleted || container_.routable == routable) return;
+  is_ready_for_traffic_ = routable;
+  if (container_.state != ContainerState::kRunning || container_.routable == routable) return;
   container_.routable = routable;
   save_soon();
-  if (container_.state == ContainerState::kRunning) emit(EventKind::kRunning);
+  emit(EventKind::kRunning);
 }
 
 void ContainerNode::complete_with(const StepResult& result) {
   complete({.failed = !result.ok() && !result.text.empty(),
-            .failure_reason = result.ok() ? std::string() : truncated_failure_reason(result.text),
-            .retryable = false,
-            .stopped = container_.run_result.stopped});
+            .failure_reason = result.ok() ? std::string() : result.text,
+            .lost = !result.ok() && environment_->platform.process_lost});
+  services_.reporting.metrics.increment("ContainerCompletedCount");
 }
 
 void ContainerNode::complete(RunResult result) {
   if (container_.state == ContainerState::kCompleted) return;
   const bool was_reserved = container_.state == ContainerState::kReserved;
   result.stopped = result.stopped || container_.run_result.stopped;
+  result.failure_reason = storable_text(truncated_failure_reason(std::move(result.failure_reason)));
   container_.state = ContainerState::kCompleted;
   container_.routable = false;
   container_.run_result = std::move(result);
-  services_.reporting.metrics.increment("ContainerCompletedCount");
   logger_.info("container-completed", {{"guid", container_.guid},
                                        {"failed", container_.run_result.failed},
                                        {"reason", container_.run_result.failure_reason},
-                                       {"stopped", container_.run_result.stopped}});
+                                       {"stopped", container_.run_result.stopped},
+                                       {"lost", container_.run_result.lost}});
   if (!was_reserved) save_soon();
   emit(EventKind::kComplete);
   changed_.notify_all();
@@ -242,8 +298,8 @@ asio::awaitable<void> ContainerNode::save() {
   const auto cancellation = co_await asio::this_coro::cancellation_state;
   if (phase_ != Phase::kActive) co_return;
   try {
-    auto current = record();
-    co_await services_.store.save(std::move(current));
+    std::function<ContainerRecord()> current = [this] { return record(); };
+    co_await services_.store.save(container_.guid, std::move(current));
   } catch (const std::exception& e) {
     if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-save-container", {{"guid", container_.guid}, {"error", e.what()}});
@@ -274,6 +330,7 @@ asio::awaitable<void> ContainerNode::destroy_once() {
   const auto cancellation = co_await asio::this_coro::cancellation_state;
   stop();
   co_await life_.join();
+  co_await tasks_.stop();
   if (phase_ == Phase::kDetached) throw ExecutorError(kDetachedMessage);
   const auto slot = co_await services_.limits.destructions.acquire();
   write_line(fmt::format("Cell {} destroying container for instance {}", options_.cell_id, container_.guid));
@@ -298,6 +355,7 @@ asio::awaitable<void> ContainerNode::destroy_once() {
     auto remove = [path = mounted_files_directory()] { std::filesystem::remove_all(path); };
     co_await services_.runtime.workers.run(std::move(remove));
   }
+  if (credentials_) co_await credentials_->remove();
   co_await background_.join();
   co_await services_.store.forget(container_.guid);
 }

@@ -22,6 +22,7 @@
 #include "executor/container/container_spec.h"
 #include "executor/container/state_store.h"
 #include "executor/garden/container_backend.h"
+#include "executor/identity/credential_keeper.h"
 #include "executor/logs/app_log.h"
 #include "executor/steps/interrupt.h"
 #include "executor/steps/limiter.h"
@@ -34,6 +35,7 @@ struct NodeOptions {
   std::string cell_id;
   ContainerSpecOptions spec;
   StepSettings steps;
+  ProxyOptions proxy;
   std::int64_t max_log_lines_per_second = 0;
   std::string healthcheck_path;                  // host directory of the check program; empty: not mounted
   std::string trusted_system_certificates_path;  // host directory; empty: none
@@ -66,6 +68,7 @@ struct NodeServices {
   NodeLimits limits;
   NodeReporting reporting;
   const std::map<std::string, std::uint64_t>& rootfs_sizes;  // bytes, by root filesystem
+  IdentityIssuer* identity = nullptr;                        // null: containers get no certificates
 };
 
 // Lives on the executor's strand, owned by the Executor. Its public functions may be called in any state.
@@ -84,7 +87,7 @@ class ContainerNode {
   // Creates and runs the container. Throws InvalidStateTransition unless it is reserved.
   void start(RunRequest request);
   // Resumes a container from before a restart. `exists` tells whether Garden has it: a created container that Garden
-  // does not have completes as failed.
+  // does not have completes as lost.
   void adopt(StoredContainer stored, bool exists);
 
   // Requests the end and returns at once. The container completes, and remains until it is destroyed.
@@ -104,7 +107,8 @@ class ContainerNode {
   // Writes a line of the cell to the container's log. Does nothing before the container is started.
   void write_line(const std::string& text, bool is_error = false);
 
-  // The first file of `path` in the container. Throws std::length_error if it is longer than `limit` bytes.
+  // The first file of `path` in the container, as storable_text(). Throws std::length_error if it is longer than
+  // `limit` bytes.
   asio::awaitable<std::string> read_file(std::string path, std::size_t limit);
 
  private:
@@ -122,6 +126,7 @@ class ContainerNode {
   asio::awaitable<void> create_in_garden(garden::ContainerSpec spec);
   asio::awaitable<garden::ContainerInfo> info_after_creation();
   asio::awaitable<void> destroy_in_garden();
+  asio::awaitable<bool> destroy_persistently();
   asio::awaitable<void> destroy_once();
   asio::awaitable<void> interrupt_when_ready();
 
@@ -131,14 +136,23 @@ class ContainerNode {
   asio::awaitable<std::vector<garden::BindMount>> prepare_mounts();
   asio::awaitable<std::vector<garden::BindMount>> fetch_dependencies();
   asio::awaitable<void> fetch_dependency(std::size_t index);
-  asio::awaitable<std::vector<garden::BindMount>> write_mounted_files();
+  asio::awaitable<void> make_credential_directories();
+  asio::awaitable<void> write_mounted_files();
+  // Those that processes with a root filesystem of their own have too.
   std::vector<garden::BindMount> fixed_mounts() const;
+  std::uint64_t rootfs_size() const;
+  std::uint64_t disk_limit() const;  // bytes; 0: none
   std::filesystem::path mounted_files_directory() const;
 
   void start_life();
+  void make_credentials();
+  asio::awaitable<void> begin_credentials();
+  StepContainer step_container() const;
+  asio::awaitable<void> end_steps();
   void mark_running();
   void set_routable(bool routable);
   void complete(RunResult result);
+  void complete_as_lost();
   void complete_with(const StepResult& result);
   void emit(EventKind kind);
   asio::awaitable<void> save();
@@ -157,13 +171,16 @@ class ContainerNode {
   base::Condition changed_;
   Interrupt creation_;  // raised by stop() during the creation
   std::unique_ptr<AppLog> log_;
+  std::unique_ptr<CredentialKeeper> credentials_;
   std::unique_ptr<StepJournal> journal_;
   std::unique_ptr<StepEnvironment> environment_;
   StepPtr steps_;
   std::vector<std::optional<FetchedDirectory>> fetched_;
   std::size_t fetches_running_ = 0;
   std::string fetch_failure_;
+  bool is_ready_for_traffic_ = false;  // what readiness checks have said, the container running or not
 
+  base::Timestamp creation_begun_at_{};
   Origin origin_ = Origin::kNew;
   Phase phase_ = Phase::kActive;
 };

@@ -35,7 +35,7 @@ Executor::Executor(asio::any_io_executor executor, base::WorkerPool& workers, Co
       creations_(executor, options_.create_slots),
       destructions_(executor, options_.delete_slots),
       downloads_(executor, options_.download_slots),
-      uploads_(executor, options_.download_slots),
+      uploads_(executor, options_.upload_slots),
       checks_(executor, options_.healthcheck_slots),
       loops_(executor, logger_) {
   fs::remove_all(options_.work_directory);
@@ -44,6 +44,9 @@ Executor::Executor(asio::any_io_executor executor, base::WorkerPool& workers, Co
   downloader_ = std::make_unique<CachedDownloader>(executor, workers, clock, with_tls(options_.cache, tls), logger_);
   uploader_ = std::make_unique<Uploader>(
       executor, workers, UploaderOptions{.tls = tls, .temporary_directory = options_.work_directory / "uploads"});
+  if (options_.identity.is_enabled()) {
+    identity_ = std::make_unique<IdentityIssuer>(executor, workers, clock, metrics, options_.identity, logger_);
+  }
   services_ = std::make_unique<NodeServices>(NodeServices{
       .runtime = {.executor = executor, .workers = workers, .clock = clock},
       .backend = backend,
@@ -57,7 +60,8 @@ Executor::Executor(asio::any_io_executor executor, base::WorkerPool& workers, Co
                         [this](ContainerEvent event) {
                           if (listener_) listener_(std::move(event));
                         }},
-      .rootfs_sizes = rootfs_sizes_});
+      .rootfs_sizes = rootfs_sizes_,
+      .identity = identity_.get()});
 }
 
 Executor::~Executor() = default;
@@ -73,6 +77,7 @@ asio::awaitable<void> Executor::start() {
                                                         .max_containers = capacity.max_containers}));
   co_await recover(found);
   co_await measure_stacks();
+  if (identity_) identity_->keys().start();
   loops_.spawn_critical("prune-reservations", prune_loop());
   loops_.spawn_critical("reap-containers", reap_loop());
 }
@@ -168,12 +173,22 @@ asio::awaitable<void> Executor::destroy_and_log(std::string handle) {
   } catch (const std::exception& e) {
     if (base::is_cancelled(cancellation)) throw;
     logger_.error("failed-to-destroy-unclaimed-container", {{"handle", handle}, {"error", e.what()}});
+    co_return;
   }
+  if (!identity_ || !is_usable_guid(handle)) co_return;
+  auto remove = [identity = options_.identity.directory / handle,
+                 proxy = options_.node.proxy.config_directory / handle] {
+    std::error_code ec;
+    fs::remove_all(identity, ec);
+    fs::remove_all(proxy, ec);
+  };
+  co_await workers_.run(std::move(remove));
 }
 
 asio::awaitable<void> Executor::detach() {
   co_await loops_.stop();
   for (const auto& [guid, each] : nodes_) co_await each->detach();
+  if (identity_) co_await identity_->keys().stop();
 }
 
 // --- requests ---

@@ -28,6 +28,7 @@ struct ExecutorOptions {
   CapacityOptions capacity;
   CachedDownloaderOptions cache;
   AssetTlsOptions asset_tls;
+  IdentityOptions identity;
   std::filesystem::path work_directory;   // emptied at start
   std::filesystem::path state_directory;  // kept across restarts
   // False: start() destroys every existing container, as upstream does.
@@ -36,6 +37,7 @@ struct ExecutorOptions {
   std::size_t delete_slots = 32;
   std::size_t healthcheck_slots = 64;
   std::size_t download_slots = 5;
+  std::size_t upload_slots = 5;  // not configurable, as upstream (docs/spec/cell.md §3.6)
   std::chrono::nanoseconds reserved_expiration = std::chrono::minutes(1);
   std::chrono::nanoseconds reap_interval = std::chrono::minutes(1);
   std::chrono::nanoseconds ping_interval = std::chrono::seconds(1);
@@ -87,6 +89,11 @@ class Executor {
     return found == rootfs_sizes_.end() ? 0 : found->second;
   }
 
+  // The memory in MB that was added for the proxy of the container.
+  std::int64_t proxy_memory_mb(const Container& container) const {
+    return is_proxied(container.run_info, options_.node.proxy) ? options_.node.proxy.memory_mb : 0;
+  }
+
   Resources total() const { return ledger_.total(); }
   Resources remaining() const { return ledger_.remaining(); }
 
@@ -120,6 +127,7 @@ class Executor {
   StateStore store_;
   std::unique_ptr<CachedDownloader> downloader_;
   std::unique_ptr<Uploader> uploader_;
+  std::unique_ptr<IdentityIssuer> identity_;
   Limiter creations_, destructions_, downloads_, uploads_, checks_;
   std::map<std::string, std::uint64_t> rootfs_sizes_;
   std::function<void(ContainerEvent)> listener_;

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "executor/container/errors.h"
-#include "executor/testing/testing_environment.h"
+#include "executor/testing/testing_executor.h"
 
 namespace rivera::executor::testing {
 namespace {
@@ -13,90 +13,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-// An executor with a fake server, which can be restarted with the same directories.
-class ExecutorTest : public ::testing::Test {
- protected:
-  ExecutorTest() { begin(); }
-  ~ExecutorTest() override { end(); }
-
-  void begin() {
-    ExecutorOptions options;
-    options.node.cell_id = "cell-1";
-    options.node.spec.owner = "us";
-    options.node.steps.graceful_shutdown_interval = std::chrono::milliseconds(50);
-    options.node.steps.exit_timeout = std::chrono::milliseconds(50);
-    options.node.steps.retry_interval = std::chrono::milliseconds(2);
-    options.node.steps.healthy_interval = std::chrono::milliseconds(20);
-    options.capacity = {.memory_mb = "1000", .disk_mb = "2000"};
-    options.cache.cache_path = directory.path() / "cache";
-    options.work_directory = directory.path() / "work";
-    options.state_directory = directory.path() / "state";
-    options.reserved_expiration = reserved_expiration;
-    options.reap_interval = std::chrono::milliseconds(20);
-    options.readopt_containers = readopt;
-    options.stacks = stacks;
-    executor =
-        std::make_unique<Executor>(loop.executor(), loop.workers(), backend, log, clock, metrics, options, logger);
-    executor->on_event([this](ContainerEvent event) { events.push_back(event); });
-    loop.run(executor->start());
-  }
-  // The process ends.
-  void end() {
-    if (executor) loop.run(executor->detach());
-    executor.reset();
-  }
-  void restart() {
-    end();
-    events.clear();
-    begin();
-  }
-
-  static AllocationRequest request(const std::string& guid, std::int64_t memory = 100) {
-    return {.guid = guid,
-            .resource = {.memory_mb = memory, .disk_mb = 10},
-            .rootfs = "/rootfs",
-            .tags = {{"lifecycle", "lrp"}}};
-  }
-  static RunRequest run_of(const std::string& guid, const std::string& path = "/bin/app") {
-    models::RunAction run;
-    run.set_path(path);
-    run.set_user("vcap");
-    RunRequest out;
-    out.guid = guid;
-    out.run_info.rootfs = "/rootfs";
-    out.run_info.action = models::wrap(std::move(run));
-    out.run_info.ports = {8080};
-    out.run_info.log_config = {.owner = "process", .guid = "log", .index = 0, .source_name = "APP", .tags = {}};
-    return out;
-  }
-  void run(const std::string& guid) {
-    ASSERT_THAT(executor->allocate({request(guid)}), IsEmpty());
-    executor->run(run_of(guid));
-  }
-  ContainerState state(const std::string& guid) { return executor->get(guid)->state; }
-  void await_state(const std::string& guid, ContainerState wanted) {
-    loop.until([&] { return executor->contains(guid) && state(guid) == wanted; });
-  }
-  int count(EventKind kind) const {
-    int found = 0;
-    for (const auto& event : events) found += event.kind == kind ? 1 : 0;
-    return found;
-  }
-
-  Loop loop;
-  FakeBackend backend{loop.executor()};
-  base::TemporaryDirectory directory;
-  base::SystemClock clock;
-  base::Metrics metrics{"test"};
-  base::Logger logger = base::Logger::discard();
-  RecordedLog log;
-  std::chrono::nanoseconds reserved_expiration = std::chrono::minutes(1);
-  bool readopt = true;
-  std::map<std::string, std::string> stacks;
-  std::vector<ContainerEvent> events;
-  std::unique_ptr<Executor> executor;
-};
+using ::testing::Not;
 
 TEST_F(ExecutorTest, AllocatesUpToItsCapacity) {
   EXPECT_EQ(executor->total(), (Resources{1000, 2000, 10}));
@@ -348,6 +265,7 @@ TEST_F(ExecutorTest, NoticesAContainerThatDisappearedDuringARestart) {
   backend.lose("a");
   begin();
   await_state("a", ContainerState::kCompleted);
+  EXPECT_TRUE(executor->get("a")->run_result.lost);
   EXPECT_EQ(executor->get("a")->run_result.failure_reason, "missing garden container");
 }
 
@@ -447,6 +365,92 @@ TEST_F(ExecutorTest, DestroysAllContainersAtStartIfConfigured) {
   begin();
   EXPECT_FALSE(executor->contains("a"));
   EXPECT_THAT(backend.destroyed, ElementsAre("a"));
+}
+
+TEST_F(ExecutorTest, DoesNotChargeAProcessThatWasLostToTheApplication) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  loop.settle();
+  end();
+  backend.forget_process("action");
+  begin();
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_TRUE(executor->get("a")->run_result.lost);
+  EXPECT_TRUE(executor->get("a")->run_result.failed);
+}
+
+TEST_F(ExecutorTest, KeepsWhatReadinessChecksSayBeforeTheContainerRuns) {
+  ASSERT_THAT(executor->allocate({request("a")}), IsEmpty());
+  auto wanted = run_of("a");
+  auto& checks = wanted.run_info.check_definition.emplace();
+  checks.add_checks()->mutable_tcp_check()->set_port(8080);
+  checks.add_readiness_checks()->mutable_tcp_check()->set_port(8080);
+  FakeProcess* startup = nullptr;
+  FakeProcess* until_ready = nullptr;
+  FakeProcess* readiness = nullptr;
+  backend.on_run = [&](FakeProcess& p) {
+    const auto& id = p.spec.id;
+    if (id.find("-startup-") != std::string::npos) startup = &p;
+    if (id.find("-until-ready-") != std::string::npos) until_ready = &p;
+    if (id.find("-readiness-") != std::string::npos) readiness = &p;
+  };
+  executor->run(std::move(wanted));
+  loop.until([&] { return startup && until_ready; });
+  until_ready->exit(0);
+  loop.until([&] { return readiness != nullptr; });
+  EXPECT_FALSE(executor->get("a")->routable);
+  startup->exit(0);
+  await_state("a", ContainerState::kRunning);
+  EXPECT_TRUE(executor->get("a")->routable);
+}
+
+TEST_F(ExecutorTest, RepairsTheTextOfAContainer) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  std::string header(512, '\0');
+  header.replace(0, 6, "result");
+  header.replace(124, 11, "00000000003");
+  header[156] = '0';
+  header.replace(257, 5, "ustar");
+  backend.files["/result"] = header + std::string("a\0\xFF", 3) + std::string(1533, '\0');
+  EXPECT_EQ(loop.run(executor->read_file("a", "/result", 100)), "a\xEF\xBF\xBD\xEF\xBF\xBD");
+  backend.run_error.clear();
+  backend.process_of("/bin/app")->exit(1);
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_EQ(storable_text(std::string_view("x\0y", 3)), "x\xEF\xBF\xBDy");
+}
+
+TEST_F(ExecutorTest, RepairsTheReasonOfAFailure) {
+  backend.create_error = "bad \xFF byte";
+  run("a");
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_EQ(executor->get("a")->run_result.failure_reason, "failed to create container: bad \xEF\xBF\xBD byte");
+}
+
+TEST_F(ExecutorTest, CountsOnlyContainersWhoseWorkEnded) {
+  const char* const counter = "container_completed_count";
+  ASSERT_THAT(executor->allocate({request("reserved")}), IsEmpty());
+  executor->stop("reserved");
+  EXPECT_THAT(metrics.prometheus_text(), Not(HasSubstr(counter)));
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  backend.process_of("/bin/app")->exit(0);
+  await_state("a", ContainerState::kCompleted);
+  EXPECT_THAT(metrics.prometheus_text(), HasSubstr(counter));
+}
+
+TEST_F(ExecutorTest, MeasuresTheSetupOfEveryContainer) {
+  run("a");
+  await_state("a", ContainerState::kRunning);
+  EXPECT_THAT(metrics.prometheus_text(), HasSubstr("container_setup_succeeded_duration"));
+  EXPECT_THAT(metrics.prometheus_text(), Not(HasSubstr("container_setup_failed_duration")));
+  auto failing = run_of("b");
+  auto& dependency = failing.run_info.cached_dependencies.emplace_back();
+  dependency.set_from("http://127.0.0.1:1/x");  // without a cache key
+  ASSERT_THAT(executor->allocate({request("b")}), IsEmpty());
+  executor->run(std::move(failing));
+  await_state("b", ContainerState::kCompleted);
+  EXPECT_THAT(metrics.prometheus_text(), HasSubstr("container_setup_failed_duration"));
 }
 
 }  // namespace

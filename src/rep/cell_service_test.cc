@@ -113,7 +113,7 @@ TEST_F(CellServiceTest, ReportsAnIdleCellLikeUpstream) {
       R"("preloaded+layer":{"set":{"cflinuxfs4":{}},"type":"fixed_set"}},)"
       R"("AvailableResources":{"MemoryMB":1000,"DiskMB":1000,"Containers":10},)"
       R"("TotalResources":{"MemoryMB":1000,"DiskMB":1000,"Containers":10},"LRPs":[],"Tasks":[],)"
-      R"("StartingContainerCount":0,"Zone":"z1","Evacuating":false,"VolumeDrivers":null,"PlacementTags":[],)"
+      R"("StartingContainerCount":0,"Zone":"z1","Evacuating":false,"VolumeDrivers":[],"PlacementTags":[],)"
       R"("OptionalPlacementTags":[],"ProxyMemoryAllocationMB":0})"
       "\n");
 }

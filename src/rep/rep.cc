@@ -52,6 +52,19 @@ std::string presence_owner(const std::filesystem::path& state_directory) {
   return owner;
 }
 
+// Our own proxy goes where containers can mount it, unless the operator has put one there. Envoy is there already.
+void place_proxy(const executor::ProxyOptions& proxy) {
+  if (!proxy.enabled || proxy.is_envoy) return;
+  const auto target = std::filesystem::path(proxy.program_directory) / "proxy";
+  const auto own = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "container-proxy";
+  if (!std::filesystem::exists(own)) {
+    if (std::filesystem::exists(target)) return;
+    throw std::runtime_error("there is neither Envoy nor a proxy in " + proxy.program_directory);
+  }
+  std::filesystem::create_directories(proxy.program_directory);
+  base::write_file_atomically(target, base::read_file(own), 0755);
+}
+
 std::unique_ptr<executor::AppLogSink> log_sink(base::Program& program, const Config& config) {
   if (config.app_log_directory.empty()) return std::make_unique<executor::NoLogSink>();
   executor::FileLogOptions options;
@@ -117,6 +130,13 @@ class Rep::Impl {
              .is_healthy = [this] { return garden_health_.healthy(); }},
             logger_) {
     check_certificate(config_.tls);
+    const auto& proxy = config_.executor.node.proxy;
+    place_proxy(proxy);
+    if (proxy.enabled && !config_.executor.identity.is_enabled()) {
+      logger_.error(
+          "container-proxy-without-identity",
+          {{"error", "the proxy of a container needs instance_identity_cred_dir: containers with ports crash"}});
+    }
   }
 
   asio::awaitable<void> run() {

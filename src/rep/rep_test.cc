@@ -11,6 +11,7 @@
 #include "rep/operations/work_intake.h"
 #include "rep/reports/cell_report.h"
 #include "rep/settings/root_fs.h"
+#include "rep/settings/shell_words.h"
 
 namespace rivera::rep {
 namespace {
@@ -386,6 +387,30 @@ TEST(Tags, IdentifyAnInstanceOrNot) {
   auto broken = lrp_container(ContainerState::kRunning);
   broken.tags[kProcessIndexTag] = "x";
   EXPECT_FALSE(lrp_identity(broken, "cell-1"));
+}
+
+TEST(CellReport, PrintsAnEmptyListOfVolumeDrivers) {
+  CellStateBuilder builder(a_config(), {}, {}, false);
+  EXPECT_THAT(models::to_json(builder.take()), ::testing::HasSubstr("\"VolumeDrivers\":[]"));
+}
+
+TEST(ShellWords, AreThoseOfAShell) {
+  EXPECT_THAT(shell_words("sh -c 'echo a  b; true'"), ElementsAre("sh", "-c", "echo a  b; true"));
+  EXPECT_THAT(shell_words(R"(a\ b "c \"d\"" '' x'y'z # comment)"), ElementsAre("a b", "c \"d\"", "", "xyz"));
+  EXPECT_THAT(shell_words(" \t\n"), IsEmpty());
+  EXPECT_THROW(shell_words("sh -c 'x"), std::invalid_argument);
+  EXPECT_THROW(shell_words("x\\"), std::invalid_argument);
+}
+
+TEST(RunRequest, DropsATagWithADynamicValueOfAnUnknownKind) {
+  auto lrp = a_desired_lrp().with_root_fs("preloaded:cflinuxfs4").build();
+  (*lrp.mutable_metric_tags())["odd"].set_dynamic(static_cast<models::MetricTagValue::DynamicValue>(7));
+  const auto request = run_request_of(lrp, an_identity(), {.stacks = kStacks});
+  EXPECT_FALSE(request.run_info.log_config.tags.contains("odd"));
+  auto task = models::testing::a_task("task");
+  task.mutable_task_definition()->set_root_fs("preloaded:cflinuxfs4");
+  (*task.mutable_task_definition()->mutable_metric_tags())["index"].set_dynamic(models::MetricTagValue::INDEX);
+  EXPECT_THROW(run_request_of(task, {.stacks = kStacks}), std::invalid_argument);
 }
 
 }  // namespace

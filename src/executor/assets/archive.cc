@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <clocale>
+#include <fcntl.h>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -55,7 +56,8 @@ class Budget {
   std::uint64_t bytes_ = 0;
 };
 
-// libarchive converts names to the thread's character set, and loses those that are not ASCII in the "C" locale.
+// libarchive converts names to the thread's character set, and loses those that are not ASCII in the "C" locale. Where
+// the locale cannot be loaded (in a confined process) that of the process counts.
 class Utf8Names {
  public:
   Utf8Names() : locale_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
@@ -74,19 +76,14 @@ class Utf8Names {
   locale_t previous_ = nullptr;
 };
 
-enum class Format { kTar, kGzip, kZip };
-
-// Decides by the first 512 bytes.
-Format format_of(const fs::path& path) {
-  std::array<char, 512> head{};
-  std::ifstream file(path, std::ios::binary);
-  file.read(head.data(), head.size());
-  const std::string_view bytes(head.data(), static_cast<std::size_t>(file.gcount()));
-  if (bytes.empty()) throw std::runtime_error("EOF");
-  if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") return Format::kTar;
-  if (bytes.substr(0, 2) == "\x1f\x8b") return Format::kGzip;
-  if (bytes.substr(0, 4) == "PK\x03\x04" || bytes.substr(0, 4) == "PK\x05\x06") return Format::kZip;
-  throw std::runtime_error("unknown archive format");
+void write_all(int file, const char* data, std::size_t count) {
+  while (count > 0) {
+    const auto written = ::write(file, data, count);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) throw std::system_error(errno, std::generic_category(), "cannot write archive");
+    data += written;
+    count -= static_cast<std::size_t>(written);
+  }
 }
 
 // Copies the data of the current entry. Holes are written as zeros.
@@ -106,8 +103,7 @@ void copy_data(archive* from, archive* to) {
 // full size.
 class TarWriter {
  public:
-  explicit TarWriter(const fs::path& path)
-      : out_(path, std::ios::binary | std::ios::trunc), archive_(archive_write_new(), archive_write_free) {
+  explicit TarWriter(int file) : file_(file), archive_(archive_write_new(), archive_write_free) {
     archive_write_set_format_pax_restricted(archive_.get());
     archive_write_set_bytes_in_last_block(archive_.get(), 1);
     check(archive_.get(), archive_write_open(archive_.get(), this, nullptr, write, nullptr), "cannot write archive");
@@ -121,53 +117,49 @@ class TarWriter {
     check(archive_.get(), archive_write_header(archive_.get(), entry), "cannot write archive");
     if (archive_entry_size(entry) > 0) copy_data(source, archive_.get());
   }
-  void close() {
-    check(archive_.get(), archive_write_close(archive_.get()), "cannot write archive");
-    out_.close();
-    if (!out_) throw std::runtime_error("cannot write archive");
-  }
+  void close() { check(archive_.get(), archive_write_close(archive_.get()), "cannot write archive"); }
 
  private:
   static la_ssize_t write(archive* a, void* self, const void* data, std::size_t size) {
     auto& writer = *static_cast<TarWriter*>(self);
-    if (!writer.abandoned_) writer.out_.write(static_cast<const char*>(data), static_cast<std::streamsize>(size));
-    if (!writer.abandoned_ && writer.out_) return static_cast<la_ssize_t>(size);
-    archive_set_error(a, EIO, "the file cannot be written");
-    return -1;
+    try {
+      if (writer.abandoned_) throw std::runtime_error("the archive is incomplete");
+      write_all(writer.file_, static_cast<const char*>(data), size);
+      return static_cast<la_ssize_t>(size);
+    } catch (const std::exception& e) {  // must not pass through libarchive
+      archive_set_error(a, EIO, "%s", e.what());
+      return -1;
+    }
   }
 
-  std::ofstream out_;
+  int file_;
   bool abandoned_ = false;
-  std::unique_ptr<archive, decltype(&archive_write_free)> archive_;  // freed before the others, to which it writes
+  std::unique_ptr<archive, decltype(&archive_write_free)> archive_;  // freed before the others, which it uses
 };
 
-void gunzip(const fs::path& from, const fs::path& to, Budget& budget) {
+void gunzip(int from, int to, Budget& budget) {
   Reader reader(archive_read_new());
   archive_read_support_filter_gzip(reader.get());
   archive_read_support_format_raw(reader.get());
-  check(reader.get(), archive_read_open_filename(reader.get(), from.c_str(), kBlock), "cannot read archive");
+  check(reader.get(), archive_read_open_fd(reader.get(), from, kBlock), "cannot read archive");
   archive_entry* entry = nullptr;
   check(reader.get(), archive_read_next_header(reader.get(), &entry), "cannot read archive");
-  std::ofstream out(to, std::ios::binary | std::ios::trunc);
   std::array<char, kBlock> buffer{};
   for (;;) {
     const auto count = archive_read_data(reader.get(), buffer.data(), buffer.size());
     if (count < 0) check(reader.get(), static_cast<int>(count), "cannot read archive");
-    if (count == 0) break;
+    if (count == 0) return;
     budget.take_bytes(static_cast<std::uint64_t>(count));
-    out.write(buffer.data(), count);
-    if (!out) break;
+    write_all(to, buffer.data(), static_cast<std::size_t>(count));
   }
-  out.flush();
-  if (!out) throw std::runtime_error("cannot write " + to.string());
 }
 
 // The announced size counts, for the tar is padded to it whatever data there is.
-void zip_to_tar(const fs::path& from, const fs::path& to, Budget& budget) {
+void zip_to_tar(int from, int to, Budget& budget) {
   const Utf8Names names;
   Reader reader(archive_read_new());
   archive_read_support_format_zip(reader.get());
-  check(reader.get(), archive_read_open_filename(reader.get(), from.c_str(), kBlock), "cannot read archive");
+  check(reader.get(), archive_read_open_fd(reader.get(), from, kBlock), "cannot read archive");
   TarWriter writer(to);
   archive_entry* entry = nullptr;
   for (;;) {
@@ -185,11 +177,11 @@ void zip_to_tar(const fs::path& from, const fs::path& to, Budget& budget) {
   writer.close();
 }
 
-Reader open_tar_reader(const fs::path& tar) {
+Reader open_tar_reader(int tar) {
   Reader reader(archive_read_new());
   archive_read_support_format_tar(reader.get());
   archive_read_support_format_empty(reader.get());
-  check(reader.get(), archive_read_open_filename(reader.get(), tar.c_str(), kBlock), "cannot read archive");
+  check(reader.get(), archive_read_open_fd(reader.get(), tar, kBlock), "cannot read archive");
   return reader;
 }
 
@@ -296,26 +288,33 @@ class Extraction {
 
 }  // namespace
 
-std::uint64_t make_plain_tar(const fs::path& from, const fs::path& to, const ArchiveLimits& limits) {
-  Budget budget(limits);
-  switch (format_of(from)) {
-    case Format::kTar:
-      budget.take_bytes(fs::file_size(from));
-      fs::rename(from, to);
-      break;
-    case Format::kGzip:
-      gunzip(from, to, budget);
-      break;
-    case Format::kZip:
-      zip_to_tar(from, to, budget);
-      break;
-  }
-  return fs::file_size(to);
+ArchiveFormat archive_format(const fs::path& path) {
+  std::array<char, 512> head{};
+  std::ifstream file(path, std::ios::binary);
+  file.read(head.data(), head.size());
+  const std::string_view bytes(head.data(), static_cast<std::size_t>(file.gcount()));
+  if (bytes.empty()) throw std::runtime_error("EOF");
+  if (bytes.size() > 262 && bytes.substr(257, 5) == "ustar") return ArchiveFormat::kTar;
+  if (bytes.substr(0, 2) == "\x1f\x8b") return ArchiveFormat::kGzip;
+  if (bytes.substr(0, 4) == "PK\x03\x04" || bytes.substr(0, 4) == "PK\x05\x06") return ArchiveFormat::kZip;
+  throw std::runtime_error("unknown archive format");
 }
 
-void extract_tar(const fs::path& tar, const fs::path& directory, const ArchiveLimits& limits) {
+void make_plain_tar(ArchiveFormat format, int from, int to, const ArchiveLimits& limits) {
+  Budget budget(limits);
+  switch (format) {
+    case ArchiveFormat::kTar:
+      break;
+    case ArchiveFormat::kGzip:
+      return gunzip(from, to, budget);
+    case ArchiveFormat::kZip:
+      return zip_to_tar(from, to, budget);
+  }
+  throw std::runtime_error("a plain tar needs no conversion");
+}
+
+void extract_tar(int tar, const fs::path& directory, const ArchiveLimits& limits) {
   const Utf8Names names;
-  fs::create_directories(directory);
   Extraction(open_tar_reader(tar), directory, limits).run();
 }
 
@@ -325,7 +324,9 @@ std::uint64_t make_tar_of(const fs::path& directory, const fs::path& tar, const 
   Reader disk(archive_read_disk_new());
   archive_read_disk_set_symlink_physical(disk.get());
   check(disk.get(), archive_read_disk_open(disk.get(), directory.c_str()), "cannot read directory");
-  TarWriter writer(tar);
+  const base::UniqueFd file(::open(tar.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file) throw std::system_error(errno, std::generic_category(), "cannot write " + tar.string());
+  TarWriter writer(file.get());
   std::unique_ptr<archive_entry, decltype(&archive_entry_free)> entry(archive_entry_new(), archive_entry_free);
   std::unique_ptr<archive_entry_linkresolver, decltype(&archive_entry_linkresolver_free)> links(
       archive_entry_linkresolver_new(), archive_entry_linkresolver_free);
@@ -338,6 +339,9 @@ std::uint64_t make_tar_of(const fs::path& directory, const fs::path& tar, const 
     archive_read_disk_descend(disk.get());
     const auto relative = fs::path(archive_entry_pathname(entry.get())).lexically_relative(directory);
     archive_entry_set_pathname(entry.get(), ("./" + relative.string()).c_str());
+    // Whoever unpacked it: owners were not taken over.
+    archive_entry_set_uid(entry.get(), 0);
+    archive_entry_set_gid(entry.get(), 0);
     // Turns the later names of a file into links; with this strategy it never holds an entry back.
     archive_entry* linked = entry.get();
     archive_entry* later = nullptr;

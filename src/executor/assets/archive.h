@@ -1,5 +1,6 @@
-// Conversion of downloaded archives to plain tars and directories (docs/spec/cell.md §4.4). Archives are not trusted.
-// All functions block: call them on a worker.
+// Conversion of downloaded archives to plain tars and directories (docs/spec/cell.md §4.4). Archives are not trusted:
+// what reads one runs in a process of its own (archive_worker.h), and relies on no other protection all the same. All
+// functions block: call them on a worker.
 #pragma once
 
 #include <cstdint>
@@ -17,21 +18,24 @@ struct ArchiveLimits {
   std::uint64_t entries = 1'000'000;
 };
 
-// Writes the tar, gzipped tar or zip in `from` to `to` as a plain tar; a plain tar is moved. Returns its size in bytes.
-// Throws std::runtime_error: "unknown archive format", or what is wrong with it.
-std::uint64_t make_plain_tar(const std::filesystem::path& from, const std::filesystem::path& to,
-                             const ArchiveLimits& limits = {});
+enum class ArchiveFormat { kTar, kGzip, kZip };
 
-// Extracts a plain tar into `directory`, which is created if it does not exist. Nothing outside it is read or changed:
-// names are taken relative to it and cannot leave it, links in it are never followed, and a later entry replaces an
-// earlier one of its name. Files, directories, symbolic links and hard links are created; devices, pipes and sockets
-// are skipped. Modes are the archive's less the umask, without setuid and setgid; owners, times and attributes are not
-// taken over. Throws std::runtime_error.
-void extract_tar(const std::filesystem::path& tar, const std::filesystem::path& directory,
-                 const ArchiveLimits& limits = {});
+// Decides by the first 512 bytes of a file. Throws std::runtime_error: "EOF" if it is empty, "unknown archive format".
+ArchiveFormat archive_format(const std::filesystem::path& path);
 
-// Makes a plain tar of the content of `directory`; hard links in it stay links. Returns its size in bytes. Throws
+// Writes the gzipped tar or zip of which `from` is a descriptor to the descriptor `to`, as a plain tar. Throws
 // std::runtime_error.
+void make_plain_tar(ArchiveFormat format, int from, int to, const ArchiveLimits& limits = {});
+
+// Extracts the plain tar of which `tar` is a descriptor into the existing `directory`. Nothing outside it is read or
+// changed: names are taken relative to it and cannot leave it, links in it are never followed, and a later entry
+// replaces an earlier one of its name. Files, directories, symbolic links and hard links are created; devices, pipes
+// and sockets are skipped. Modes are the archive's less the umask, without setuid and setgid; owners, times and
+// attributes are not taken over. Throws std::runtime_error.
+void extract_tar(int tar, const std::filesystem::path& directory, const ArchiveLimits& limits = {});
+
+// Makes a plain tar of the content of `directory`, owned by root; hard links in it stay links. Returns its size in
+// bytes. Throws std::runtime_error.
 std::uint64_t make_tar_of(const std::filesystem::path& directory, const std::filesystem::path& tar,
                           const ArchiveLimits& limits = {});
 

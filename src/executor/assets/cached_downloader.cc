@@ -4,6 +4,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "base/files.h"
+#include "base/untrusted/tree.h"
 #include "base/work/cancellation.h"
 
 namespace rivera::executor {
@@ -22,8 +23,11 @@ std::shared_ptr<fs::path> scratch_file(fs::path path) {
 }
 
 void remove_quietly(const fs::path& path) {
-  std::error_code ec;
-  fs::remove_all(path, ec);
+  try {
+    base::remove_tree(path);
+  } catch (const std::exception&) {
+    // It is removed at the next start.
+  }
 }
 
 // Runs `make`; if it throws, removes what it left at `path`.
@@ -70,6 +74,8 @@ CachedDownloader::CachedDownloader(asio::any_io_executor executor, base::WorkerP
       downloader_(executor, workers, options_.downloader),
       changed_(executor) {
   fs::create_directories(options_.cache_path / "temp");
+  // What is unpacked belongs to the user of confined processes, who may not look for it.
+  fs::permissions(options_.cache_path, fs::perms::owner_all);
 }
 
 CachedDownloader::~CachedDownloader() { *alive_ = false; }
@@ -126,12 +132,20 @@ asio::awaitable<FetchedDirectory> CachedDownloader::fetch_directory(DownloadRequ
   co_return FetchedDirectory{.path = cache_.directory_path(*version), .bytes = fetched.bytes};
 }
 
+ArchiveLimits CachedDownloader::limits_of(const DownloadRequest& request) const {
+  auto limits = options_.archives;
+  limits.bytes = std::min(limits.bytes, request.most_bytes);
+  return limits;
+}
+
 asio::awaitable<FetchedFile> CachedDownloader::fetch_uncached(DownloadRequest request) {
   const auto raw = scratch_file(temporary_path());
   const auto tar = scratch_file(temporary_path());
   const Validators none;
   const auto result = co_await downloader_.download(request.url, *raw, none, request.checksum);
-  auto transform = [raw, tar, limits = options_.archives] { return make_plain_tar(*raw, *tar, limits); };
+  auto transform = [raw, tar, limits = limits_of(request), worker = options_.archive_worker] {
+    return worker.make_plain_tar(*raw, *tar, limits);
+  };
   co_await workers_.run(std::move(transform));
   co_return FetchedFile{.path = *tar, .bytes = result.bytes, .lease = tar};
 }
@@ -150,7 +164,9 @@ asio::awaitable<CachedDownloader::Fetched> CachedDownloader::refresh(DownloadReq
   const auto name = cache_.new_name(request.cache_key);
   const bool cacheable = !result.validators.empty();
   const auto tar = scratch_file(temporary_path());
-  auto transform = [raw, tar, limits = options_.archives] { return make_plain_tar(*raw, *tar, limits); };
+  auto transform = [raw, tar, limits = limits_of(request), worker = options_.archive_worker] {
+    return worker.make_plain_tar(*raw, *tar, limits);
+  };
   const auto size = co_await workers_.run(std::move(transform));
   if (!cacheable) {
     auto dropped = cache_.drop(request.cache_key);
@@ -180,9 +196,9 @@ asio::awaitable<void> CachedDownloader::ensure_form(std::string key, Form form) 
   const auto file = cache_.file_path(*version);
   const auto directory = cache_.directory_path(*version);
   if (form == Form::kDirectory && !version->has_directory) {
-    auto unpack = [file, directory, limits = options_.archives] {
+    auto unpack = [file, directory, limits = options_.archives, worker = options_.archive_worker] {
       remove_quietly(directory);
-      const auto extract = [&] { extract_tar(file, directory, limits); };
+      const auto extract = [&] { worker.extract(file, directory, limits); };
       or_remove(directory, extract);
     };
     co_await workers_.run(std::move(unpack));

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <set>
 #include <string>
@@ -12,7 +13,7 @@
 #include "base/log/log.h"
 #include "base/work/wait.h"
 #include "base/work/worker_pool.h"
-#include "executor/assets/archive.h"
+#include "executor/assets/archive_worker.h"
 #include "executor/assets/download_cache.h"
 #include "executor/assets/downloader.h"
 
@@ -22,6 +23,7 @@ struct DownloadRequest {
   std::string url;
   std::string cache_key;  // empty: not cached
   ChecksumSpec checksum;
+  std::uint64_t most_bytes = std::numeric_limits<std::uint64_t>::max();  // of what the archive holds
 };
 
 // A plain tar, which exists as long as `lease` does.
@@ -42,6 +44,7 @@ struct CachedDownloaderOptions {
   std::uint64_t max_cache_bytes = 10'000'000'000;
   DownloaderOptions downloader{};
   ArchiveLimits archives{};  // of each download
+  ArchiveWorker archive_worker{};
 };
 
 // Each fetch asks the server whether the cached version is still current; there is no offline mode. Fetches of one key
@@ -73,6 +76,7 @@ class CachedDownloader {
   asio::awaitable<Fetched> refresh(DownloadRequest request);
   asio::awaitable<FetchedFile> fetch_uncached(DownloadRequest request);
   asio::awaitable<void> ensure_form(std::string key, DownloadCache::Form form);
+  ArchiveLimits limits_of(const DownloadRequest& request) const;
   asio::awaitable<void> remove(std::vector<std::filesystem::path> paths);
   asio::awaitable<void> save_index();
   std::shared_ptr<void> lease_of(std::string name, DownloadCache::Form form);

@@ -1,6 +1,8 @@
 // Downloads, uploads and their cache against a real HTTP server.
 #include <filesystem>
 #include <fstream>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -8,6 +10,7 @@
 
 #include "base/files.h"
 #include "base/process/subprocess.h"
+#include "base/untrusted/confinement.h"
 #include "executor/assets/archive.h"
 #include "executor/steps/transfer_steps.h"
 #include "executor/testing/testing_environment.h"
@@ -42,11 +45,14 @@ class AssetServer {
   int requests = 0;
   int not_modified = 0;
   std::string uploaded;
+  std::map<std::string, std::string> redirects = {{"/redirect", "/asset"}};  // path -> Location
+  std::string last_target;
   net::Headers upload_headers;
 
  private:
   asio::awaitable<void> serve(net::HttpExchange& exchange) {
     ++requests;
+    last_target = exchange.request().target;
     while (hangs) co_await base::sleep_for(std::chrono::milliseconds(2));
     net::HttpResponse response;
     response.status = status;
@@ -56,9 +62,10 @@ class AssetServer {
     } else if (exchange.request().method == "POST") {
       upload_headers = exchange.request().headers;
       uploaded = co_await exchange.read_body(1 << 20);
-    } else if (exchange.request().path() == "/redirect") {
+    } else if (const auto redirect = redirects.find(std::string(exchange.request().path()));
+               redirect != redirects.end()) {
       response.status = 302;
-      response.headers.set("Location", "/asset");
+      response.headers.set("Location", redirect->second);
     } else if (!etag.empty() && exchange.request().headers.get("If-None-Match") == etag) {
       ++not_modified;
       response.status = 304;
@@ -125,7 +132,7 @@ class DownloadTest : public StepTest {
   std::string unpacked(const fs::path& tar, const std::string& name) {
     const auto out = directory.path() / "unpacked";
     fs::remove_all(out);
-    extract_tar(tar, out);
+    ArchiveWorker(base::bin_dir()).extract(tar, out, {});
     return base::read_file(out / name);
   }
   std::size_t cached_files() const {
@@ -236,8 +243,7 @@ TEST_F(DownloadTest, LoadsTheCacheAfterARestart) {
   fetch(request("file"));
   const auto mounted = fetch_directory(request("directory"));
   std::ofstream(directory.path() / "cache/stranger") << "x";
-  CachedDownloader later(loop.executor(), loop.workers(), clock,
-                         {.cache_path = directory.path() / "cache", .downloader = {}}, logger);
+  CachedDownloader later(loop.executor(), loop.workers(), clock, cache_options(directory.path() / "cache"), logger);
   loop.run(later.recover({mounted.path.string()}));
   EXPECT_FALSE(fs::exists(directory.path() / "cache/stranger"));
   EXPECT_EQ(loop.run(later.fetch_file(request("file"))).bytes, 0u);
@@ -270,6 +276,20 @@ TEST_F(DownloadTest, FollowsRedirects) {
   EXPECT_GT(fetch({.url = server.url("/redirect"), .cache_key = "", .checksum = {}}).bytes, 0u);
 }
 
+TEST_F(DownloadTest, ResolvesARelativeLocation) {
+  const auto target_of = [this](const std::string& location) {
+    server.redirects = {{"/a/b/redirect", location}};
+    fetch({.url = server.url("/a/b/redirect?old=1"), .cache_key = "", .checksum = {}});
+    return server.last_target;
+  };
+  EXPECT_EQ(target_of("asset?x=1"), "/a/b/asset?x=1");
+  EXPECT_EQ(target_of("../asset"), "/a/asset");
+  EXPECT_EQ(target_of("./../../../asset"), "/asset");
+  EXPECT_EQ(target_of("/asset/./c/../d#part"), "/asset/d");
+  EXPECT_EQ(target_of("//" + server.url("/asset").substr(7)), "/asset");
+  EXPECT_EQ(target_of(server.url("/other")), "/other");
+}
+
 TEST_F(DownloadTest, VerifiesTheChecksumOfTheBody) {
   for (const std::string algorithm : {"md5", "sha1", "sha256", "SHA256", "sha512"}) {
     const auto digest = net::hex_digest(net::parse_digest_algorithm(algorithm), server.content);
@@ -297,9 +317,9 @@ TEST_F(DownloadTest, LeavesNothingOfAnArchiveThatCannotBeUnpacked) {
   const auto tree = directory.path() / "tree";
   fs::create_directories(tree / std::string(200, 'd') / "deep");
   server.content = archive("tgz");
-  CachedDownloader strict(loop.executor(), loop.workers(), clock,
-                          {.cache_path = directory.path() / "cache", .downloader = {}, .archives = {.entries = 3}},
-                          logger);
+  auto options = cache_options(directory.path() / "cache");
+  options.archives.entries = 3;
+  CachedDownloader strict(loop.executor(), loop.workers(), clock, std::move(options), logger);
   EXPECT_THROW(loop.run(strict.fetch_directory(request())), std::runtime_error);
   EXPECT_EQ(cached_files(), 1u);  // the tar itself
   EXPECT_TRUE(fs::is_empty(directory.path() / "cache/temp"));
@@ -309,10 +329,37 @@ TEST_F(DownloadTest, LeavesNothingOfAnArchiveThatCannotBeUnpacked) {
   EXPECT_TRUE(fs::is_empty(directory.path() / "cache/temp"));
 }
 
+TEST_F(DownloadTest, KeepsWhatItUnpacksFromItsUnpacker) {
+  const auto fetched = fetch_directory(request());
+  struct stat status {};
+  ASSERT_EQ(::lstat((fetched.path / "a.txt").c_str(), &status), 0);
+  EXPECT_EQ(status.st_uid, ::geteuid() == 0 ? base::kConfinedUser : ::geteuid());
+  ASSERT_EQ(::lstat((directory.path() / "cache").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0700u);
+  // As a stream it belongs to root, as if it had never been unpacked.
+  const auto file = fetch(request("key"));
+  EXPECT_THAT(base::must_run({"tar", "--numeric-owner", "-tvf", file.path.string()}),
+              ::testing::Not(HasSubstr(std::to_string(base::kConfinedUser))));
+}
+
+TEST_F(DownloadTest, LimitsWhatAnArchiveHoldsByTheRequest) {
+  base::write_file_atomically(directory.path() / "tree/zeros", std::string(1 << 20, '\0'));
+  server.content = archive("tgz");
+  auto small = request("");
+  small.most_bytes = 1000;
+  try {
+    fetch(small);
+    FAIL();
+  } catch (const std::runtime_error& e) {
+    EXPECT_STREQ(e.what(), "the archive is too large");
+  }
+  EXPECT_TRUE(fs::is_empty(directory.path() / "cache/temp"));
+}
+
 TEST_F(DownloadTest, RefusesALargeBodyWithoutARetry) {
-  CachedDownloader strict(loop.executor(), loop.workers(), clock,
-                          {.cache_path = directory.path() / "cache", .downloader = {.tls = {}, .max_bytes = 10}},
-                          logger);
+  auto options = cache_options(directory.path() / "cache");
+  options.downloader.max_bytes = 10;
+  CachedDownloader strict(loop.executor(), loop.workers(), clock, std::move(options), logger);
   EXPECT_THROW(loop.run(strict.fetch_file(request())), DownloadTooLarge);
   EXPECT_EQ(server.requests, 1);
   EXPECT_TRUE(fs::is_empty(directory.path() / "cache/temp"));
@@ -407,6 +454,16 @@ TEST_F(TransferActionTest, LimitsTheSizeOfAnUpload) {
   EXPECT_EQ(ended, StepResult::emittable("Failed to copy stream contents into temp file for thing"));
   EXPECT_EQ(server.requests, 0);
   EXPECT_TRUE(fs::is_empty(directory.path() / "up"));
+}
+
+TEST_F(TransferActionTest, LimitsAnUploadByTheContainersDisk) {
+  const auto tar = directory.path() / "out.tar";
+  base::must_run({"tar", "-cf", tar.string(), "-C", (directory.path() / "tree").string(), "a.txt"});
+  backend.files["/out"] = base::read_file(tar);
+  environment.container.disk_limit = 4;
+  const auto ended = result_of(running(models::wrap(upload())));
+  EXPECT_EQ(ended, StepResult::emittable("Failed to copy stream contents into temp file for thing"));
+  EXPECT_EQ(server.requests, 0);
 }
 
 TEST(LoggableUrl, OmitsTheSecretParts) {

@@ -34,10 +34,45 @@ bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-std::string redirect_target(const std::string& from, std::string_view location) {
-  if (location.starts_with("http://") || location.starts_with("https://")) return std::string(location);
-  const auto endpoint = net::Endpoint::parse(from);
-  return endpoint.text() + (location.starts_with('/') ? "" : "/") + std::string(location);
+// The path without its "." and ".." segments (RFC 3986 §5.2.4).
+std::string without_dot_segments(std::string_view path) {
+  std::vector<std::string_view> segments;
+  bool ends_in_directory = false;
+  path.remove_prefix(1);
+  for (;;) {
+    const auto slash = path.find('/');
+    const auto segment = path.substr(0, slash);
+    const bool is_last = slash == std::string_view::npos;
+    ends_in_directory = segment == "." || segment == "..";
+    if (segment == ".." && !segments.empty()) segments.pop_back();
+    if (!ends_in_directory) segments.push_back(segment);
+    if (is_last) break;
+    path.remove_prefix(slash + 1);
+  }
+  std::string clean;
+  for (const auto segment : segments) clean.append("/").append(segment);
+  if (ends_in_directory || clean.empty()) clean += '/';
+  return clean;
+}
+
+// The URL that `location` means in an answer to `from` (RFC 3986 §5.2).
+std::string redirect_target(std::string_view from, std::string_view location) {
+  const auto scheme = from.substr(0, from.find("://"));
+  const auto colon = location.find(':');
+  if (colon != std::string_view::npos && colon < location.find_first_of("/?#")) return std::string(location);
+  if (location.starts_with("//")) return fmt::format("{}:{}", scheme, location);
+  const auto authority_end = std::min(from.size(), from.find_first_of("/?#", scheme.size() + 3));
+  const auto server = from.substr(0, authority_end);
+  auto rest = from.substr(authority_end);
+  rest = rest.substr(0, rest.find('#'));
+  location = location.substr(0, location.find('#'));
+  if (location.empty()) return fmt::format("{}{}", server, rest);
+  const auto base_path = rest.substr(0, rest.find('?'));
+  if (location.starts_with('?')) return fmt::format("{}{}{}", server, base_path, location);
+  const auto query_at = std::min(location.size(), location.find('?'));
+  std::string path(location.substr(0, query_at));
+  if (!path.starts_with('/')) path.insert(0, base_path.empty() ? "/" : base_path.substr(0, base_path.rfind('/') + 1));
+  return fmt::format("{}{}{}", server, without_dot_segments(path), location.substr(query_at));
 }
 
 // The file being written. Its functions block: call them on workers, one at a time.

@@ -1,5 +1,7 @@
 #include "executor/container/container.h"
 
+#include "models/forms/wire.h"
+
 namespace rivera::executor {
 
 std::string_view name_of(ContainerState state) {
@@ -30,6 +32,19 @@ const std::string& Container::tag(std::string_view name) const {
   static const std::string none;
   const auto found = tags.find(std::string(name));
   return found == tags.end() ? none : found->second;
+}
+
+std::string storable_text(std::string_view text) {
+  static constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+  std::string stored;
+  for (const char c : models::valid_utf8(text)) {
+    if (c == '\0') {
+      stored += kReplacement;
+    } else {
+      stored += c;
+    }
+  }
+  return stored;
 }
 
 std::string truncated_failure_reason(std::string reason) {

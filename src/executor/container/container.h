@@ -98,6 +98,7 @@ struct RunResult {
   std::string failure_reason{};
   bool retryable = false;  // none of the work was started, so that another cell may do it
   bool stopped = false;    // the end was requested
+  bool lost = false;       // the platform lost what ran, which is not the application's failure
 
   bool operator==(const RunResult&) const = default;
 };
@@ -154,5 +155,8 @@ struct ContainerEvent {
 // The longest failure reason in bytes. The middle of a longer one is removed (§2.2).
 inline constexpr std::size_t kFailureReasonLimit = 10'000;
 std::string truncated_failure_reason(std::string reason);
+
+// Text that a container wrote, in a form that every store accepts: U+FFFD stands for each invalid byte and each NUL.
+std::string storable_text(std::string_view text);
 
 }  // namespace rivera::executor

@@ -83,7 +83,8 @@ json::object run_result_json(const RunResult& result) {
   return {{"failed", result.failed},
           {"failure_reason", result.failure_reason},
           {"Retryable", result.retryable},
-          {"stopped", result.stopped}};
+          {"stopped", result.stopped},
+          {"lost", result.lost}};
 }
 
 // --- reading: what is missing keeps its default ---
@@ -182,6 +183,7 @@ void read_run_result(const json::value& value, RunResult& into) {
   in.get("failure_reason", into.failure_reason);
   in.get("Retryable", into.retryable);
   in.get("stopped", into.stopped);
+  in.get("lost", into.lost);
 }
 
 void read_container(const json::value& value, Container& container) {

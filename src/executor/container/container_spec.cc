@@ -12,6 +12,8 @@
 namespace rivera::executor {
 namespace {
 
+constexpr std::uint32_t kC2cAppPort = 8080;
+
 std::uint64_t mebibytes(std::int64_t megabytes) {
   return megabytes <= 0 ? 0 : static_cast<std::uint64_t>(megabytes) * base::kMebibyte;
 }
@@ -63,6 +65,11 @@ garden::ContainerSpec container_spec(const Container& container, const Container
   if (options.unproxied_port_mappings) {
     for (const auto port : distinct_ports(info.ports)) spec.netin.push_back({.host_port = 0, .container_port = port});
   }
+  if (options.container_proxy && info.enable_container_proxy) {
+    for (const auto& port : proxy_ports(info.ports)) {
+      if (port.proxy_port != kC2cPort) spec.netin.push_back({.host_port = 0, .container_port = port.proxy_port});
+    }
+  }
   spec.netout_rules = net_out_rules(info.egress_rules);
   return spec;
 }
@@ -85,16 +92,43 @@ std::vector<std::uint32_t> distinct_ports(const std::vector<std::uint32_t>& port
   return distinct;
 }
 
-std::vector<PortMapping> port_mappings(const std::vector<std::uint32_t>& ports,
+std::vector<ProxyPort> proxy_ports(const std::vector<std::uint32_t>& ports) {
+  constexpr std::uint32_t kEnd = 65'534;
+  const auto distinct = distinct_ports(ports);
+  const auto is_taken = [&distinct](std::uint32_t port) {
+    return port == kC2cPort || std::find(distinct.begin(), distinct.end(), port) != distinct.end();
+  };
+  std::vector<ProxyPort> proxies;
+  auto next = kFirstProxyPort;
+  for (const auto port : distinct) {
+    if (port == kC2cPort) throw std::invalid_argument("port 61443 is reserved for container networking");
+    while (is_taken(next)) ++next;
+    if (next >= kEnd) throw std::invalid_argument("no port is left for the container proxy");
+    proxies.push_back({.app_port = port, .proxy_port = next++});
+    if (port == kC2cAppPort) proxies.push_back({.app_port = port, .proxy_port = kC2cPort});
+  }
+  return proxies;
+}
+
+std::vector<PortMapping> port_mappings(const std::vector<std::uint32_t>& ports, const std::vector<ProxyPort>& proxies,
                                        const std::vector<garden::PortMapping>& mapped) {
-  std::vector<PortMapping> mappings;
-  for (const auto port : distinct_ports(ports)) {
+  const auto host_port = [&mapped](std::uint32_t port) {
     const auto found = std::find_if(mapped.begin(), mapped.end(),
                                     [port](const garden::PortMapping& m) { return m.container_port == port; });
-    PortMapping mapping;
-    mapping.container_port = port;
-    mapping.host_port = found == mapped.end() ? 0 : found->host_port;
-    mappings.push_back(mapping);
+    return found == mapped.end() ? 0 : found->host_port;
+  };
+  std::vector<PortMapping> mappings;
+  for (const auto port : distinct_ports(ports)) {
+    bool has_proxy = false;
+    for (const auto& proxy : proxies) {
+      if (proxy.app_port != port) continue;
+      has_proxy = true;
+      mappings.push_back({.container_port = port,
+                          .host_port = host_port(port),
+                          .container_tls_proxy_port = proxy.proxy_port,
+                          .host_tls_proxy_port = host_port(proxy.proxy_port)});
+    }
+    if (!has_proxy) mappings.push_back({.container_port = port, .host_port = host_port(port)});
   }
   return mappings;
 }

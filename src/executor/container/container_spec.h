@@ -19,6 +19,7 @@ struct ContainerSpecOptions {
   std::uint64_t max_cpu_shares = 1024;  // for a CPU weight of 100
   bool set_cpu_weight = false;          // use the memory limit as the CPU weight
   bool unproxied_port_mappings = true;
+  bool container_proxy = false;  // a TLS proxy stands in front of each container that asks for one
 };
 
 inline constexpr const char* kOwnerProperty = "executor:owner";
@@ -36,8 +37,23 @@ std::string log_config_property(const LogConfig& config);
 
 // The ports without duplicates, in their order (§2.10).
 std::vector<std::uint32_t> distinct_ports(const std::vector<std::uint32_t>& ports);
-// The mapping of each port according to Garden.
-std::vector<PortMapping> port_mappings(const std::vector<std::uint32_t>& ports,
+
+// A port of the TLS proxy, and the application's port that it leads to.
+struct ProxyPort {
+  std::uint32_t app_port = 0;
+  std::uint32_t proxy_port = 0;
+
+  bool operator==(const ProxyPort&) const = default;
+};
+inline constexpr std::uint32_t kFirstProxyPort = 61001;
+inline constexpr std::uint32_t kC2cPort = 61443;  // for connections between containers; leads to port 8080
+
+// The ports of the proxy for the application's ports, in their order. Throws std::invalid_argument if one of them is
+// kC2cPort.
+std::vector<ProxyPort> proxy_ports(const std::vector<std::uint32_t>& ports);
+
+// The mapping of each port according to Garden: one for each of its ports of the proxy, or a plain one.
+std::vector<PortMapping> port_mappings(const std::vector<std::uint32_t>& ports, const std::vector<ProxyPort>& proxies,
                                        const std::vector<garden::PortMapping>& mapped);
 
 // One Garden rule for each destination of each rule (§2.11).

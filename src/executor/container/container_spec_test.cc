@@ -63,10 +63,20 @@ TEST(ContainerSpec, EncodesTheLogConfigLikeUpstream) {
 }
 
 TEST(Ports, AreMappedInOrderOncePerContainerPort) {
-  EXPECT_EQ(port_mappings({8080, 5000, 8080},
+  EXPECT_EQ(port_mappings({8080, 5000, 8080}, {},
                           {{.host_port = 60002, .container_port = 5000}, {.host_port = 60001, .container_port = 8080}}),
             (std::vector<PortMapping>{{8080, 60001, 0, 0}, {5000, 60002, 0, 0}}));
-  EXPECT_EQ(port_mappings({8080}, {}), (std::vector<PortMapping>{{8080, 0, 0, 0}}));
+  EXPECT_EQ(port_mappings({8080}, {}, {}), (std::vector<PortMapping>{{8080, 0, 0, 0}}));
+}
+
+TEST(ProxyPorts, AreTheFirstFreeOnesInOrder) {
+  EXPECT_EQ(proxy_ports({8080, 5000, 8080}), (std::vector<ProxyPort>{{8080, 61001}, {8080, 61443}, {5000, 61002}}));
+  EXPECT_EQ(proxy_ports({61002, 61001}), (std::vector<ProxyPort>{{61002, 61003}, {61001, 61004}}));
+  EXPECT_THROW(proxy_ports({8080, 61443}), std::invalid_argument);
+  const std::vector<garden::PortMapping> mapped = {{.host_port = 60001, .container_port = 8080},
+                                                   {.host_port = 60002, .container_port = 61001}};
+  EXPECT_EQ(port_mappings({8080}, proxy_ports({8080}), mapped),
+            (std::vector<PortMapping>{{8080, 60001, 61001, 60002}, {8080, 60001, 61443, 0}}));
 }
 
 TEST(NetworkEnvironment, HasTheAddressesAndPorts) {

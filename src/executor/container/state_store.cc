@@ -80,10 +80,10 @@ asio::awaitable<std::unique_ptr<StateStore::Turn>> StateStore::take_turn(std::st
   co_return std::make_unique<Turn>(*this, std::move(guid));
 }
 
-asio::awaitable<void> StateStore::save(ContainerRecord record) {
-  const auto path = record_path(record.container.guid);
-  const auto turn = co_await take_turn(record.container.guid);
-  auto text = to_json(record);
+asio::awaitable<void> StateStore::save(std::string guid, std::function<ContainerRecord()> current) {
+  const auto path = record_path(guid);
+  const auto turn = co_await take_turn(guid);
+  auto text = to_json(current());
   auto write = [path, text = std::move(text)] { base::write_file_atomically(path, text, 0600); };
   co_await workers_.run(std::move(write));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -41,8 +42,9 @@ class StateStore {
   StateStore(asio::any_io_executor executor, base::WorkerPool& workers, std::filesystem::path directory,
              base::Logger logger);
 
-  // Returns when this record or a later one of the container is written. Throws std::system_error.
-  asio::awaitable<void> save(ContainerRecord record);
+  // Returns when the record that `current` gives has been written. It is asked for when it is this call's turn to
+  // write, so that an older record never replaces a newer one. Throws std::system_error.
+  asio::awaitable<void> save(std::string guid, std::function<ContainerRecord()> current);
   asio::awaitable<void> append(std::string guid, JournalEntry entry);
   asio::awaitable<void> forget(std::string guid);
 

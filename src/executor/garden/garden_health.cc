@@ -70,9 +70,16 @@ asio::awaitable<void> GardenHealth::check() {
   spec.properties = {{kOwnerProperty, options_.owner}, {kTagProperty, kTagValue}, {"network.healthcheck", "true"}};
   const auto create = [&] { return backend_.create(spec); };
   co_await attempted<void>(create, options_.retry_pause);
-  const auto run = [&] { return run_process(spec.handle); };
-  const int status = co_await attempted<int>(run, options_.retry_pause);
+  int status = 0;
+  std::exception_ptr failure;
+  try {
+    status = co_await run_process(spec.handle);
+  } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
+    failure = std::current_exception();
+  }
   co_await destroy(spec.handle);
+  if (failure) std::rethrow_exception(failure);
   if (status != 0) throw std::runtime_error(fmt::format("Healthcheck exited with {}", status));
 }
 
@@ -99,8 +106,13 @@ asio::awaitable<int> GardenHealth::run_process(std::string handle) {
   process.user = options_.process_user;
   process.env = options_.process_env;
   process.dir = options_.process_dir;
-  clients::ProcessIO no_output;
-  const auto running = co_await backend_.run(handle, process, no_output);
+  using Running = std::unique_ptr<clients::GardenProcess>;
+  const auto run = [&]() -> asio::awaitable<Running> {
+    clients::ProcessIO no_output;
+    return backend_.run(handle, process, no_output);
+  };
+  const auto running = co_await attempted<Running>(run, options_.retry_pause);
+  // Waiting is not repeated: that would need another process.
   co_return co_await running->wait();
 }
 

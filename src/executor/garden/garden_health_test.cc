@@ -83,5 +83,14 @@ TEST_F(GardenHealthTest, GivesUpOnACycleThatHangs) {
   loop.run(tasks.stop());
 }
 
+TEST_F(GardenHealthTest, StartsOneProcessAndLeavesNoContainerWhenWaitingFails) {
+  GardenHealth health(backend, options(), metrics, base::Logger::discard());
+  backend.on_run = [](FakeProcess& process) { process.wait_error = "the connection broke"; };
+  EXPECT_ANY_THROW(loop.run(health.check()));
+  EXPECT_THAT(backend.destroyed, SizeIs(1));
+  EXPECT_TRUE(backend.containers_made.empty());
+  EXPECT_EQ(backend.runs, 1);
+}
+
 }  // namespace
 }  // namespace rivera::executor::testing

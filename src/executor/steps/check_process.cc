@@ -47,6 +47,24 @@ std::string_view name_of(CheckMode mode) {
   return "";
 }
 
+// The process of a check, without its id and the arguments that depend on its kind.
+garden::ProcessSpec plain_check(const StepEnvironment& env) {
+  garden::ProcessSpec process;
+  process.path = env.settings.check_path;
+  process.rlimits.nofile = kFileLimit;
+  process.env = env.container.network_environment;
+  if (!env.settings.sidecar_rootfs.empty()) {
+    process.image.uri = env.settings.sidecar_rootfs;
+    process.bind_mounts = env.container.mounts;
+    process.limits.emplace();
+  }
+  return process;
+}
+
+void add_interval(garden::ProcessSpec& process, CheckMode mode, std::chrono::nanoseconds interval) {
+  process.args.push_back(fmt::format("-{}-interval={}", name_of(mode), base::format_go_duration(interval)));
+}
+
 }  // namespace
 
 std::optional<garden::ProcessSpec> check_process(const StepEnvironment& env, const models::Check& check, CheckMode mode,
@@ -55,39 +73,42 @@ std::optional<garden::ProcessSpec> check_process(const StepEnvironment& env, con
   if (!values || values->port == 0) return std::nullopt;
   const auto& settings = env.settings;
 
-  garden::ProcessSpec process;
+  auto process = plain_check(env);
   process.id = fmt::format("{}-{}-healthcheck-{}", env.container.handle, name_of(mode), index);
-  process.path = settings.check_path;
-  process.rlimits.nofile = kFileLimit;
-  process.env = env.container.network_environment;
-  if (!settings.sidecar_rootfs.empty()) {
-    process.image.uri = settings.sidecar_rootfs;
-    process.bind_mounts = env.container.mounts;
-    process.limits.emplace();
-  }
 
   const auto timeout =
       values->timeout_ms > 0 ? std::chrono::milliseconds(values->timeout_ms) : settings.check_default_timeout;
   process.args = {fmt::format("-port={}", values->port), fmt::format("-timeout={}ms", timeout.count())};
   if (!values->uri.empty()) process.args.push_back("-uri=" + values->uri);
 
-  const auto add_interval = [&process, mode](std::chrono::nanoseconds interval) {
-    process.args.push_back(fmt::format("-{}-interval={}", name_of(mode), base::format_go_duration(interval)));
-  };
   const std::chrono::nanoseconds own_interval = std::chrono::milliseconds(values->interval_ms);
   const auto steady = own_interval.count() > 0 ? own_interval : settings.healthy_interval;
   switch (mode) {
     case CheckMode::kStartup:
-      add_interval(settings.unhealthy_interval);
+      add_interval(process, mode, settings.unhealthy_interval);
       process.args.push_back("-startup-timeout=" + base::format_go_duration(start_timeout));
       break;
     case CheckMode::kUntilReady:
-      add_interval(settings.unhealthy_interval);
+      add_interval(process, mode, settings.unhealthy_interval);
       break;
     case CheckMode::kLiveness:
     case CheckMode::kReadiness:
-      add_interval(steady);
+      add_interval(process, mode, steady);
       break;
+  }
+  return process;
+}
+
+garden::ProcessSpec proxy_check_process(const StepEnvironment& env, std::uint32_t port, CheckMode mode,
+                                        std::size_t index, std::chrono::milliseconds start_timeout) {
+  auto process = plain_check(env);
+  process.id = fmt::format("{}-envoy-{}-healthcheck-{}", env.container.handle, name_of(mode), index);
+  process.args = {fmt::format("-port={}", port), "-timeout=1000ms"};
+  if (mode == CheckMode::kStartup) {
+    add_interval(process, mode, env.settings.unhealthy_interval);
+    process.args.push_back("-startup-timeout=" + base::format_go_duration(start_timeout));
+  } else {
+    add_interval(process, mode, env.container.proxy->liveness_interval);
   }
   return process;
 }

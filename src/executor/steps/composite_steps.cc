@@ -100,7 +100,7 @@ asio::awaitable<StepResult> CodependentStep::run() {
   for (std::size_t i = 0; i < count(); ++i) {
     const auto child = co_await next_ended();
     auto ended = result(child);
-    if (ended.ok() && fails_on_exit_ && !ending) ended = StepResult::codependent_exited();
+    if (ended.ok() && fails_on_exit_) ended = StepResult::codependent_exited();
     if ((!ended.ok() || cancels_others_on_exit_) && !ending) {
       ending = true;
       interrupt_all();
@@ -210,6 +210,31 @@ void TimedStep::interrupt() {
   if (changed_) changed_->notify_all();
 }
 
+BackgroundStep::BackgroundStep(StepEnvironment& environment, StepPtr child)
+    : env_(environment), child_(std::move(child)) {
+  child_->on_ready([this] { become_ready(); });
+}
+
+asio::awaitable<void> BackgroundStep::run_child() {
+  result_ = co_await result_of(*child_);
+  ended_ = true;
+  changed_->notify_all();
+}
+
+asio::awaitable<StepResult> BackgroundStep::run() {
+  if (interrupted_) co_return StepResult::success();
+  changed_ = std::make_unique<base::Condition>(env_.runtime.executor);
+  env_.tasks.spawn("step", run_child());
+  while (!ended_ && !interrupted_) co_await changed_->wait();
+  if (!ended_) co_return StepResult::success();
+  co_return result_;
+}
+
+void BackgroundStep::interrupt() {
+  interrupted_ = true;
+  if (changed_) changed_->notify_all();
+}
+
 ThrottledStep::ThrottledStep(Limiter& limiter, StepPtr child) : limiter_(limiter), child_(std::move(child)) {
   child_->on_ready([this] { become_ready(); });
 }
@@ -232,12 +257,23 @@ OutputAsErrorStep::OutputAsErrorStep(StepPtr child, std::shared_ptr<CapturedOutp
 
 asio::awaitable<StepResult> OutputAsErrorStep::run() {
   auto result = co_await result_of(*child_);
-  if (result.ok() || result.kind == StepResult::Kind::kCancelled || result.kind == StepResult::Kind::kGraceExceeded) {
-    co_return result;
+  switch (result.kind) {
+    case StepResult::Kind::kSuccess:
+    case StepResult::Kind::kCancelled:
+    case StepResult::Kind::kGraceExceeded:
+      co_return result;
+    case StepResult::Kind::kDidNotExit:
+    case StepResult::Kind::kCodependentExited:
+    case StepResult::Kind::kEmittable:
+    case StepResult::Kind::kFailure:
+    case StepResult::Kind::kUnavailable:
+    case StepResult::Kind::kAggregate:
+      break;
   }
   auto text = output_->trimmed();
   if (text.empty()) text = "Failed to invoke process: " + result.text;
   if (!prefix_.empty()) text = prefix_ + ": " + text;
+  if (result.kind == StepResult::Kind::kUnavailable) co_return StepResult::unavailable(std::move(text));
   co_return StepResult::emittable(std::move(text));
 }
 

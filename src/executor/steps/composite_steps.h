@@ -69,8 +69,8 @@ class ParallelStep final : public ConcurrentSteps {
 };
 
 // Runs its children concurrently. The first that fails interrupts the others. With `cancels_others_on_exit` a child
-// that succeeds does so too; with `fails_on_exit` its success also counts as a failure. The result joins the children's
-// in the order in which they end.
+// that succeeds does so too; with `fails_on_exit` the success of each also counts as a failure. The result joins the
+// children's in the order in which they end.
 class CodependentStep final : public ConcurrentSteps {
  public:
   CodependentStep(StepEnvironment& environment, std::vector<StepPtr> steps, bool fails_on_exit,
@@ -146,6 +146,24 @@ class TimedStep final : public Step {
   StepEnvironment& env_;
   StepPtr child_;
   OnEnd on_end_;
+  bool interrupted_ = false;
+  bool ended_ = false;
+  StepResult result_;
+  std::unique_ptr<base::Condition> changed_;
+};
+
+// Runs its child, and leaves it running when it is interrupted: it ends with the container.
+class BackgroundStep final : public Step {
+ public:
+  BackgroundStep(StepEnvironment& environment, StepPtr child);
+  asio::awaitable<StepResult> run() override;
+  void interrupt() override;
+
+ private:
+  asio::awaitable<void> run_child();
+
+  StepEnvironment& env_;
+  StepPtr child_;
   bool interrupted_ = false;
   bool ended_ = false;
   StepResult result_;

@@ -199,5 +199,182 @@ TEST_F(DeclarativeTest, FollowsReadinessWithRoutability) {
   EXPECT_TRUE(sink.has("HEALTH OUT Container passed the readiness health check."));
 }
 
+TEST_F(DeclarativeTest, ContinuesWithReadinessIfRoutableBeforeARestart) {
+  environment.container.origin = Origin::kResumedRunning;
+  environment.container.was_routable = true;
+  auto wanted = checked();
+  wanted.check_definition->add_readiness_checks()->mutable_tcp_check()->set_port(8080);
+  std::vector<FakeProcess*> rounds;
+  backend.on_run = [&rounds](FakeProcess& p) {
+    if (p.spec.id.find("ready") != std::string::npos || p.spec.id.find("readiness") != std::string::npos)
+      rounds.push_back(&p);
+  };
+  start(wanted);
+  loop.until([&] { return rounds.size() == 1; });
+  EXPECT_THAT(rounds[0]->spec.id, HasSubstr("-readiness-"));
+  rounds[0]->exit(4);
+  loop.until([&] { return rounds.size() == 2; });
+  EXPECT_THAT(rounds[1]->spec.id, HasSubstr("-until-ready-"));
+  EXPECT_THAT(routable_changes, ElementsAre(false));
+}
+
+// --- failures of the platform ---
+
+TEST_F(DeclarativeTest, ReplacesACheckThatTheServerLost) {
+  start(checked());
+  process("guid-startup-healthcheck-0")->exit(0);
+  process("guid-liveness-healthcheck-0");
+  FakeProcess* second = nullptr;
+  backend.on_run = [&second](FakeProcess& p) { second = &p; };
+  backend.forget_process("guid-liveness-healthcheck-0");
+  loop.until([&] { return second != nullptr; });
+  EXPECT_THAT(second->spec.id, HasSubstr("guid-liveness-healthcheck-0-"));
+  EXPECT_FALSE(result);
+  second->exit(6, "Liveness check unsuccessful: gone");
+  EXPECT_EQ(end().text, "Instance became unhealthy: Liveness check unsuccessful: gone");
+}
+
+TEST_F(DeclarativeTest, WaitsForAServerThatCannotRunAReadinessCheck) {
+  auto wanted = checked();
+  wanted.check_definition->add_readiness_checks()->mutable_tcp_check()->set_port(8080);
+  start(wanted);
+  process("guid-startup-healthcheck-0");
+  loop.until([&] { return backend.processes.size() == 3; });
+  backend.run_error = "no space left on device";
+  backend.processes.back()->exit(0);  // until-ready
+  loop.until([&] { return routable_changes.size() == 1; });
+  loop.settle();
+  backend.run_error.clear();
+  loop.until([&] { return backend.processes.size() == 4; });
+  EXPECT_THAT(routable_changes, ElementsAre(true));
+}
+
+TEST_F(MonitorTest, DoesNotCountACheckThatTheServerCouldNotRun) {
+  start(monitored());
+  loop.until([this] { return ready; });
+  backend.run_error = "no space left on device";
+  const int before = runs;
+  loop.run(base::sleep_for(settings.healthy_interval * 5));
+  EXPECT_FALSE(result);
+  EXPECT_EQ(runs, before);
+  backend.run_error.clear();
+  loop.until([&] { return runs > before; });
+  healthy = false;
+  EXPECT_THAT(end().text, HasSubstr("Instance became unhealthy: "));
+}
+
+TEST_F(MonitorTest, DoesNotCountATimeoutWhileTheServerIsAway) {
+  auto wanted = monitored();
+  models::TimeoutAction timeout;
+  *timeout.mutable_action() = run_action("/bin/check");
+  timeout.set_timeout_ms(10);
+  models::ParallelAction both;
+  *both.add_actions() = models::wrap(std::move(timeout));
+  wanted.monitor = models::wrap(std::move(both));
+  start(wanted);
+  loop.until([this] { return ready; });
+  backend.down();
+  loop.run(base::sleep_for(std::chrono::milliseconds(60)));
+  backend.up();
+  const int before = runs;
+  loop.until([&] { return runs > before + 1; });
+  EXPECT_FALSE(result);
+  EXPECT_TRUE(backend.process_of("/bin/app")->signals.empty());
+}
+
+TEST_F(MonitorTest, FailsIfTheProgramOfTheCheckDoesNotExist) {
+  start(monitored());
+  loop.until([this] { return ready; });
+  backend.executable_is_missing = true;
+  EXPECT_THAT(end().text, HasSubstr("Instance became unhealthy: "));
+}
+
+// --- the proxy ---
+
+class ProxiedTest : public DeclarativeTest {
+ protected:
+  ProxiedTest() {
+    proxy.enabled = true;
+    environment.container.proxy = &proxy;
+    environment.container.proxy_ports = {61001, 61443};
+  }
+  ProxyOptions proxy;
+};
+
+TEST_F(ProxiedTest, IsReadyWhenTheProxyAnswersOnEachPort) {
+  settings.unhealthy_interval = std::chrono::milliseconds(500);
+  start(checked());
+  const auto proxy_process = process("guid-envoy");
+  EXPECT_EQ(proxy_process->spec.path, "/etc/cf-assets/envoy/proxy");
+  EXPECT_THAT(proxy_process->spec.env, Contains("CF_INSTANCE_IP=10.0.0.1"));
+  process("guid-startup-healthcheck-0")->exit(0);
+  process("guid-envoy-startup-healthcheck-0")->exit(0);
+  const auto last = process("guid-envoy-startup-healthcheck-1");
+  EXPECT_THAT(last->spec.args,
+              ElementsAre("-port=61443", "-timeout=1000ms", "-startup-interval=500ms", "-startup-timeout=1m0s"));
+  EXPECT_FALSE(ready);
+  last->exit(0);
+  loop.until([this] { return ready; });
+  process("guid-liveness-healthcheck-0");
+  EXPECT_EQ(backend.process("guid-envoy-liveness-healthcheck-0"), nullptr);
+}
+
+TEST_F(ProxiedTest, NamesTheProxyThatNeverAnswers) {
+  start(checked());
+  process("guid-startup-healthcheck-0")->exit(0);
+  process("guid-envoy-startup-healthcheck-0")->exit(0);
+  process("guid-envoy-startup-healthcheck-1")->exit(4, "connection refused");
+  EXPECT_THAT(end().text,
+              MatchesRegex("Instance never healthy after .*: instance proxy failed to start: connection refused"));
+}
+
+TEST_F(ProxiedTest, ChecksTheProxyBesideTheMonitorAction) {
+  auto wanted = running(run_action("/bin/app"));
+  wanted.monitor = run_action("/bin/check");
+  backend.on_run = [](FakeProcess& p) {
+    if (p.spec.path == "/bin/check") p.exit(0);
+  };
+  start(wanted);
+  process("guid-envoy-startup-healthcheck-0")->exit(0);
+  EXPECT_FALSE(ready);
+  process("guid-envoy-startup-healthcheck-1")->exit(0);
+  loop.until([this] { return ready; });
+}
+
+TEST_F(ProxiedTest, ChecksNothingWithoutChecksOfTheApplication) {
+  start(running(run_action("/bin/app")));
+  process("guid-envoy");
+  loop.until([this] { return ready; });
+  EXPECT_EQ(backend.process("guid-envoy-startup-healthcheck-0"), nullptr);
+}
+
+TEST_F(ProxiedTest, ChecksLivenessIfConfigured) {
+  proxy.checks_liveness = true;
+  proxy.liveness_interval = std::chrono::seconds(7);
+  start(checked());
+  process("guid-startup-healthcheck-0")->exit(0);
+  process("guid-envoy-startup-healthcheck-0")->exit(0);
+  process("guid-envoy-startup-healthcheck-1")->exit(0);
+  const auto liveness = process("guid-envoy-liveness-healthcheck-0");
+  EXPECT_THAT(liveness->spec.args, ElementsAre("-port=61001", "-timeout=1000ms", "-liveness-interval=7s"));
+  liveness->exit(4, "gone");
+  EXPECT_EQ(end().text, "Instance became unhealthy: instance proxy health check failed: gone");
+}
+
+TEST_F(ProxiedTest, EndsWithItsProxy) {
+  start(running(run_action("/bin/app")));
+  process("guid-envoy")->exit(127);
+  EXPECT_EQ(end().text, "PROXY: Exited with status 127");
+  EXPECT_THAT(backend.process_of("/bin/app")->signals, Contains(garden::Signal::kTerminate));
+}
+
+TEST_F(ProxiedTest, LeavesTheProxyRunningWhenTheApplicationEnds) {
+  start(running(run_action("/bin/app")));
+  const auto proxy_process = process("guid-envoy");
+  started("/bin/app")->exit(3);
+  EXPECT_EQ(end().text, "APP: Exited with status 3");
+  EXPECT_TRUE(proxy_process->signals.empty());
+}
+
 }  // namespace
 }  // namespace rivera::executor::testing

@@ -11,6 +11,7 @@ namespace rivera::executor {
 namespace {
 
 constexpr const char* kLost = "the process was lost while the cell's software restarted";
+constexpr auto kSlowAnswer = std::chrono::seconds(2);
 constexpr int kAttachAttempts = 60;  // for errors other than "not found" and "no answer"
 
 asio::awaitable<void> pass_on(ProcessOutputPtr output, std::string_view chunk, bool is_error) {
@@ -36,7 +37,8 @@ struct RunStep::Process {
   std::unique_ptr<clients::GardenProcess> handle;  // null while not attached
   bool ended = false;
   int exit_status = 0;
-  std::string failure;  // why waiting for the process failed
+  std::string failure;   // why waiting for the process failed
+  bool is_lost = false;  // the server no longer knows it
   base::Condition changed;
 };
 
@@ -79,9 +81,10 @@ asio::awaitable<Attached> attach(ContainerBackend& backend, std::string containe
 
 namespace {
 
+// Waits for the end of the process. `env` outlives the coroutine, which is one of its tasks.
 template <typename Process>
-asio::awaitable<void> watch(ContainerBackend& backend, std::string container, std::string id, ProcessOutputPtr output,
-                            std::chrono::nanoseconds pause, std::shared_ptr<Process> process) {
+asio::awaitable<void> watch(StepEnvironment& env, std::string id, ProcessOutputPtr output,
+                            std::shared_ptr<Process> process) {
   for (;;) {
     bool lost_connection = false;
     try {
@@ -92,9 +95,14 @@ asio::awaitable<void> watch(ContainerBackend& backend, std::string container, st
       if (!lost_connection) process->failure = e.what();
     }
     if (!lost_connection) break;
+    ++env.platform.outages;
     process->handle.reset();
-    const auto attached = co_await attach(backend, container, id, output, pause, *process);
-    if (attached == Attached::kNoProcess) process->failure = kLost;
+    const auto attached =
+        co_await attach(env.backend, env.container.handle, id, output, env.settings.retry_interval, *process);
+    if (attached == Attached::kNoProcess) {
+      process->failure = kLost;
+      process->is_lost = true;
+    }
     if (attached != Attached::kYes) break;
     process->failure.clear();
     process->changed.notify_all();
@@ -130,9 +138,8 @@ asio::awaitable<StepResult> RunStep::run_to_end() {
   if (early) co_return *early;
 
   become_ready();
-  env_.tasks.spawn("wait-for-process", watch(env_.backend, env_.container.handle,
-                                             options_.process.id.empty() ? process_->handle->id() : options_.process.id,
-                                             options_.output, env_.settings.retry_interval, process_));
+  const auto& id = options_.process.id.empty() ? process_->handle->id() : options_.process.id;
+  env_.tasks.spawn("wait-for-process", watch(env_, id, options_.output, process_));
   co_await wait_for_end();
   if (!process_->ended) co_return StepResult::did_not_exit();
   co_return co_await result_of_exit();
@@ -140,15 +147,25 @@ asio::awaitable<StepResult> RunStep::run_to_end() {
 
 // Starts the process or attaches to it. Returns a result if there is no process to wait for.
 asio::awaitable<std::optional<StepResult>> RunStep::begin() {
+  const auto begun_at = std::chrono::steady_clock::now();
   std::string failure;
+  bool is_platforms = true;
   try {
     co_await interrupt_.guard(start_process());
     co_return std::nullopt;
   } catch (const Interrupted&) {
+    if (std::chrono::steady_clock::now() - begun_at > kSlowAnswer) ++env_.platform.outages;
     co_return StepResult::cancelled();
+  } catch (const garden::ExecutableNotFoundError& e) {
+    failure = e.what();
+    is_platforms = false;
   } catch (const std::exception& e) {
     if (base::is_cancellation(e)) throw;
     failure = e.what();
+  }
+  if (options_.is_check && is_platforms) {
+    ++env_.platform.refusals;
+    co_return StepResult::unavailable(failure);
   }
   options_.output->out("failed-creating-process: " + failure + "\n");
   options_.output->flush();
@@ -168,7 +185,10 @@ asio::awaitable<void> RunStep::start_process() {
           co_await attach(env_.backend, env_.container.handle, options_.process.id, options_.output, pause, *process_);
       if (attached == Attached::kYes) co_return;
       if (attached == Attached::kFailed) throw std::runtime_error(process_->failure);
-      if (was_started) throw std::runtime_error(kLost);
+      if (was_started) {
+        env_.platform.process_lost = true;
+        throw std::runtime_error(kLost);
+      }
     }
     join = false;
     try {
@@ -177,6 +197,7 @@ asio::awaitable<void> RunStep::start_process() {
       co_return;
     } catch (const std::exception& e) {
       if (base::is_cancellation(e) || !is_no_answer(e)) throw;
+      ++env_.platform.outages;
     }
     // The server may have started the process without answering. Only a process with an id chosen here can be found;
     // any other then runs until the container ends.
@@ -211,19 +232,29 @@ asio::awaitable<void> RunStep::wait_for_end() {
 // False if the process has ended or the server does not answer.
 asio::awaitable<bool> RunStep::send(garden::Signal signal) {
   if (!process_->handle) co_return false;
+  const auto begun_at = std::chrono::steady_clock::now();
+  bool sent = false;
   try {
     co_await process_->handle->signal(signal);
-    co_return true;
+    sent = true;
   } catch (const std::exception& e) {
     if (base::is_cancellation(e)) throw;
+    if (is_no_answer(e)) ++env_.platform.outages;
   }
-  co_return false;
+  // A server that hung may also have kept the news of the process's end.
+  if (std::chrono::steady_clock::now() - begun_at > kSlowAnswer) ++env_.platform.outages;
+  co_return sent;
 }
 
 asio::awaitable<StepResult> RunStep::result_of_exit() {
   if (!process_->failure.empty()) {
     options_.output->flush();
     if (interrupt_.raised()) co_return StepResult::cancelled();
+    if (options_.is_check) {
+      ++env_.platform.refusals;
+      co_return StepResult::unavailable(process_->failure);
+    }
+    if (process_->is_lost) env_.platform.process_lost = true;
     co_return StepResult::failure(process_->failure);
   }
   const int status = process_->exit_status;
@@ -236,7 +267,7 @@ asio::awaitable<StepResult> RunStep::result_of_exit() {
                         base::format_go_duration(env_.settings.graceful_shutdown_interval));
   }
   if (out_of_memory) line += " (out of memory)";
-  if (options_.announce_exit) options_.output->out(line + "\n");
+  if (!options_.is_check) options_.output->out(line + "\n");
   options_.output->flush();
 
   if (killed_) co_return StepResult::grace_exceeded();
@@ -244,7 +275,7 @@ asio::awaitable<StepResult> RunStep::result_of_exit() {
   if (signalled_) co_return StepResult::cancelled();
   if (status == 0) co_return StepResult::success();
   const std::string suffix = out_of_memory ? " (out of memory)" : "";
-  if (!options_.announce_exit) co_return StepResult::emittable(suffix);
+  if (options_.is_check) co_return StepResult::emittable(suffix);
   co_return StepResult::emittable(fmt::format("{}: Exited with status {}{}", options_.log_source, status, suffix));
 }
 

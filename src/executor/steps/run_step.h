@@ -17,7 +17,9 @@ struct RunOptions {
   std::string log_source;     // SOURCE in "<SOURCE>: Exited with status <N>"
   std::string journal_key;    // the step's position in the tree, with which a restart finds the process; "": none
   bool attach_first = false;  // a process of this id may run although the journal does not name it
-  bool announce_exit = true;  // write "Exit status <N>", and name the status in the result
+  // A health check: its exit is not announced in the log or in the result, and what the platform could not run, or
+  // lost, is reported as such and not as a failure.
+  bool is_check = false;
   ProcessOutputPtr output;
 };
 

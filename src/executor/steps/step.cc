@@ -6,7 +6,7 @@
 namespace rivera::executor {
 namespace {
 
-constexpr std::array<std::pair<StepResult::Kind, std::string_view>, 8> kNames = {{
+constexpr std::array<std::pair<StepResult::Kind, std::string_view>, 9> kNames = {{
     {StepResult::Kind::kSuccess, "success"},
     {StepResult::Kind::kCancelled, "cancelled"},
     {StepResult::Kind::kGraceExceeded, "grace-exceeded"},
@@ -14,6 +14,7 @@ constexpr std::array<std::pair<StepResult::Kind, std::string_view>, 8> kNames = 
     {StepResult::Kind::kCodependentExited, "codependent-exited"},
     {StepResult::Kind::kEmittable, "emittable"},
     {StepResult::Kind::kFailure, "failure"},
+    {StepResult::Kind::kUnavailable, "unavailable"},
     {StepResult::Kind::kAggregate, "aggregate"},
 }};
 
@@ -43,6 +44,7 @@ std::string_view StepResult::displayable() const {
     case Kind::kCodependentExited:
     case Kind::kEmittable:
     case Kind::kFailure:
+    case Kind::kUnavailable:
     case Kind::kAggregate:
       return text;
   }

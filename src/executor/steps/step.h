@@ -19,9 +19,10 @@ struct StepResult {
     kGraceExceeded,  // killed after the graceful interval; not displayable
     kDidNotExit,     // still running after SIGKILL
     kCodependentExited,
-    kEmittable,  // a failure with a text for the user
-    kFailure,    // any other failure
-    kAggregate,  // of several children
+    kEmittable,    // a failure with a text for the user
+    kFailure,      // any other failure
+    kUnavailable,  // of a check that the platform could not run: it says nothing about the application
+    kAggregate,    // of several children
   };
 
   Kind kind = Kind::kSuccess;
@@ -38,6 +39,7 @@ struct StepResult {
   static StepResult codependent_exited() { return {Kind::kCodependentExited, "Codependent step exited"}; }
   static StepResult emittable(std::string text) { return {Kind::kEmittable, std::move(text)}; }
   static StepResult failure(std::string text) { return {Kind::kFailure, std::move(text)}; }
+  static StepResult unavailable(std::string text) { return {Kind::kUnavailable, std::move(text)}; }
   // Success if all are successful; otherwise their displayable texts joined by "; ".
   static StepResult aggregate(const std::vector<StepResult>& results);
 

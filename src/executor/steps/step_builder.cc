@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include <fmt/format.h>
+
 #include "executor/steps/composite_steps.h"
 #include "executor/steps/health_check_step.h"
 #include "executor/steps/run_step.h"
@@ -21,8 +23,11 @@ class Builder {
 
   StepPtr tree() {
     std::vector<StepPtr> stages;
-    if (info_.setup && models::kind_of(*info_.setup) != ActionKind::kNone) {
-      stages.push_back(std::make_unique<TimedStep>(env_, action(*info_.setup, source(), "setup"), setup_timer()));
+    const bool has_setup = info_.setup && models::kind_of(*info_.setup) != ActionKind::kNone;
+    if (has_setup || !env_.container.is_resumed()) {
+      auto setup =
+          has_setup ? action(*info_.setup, source(), "setup") : std::make_unique<SerialStep>(std::vector<StepPtr>());
+      stages.push_back(std::make_unique<TimedStep>(env_, std::move(setup), setup_timer()));
     }
     if (!env_.settings.post_setup_hook.empty()) stages.push_back(post_setup_hook());
     stages.push_back(long_lived());
@@ -33,6 +38,29 @@ class Builder {
   // --- the long-lived part ---
 
   StepPtr long_lived() {
+    auto own = own_processes();
+    if (!env_.container.proxy) return own;
+    std::vector<StepPtr> both;
+    both.push_back(std::move(own));
+    both.push_back(proxy());
+    return std::make_unique<CodependentStep>(env_, std::move(both), false, true);
+  }
+
+  StepPtr proxy() {
+    RunOptions options;
+    options.process = proxy_process(env_.container.handle, *env_.container.proxy);
+    options.process.env = env_.container.network_environment;
+    if (!env_.container.proxy->rootfs.empty()) {
+      options.process.image.uri = env_.container.proxy->rootfs;
+      options.process.bind_mounts = env_.container.mounts;
+    }
+    options.log_source = "PROXY";
+    options.journal_key = "proxy";
+    options.output = output("PROXY");
+    return std::make_unique<BackgroundStep>(env_, std::make_unique<RunStep>(env_, std::move(options)));
+  }
+
+  StepPtr own_processes() {
     if (!info_.action) throw std::invalid_argument("container cannot have empty action");
     auto main = action(*info_.action, source(), "action");
     std::vector<StepPtr> beside;
@@ -56,9 +84,11 @@ class Builder {
     return run_step(run, source(), "post-setup");
   }
 
+  // The time from the beginning of the creation to the end of the setup.
   TimedStep::OnEnd setup_timer() {
-    const auto begun_at = env_.runtime.clock.now();
-    return [&env = env_, begun_at](bool ok) {
+    return [&env = env_](bool ok) {
+      if (env.container.is_resumed()) return;
+      const auto begun_at = env.container.creation_begun_at;
       env.reporting.metrics.set(ok ? "ContainerSetupSucceededDuration" : "ContainerSetupFailedDuration",
                                 static_cast<double>((env.runtime.clock.now() - begun_at).count()));
     };
@@ -159,9 +189,14 @@ class Builder {
       return std::make_unique<ThrottledStep>(this_env->check_slots, monitor_run(*this_env, monitor));
     };
     const auto& settings = env_.settings;
+    StepPtr startup =
+        std::make_unique<EventuallySucceedsStep>(env_, make, settings.unhealthy_interval, info_.start_timeout);
+    if (auto proxies = proxy_checks(CheckMode::kStartup); !proxies.empty()) {
+      proxies.insert(proxies.begin(), std::move(startup));
+      startup = std::make_unique<ParallelStep>(env_, std::move(proxies));
+    }
     return std::make_unique<HealthCheckStep>(
-        env_, std::make_unique<EventuallySucceedsStep>(env_, make, settings.unhealthy_interval, info_.start_timeout),
-        std::make_unique<ConsistentlySucceedsStep>(env_, make, settings.healthy_interval),
+        env_, std::move(startup), std::make_unique<ConsistentlySucceedsStep>(env_, make, settings.healthy_interval),
         HealthCheckStep::Outputs{.container = output(source()), .health = output(source())});
   }
 
@@ -179,7 +214,7 @@ class Builder {
       case ActionKind::kRun: {
         RunOptions options;
         options.process = process_of(a.run_action());
-        options.announce_exit = false;
+        options.is_check = true;
         options.output = captured;
         return std::make_unique<RunStep>(env_, std::move(options));
       }
@@ -226,12 +261,31 @@ class Builder {
 
   StepPtr declarative_health_check(const models::CheckDefinition& definition) {
     auto startup = check_steps(env_, definition.checks(), CheckMode::kStartup, info_.start_timeout, "");
-    if (startup.empty()) return nullptr;
     auto liveness = check_steps(env_, definition.checks(), CheckMode::kLiveness, info_.start_timeout, "");
+    for (auto& check : proxy_checks(CheckMode::kStartup)) startup.push_back(std::move(check));
+    if (env_.container.proxy && env_.container.proxy->checks_liveness) {
+      for (auto& check : proxy_checks(CheckMode::kLiveness)) liveness.push_back(std::move(check));
+    }
+    if (startup.empty()) return nullptr;
     return std::make_unique<HealthCheckStep>(
         env_, std::make_unique<ParallelStep>(env_, std::move(startup)),
-        std::make_unique<CodependentStep>(env_, std::move(liveness), false, false),
+        liveness.empty() ? nullptr : std::make_unique<CodependentStep>(env_, std::move(liveness), false, false),
         HealthCheckStep::Outputs{.container = output(source()), .health = output(health_source(definition))});
+  }
+
+  // Whether the proxy answers on each of its ports.
+  std::vector<StepPtr> proxy_checks(CheckMode mode) const {
+    std::vector<StepPtr> steps;
+    if (!env_.container.proxy) return steps;
+    const bool is_startup = mode == CheckMode::kStartup;
+    for (std::size_t i = 0; i < env_.container.proxy_ports.size(); ++i) {
+      auto process = proxy_check_process(env_, env_.container.proxy_ports[i], mode, i, info_.start_timeout);
+      steps.push_back(
+          declarative_check(env_, std::move(process),
+                            is_startup ? "instance proxy failed to start" : "instance proxy health check failed",
+                            is_startup ? info_.start_timeout : std::chrono::milliseconds(0)));
+    }
+    return steps;
   }
 
   template <typename Checks>
@@ -245,16 +299,27 @@ class Builder {
         continue;
       }
       process->id += id_suffix;
-      RunOptions options;
-      options.process = std::move(*process);
-      options.attach_first = env.container.is_resumed() && id_suffix.empty();
-      options.announce_exit = false;
-      auto captured = std::make_shared<CapturedOutput>();
-      options.output = captured;
-      steps.push_back(
-          std::make_unique<OutputAsErrorStep>(std::make_unique<RunStep>(env, std::move(options)), captured, ""));
+      steps.push_back(declarative_check(env, std::move(*process), "",
+                                        mode == CheckMode::kStartup ? start_timeout : std::chrono::milliseconds(0)));
     }
     return steps;
+  }
+
+  // The step of a check's process. One that replaces another has an id of its own, because an id names one process.
+  static StepPtr declarative_check(StepEnvironment& env, garden::ProcessSpec process, const std::string& prefix,
+                                   std::chrono::milliseconds give_up_after) {
+    const auto make = [this_env = &env, process = std::move(process), prefix](int attempt) -> StepPtr {
+      RunOptions options;
+      options.process = process;
+      if (attempt > 0) options.process.id += fmt::format("-{}", base::to_unix_nanos(this_env->runtime.clock.now()));
+      options.attach_first = this_env->container.is_resumed() && attempt == 0;
+      options.is_check = true;
+      auto captured = std::make_shared<CapturedOutput>();
+      options.output = captured;
+      auto run = std::make_unique<RunStep>(*this_env, std::move(options));
+      return std::make_unique<OutputAsErrorStep>(std::move(run), captured, prefix);
+    };
+    return std::make_unique<PersistentCheckStep>(env, make, give_up_after);
   }
 
   StepPtr readiness() {
@@ -269,7 +334,9 @@ class Builder {
         return std::make_unique<CodependentStep>(*this_env, std::move(steps), true, false);
       };
     };
-    return std::make_unique<ReadinessStep>(factory(CheckMode::kUntilReady), factory(CheckMode::kReadiness),
+    return std::make_unique<ReadinessStep>(env_,
+                                           ReadinessStep::Checks{.until_ready = factory(CheckMode::kUntilReady),
+                                                                 .readiness = factory(CheckMode::kReadiness)},
                                            output(health_source(definition)), on_routable_);
   }
 

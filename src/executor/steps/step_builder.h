@@ -24,5 +24,8 @@ enum class CheckMode { kStartup, kLiveness, kUntilReady, kReadiness };
 // The process for one check; nullopt for a check without a port. `index` is its position in its list.
 std::optional<garden::ProcessSpec> check_process(const StepEnvironment& environment, const models::Check& check,
                                                  CheckMode mode, int index, std::chrono::milliseconds start_timeout);
+// The process that checks a port of the container's proxy, for startup or liveness.
+garden::ProcessSpec proxy_check_process(const StepEnvironment& environment, std::uint32_t port, CheckMode mode,
+                                        std::size_t index, std::chrono::milliseconds start_timeout);
 
 }  // namespace rivera::executor

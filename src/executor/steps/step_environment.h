@@ -12,6 +12,7 @@
 #include "base/work/task_group.h"
 #include "base/work/worker_pool.h"
 #include "executor/garden/container_backend.h"
+#include "executor/identity/proxy_config.h"
 #include "executor/logs/app_log.h"
 #include "executor/steps/limiter.h"
 #include "executor/steps/step_journal.h"
@@ -63,8 +64,21 @@ struct StepContainer {
   Origin origin = Origin::kNew;
   std::vector<std::string> network_environment;  // NAME=value
   std::vector<garden::BindMount> mounts;         // also for processes with a root filesystem of their own
+  bool was_routable = false;                     // kResumedRunning: what readiness checks had said before
+  base::Timestamp creation_begun_at{};           // kNew: when its creation began
+  std::uint64_t disk_limit = 0;                  // bytes, its root filesystem included; 0: none
+  const ProxyOptions* proxy = nullptr;           // of the TLS proxy in front of it; null: there is none
+  std::vector<std::uint32_t> proxy_ports{};      // on which the proxy listens
 
   bool is_resumed() const { return origin != Origin::kNew; }
+};
+
+// Failures of the container server while a container's steps ran. They say nothing about the application, so that a
+// check which failed while one of the counts grew is repeated.
+struct PlatformFailures {
+  std::uint64_t outages = 0;   // the server did not answer
+  std::uint64_t refusals = 0;  // it could not run a check, or lost its process
+  bool process_lost = false;   // it no longer knows a process of the application
 };
 
 // Where steps report what happens.
@@ -85,6 +99,7 @@ struct StepEnvironment {
   base::TaskGroup& tasks;  // the coroutines of this container's steps
   StepJournal& journal;
   StepReporting reporting;
+  PlatformFailures platform{};
 };
 
 }  // namespace rivera::executor

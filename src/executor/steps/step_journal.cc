@@ -47,6 +47,7 @@ asio::awaitable<void> StepJournal::record_begun(std::string step, base::Timestam
 }
 
 asio::awaitable<void> StepJournal::keep(JournalEntry entry) {
+  entry.text = storable_text(entry.text);
   apply(entry);
   if (!store_) co_return;
   try {

@@ -252,6 +252,11 @@ TEST_F(CompositeTest, CodependentActionFailsWhenAChildSucceeds) {
   EXPECT_THAT(backend.process_of("stays")->signals, Contains(garden::Signal::kTerminate));
 }
 
+TEST_F(CompositeTest, CodependentActionNamesEachChildThatSucceeds) {
+  EXPECT_EQ(result_of(running(codependent({run_action("0"), run_action("0")}))).text,
+            "Codependent step exited; Codependent step exited");
+}
+
 TEST_F(CompositeTest, CodependentActionInterruptsTheOthersAfterAFailure) {
   EXPECT_EQ(result_of(running(codependent({run_action("stays"), run_action("7")}))).text, "APP: Exited with status 7");
 }

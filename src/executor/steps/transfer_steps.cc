@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -17,6 +18,18 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kLongestErrorLine = 1024;
 constexpr std::string_view kErrorCut = " (error truncated)";
+constexpr std::uint64_t kArchiveHeaders = 64u << 20;
+
+// What an archive for a container may hold. It needs more room than its files, which the container's disk has to hold.
+std::uint64_t most_bytes_of_archive(const StepContainer& container) {
+  if (container.disk_limit == 0) return std::numeric_limits<std::uint64_t>::max();
+  return container.disk_limit * 2 + kArchiveHeaders;
+}
+
+// A container can make a sparse file of any size, but no more than its disk holds is worth an upload.
+std::uint64_t most_bytes_of_upload(const StepContainer& container, std::uint64_t limit) {
+  return container.disk_limit == 0 ? limit : std::min(limit, container.disk_limit);
+}
 
 std::string cut_line(std::string line) {
   if (line.size() <= kLongestErrorLine) return line;
@@ -59,8 +72,7 @@ struct ScratchFile {
   fs::path path;
 };
 
-// Writes the first file of the stream to `path`. A container can make a sparse file of any size, so that its disk quota
-// does not bound the stream.
+// Writes the first file of the stream to `path`.
 asio::awaitable<void> save_first_entry(base::WorkerPool& workers, clients::GardenTarStream& stream, fs::path path,
                                        std::uint64_t max_bytes) {
   const auto out = std::make_shared<std::ofstream>(path, std::ios::binary | std::ios::trunc);
@@ -123,7 +135,8 @@ asio::awaitable<StepResult> DownloadStep::transfer() {
   try {
     DownloadRequest request{.url = action_.from(),
                             .cache_key = action_.cache_key(),
-                            .checksum = {action_.checksum_algorithm(), action_.checksum_value()}};
+                            .checksum = {action_.checksum_algorithm(), action_.checksum_value()},
+                            .most_bytes = most_bytes_of_archive(env_.container)};
     fetched = co_await env_.transfers.downloader.fetch_file(std::move(request));
     copying = true;
     auto body = file_body(env_.runtime.workers, fetched.path);
@@ -184,7 +197,8 @@ asio::awaitable<StepResult> UploadStep::transfer() {
     stage = "Failed to establish stream from container";
     const auto stream = co_await env_.backend.stream_out(env_.container.handle, action_.user(), action_.from());
     stage = "Failed to copy stream contents into temp file";
-    co_await save_first_entry(env_.runtime.workers, *stream, file.path, env_.transfers.uploader.max_bytes());
+    const auto limit = most_bytes_of_upload(env_.container, env_.transfers.uploader.max_bytes());
+    co_await save_first_entry(env_.runtime.workers, *stream, file.path, limit);
     stage = "Failed to upload payload";
     const auto size = co_await env_.transfers.uploader.upload(action_.to(), file.path);
     if (!artifact.empty()) output_->out(fmt::format("Uploaded {} ({})\n", artifact, short_size(size)));

@@ -26,6 +26,7 @@ struct FakeProcess {
   bool ends_on_term = true;  // with status 143
   bool ends_on_kill = true;  // with status 137
   int attached = 0;          // times
+  std::string wait_error;    // why waiting for it fails
   base::Condition changed;
   std::string pending_output;
 
@@ -51,8 +52,11 @@ class FakeBackend final : public ContainerBackend {
   std::map<std::string, std::string> files;        // path -> tar stream
   std::vector<std::string> events;                 // of every container's info
   std::string create_error;
+  std::string run_error;               // of every new process
+  bool executable_is_missing = false;  // the same
   bool destroy_hangs = false;
   int creations = 0;
+  int runs = 0;  // processes started
 
   // Breaks every connection, and does not answer until up() is called.
   void down() {
@@ -61,6 +65,17 @@ class FakeBackend final : public ContainerBackend {
     for (const auto& process : processes) process->changed.notify_all();
   }
   void up() { down_ = false; }
+  // As a server that restarts and no longer knows a process.
+  void forget_process(const std::string& id) {
+    std::erase_if(processes, [&](const FakeProcessPtr& p) {
+      if (p->spec.id != id) return false;
+      lost_.push_back(p);  // its connections still refer to it
+      return true;
+    });
+    ++generation_;
+    for (const auto& process : lost_) process->changed.notify_all();
+    for (const auto& process : processes) process->changed.notify_all();
+  }
   void lose(const std::string& handle) {
     containers_made.erase(handle);
     std::erase_if(processes, [&](const FakeProcessPtr& p) { return p->handle == handle; });
@@ -174,6 +189,8 @@ class FakeBackend final : public ContainerBackend {
                                                                clients::ProcessIO io) override {
     check();
     if (!containers_made.contains(handle)) throw garden::ContainerNotFoundError(handle);
+    if (!run_error.empty()) throw garden::GardenError(run_error);
+    if (executable_is_missing) throw garden::ExecutableNotFoundError("executable file not found");
     if (spec.id.empty()) spec.id = "made-up-" + std::to_string(++ids_);
     if (process(spec.id) && process(spec.id)->handle == handle) throw garden::GardenError("process ID already in use");
     auto p = std::make_shared<FakeProcess>(executor_);
@@ -181,6 +198,7 @@ class FakeBackend final : public ContainerBackend {
     p->spec = std::move(spec);
     p->io = std::move(io);
     processes.push_back(p);
+    ++runs;
     if (on_run) on_run(*p);
     co_return std::make_unique<Handle>(*this, p);
   }
@@ -223,6 +241,7 @@ class FakeBackend final : public ContainerBackend {
         : server_(server), process_(std::move(of)), generation_(server.generation_) {}
     const std::string& id() const override { return process_->spec.id; }
     asio::awaitable<int> wait() override {
+      if (!process_->wait_error.empty()) throw garden::GardenError(process_->wait_error);
       while (!process_->ended && generation_ == server_.generation_) co_await process_->changed.wait();
       if (generation_ != server_.generation_) throw net::TransportError("connection lost", true);
       const auto output = std::exchange(process_->pending_output, {});
@@ -254,6 +273,7 @@ class FakeBackend final : public ContainerBackend {
   bool down_ = false;
   int generation_ = 0;
   int ids_ = 0;
+  std::vector<FakeProcessPtr> lost_;
   std::uint64_t metrics_calls_ = 0;
 };
 

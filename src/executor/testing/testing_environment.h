@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
+#include "base/testing/places.h"
 #include "executor/assets/cached_downloader.h"
 #include "executor/assets/uploader.h"
 #include "executor/steps/step_builder.h"
@@ -12,6 +13,13 @@
 #include "models/nouns/actions.h"
 
 namespace rivera::executor::testing {
+
+inline CachedDownloaderOptions cache_options(const std::filesystem::path& cache) {
+  CachedDownloaderOptions options;
+  options.cache_path = cache;
+  options.archive_worker = ArchiveWorker(base::bin_dir());
+  return options;
+}
 
 // Intervals and timeouts are short, so that tests do not wait.
 class StepTest : public ::testing::Test {
@@ -82,8 +90,8 @@ class StepTest : public ::testing::Test {
   base::Logger logger = base::Logger::discard();
   base::TemporaryDirectory directory;
   RecordedLog sink;
-  CachedDownloader downloader{
-      loop.executor(), loop.workers(), clock, {.cache_path = directory.path() / "cache", .downloader = {}}, logger};
+  CachedDownloader downloader{loop.executor(), loop.workers(), clock, cache_options(directory.path() / "cache"),
+                              logger};
   UploaderOptions uploader_options{.tls = {}, .temporary_directory = directory.path() / "up"};
   std::optional<Uploader> uploader{std::in_place, loop.executor(), loop.workers(), uploader_options};
   Limiter downloads{loop.executor(), 5};

@@ -220,7 +220,7 @@ std::map<std::string, std::string> evaluated_tags(const google::protobuf::Map<st
       result[name] = std::to_string(index);
     } else if (value.dynamic() == MetricTagValue::INSTANCE_GUID) {
       result[name] = std::string(instance_guid);
-    } else {
+    } else if (value.dynamic() == MetricTagValue::DynamicValueInvalid) {
       result[name] = value.static_();
     }
   }

@@ -95,7 +95,8 @@ ActualLRPInfo info_of(const ActualLRP& lrp);
 // The record that keys and an info describe. Internal routes and metric tags are not in an info.
 ActualLRP with_info(const ActualLRPKey& key, const ActualLRPInstanceKey& instance, const ActualLRPInfo& info);
 
-// Tags of one instance: static texts, INDEX as a decimal number, INSTANCE_GUID as the guid. Ordered by name.
+// Tags of one instance: static texts, INDEX as a decimal number, INSTANCE_GUID as the guid. Ordered by name. A dynamic
+// value of an unknown kind drops its tag (docs/spec/cell.md §1.13).
 std::map<std::string, std::string> evaluated_tags(const google::protobuf::Map<std::string, MetricTagValue>& tags,
                                                   std::int32_t index, std::string_view instance_guid);
 

@@ -146,6 +146,7 @@ TEST(EvaluatedTags, AreStaticOrTheInstances) {
   tags["app"].set_static_("x");
   tags["index"].set_dynamic(MetricTagValue::INDEX);
   tags["instance"].set_dynamic(MetricTagValue::INSTANCE_GUID);
+  tags["unknown"].set_dynamic(static_cast<MetricTagValue::DynamicValue>(9));
   const std::map<std::string, std::string> expected = {{"app", "x"}, {"index", "4"}, {"instance", "guid"}};
   EXPECT_EQ(evaluated_tags(tags, 4, "guid"), expected);
 }

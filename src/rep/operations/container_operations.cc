@@ -10,11 +10,19 @@ namespace rivera::rep {
 namespace {
 
 constexpr const char* kTaskHasNoContainer = "task container does not exist";
+constexpr const char* kUnacceptableReason = "the reason could not be stored";
+constexpr const char* kUnacceptableResult = "the result could not be stored";
 
 // A failure that may be temporary.
 class TryLater : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+
+// Whether the BBS refuses the form of a request. It then says nothing about the state of the instance or task.
+bool is_refusal_of_form(const models::ModelError& e) {
+  return e.type() == models::Error::InvalidRecord || e.type() == models::Error::InvalidRequest ||
+         e.type() == models::Error::InvalidProtobufMessage || e.type() == models::Error::InvalidJSON;
+}
 
 }  // namespace
 
@@ -163,22 +171,27 @@ asio::awaitable<void> ContainerOperations::start(executor::Container container, 
 
 asio::awaitable<void> ContainerOperations::report_end(std::string guid, LRPIdentity identity, ContainerAction action,
                                                       std::string reason) {
+  bool has_unacceptable_reason = false;
   try {
     if (action == ContainerAction::kRemoveAndDelete) {
       co_await bbs_.remove_actual_lrp(identity.key, identity.instance);
     } else if (action == ContainerAction::kCrashAndDelete) {
-      co_await bbs_.crash_actual_lrp(identity.key, identity.instance, std::move(reason));
+      co_await bbs_.crash_actual_lrp(identity.key, identity.instance, reason);
     } else if (action == ContainerAction::kEvacuateClaimed) {
       co_await bbs_.evacuate_claimed_actual_lrp(identity.key, identity.instance);
     } else if (action == ContainerAction::kEvacuateStopped) {
       co_await bbs_.evacuate_stopped_actual_lrp(identity.key, identity.instance);
     } else {
-      co_await bbs_.evacuate_crashed_actual_lrp(identity.key, identity.instance, std::move(reason));
+      co_await bbs_.evacuate_crashed_actual_lrp(identity.key, identity.instance, reason);
     }
   } catch (const models::ModelError& e) {
     // The BBS does not agree about this instance. The container is destroyed in any case.
     logger_.info("end-refused", {{"guid", guid}, {"error", e.what()}});
+    const bool has_reason = action == ContainerAction::kCrashAndDelete || action == ContainerAction::kEvacuateCrashed;
+    has_unacceptable_reason = has_reason && is_refusal_of_form(e) && !reason.empty() && reason != kUnacceptableReason;
   }
+  // The crash counts, whatever the container said.
+  if (has_unacceptable_reason) co_await report_end(guid, std::move(identity), action, kUnacceptableReason);
 }
 
 asio::awaitable<void> ContainerOperations::evacuate_running(executor::Container container, LRPIdentity identity) {
@@ -231,6 +244,11 @@ asio::awaitable<void> ContainerOperations::start_task(std::string guid) {
 asio::awaitable<void> ContainerOperations::complete_task(executor::Container container) {
   constexpr std::size_t kResultLimit = 51'200;
   const auto& result = container.run_result;
+  if (result.lost) {
+    co_await complete(container.guid, true, kTaskHasNoContainer, kTaskHasNoContainer);
+    co_await destroy(container.guid);
+    co_return;
+  }
   const auto& file = container.tag(kResultFileTag);
   std::string content;
   std::string failure;
@@ -269,13 +287,16 @@ asio::awaitable<void> ContainerOperations::complete(std::string guid, bool faile
   request.set_failure_reason(reason);
   request.set_result(result);
   bool invalid = false;
+  bool unacceptable = false;
   try {
     co_await bbs_.complete_task(request);
   } catch (const models::ModelError& e) {
     logger_.info("completion-refused", {{"guid", guid}, {"error", e.what()}});
     invalid = e.type() == models::Error::InvalidStateTransition && reason != "invalid state transition";
+    unacceptable = is_refusal_of_form(e) && reason != kUnacceptableResult && reason != kUnacceptableReason;
   }
   if (invalid) co_await complete(guid, true, "invalid state transition", "");
+  if (unacceptable) co_await complete(guid, true, failed ? kUnacceptableReason : kUnacceptableResult, "");
 }
 
 // --- both ---
@@ -311,7 +332,11 @@ asio::awaitable<OperationResult> ContainerOperations::settle(std::string guid, B
         co_await bbs_.remove_actual_lrp(operation.key, operation.instance);
         break;
       case BatchAction::kRemoveInstanceAndEvacuating:
-        co_await bbs_.remove_actual_lrp(operation.key, operation.instance);
+        try {
+          co_await bbs_.remove_actual_lrp(operation.key, operation.instance);
+        } catch (const models::ModelError& e) {
+          logger_.info("remove-refused", {{"guid", guid}, {"error", e.what()}});
+        }
         co_await bbs_.remove_evacuating_actual_lrp(operation.key, operation.instance);
         break;
       case BatchAction::kRemoveEvacuating:

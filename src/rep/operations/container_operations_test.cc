@@ -98,6 +98,51 @@ TEST_F(LRPOperationsTest, DestroysEvenIfTheBBSRefusesTheReport) {
   EXPECT_FALSE(executor.contains("guid"));
 }
 
+TEST_F(LRPOperationsTest, RemovesAnInstanceThatThePlatformLost) {
+  run_lrp("guid");
+  backend.forget_process("action");
+  await_state("guid", ContainerState::kCompleted);
+  reconcile("guid");
+  EXPECT_THAT(bbs_server.calls, ElementsAre("/v1/actual_lrps/remove"));
+  EXPECT_FALSE(executor.contains("guid"));
+}
+
+TEST_F(LRPOperationsTest, ReportsACrashWhateverItsReasonSays) {
+  run_lrp("guid");
+  app()->exit(17);
+  await_state("guid", ContainerState::kCompleted);
+  bbs_server.refuse<models::ActualLRPLifecycleResponse>("/v1/actual_lrps/crash", Error::InvalidRequest);
+  reconcile("guid");
+  EXPECT_THAT(bbs_server.calls, ElementsAre("/v1/actual_lrps/crash", "/v1/actual_lrps/crash"));
+  EXPECT_EQ(bbs_server.request<models::CrashActualLRPRequest>("/v1/actual_lrps/crash").error_message(),
+            "the reason could not be stored");
+}
+
+TEST_F(LRPOperationsTest, RemovesTheEvacuatingRecordThoughTheOtherIsRefused) {
+  bbs_server.refuse<models::ActualLRPLifecycleResponse>("/v1/actual_lrps/remove", Error::ActualLRPCannotBeRemoved);
+  BatchOperation operation{BatchAction::kRemoveInstanceAndEvacuating, {}, {}};
+  operation.instance.set_instance_guid("gone");
+  loop.run(operations.settle("gone", operation));
+  EXPECT_THAT(bbs_server.calls, ElementsAre("/v1/actual_lrps/remove", "/v1/actual_lrps/remove_evacuating"));
+}
+
+TEST_F(LRPOperationsTest, StartsAndEvacuatesThroughTheRoutesOfAnOlderBBS) {
+  run_lrp("guid");
+  bbs_server.unknown_paths = {"/v1/actual_lrps/start.r1", "/v1/actual_lrps/evacuate_running.r1"};
+  reconcile("guid");
+  const auto start = bbs_server.request<models::StartActualLRPRequest>("/v1/actual_lrps/start");
+  EXPECT_EQ(start.actual_lrp_net_info().address(), "10.0.0.1");
+  EXPECT_EQ(start.availability_zone(), "");
+  evacuation.evacuating = true;
+  models::EvacuationResponse keep;
+  keep.set_keep_container(true);
+  bbs_server.answer("/v1/actual_lrps/evacuate_running", keep);
+  reconcile("guid");
+  EXPECT_TRUE(executor.contains("guid"));
+  const auto evacuate = bbs_server.request<models::EvacuateRunningActualLRPRequest>("/v1/actual_lrps/evacuate_running");
+  EXPECT_EQ(evacuate.actual_lrp_instance_key().instance_guid(), "guid");
+}
+
 TEST_F(LRPOperationsTest, KeepsACrashedInstanceUntilTheBBSAcceptsTheReport) {
   run_lrp("guid");
   app()->exit(1);
@@ -224,6 +269,28 @@ TEST_F(TaskOperationsTest, FailsWithTheReasonAndWithoutAResult) {
   reconcile("task");
   EXPECT_TRUE(completion().failed());
   EXPECT_THAT(completion().failure_reason(), ::testing::HasSubstr("Exited with status 3"));
+  EXPECT_EQ(completion().result(), "");
+}
+
+TEST_F(TaskOperationsTest, CompletesATaskThatThePlatformLost) {
+  run_task();
+  backend.forget_process("action");
+  await_state("task", ContainerState::kCompleted);
+  reconcile("task");
+  EXPECT_TRUE(completion().failed());
+  EXPECT_EQ(completion().failure_reason(), "task container does not exist");
+  EXPECT_EQ(completion().result(), "task container does not exist");
+}
+
+TEST_F(TaskOperationsTest, CompletesATaskWhoseResultTheBBSCannotStore) {
+  run_task();
+  put_result("odd");
+  app()->exit(0);
+  await_state("task", ContainerState::kCompleted);
+  bbs_server.refuse<models::TaskLifecycleResponse>("/v1/tasks/complete", Error::InvalidRequest);
+  reconcile("task");
+  EXPECT_TRUE(completion().failed());
+  EXPECT_EQ(completion().failure_reason(), "the result could not be stored");
   EXPECT_EQ(completion().result(), "");
 }
 

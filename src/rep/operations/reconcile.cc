@@ -7,6 +7,9 @@ namespace {
 
 using executor::ContainerState;
 
+// What was stopped on request, or lost by the platform, is removed, and the application is not charged (§1.17).
+bool is_no_crash(const executor::RunResult& result) { return result.stopped || result.lost; }
+
 ContainerAction decide_lrp(const Situation& situation) {
   switch (situation.state) {
     case ContainerState::kReserved:
@@ -17,7 +20,7 @@ ContainerAction decide_lrp(const Situation& situation) {
     case ContainerState::kRunning:
       return ContainerAction::kStart;
     case ContainerState::kCompleted:
-      return situation.result.stopped ? ContainerAction::kRemoveAndDelete : ContainerAction::kCrashAndDelete;
+      return is_no_crash(situation.result) ? ContainerAction::kRemoveAndDelete : ContainerAction::kCrashAndDelete;
   }
   return ContainerAction::kNothing;
 }
@@ -31,7 +34,7 @@ ContainerAction decide_evacuating_lrp(const Situation& situation) {
     case ContainerState::kRunning:
       return ContainerAction::kEvacuateRunning;
     case ContainerState::kCompleted:
-      return situation.result.stopped ? ContainerAction::kEvacuateStopped : ContainerAction::kEvacuateCrashed;
+      return is_no_crash(situation.result) ? ContainerAction::kEvacuateStopped : ContainerAction::kEvacuateCrashed;
   }
   return ContainerAction::kNothing;
 }

@@ -79,13 +79,13 @@ void set_common(executor::RunInfo& info, const Definition& definition, const mod
   info.volume_mounted_files = list_of(definition.volume_mounted_files());
 }
 
-// Throws for a dynamic value of an unknown kind.
-void check_tags(const google::protobuf::Map<std::string, models::MetricTagValue>& tags, bool dynamic_allowed) {
+// A task has neither an index nor an instance guid.
+void check_tags_of_task(const google::protobuf::Map<std::string, models::MetricTagValue>& tags) {
   for (const auto& [name, value] : tags) {
-    if (value.dynamic() == models::MetricTagValue::DynamicValueInvalid) continue;
-    const bool known =
-        value.dynamic() == models::MetricTagValue::INDEX || value.dynamic() == models::MetricTagValue::INSTANCE_GUID;
-    if (!known || !dynamic_allowed) throw std::invalid_argument("invalid dynamic value of metric tag " + name);
+    const auto kind = value.dynamic();
+    if (kind == models::MetricTagValue::INDEX || kind == models::MetricTagValue::INSTANCE_GUID) {
+      throw std::invalid_argument("a task has no value for the metric tag " + name);
+    }
   }
 }
 
@@ -102,7 +102,6 @@ executor::RunRequest run_request_of(const models::DesiredLRP& lrp, const LRPIden
   info.cpu_weight = std::max<std::uint32_t>(lrp.cpu_weight(), 1);
   info.ports.assign(lrp.ports().begin(), lrp.ports().end());
   info.internal_routes = models::internal_routes(lrp);
-  check_tags(lrp.metric_tags(), true);
   const auto tags = models::evaluated_tags(lrp.metric_tags(), identity.key.index(), request.guid);
   info.log_config = {.owner = lrp.process_guid(),
                      .guid = lrp.log_guid(),
@@ -128,7 +127,7 @@ executor::RunRequest run_request_of(const models::Task& task, const ConversionTe
   auto& info = request.run_info;
   set_common(info, definition, nullptr, terms);
   info.cpu_weight = definition.cpu_weight();
-  check_tags(definition.metric_tags(), false);
+  check_tags_of_task(definition.metric_tags());
   const auto tags = models::evaluated_tags(definition.metric_tags(), 0, "");
   info.log_config = {.owner = task.task_guid(),
                      .guid = definition.log_guid(),

@@ -54,6 +54,7 @@ CellStateBuilder::CellStateBuilder(const Config& config, executor::Resources tot
   state_.total = cell_resources(total);
   state_.zone = config.zone;
   state_.evacuating = evacuating;
+  state_.volume_drivers = std::vector<std::string>{};  // printed as [], not as null
   state_.placement_tags = config.placement_tags;
   state_.optional_placement_tags = config.optional_placement_tags;
   state_.proxy_memory_allocation_mb = proxy_memory_mb(config);

@@ -1,7 +1,8 @@
 #include "rep/settings/config.h"
 
 #include <algorithm>
-#include <sstream>
+
+#include "rep/settings/shell_words.h"
 
 namespace rivera::rep {
 namespace {
@@ -9,13 +10,6 @@ namespace {
 using base::ConfigFile;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-std::vector<std::string> split_words(const std::string& text) {
-  std::vector<std::string> words;
-  std::istringstream in(text);
-  for (std::string word; in >> word;) words.push_back(word);
-  return words;
-}
 
 void read_identity(const ConfigFile& file, Config& config) {
   config.cell_id = file.required_text("cell_id");
@@ -74,7 +68,11 @@ executor::NodeOptions node_options(const ConfigFile& file, const Config& config)
   steps.unhealthy_interval = file.duration("unhealthy_monitoring_interval");
   steps.check_default_timeout =
       std::chrono::duration_cast<milliseconds>(file.duration("declarative_healthcheck_default_timeout"));
-  steps.post_setup_hook = split_words(file.text("post_setup_hook"));
+  try {
+    steps.post_setup_hook = shell_words(file.text("post_setup_hook"));
+  } catch (const std::invalid_argument& e) {
+    file.fail("post_setup_hook", std::string("a command line (") + e.what() + ")");
+  }
   steps.post_setup_user = file.text("post_setup_user");
   if (!steps.post_setup_hook.empty() && steps.post_setup_user.empty()) {
     file.fail("post_setup_user", "a user, for there is a post_setup_hook");
@@ -93,6 +91,46 @@ executor::NodeOptions node_options(const ConfigFile& file, const Config& config)
   return node;
 }
 
+executor::IdentityOptions identity_options(const ConfigFile& file) {
+  executor::IdentityOptions identity;
+  identity.directory = file.text("instance_identity_cred_dir");
+  identity.ca_file = file.text("instance_identity_ca_path");
+  identity.key_file = file.text("instance_identity_private_key_path");
+  identity.validity = file.duration("instance_identity_validity_period");
+  if (identity.is_enabled() && identity.ca_file.empty()) file.fail("instance_identity_ca_path", "the CA of instances");
+  if (identity.is_enabled() && identity.key_file.empty()) {
+    file.fail("instance_identity_private_key_path", "the key of the CA of instances");
+  }
+  return identity;
+}
+
+executor::ProxyOptions proxy_options(const ConfigFile& file, const Config& config,
+                                     const std::filesystem::path& temporary) {
+  const auto directory_or = [&](const char* key, const char* below_temporary) {
+    const std::filesystem::path given = file.text(key);
+    return given.empty() ? temporary / below_temporary : given;
+  };
+  executor::ProxyOptions proxy;
+  proxy.enabled = file.flag("enable_container_proxy");
+  proxy.program_directory = directory_or("container_proxy_path", "container_proxy").string();
+  proxy.is_envoy = std::filesystem::exists(std::filesystem::path(proxy.program_directory) / "envoy");
+  proxy.config_directory = directory_or("container_proxy_config_path", "proxy_config");
+  proxy.requires_client_certificates = file.flag("container_proxy_require_and_verify_client_certs");
+  proxy.trusted_ca_certificates = file.texts("container_proxy_trusted_ca_certs");
+  proxy.client_names = file.texts("container_proxy_verify_subject_alt_name");
+  proxy.ads_addresses = file.texts("container_proxy_ads_addresses");
+  proxy.http2 = file.flag("proxy_enable_http2");
+  proxy.memory_mb = file.integer("proxy_memory_allocation_mb");
+  proxy.reload_duration = file.duration("envoy_config_reload_duration");
+  proxy.drain_timeout = file.duration("envoy_drain_timeout");
+  proxy.checks_liveness = file.flag("enable_container_proxy_healthcheck");
+  proxy.liveness_interval = file.duration("proxy_healthcheck_interval");
+  // Envoy is started by a shell, which a container's own file system may lack.
+  proxy.rootfs = config.executor.node.steps.sidecar_rootfs;
+  if (proxy.is_envoy && proxy.rootfs.empty() && !config.stacks.empty()) proxy.rootfs = config.stacks.begin()->second;
+  return proxy;
+}
+
 void read_executor(const ConfigFile& file, Config& config) {
   auto& out = config.executor;
   out.node = node_options(file, config);
@@ -107,6 +145,9 @@ void read_executor(const ConfigFile& file, Config& config) {
     const std::filesystem::path given = file.text(key);
     return given.empty() ? temporary / below_temporary : given;
   };
+  out.identity = identity_options(file);
+  out.node.proxy = proxy_options(file, config, temporary);
+  out.node.spec.container_proxy = out.node.proxy.enabled;
   out.work_directory = temporary / "executor-work";
   out.state_directory = path_or("state_dir", "executor-state");
   out.cache.cache_path = path_or("cache_path", "download_cache");
@@ -125,11 +166,9 @@ void read_executor(const ConfigFile& file, Config& config) {
   out.reap_interval = file.duration("container_reap_interval");
   out.stacks = {config.stacks.begin(), config.stacks.end()};
 
-  config.enable_container_proxy = file.flag("enable_container_proxy");
-  config.proxy_memory_allocation_mb = file.integer("proxy_memory_allocation_mb");
   config.container_metrics_interval = file.duration("container_metrics_report_interval");
-  const auto reload =
-      config.enable_container_proxy ? file.duration("envoy_config_reload_duration") : std::chrono::nanoseconds(0);
+  const auto& proxy = out.node.proxy;
+  const auto reload = proxy.enabled ? proxy.reload_duration : std::chrono::nanoseconds(0);
   config.cleanup_timeout = out.node.steps.graceful_shutdown_interval + reload + seconds(5);
   config.app_log_directory = file.text("app_log_dir");
 }
@@ -176,7 +215,8 @@ std::string rep_url(const Config& config) {
 }
 
 std::int64_t proxy_memory_mb(const Config& config) {
-  return config.enable_container_proxy ? config.proxy_memory_allocation_mb : 0;
+  const auto& proxy = config.executor.node.proxy;
+  return proxy.enabled ? proxy.memory_mb : 0;
 }
 
 }  // namespace rivera::rep

@@ -56,8 +56,6 @@ struct Config {
   std::chrono::nanoseconds cleanup_timeout = std::chrono::seconds(15);  // for destroying all containers at the end
 
   // containers
-  bool enable_container_proxy = false;
-  std::int64_t proxy_memory_allocation_mb = 0;
   std::chrono::nanoseconds container_metrics_interval = std::chrono::seconds(15);
   executor::ExecutorOptions executor;
   executor::GardenHealthOptions garden_health;

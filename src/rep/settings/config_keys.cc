@@ -11,8 +11,6 @@ using std::chrono::seconds;
 
 constexpr char kPooled[] = "clients keep their connections and TLS sessions by themselves";
 constexpr char kOldTls[] = "upstream has no use for it either; ca_cert_file, cert_file and key_file count";
-constexpr char kProxy[] = "there is no container proxy";
-constexpr char kIdentity[] = "containers get no identity certificates";
 
 // A head may take 5s, as upstream.
 net::ClientLimits default_client_limits() {
@@ -96,31 +94,30 @@ base::ConfigKeys container_keys() {
       integer_key("healthcheck_work_pool_size", 64).positive(),
       integer_key("read_work_pool_size", 64).positive().unused("reads of Garden are not limited"),
       integer_key("metrics_work_pool_size", 8).positive().unused("metrics are read for all containers in one call"),
-      text_key("instance_identity_ca_path").not_built(kIdentity),
-      text_key("instance_identity_private_key_path").not_built(kIdentity),
-      text_key("instance_identity_cred_dir").not_built(kIdentity),
-      duration_key("instance_identity_validity_period", hours(24)).not_built(kIdentity),
+      text_key("instance_identity_ca_path"),
+      text_key("instance_identity_private_key_path"),
+      text_key("instance_identity_cred_dir"),
+      duration_key("instance_identity_validity_period", hours(24)).at_least(seconds(1)),
   };
 }
 
 base::ConfigKeys proxy_keys() {
   using namespace base;
   return {
-      flag_key("enable_container_proxy")
-          .refused("there is no container proxy: routers could not verify instances, and would not reach them"),
+      flag_key("enable_container_proxy"),
       integer_key("proxy_memory_allocation_mb", 32).not_negative(),
-      flag_key("enable_container_proxy_healthcheck").not_built(kProxy),
-      texts_key("container_proxy_ads_addresses").unused(kProxy),
-      text_key("container_proxy_config_path").unused(kProxy),
-      text_key("container_proxy_path").unused(kProxy),
-      flag_key("container_proxy_require_and_verify_client_certs").unused(kProxy),
-      texts_key("container_proxy_trusted_ca_certs").unused(kProxy),
-      texts_key("container_proxy_verify_subject_alt_name").unused(kProxy),
-      flag_key("proxy_enable_http2", true).unused(kProxy),
-      duration_key("proxy_healthcheck_interval", seconds(30)).unused(kProxy),
+      flag_key("enable_container_proxy_healthcheck"),
+      texts_key("container_proxy_ads_addresses"),
+      text_key("container_proxy_config_path"),
+      text_key("container_proxy_path"),
+      flag_key("container_proxy_require_and_verify_client_certs"),
+      texts_key("container_proxy_trusted_ca_certs"),
+      texts_key("container_proxy_verify_subject_alt_name"),
+      flag_key("proxy_enable_http2", true),
+      duration_key("proxy_healthcheck_interval", seconds(30)).positive(),
       duration_key("envoy_config_refresh_delay").unused("upstream has no use for it either"),
-      duration_key("envoy_config_reload_duration", seconds(5)).unused(kProxy),
-      duration_key("envoy_drain_timeout", minutes(15)).unused(kProxy),
+      duration_key("envoy_config_reload_duration", seconds(5)).not_negative(),
+      duration_key("envoy_drain_timeout", minutes(15)).not_negative(),
   };
 }
 

@@ -21,8 +21,8 @@ std::string read_as(const Config& c) {
       c.placement_tags, c.optional_placement_tags, c.stacks, c.supported_providers, c.layering_mode, c.listen_addr,
       c.listen_addr_securable, c.debug_address, c.tls, c.authorization, c.client_limits, c.bbs_address,
       c.communication_timeout, c.locket, c.lock_ttl, c.garden_address, c.polling_interval,
-      c.evacuation_polling_interval, c.evacuation_timeout, c.cleanup_timeout, c.enable_container_proxy,
-      c.proxy_memory_allocation_mb, c.container_metrics_interval, c.executor.node, c.executor.capacity,
+      c.evacuation_polling_interval, c.evacuation_timeout, c.cleanup_timeout, c.container_metrics_interval,
+      c.executor.identity, c.executor.node, c.executor.capacity,
       c.executor.cache.cache_path, c.executor.cache.max_cache_bytes, c.executor.asset_tls, c.executor.work_directory,
       c.executor.state_directory, c.executor.readopt_containers, c.executor.create_slots, c.executor.delete_slots,
       c.executor.healthcheck_slots, c.executor.download_slots, c.executor.reserved_expiration, c.executor.reap_interval,
@@ -103,7 +103,9 @@ TEST_F(ConfigTest, EachKeyDoesWhatItsTableSays) {
   walk.samples = {{"preloaded_root_fs", boost::json::array{"other:/other.tar"}},
                   {"sidecar_root_fs", "cflinuxfs4"},
                   {"graceful_shutdown_interval", "7s"}};
-  walk.contexts = {{"post_setup_hook", {{"post_setup_user", "root"}}}};
+  walk.contexts = {{"post_setup_hook", {{"post_setup_user", "root"}}},
+                   {"instance_identity_cred_dir",
+                    {{"instance_identity_ca_path", "/ca"}, {"instance_identity_private_key_path", "/key"}}}};
   EXPECT_THAT(base::testing::walk_config(walk), ::testing::IsEmpty());
 }
 
@@ -113,9 +115,38 @@ TEST_F(ConfigTest, KnowsEveryKeyOfTheSpecification) {
   EXPECT_THAT(base::testing::keys_missing(named, config_keys()), ::testing::IsEmpty());
 }
 
-TEST_F(ConfigTest, RefusesTheContainerProxyRatherThanLeaveRoutersWithoutIt) {
+TEST_F(ConfigTest, TakesEnvoyIfItIsThereAndOurOwnProxyOtherwise) {
   values["enable_container_proxy"] = true;
-  EXPECT_THAT(error(), HasSubstr("enable_container_proxy"));
+  values["temp_dir"] = directory.path().string();
+  auto config = load();
+  EXPECT_TRUE(config.executor.node.spec.container_proxy);
+  EXPECT_FALSE(config.executor.node.proxy.is_envoy);
+  EXPECT_EQ(config.executor.node.proxy.program_directory, (directory.path() / "container_proxy").string());
+  EXPECT_EQ(config.executor.node.proxy.rootfs, "");
+  EXPECT_EQ(proxy_memory_mb(config), 32);
+  EXPECT_EQ(config.cleanup_timeout, std::chrono::seconds(22));
+  values["container_proxy_path"] = directory.path().string();
+  base::write_file_atomically(directory.path() / "envoy", "");
+  config = load();
+  EXPECT_TRUE(config.executor.node.proxy.is_envoy);
+  EXPECT_EQ(config.executor.node.proxy.rootfs, "/rootfs.tar");
+}
+
+TEST_F(ConfigTest, RequiresTheCaOfInstances) {
+  values["instance_identity_cred_dir"] = "/creds";
+  EXPECT_THAT(error(), HasSubstr("instance_identity_ca_path"));
+  values["instance_identity_ca_path"] = "/ca";
+  EXPECT_THAT(error(), HasSubstr("instance_identity_private_key_path"));
+  values["instance_identity_private_key_path"] = "/key";
+  EXPECT_TRUE(load().executor.identity.is_enabled());
+}
+
+TEST_F(ConfigTest, SplitsThePostSetupHookAsAShell) {
+  values["post_setup_user"] = "root";
+  values["post_setup_hook"] = "sh -c 'a  b'";
+  EXPECT_THAT(load().executor.node.steps.post_setup_hook, ::testing::ElementsAre("sh", "-c", "a  b"));
+  values["post_setup_hook"] = "sh -c 'a";
+  EXPECT_THAT(error(), HasSubstr("post_setup_hook"));
 }
 
 TEST_F(ConfigTest, MatchesKeysInAnyCase) {

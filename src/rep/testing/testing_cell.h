@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "base/files.h"
 #include "clients/bbs_client.h"
 #include "executor/testing/testing_backend.h"
+#include "executor/testing/testing_environment.h"
 #include "executor/testing/testing_loop.h"
 #include "models/testing/testing.h"
 #include "net/http/http_server.h"
@@ -52,6 +54,7 @@ class FakeBbs {
 
   std::vector<std::string> calls;
   bool is_down = false;
+  std::set<std::string> unknown_paths;  // answered with 404
 
  private:
   asio::awaitable<void> serve(net::HttpExchange& exchange) {
@@ -61,6 +64,8 @@ class FakeBbs {
     net::HttpResponse response;
     if (is_down) {
       response.status = 503;
+    } else if (unknown_paths.contains(path)) {
+      response.status = 404;
     } else {
       response.headers.set("Content-Type", "application/x-protobuf");
       response.body = answers_[path];
@@ -97,7 +102,7 @@ class CellTest : public ::testing::Test {
     options.node.steps.graceful_shutdown_interval = std::chrono::milliseconds(50);
     options.node.steps.retry_interval = std::chrono::milliseconds(2);
     options.capacity = {.memory_mb = "1000", .disk_mb = "1000"};
-    options.cache.cache_path = directory.path() / "cache";
+    options.cache = executor::testing::cache_options(directory.path() / "cache");
     options.work_directory = directory.path() / "work";
     options.state_directory = directory.path() / "state";
     return options;
