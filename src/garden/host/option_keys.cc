@@ -94,6 +94,9 @@ base::ConfigKeys image_flags() {
           .described("host[:port] whose certificate is not verified, and that may speak plain HTTP"),
       text_key("registry-certificates", o.registry_certificates)
           .described("directory: <host[:port]>/*.crt, client.cert and client.key [/etc/docker/certs.d]"),
+      texts_key("deny-registry-network")
+          .described("network that images do not come from, beside this machine's own addresses"),
+      texts_key("allow-registry-network").described("network of this machine that images may come from"),
       integer_key("graph-cleanup-threshold-in-megabytes", o.graph_cleanup_threshold_megabytes)
           .between(-1, 1'000'000'000)
           .described("unused layers are removed when all layers have more; -1: never [10240]"),

@@ -53,6 +53,8 @@ struct Options {
   std::string docker_registry = "registry-1.docker.io";  // of images that name none
   std::vector<std::string> insecure_docker_registries;   // "host" or "host:port"
   std::string registry_certificates = "/etc/docker/certs.d";
+  // Where images may not come from, beside this machine and the containers' networks; and where they may all the same.
+  std::vector<std::string> deny_registry_networks, allow_registry_networks;
   std::int64_t graph_cleanup_threshold_megabytes = 10240;  // -1: unused layers stay
   std::chrono::nanoseconds default_grace_time{0};
   bool destroy_containers_on_startup = false;

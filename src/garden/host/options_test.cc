@@ -32,11 +32,11 @@ std::string read_as(const Options& c) {
       c.command, c.bind_ip, c.bind_port, c.bind_socket, c.bind_socket_mode, c.read_header_timeout, c.debug_bind_ip,
       c.debug_bind_port, c.depot, c.state_dir, c.run_dir, c.tag, c.runtime, c.runtime_extra_args, c.init_bin,
       c.shim_bin, c.default_rootfs, c.docker_registry, c.insecure_docker_registries, c.registry_certificates,
-      c.graph_cleanup_threshold_megabytes, c.default_grace_time, c.destroy_containers_on_startup,
-      c.disable_privileged_containers, c.cleanup_process_dirs_on_wait, c.max_containers, c.uid_map_start,
-      c.uid_map_length, c.gid_map_start, c.gid_map_length, c.apparmor, c.no_new_privileges, c.network_pool,
-      c.allow_host_access, c.deny_networks, c.dns_servers, c.additional_dns_servers, c.additional_host_entries,
-      c.external_ip, c.port_pool_start, c.port_pool_size, c.port_pool_properties_path, c.mtu,
+      c.deny_registry_networks, c.allow_registry_networks, c.graph_cleanup_threshold_megabytes, c.default_grace_time,
+      c.destroy_containers_on_startup, c.disable_privileged_containers, c.cleanup_process_dirs_on_wait,
+      c.max_containers, c.uid_map_start, c.uid_map_length, c.gid_map_start, c.gid_map_length, c.apparmor, c.no_new_privileges,
+      c.network_pool, c.allow_host_access, c.deny_networks, c.dns_servers, c.additional_dns_servers,
+      c.additional_host_entries, c.external_ip, c.port_pool_start, c.port_pool_size, c.port_pool_properties_path, c.mtu,
       c.enable_container_network_metrics, c.container_connection_limit, c.network_plugin, c.network_plugin_extra_args,
       c.image_plugin, c.image_plugin_extra_args, c.privileged_image_plugin, c.privileged_image_plugin_extra_args,
       c.cpu_quota_per_share, c.blockio_weight, c.disable_swap_limit, c.cpu_entitlement_per_share,
@@ -80,7 +80,9 @@ TEST(Options, EachFlagDoesWhatItsTableSays) {
                   {"network-plugin", "/bin/true"},
                   {"image-plugin", "/bin/true"},
                   {"privileged-image-plugin", "/bin/true"},
-                  {"device-cgroup-rule", json::array{"c 10:200 rwm"}}};
+                  {"device-cgroup-rule", json::array{"c 10:200 rwm"}},
+                  {"deny-registry-network", json::array{"10.0.0.0/8"}},
+                  {"allow-registry-network", json::array{"10.0.0.0/8"}}};
   EXPECT_THAT(base::testing::walk_config(walk), ::testing::IsEmpty());
 }
 

@@ -60,7 +60,8 @@ class Images {
   asio::awaitable<std::shared_ptr<const ImageSource>> find_source(clients::garden::ImageRef image);
   asio::awaitable<std::shared_ptr<const ImageSource>> find_in_registry(clients::garden::ImageRef image);
   asio::awaitable<std::shared_ptr<RegistrySession>> open_session(ImageReference reference,
-                                                                 RegistryCredentials credentials);
+                                                                 RegistryCredentials credentials,
+                                                                 std::string platform_server);
   asio::awaitable<net::TlsContext> tls_context(std::string registry);
   asio::awaitable<ImageConfig> image_config(std::shared_ptr<RegistrySession> session, Descriptor config);
   asio::awaitable<void> prepare_default_image();
