@@ -45,7 +45,7 @@ base::ConfigKeys server_flags() {
 
 base::ConfigKeys container_flags() {
   using namespace base;
-  constexpr std::int64_t kMostId = 0xffffffff;
+  constexpr std::int64_t kMostId = 0xffffffff, kLeastIds = 65'536;
   const Options o;
   return {
       text_key("default-rootfs").described("directory, tar file, or docker:// or oci:// image"),
@@ -60,6 +60,17 @@ base::ConfigKeys container_flags() {
       integer_key("uid-map-length").between(0, kMostId).described("0: up to the host's largest id"),
       integer_key("gid-map-start", o.gid_map_start).between(1, kMostId).described("first host id of groups [1]"),
       integer_key("gid-map-length").between(0, kMostId).described("0: up to the host's largest id"),
+      flag_key("container-id-ranges")
+          .described("unprivileged containers have host ids of their own, where the kernel can map files"),
+      integer_key("container-id-pool-start", o.container_id_pool_start)
+          .between(kLeastIds, kMostId)
+          .described("first of those host ids [2415919104]"),
+      integer_key("container-id-pool-size", o.container_id_pool_size)
+          .between(kLeastIds, kMostId)
+          .described("how many there are for all containers [536870912]"),
+      integer_key("container-id-range-length", o.container_id_range_length)
+          .between(kLeastIds, 1 << 24)
+          .described("how many each container has [65536]"),
       text_key("apparmor").described("profile of processes in unprivileged containers"),
       flag_key("no-new-privileges").described("for every process in unprivileged containers"),
       flag_key("deny-raw-sockets").described("unprivileged containers get no raw sockets"),

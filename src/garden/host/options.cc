@@ -109,6 +109,10 @@ void read_containers(const base::ConfigFile& given, Options& o) {
   o.uid_map_length = given.count<std::uint32_t>("uid-map-length");
   o.gid_map_start = given.count<std::uint32_t>("gid-map-start");
   o.gid_map_length = given.count<std::uint32_t>("gid-map-length");
+  o.container_id_ranges = given.flag("container-id-ranges");
+  o.container_id_pool_start = given.count<std::uint32_t>("container-id-pool-start");
+  o.container_id_pool_size = given.count<std::uint32_t>("container-id-pool-size");
+  o.container_id_range_length = given.count<std::uint32_t>("container-id-range-length");
   o.apparmor = given.text("apparmor");
   o.no_new_privileges = given.flag("no-new-privileges");
   o.deny_raw_sockets = given.flag("deny-raw-sockets");

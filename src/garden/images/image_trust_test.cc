@@ -109,5 +109,45 @@ TEST_F(ImageTrust, AnImagesNameLeadsToNothingOnThisMachine) {
       << "what the operator names is allowed wherever it is";
 }
 
+// --- ids of their own ---
+
+TEST_F(ImageTrust, ContainersWithOtherIdsShareLayers) {
+  const IdMapping disk = unprivileged_mapping(options_, context_->host);
+  TestTar tar;
+  tar.directory("./")
+      .file("root", "r")
+      .with_owner(2000, 3000)
+      .file("user", "u")
+      .with_owner(100'000, 100'000)
+      .file("far", "f");
+  registry_.add("latest", test_image({test_layer(tar)}));
+  std::vector<Image> images;
+  for (const std::uint32_t first : {2'415'919'104u, 2'415'984'640u}) {
+    auto wanted = request(registry_.uri("latest"), "image-" + std::to_string(first));
+    wanted.mapping = disk;
+    wanted.owners = translation(disk, own_mapping(first, 65'536));
+    images.push_back(await(images_->create(wanted)));
+    const std::string root = images.back().root;
+    struct stat info {};
+    ASSERT_EQ(::stat(root.c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, first);
+    ASSERT_EQ(::stat((root + "/root").c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, first);
+    EXPECT_EQ(info.st_gid, first);
+    ASSERT_EQ(::stat((root + "/user").c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, first + 2000);
+    EXPECT_EQ(info.st_gid, first + 3000);
+    // Beyond the range: no user of the container.
+    ASSERT_EQ(::stat((root + "/far").c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, 100'000u);
+    EXPECT_EQ(::chmod((root + "/far").c_str(), 0600), 0);
+    ASSERT_EQ(::chown((root + "/user").c_str(), first + 1, first + 1), 0);
+    EXPECT_EQ(::unlink((root + "/root").c_str()), 0);
+    EXPECT_FALSE(std::filesystem::exists(root + "/root"));
+  }
+  EXPECT_EQ(layers_on_disk(), 1u);
+  EXPECT_TRUE(std::filesystem::exists(create(registry_.uri("latest"), "third").root + "/root"));
+}
+
 }  // namespace
 }  // namespace rivera::garden

@@ -119,6 +119,12 @@ asio::awaitable<Image> Images::create(ImageRequest request) {
     if (!is_there) throw api::GardenError("image source doesn't exist: " + path);
     Image image;
     image.root = path;
+    if (!request.owners.uids.empty()) {
+      auto mount = [this, id = request.id, path, owners = request.owners] {
+        return store_.mount_directory(id, path, owners);
+      };
+      image.root = co_await context_.on_worker(std::move(mount));
+    }
     co_return image;
   }
   std::string failure;
@@ -134,7 +140,7 @@ asio::awaitable<Image> Images::create(ImageRequest request) {
     image.size = provided.figures.bytes;
     image.env = source->env;
     image.limit = writable_limit(request.disk, provided.figures);
-    const ImageStore::Plan plan{request.id, provided.ids, image.limit};
+    const ImageStore::Plan plan{request.id, provided.ids, image.limit, request.owners};
     auto mount = [this, plan] { return store_.mount(plan); };
     const auto mounted = co_await context_.on_worker(std::move(mount));
     image.root = mounted.root;

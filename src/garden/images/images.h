@@ -17,7 +17,8 @@ namespace rivera::garden {
 struct ImageRequest {
   std::string id;  // a path component, unique among containers and processes
   clients::garden::ImageRef image;
-  IdMapping mapping;
+  IdMapping mapping;  // of the layers on the disk; no ranges: as in the image
+  IdMapping owners;   // translation() from there to the container; no ranges: none
   clients::garden::DiskLimits disk;
 };
 

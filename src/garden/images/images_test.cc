@@ -193,10 +193,10 @@ TEST_F(ImagesTest, AsManyLayersAsThereMayBeAreMounted) {
   registry_.add("latest", test_image(layers));
   const Image image = create(registry_.uri("latest"));
   EXPECT_EQ(content(image, "file-0"), "0");
-  EXPECT_EQ(content(image, "file-126"), "126");
+  EXPECT_EQ(content(image, "file-499"), "499");
   layers.push_back(layer("one-more", "x"));
   registry_.add("more", test_image(layers));
-  EXPECT_NE(failure_of(registry_.uri("more")).find("127 are the limit"), std::string::npos);
+  EXPECT_NE(failure_of(registry_.uri("more")).find("500 are the limit"), std::string::npos);
 }
 
 // --- credentials ---

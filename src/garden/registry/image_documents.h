@@ -43,7 +43,7 @@ struct ImageConfig {
 };
 
 // The most layers that an image may have, and the most bytes of each document.
-inline constexpr std::size_t kMostLayers = 127;
+inline constexpr std::size_t kMostLayers = 500;
 inline constexpr std::size_t kMostManifestBytes = 4u << 20;
 inline constexpr std::size_t kMostConfigBytes = 8u << 20;
 
