@@ -148,6 +148,17 @@ int count_queues() {
   return count;
 }
 
+// Of the largest size that a user may give one.
+int count_pipes() {
+  constexpr int kLargest = 1 << 20;
+  int count = 0;
+  for (; count < 400; ++count) {
+    int ends[2];
+    if (::pipe(ends) != 0 || ::fcntl(ends[1], F_SETPIPE_SZ, kLargest) < 0) break;
+  }
+  return count;
+}
+
 int count_signals() {
   sigset_t blocked{};
   ::sigemptyset(&blocked);
@@ -167,7 +178,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (mode != "count") return 2;
-  std::printf("%d\n", what == "inotify" ? count_inotify() : what == "queues" ? count_queues() : count_signals());
+  int (*count)() = count_signals;
+  if (what == "inotify") count = count_inotify;
+  if (what == "queues") count = count_queues;
+  if (what == "pipes") count = count_pipes;
+  std::printf("%d\n", count());
   std::fflush(stdout);
   if (argc > 3) ::pause();  // holds what it has
   return 0;

@@ -32,6 +32,7 @@ std::vector<std::string> garden_security_flags(const Settings& s) {
       static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   std::vector<std::string> flags{"--deny-network",
                                  "0.0.0.0/0",
+                                 "--container-id-ranges",
                                  "--no-new-privileges",
                                  "--deny-raw-sockets",
                                  "--restrict-syscalls",

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,8 +12,8 @@
 #include "clients/garden/garden_types.h"
 #include "garden/bundle/users.h"
 #include "garden/host/host.h"
-#include "garden/host/id_mapping.h"
 #include "garden/host/options.h"
+#include "garden/ids/id_mapping.h"
 
 namespace rivera::garden {
 
@@ -35,6 +36,8 @@ struct BundleInput {
   std::vector<Mount> image_mounts;  // of the image, before all others
   // The namespaces ("network", "user" …) that exist already, by their paths.
   std::map<std::string, std::string> joined_namespaces;
+  // Kept until the runtime has started what the bundle is for.
+  std::vector<std::shared_ptr<const void>> held;
   // Variables of the image, before all others.
   std::vector<std::string> image_env;
   // What runs; empty: garden-init, the first process of a container. Else the bundle is of a process with an image of

@@ -17,7 +17,7 @@
 #include "base/files.h"
 #include "clients/garden/garden_types.h"
 #include "garden/host/cgroups.h"
-#include "garden/host/id_mapping.h"
+#include "garden/ids/id_mapping.h"
 
 namespace rivera::garden {
 
@@ -67,6 +67,7 @@ struct Container : std::enable_shared_from_this<Container> {
   // Set by the parts: the user namespace's mapping and its owner (0: the container has none of its own), the OCI
   // runtime and the name it knows the container by, its first process, its control groups.
   IdMapping mapping;
+  IdMapping::Range own_ids;  // of `mapping`, if no other container has them; else its length is 0
   std::uint32_t user_namespace_owner = 0;
   std::string runtime;
   std::string runtime_id;

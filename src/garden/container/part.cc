@@ -7,7 +7,7 @@ namespace api = clients::garden;
 asio::awaitable<void> Part::start(const Containers&) { co_return; }
 asio::awaitable<void> Part::stop() { co_return; }
 asio::awaitable<void> Part::remove_everything() { co_return; }
-asio::awaitable<void> Part::check(const api::ContainerSpec&) { co_return; }
+asio::awaitable<void> Part::check(Container&, const api::ContainerSpec&) { co_return; }
 void Part::reserve(Container&, const api::ContainerSpec&) {}
 asio::awaitable<void> Part::prepare(Container&, const api::ContainerSpec&, BundleInput&) { co_return; }
 asio::awaitable<void> Part::started(Container&, const api::ContainerSpec&) { co_return; }

@@ -50,8 +50,9 @@ class Part {
 
   // --- a container's life ---
 
-  // Throws GardenError if the part cannot do what `spec` asks for. Changes nothing.
-  virtual asio::awaitable<void> check(const clients::garden::ContainerSpec& spec);
+  // Throws GardenError if the part cannot do what `spec` asks for. Changes nothing, but may note in `container` what
+  // reserve() must know.
+  virtual asio::awaitable<void> check(Container& container, const clients::garden::ContainerSpec& spec);
   // Chooses names, addresses and numbers, in memory only. What cleanup() needs must be in state() from here on.
   virtual void reserve(Container& container, const clients::garden::ContainerSpec& spec);
   // Makes what must be there before the first process, and adds to `bundle`. May fail at any point.

@@ -118,6 +118,20 @@ TEST_F(Escapes, KernelObjectsOfOneContainerAreNotMissingInAnotherOrOnTheHost) {
   }
 }
 
+// Pages of pipes are counted by host user, and by no namespace: users of the same number in two containers are two.
+TEST_F(Escapes, WhatTheKernelCountsByUserIsAContainersOwn) {
+  start();
+  const auto greedy = garden_->create(), other = garden_->create();
+  const std::string alone = take_all(greedy, "pipes");
+  EXPECT_GT(std::stoi(alone), 0);
+  const auto held = hold_all(greedy, "pipes", "vcap");
+  EXPECT_EQ(held->output, alone);
+  EXPECT_EQ(take_all(greedy, "pipes"), "0\n");
+  EXPECT_EQ(take_all(other, "pipes"), alone);
+  garden_->await(held->process->signal(api::Signal::kKill));
+  held->wait();
+}
+
 TEST_F(Escapes, ContainersThatAskForNoLimitHaveTheCellsCeilings) {
   start({"--default-container-memory-limit", "50000000", "--default-container-pid-limit", "20"});
   api::ContainerSpec spec;

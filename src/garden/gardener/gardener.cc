@@ -8,6 +8,7 @@
 
 #include "garden/host/cgroup_mounts.h"
 #include "garden/host/security_options.h"
+#include "garden/images/layer_views.h"
 #include "garden/runtime/runtime_probe.h"
 
 namespace rivera::garden {
@@ -49,6 +50,12 @@ Context prepare_context(asio::any_io_executor executor, base::WorkerPool& worker
     const RuntimeChoice choice = choose_runtime(options, host);
     options.runtime = choice.program;
     logger.info("runtime", {{"program", choice.program}, {"reason", choice.reason}});
+  }
+  if (options.container_id_ranges && options.command == Options::Command::kServer) {
+    const std::string obstacle = obstacle_to_id_ranges(options, host);
+    options.container_id_ranges = obstacle.empty();
+    if (!obstacle.empty())
+      logger.error("id-ranges.unavailable", {{"reason", obstacle}, {"effect", "all containers share host ids"}});
   }
   return Context{std::move(executor), workers, std::move(options), host, std::move(logger)};
 }

@@ -73,7 +73,7 @@ asio::awaitable<std::string> Gardener::create(api::ContainerSpec spec) {
 
 asio::awaitable<void> Gardener::build(Container& container, const api::ContainerSpec& spec) {
   ContainerRecord& record = container.record;
-  for (const auto& part : list_.parts) co_await part->check(spec);
+  for (const auto& part : list_.parts) co_await part->check(container, spec);
   for (const auto& part : list_.parts) part->reserve(container, spec);
   // Shared with the parts' work, which does not end with this coroutine if that is cancelled.
   const auto shared_spec = std::make_shared<const api::ContainerSpec>(spec);

@@ -57,7 +57,7 @@ base::ConfigKeys server_flags() {
 
 base::ConfigKeys container_flags() {
   using namespace base;
-  constexpr std::int64_t kMostId = 0xffffffff;
+  constexpr std::int64_t kMostId = 0xffffffff, kLeastIds = 65'536;
   const Options o;
   return {
       text_key("default-rootfs").described("directory, tar file, or docker:// or oci:// image"),
@@ -72,6 +72,17 @@ base::ConfigKeys container_flags() {
       integer_key("uid-map-length").between(0, kMostId).described("0: up to the host's largest id"),
       integer_key("gid-map-start", o.gid_map_start).between(1, kMostId).described("first host id of groups [1]"),
       integer_key("gid-map-length").between(0, kMostId).described("0: up to the host's largest id"),
+      flag_key("container-id-ranges")
+          .described("unprivileged containers have host ids of their own, where the kernel can map files"),
+      integer_key("container-id-pool-start", o.container_id_pool_start)
+          .between(kLeastIds, kMostId)
+          .described("first of those host ids [2415919104]"),
+      integer_key("container-id-pool-size", o.container_id_pool_size)
+          .between(kLeastIds, kMostId)
+          .described("how many there are for all containers [536870912]"),
+      integer_key("container-id-range-length", o.container_id_range_length)
+          .between(kLeastIds, 1 << 24)
+          .described("how many each container has [65536]"),
       text_key("apparmor").described("profile of processes in unprivileged containers"),
       flag_key("no-new-privileges").described("for every process in unprivileged containers"),
       flag_key("deny-raw-sockets").described("unprivileged containers get no raw sockets"),
@@ -106,6 +117,9 @@ base::ConfigKeys image_flags() {
           .described("host[:port] whose certificate is not verified, and that may speak plain HTTP"),
       text_key("registry-certificates", o.registry_certificates)
           .described("directory: <host[:port]>/*.crt, client.cert and client.key [/etc/docker/certs.d]"),
+      texts_key("deny-registry-network")
+          .described("network that images do not come from, beside this machine's own addresses"),
+      texts_key("allow-registry-network").described("network of this machine that images may come from"),
       integer_key("graph-cleanup-threshold-in-megabytes", o.graph_cleanup_threshold_megabytes)
           .between(-1, 1'000'000'000)
           .described("unused layers are removed when all layers have more; -1: never [10240]"),

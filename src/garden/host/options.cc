@@ -11,6 +11,7 @@
 
 #include "base/config/command_line.h"
 #include "garden/host/ini_file.h"
+#include "net/stream/destination_policy.h"
 
 namespace rivera::garden {
 namespace {
@@ -102,9 +103,6 @@ void read_server(const base::ConfigFile& given, Options& o) {
 
 void read_containers(const base::ConfigFile& given, Options& o) {
   o.default_rootfs = given.text("default-rootfs");
-  o.docker_registry = given.text("docker-registry");
-  o.insecure_docker_registries = given.texts("insecure-docker-registry");
-  o.registry_certificates = given.text("registry-certificates");
   o.graph_cleanup_threshold_megabytes = given.count<std::int64_t>("graph-cleanup-threshold-in-megabytes");
   o.default_grace_time = given.duration("default-grace-time");
   o.destroy_containers_on_startup = given.flag("destroy-containers-on-startup");
@@ -115,6 +113,10 @@ void read_containers(const base::ConfigFile& given, Options& o) {
   o.uid_map_length = given.count<std::uint32_t>("uid-map-length");
   o.gid_map_start = given.count<std::uint32_t>("gid-map-start");
   o.gid_map_length = given.count<std::uint32_t>("gid-map-length");
+  o.container_id_ranges = given.flag("container-id-ranges");
+  o.container_id_pool_start = given.count<std::uint32_t>("container-id-pool-start");
+  o.container_id_pool_size = given.count<std::uint32_t>("container-id-pool-size");
+  o.container_id_range_length = given.count<std::uint32_t>("container-id-range-length");
   o.apparmor = given.text("apparmor");
   o.no_new_privileges = given.flag("no-new-privileges");
   o.deny_raw_sockets = given.flag("deny-raw-sockets");
@@ -124,6 +126,29 @@ void read_containers(const base::ConfigFile& given, Options& o) {
   o.runtime_extra_args = given.texts("runtime-plugin-extra-arg");
   o.init_bin = given.text("init-bin");
   o.shim_bin = given.text("shim-bin");
+}
+
+// Fails for `key` unless its texts can be read as that part of the rules.
+void check_destinations(const base::ConfigFile& given, const char* key,
+                        std::vector<std::string> net::DestinationRules::*part, const char* expected) {
+  net::DestinationRules rules;
+  rules.*part = given.texts(key);
+  try {
+    const net::DestinationPolicy readable(rules);
+  } catch (const std::invalid_argument& e) {
+    given.fail(key, std::string(expected) + " (" + e.what() + ")");
+  }
+}
+
+void read_registries(const base::ConfigFile& given, Options& o) {
+  o.docker_registry = given.text("docker-registry");
+  o.insecure_docker_registries = given.texts("insecure-docker-registry");
+  o.registry_certificates = given.text("registry-certificates");
+  check_destinations(given, "insecure-docker-registry", &net::DestinationRules::allowed_hosts, "a host or host:port");
+  for (const char* key : {"deny-registry-network", "allow-registry-network"})
+    check_destinations(given, key, &net::DestinationRules::denied_networks, "a network like 10.0.0.0/8");
+  o.deny_registry_networks = given.texts("deny-registry-network");
+  o.allow_registry_networks = given.texts("allow-registry-network");
 }
 
 void read_image_plugins(const base::ConfigFile& given, Options& o) {
@@ -197,6 +222,7 @@ Options options_of(const base::CommandLine& line) {
   o.command = command_of(line.positional);
   read_server(given, o);
   read_containers(given, o);
+  read_registries(given, o);
   read_image_plugins(given, o);
   read_network(given, o);
   read_limits(given, o);

@@ -59,6 +59,8 @@ struct Options {
   std::string docker_registry = "registry-1.docker.io";  // of images that name none
   std::vector<std::string> insecure_docker_registries;   // "host" or "host:port"
   std::string registry_certificates = "/etc/docker/certs.d";
+  // Where images may not come from, beside this machine and the containers' networks; and where they may all the same.
+  std::vector<std::string> deny_registry_networks, allow_registry_networks;
   std::int64_t graph_cleanup_threshold_megabytes = 10240;  // -1: unused layers stay
   std::chrono::nanoseconds default_grace_time{0};
   bool destroy_containers_on_startup = false;
@@ -67,6 +69,11 @@ struct Options {
   std::uint64_t max_containers = 0;                     // 0: as many as there are subnets
   std::uint32_t uid_map_start = 1, uid_map_length = 0;  // length 0: up to the host's largest id
   std::uint32_t gid_map_start = 1, gid_map_length = 0;
+  // Unprivileged containers have host ids of their own, `length` each, instead of those above for all. The pool is
+  // shared with other gardens of the machine. Upstream has the one mapping for all.
+  bool container_id_ranges = false;
+  std::uint32_t container_id_pool_start = 2'415'919'104, container_id_pool_size = 536'870'912;
+  std::uint32_t container_id_range_length = 65'536;
   std::string apparmor;
   bool no_new_privileges = false;
   // Of unprivileged containers. Upstream allows both.

@@ -32,17 +32,19 @@ std::string read_as(const Options& c) {
       c.command, c.bind_ip, c.bind_port, c.bind_socket, c.bind_socket_mode, c.read_header_timeout, c.read_body_timeout,
       c.transfer_timeout, c.write_timeout, c.idle_timeout, c.debug_bind_ip, c.debug_bind_port, c.depot, c.state_dir,
       c.run_dir, c.tag, c.runtime, c.runtime_extra_args, c.init_bin, c.shim_bin, c.default_rootfs, c.docker_registry,
-      c.insecure_docker_registries, c.registry_certificates, c.graph_cleanup_threshold_megabytes, c.default_grace_time,
-      c.destroy_containers_on_startup, c.disable_privileged_containers, c.cleanup_process_dirs_on_wait,
-      c.max_containers, c.uid_map_start, c.uid_map_length, c.gid_map_start, c.gid_map_length, c.apparmor,
-      c.no_new_privileges, c.network_pool, c.allow_host_access, c.deny_networks, c.dns_servers,
-      c.additional_dns_servers, c.additional_host_entries, c.external_ip, c.port_pool_start, c.port_pool_size,
-      c.port_pool_properties_path, c.mtu, c.enable_container_network_metrics, c.container_connection_limit,
-      c.network_plugin, c.network_plugin_extra_args, c.image_plugin, c.image_plugin_extra_args,
-      c.privileged_image_plugin, c.privileged_image_plugin_extra_args, c.cpu_quota_per_share, c.blockio_weight,
-      c.disable_swap_limit, c.cpu_entitlement_per_share, c.default_memory_limit, c.default_pid_limit,
-      c.deny_raw_sockets, c.restrict_syscalls, devices_of(c), c.skip_setup, c.tcp_keepalive_time,
-      c.tcp_keepalive_interval, c.tcp_keepalive_probes, c.tcp_retries1, c.tcp_retries2, c.log_level, c.rfc3339_time);
+      c.insecure_docker_registries, c.registry_certificates, c.deny_registry_networks, c.allow_registry_networks,
+      c.graph_cleanup_threshold_megabytes, c.default_grace_time, c.destroy_containers_on_startup,
+      c.disable_privileged_containers, c.cleanup_process_dirs_on_wait, c.max_containers, c.uid_map_start,
+      c.uid_map_length, c.gid_map_start, c.gid_map_length, c.container_id_ranges, c.container_id_pool_start,
+      c.container_id_pool_size, c.container_id_range_length, c.apparmor, c.no_new_privileges, c.network_pool,
+      c.allow_host_access, c.deny_networks, c.dns_servers, c.additional_dns_servers, c.additional_host_entries,
+      c.external_ip, c.port_pool_start, c.port_pool_size, c.port_pool_properties_path, c.mtu,
+      c.enable_container_network_metrics, c.container_connection_limit, c.network_plugin, c.network_plugin_extra_args,
+      c.image_plugin, c.image_plugin_extra_args, c.privileged_image_plugin, c.privileged_image_plugin_extra_args,
+      c.cpu_quota_per_share, c.blockio_weight, c.disable_swap_limit, c.cpu_entitlement_per_share,
+      c.default_memory_limit, c.default_pid_limit, c.deny_raw_sockets, c.restrict_syscalls, devices_of(c), c.skip_setup,
+      c.tcp_keepalive_time, c.tcp_keepalive_interval, c.tcp_keepalive_probes, c.tcp_retries1, c.tcp_retries2,
+      c.log_level, c.rfc3339_time);
 }
 
 std::string failure(const std::vector<std::string>& arguments) {
@@ -80,7 +82,9 @@ TEST(Options, EachFlagDoesWhatItsTableSays) {
                   {"network-plugin", "/bin/true"},
                   {"image-plugin", "/bin/true"},
                   {"privileged-image-plugin", "/bin/true"},
-                  {"device-cgroup-rule", json::array{"c 10:200 rwm"}}};
+                  {"device-cgroup-rule", json::array{"c 10:200 rwm"}},
+                  {"deny-registry-network", json::array{"10.0.0.0/8"}},
+                  {"allow-registry-network", json::array{"10.0.0.0/8"}}};
   EXPECT_THAT(base::testing::walk_config(walk), ::testing::IsEmpty());
 }
 

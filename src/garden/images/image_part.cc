@@ -29,8 +29,19 @@ void ImagePart::reserve(Container& container, const api::ContainerSpec&) {
   container.state<State>().image.id = container.record.handle;
 }
 
+ImageRequest ImagePart::request_for(const Container& container, const std::string& id, api::ImageRef image) const {
+  ImageRequest request;
+  request.id = id;
+  request.image = std::move(image);
+  if (container.record.privileged) return request;
+  request.mapping = unprivileged_mapping(context_.options, context_.host);
+  if (container.mapping != request.mapping) request.owners = translation(request.mapping, container.mapping);
+  return request;
+}
+
 asio::awaitable<void> ImagePart::prepare(Container& container, const api::ContainerSpec& spec, BundleInput& bundle) {
-  ImageRequest request{container.record.handle, spec.image, container.mapping, spec.limits.disk};
+  ImageRequest request = request_for(container, container.record.handle, spec.image);
+  request.disk = spec.limits.disk;
   Image image = co_await images_.create(std::move(request));
   bundle.root = image.root;
   container.files_directory = image.files;
@@ -44,7 +55,7 @@ asio::awaitable<void> ImagePart::cleanup(Container& container) { co_await images
 // The image of a process is named like the process. It has no disk limit.
 asio::awaitable<void> ImagePart::prepare_pea(Container& container, Pea& pea, const api::ProcessSpec& spec,
                                              BundleInput& bundle) {
-  ImageRequest request{pea.id, spec.image, container.mapping, {}};
+  ImageRequest request = request_for(container, pea.id, spec.image);
   Image image = co_await images_.create(std::move(request));
   bundle.root = image.root;
   bundle.image_env = image.env;

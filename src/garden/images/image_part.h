@@ -40,6 +40,7 @@ class ImagePart final : public Part {
     bool is_counting = false;
     std::map<std::string, Image> images_of_peas;  // of those that this server has made
   };
+  ImageRequest request_for(const Container& container, const std::string& id, clients::garden::ImageRef image) const;
   asio::awaitable<void> count_bytes(ContainerPtr container);
 
   const Context& context_;

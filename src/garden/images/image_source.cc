@@ -126,13 +126,14 @@ ImageSource source_of(const std::string& name, const Manifest& manifest, const I
   ImageSource source;
   source.name = name;
   source.env = config.env;
-  const auto chain = chain_ids(config.diff_ids);
-  for (std::size_t i = 0; i < chain.size(); ++i) {
+  std::string chain;
+  for (std::size_t i = 0; i < config.diff_ids.size(); ++i) {
     const Descriptor& blob = manifest.layers[i];
     LayerSource layer;
-    layer.chain_id = chain[i];
-    // At another place it is another layer.
-    if (!blob.base_directory.empty()) layer.chain_id = digest_of(chain[i] + " at " + blob.base_directory);
+    chain = next_chain_id(chain, config.diff_ids[i]);
+    // At another place it is another layer, and so is each one above it: what a layer leaves out it takes from below.
+    if (!blob.base_directory.empty()) chain = digest_of(chain + " at " + digest_of(blob.base_directory));
+    layer.chain_id = chain;
     layer.diff_id = config.diff_ids[i];
     layer.base_directory = blob.base_directory;
     layer.blob = blob;

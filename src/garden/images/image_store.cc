@@ -3,13 +3,10 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
-#include <sched.h>
 #include <set>
 #include <stdexcept>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <thread>
 #include <unistd.h>
 
 #include <boost/json/parse.hpp>
@@ -27,49 +24,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t kMostOptions = 4000;  // of the page that the kernel takes
-
-// Overlay's options are separated by commas, layers by colons.
-std::string escaped(const std::string& path) {
-  std::string text;
-  for (const char c : path) {
-    if (c == '\\' || c == ',' || c == ':') text.push_back('\\');
-    text.push_back(c);
-  }
-  return text;
-}
-
 void make_directory(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
     throw std::system_error(errno, std::generic_category(), "mkdir " + path);
   if (::chmod(path.c_str(), mode) != 0) throw std::system_error(errno, std::generic_category(), "chmod " + path);
-}
-
-// Lower directories, highest first, as the kernel wants them.
-std::string lower_option(const std::vector<std::string>& layers, const std::string& prefix) {
-  std::string option = "lowerdir=";
-  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
-    if (layer != layers.rbegin()) option += ":";
-    option += prefix + *layer;
-  }
-  return option;
-}
-
-int mount_errno(const std::string& target, const std::string& options) {
-  return ::mount("overlay", target.c_str(), "overlay", 0, options.c_str()) == 0 ? 0 : errno;
-}
-
-// Many layers fit into the options only by names relative to their directory: a thread that alone stands there mounts.
-int mount_from(const std::string& directory, const std::string& target, const std::string& options) {
-  int error = 0;
-  std::thread([&] {
-    if (::unshare(CLONE_FS) != 0 || ::chdir(directory.c_str()) != 0) {
-      error = errno;
-    } else {
-      error = mount_errno(target, options);
-    }
-  }).join();
-  return error;
 }
 
 }  // namespace
@@ -84,13 +42,15 @@ ImageStore::ImageStore(std::string state_dir, std::string run_dir)
       downloads_(state_dir + "/downloads"),
       archives_(state_dir + "/archives"),
       layers_(layers_directory_, trash_),
-      disk_files_(templates_) {
+      disk_files_(templates_),
+      views_(std::make_unique<LayerViews>(layers_directory_, run_dir + "/scratch")) {
   fs::create_directories(state_dir);
   fs::create_directories(run_dir);
   // A container's root is another user: it must reach its mount, and not list those of others.
   for (const auto& directory : {run_dir, mounts_, disks_}) make_directory(directory, 0711);
   for (const auto& directory : {layers_directory_, images_, trash_, templates_, downloads_, archives_})
     make_directory(directory, 0700);
+  make_directory(run_dir + "/scratch", 0700);
 }
 
 ImageStore::Mounted ImageStore::mount(const Plan& plan) const {
@@ -109,45 +69,34 @@ ImageStore::Mounted ImageStore::mount(const Plan& plan) const {
     make_directory(writable, 0711);
     make_directory(files_of(plan.id, plan.limit), 0711);
   }
-  mount_overlay(plan, writable);
-  return {root_of(plan.id), files_of(plan.id, plan.limit)};
+  const std::string target = root_of(plan.id);
+  make_directory(target, 0755);
+  views_->mount({plan.layers, writable, target, plan.owners});
+  return {target, files_of(plan.id, plan.limit)};
 }
 
 std::string ImageStore::files_of(const std::string& id, const DiskLimit& limit) const {
   return limit.bytes > 0 ? disks_ + "/" + id + "/files" : "";
 }
 
-void ImageStore::mount_overlay(const Plan& plan, const std::string& writable) const {
-  const std::string diff = writable + "/diff", work = writable + "/work", target = root_of(plan.id);
-  make_directory(diff, 0700);
-  make_directory(work, 0700);
+std::string ImageStore::mount_directory(const std::string& id, const std::string& source,
+                                        const IdMapping& owners) const {
+  destroy(id);
+  const std::string target = root_of(id);
   make_directory(target, 0755);
-  const std::string top = layers_.path(plan.layers.back());
-  struct stat root {};
-  if (::stat(top.c_str(), &root) != 0) throw std::system_error(errno, std::generic_category(), "stat " + top);
-  // The upper directory is the container's "/" and looks like the layer's.
-  if (::chown(diff.c_str(), root.st_uid, root.st_gid) != 0 || ::chmod(diff.c_str(), root.st_mode & 07777) != 0)
-    throw std::system_error(errno, std::generic_category(), "prepare image");
-  // Nothing of a container outlives a power loss: what it synchronises need not reach the disk.
-  const std::string upper = ",upperdir=" + escaped(diff) + ",workdir=" + escaped(work) + ",volatile";
-  std::string options = lower_option(plan.layers, escaped(layers_directory_) + "/") + upper;
-  int error = 0;
-  if (options.size() <= kMostOptions) {
-    error = mount_errno(target, options);
-  } else {
-    options = lower_option(plan.layers, "") + upper;
-    error = mount_from(layers_directory_, target, options);
+  try {
+    LayerViews::mount_directory(source, target, owners);
+    return target;
+  } catch (const std::system_error&) {
+    ::rmdir(target.c_str());
+    return source;
   }
-  if (error != 0) throw std::system_error(error, std::generic_category(), "mount overlay");
 }
 
 void ImageStore::destroy(const std::string& id) const {
   if (id.empty()) return;
   const std::string mount_point = root_of(id), disk = disks_ + "/" + id, image = images_ + "/" + id;
-  while (is_mount_point(mount_point)) {
-    if (::umount2(mount_point.c_str(), MNT_DETACH) != 0)
-      throw std::system_error(errno, std::generic_category(), "unmount " + mount_point);
-  }
+  LayerViews::unmount_all(mount_point);
   ::rmdir(mount_point.c_str());
   DiskFiles::unmount(disk);
   ::rmdir(disk.c_str());
@@ -204,6 +153,7 @@ void ImageStore::collect_trash() const {
 }
 
 void ImageStore::recover() const {
+  views_->recover();
   layers_.recover(used_layers());
   for (const auto& directory : {downloads_, archives_}) {
     for (const auto& entry : fs::directory_iterator(directory)) base::remove_tree(entry.path());

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "garden/images/disk_file.h"
+#include "garden/images/layer_views.h"
 #include "garden/layers/layer_store.h"
 
 namespace rivera::garden {
@@ -20,6 +22,7 @@ namespace rivera::garden {
 //   <state_dir>/templates, downloads, archives, trash
 //   <run_dir>/disks/<id>                with a disk limit: where its file system is mounted
 //   <run_dir>/rootfs/<id>               the overlay
+//   <run_dir>/scratch                   empty, but while something is mounted
 //
 // Blocks: call it on a worker. Different ids and layers may be used on different threads at once.
 class ImageStore {
@@ -32,6 +35,7 @@ class ImageStore {
     std::string id;
     std::vector<std::string> layers;  // ids, lowest first; at least one
     DiskLimit limit;                  // bytes 0: none
+    IdMapping owners;                 // translation(); without ranges: as on the disk
   };
   struct Mounted {
     std::string root;
@@ -40,6 +44,9 @@ class ImageStore {
   };
   // Replaces an image of the same id. Throws std::runtime_error.
   Mounted mount(const Plan& plan) const;
+  // A directory of the host as the root of the image `id`, with the container's owners; as it is where the file system
+  // cannot show others. Returns its path.
+  std::string mount_directory(const std::string& id, const std::string& source, const IdMapping& owners) const;
   // Unmounts, and moves the files to the trash. Does nothing if there is no such image.
   void destroy(const std::string& id) const;
   // Bytes that were written above the layers.
@@ -65,11 +72,10 @@ class ImageStore {
   const std::string& archives() const { return archives_; }
 
  private:
-  void mount_overlay(const Plan& plan, const std::string& writable) const;
-
   std::string layers_directory_, images_, mounts_, disks_, trash_, templates_, downloads_, archives_;
   LayerStore layers_;
   DiskFiles disk_files_;
+  const std::unique_ptr<LayerViews> views_;
 };
 
 }  // namespace rivera::garden

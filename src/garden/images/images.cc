@@ -42,6 +42,19 @@ void check_compressed_size(const ImageSource& source, const api::DiskLimits& ask
   }
 }
 
+// Tenants name registries, and registries name others. The operator's own may be anywhere, on this machine too, and so
+// may the server of a layer that the platform names; containers are no registries.
+net::DestinationPolicy destinations(const Options& options, const std::string& platform_server) {
+  net::DestinationRules rules;
+  rules.denied_networks = options.deny_registry_networks;
+  rules.denied_networks.push_back(options.network_pool);
+  rules.allowed_networks = options.allow_registry_networks;
+  rules.allowed_hosts = options.insecure_docker_registries;
+  rules.allowed_hosts.push_back(options.docker_registry);
+  if (!platform_server.empty()) rules.allowed_hosts.push_back(platform_server);
+  return net::DestinationPolicy(rules);
+}
+
 }  // namespace
 
 Images::Images(const Context& context)
@@ -106,6 +119,12 @@ asio::awaitable<Image> Images::create(ImageRequest request) {
     if (!is_there) throw api::GardenError("image source doesn't exist: " + path);
     Image image;
     image.root = path;
+    if (!request.owners.uids.empty()) {
+      auto mount = [this, id = request.id, path, owners = request.owners] {
+        return store_.mount_directory(id, path, owners);
+      };
+      image.root = co_await context_.on_worker(std::move(mount));
+    }
     co_return image;
   }
   std::string failure;
@@ -121,7 +140,7 @@ asio::awaitable<Image> Images::create(ImageRequest request) {
     image.size = provided.figures.bytes;
     image.env = source->env;
     image.limit = writable_limit(request.disk, provided.figures);
-    const ImageStore::Plan plan{request.id, provided.ids, image.limit};
+    const ImageStore::Plan plan{request.id, provided.ids, image.limit, request.owners};
     auto mount = [this, plan] { return store_.mount(plan); };
     const auto mounted = co_await context_.on_worker(std::move(mount));
     image.root = mounted.root;
@@ -161,7 +180,8 @@ asio::awaitable<std::shared_ptr<const ImageSource>> Images::find_source(api::Ima
     }
     reference.repository = "layer";
     RegistryCredentials none;
-    source->session = co_await open_session(std::move(reference), std::move(none));
+    const std::string server = reference.registry;
+    source->session = co_await open_session(std::move(reference), std::move(none), server);
   }
   co_return source;
 }
@@ -174,7 +194,7 @@ asio::awaitable<std::shared_ptr<const ImageSource>> Images::find_in_registry(api
     throw api::GardenError(std::string("running image plugin create: ") + e.what());
   }
   RegistryCredentials credentials{image.username, image.password};
-  const auto session = co_await open_session(reference, std::move(credentials));
+  const auto session = co_await open_session(reference, std::move(credentials), "");
   std::string version = reference.version();
   std::string content_type;
   for (int indexes = 0;; ++indexes) {
@@ -201,13 +221,15 @@ asio::awaitable<ImageConfig> Images::image_config(std::shared_ptr<RegistrySessio
   co_return parsed;
 }
 
+// `platform_server` is the server of a layer's URL, which the platform names and not the tenant; "" for images.
 asio::awaitable<std::shared_ptr<RegistrySession>> Images::open_session(ImageReference reference,
-                                                                       RegistryCredentials credentials) {
+                                                                       RegistryCredentials credentials,
+                                                                       std::string platform_server) {
   auto registry_tls = co_await tls_context(reference.registry);
-  const std::string others = reference.repository == "layer" ? reference.registry : "";
-  auto other_tls = co_await tls_context(others);
+  auto other_tls = co_await tls_context(platform_server);
   RegistryOptions options;
   options.insecure_registries = context_.options.insecure_docker_registries;
+  options.destinations = destinations(context_.options, platform_server);
   co_return std::make_shared<RegistrySession>(context_.executor, provider_.unpackers(), std::move(options),
                                               std::move(reference), std::move(credentials), std::move(registry_tls),
                                               std::move(other_tls));

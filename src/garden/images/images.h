@@ -17,7 +17,8 @@ namespace rivera::garden {
 struct ImageRequest {
   std::string id;  // a path component, unique among containers and processes
   clients::garden::ImageRef image;
-  IdMapping mapping;
+  IdMapping mapping;  // of the layers on the disk; no ranges: as in the image
+  IdMapping owners;   // translation() from there to the container; no ranges: none
   clients::garden::DiskLimits disk;
 };
 
@@ -60,7 +61,8 @@ class Images {
   asio::awaitable<std::shared_ptr<const ImageSource>> find_source(clients::garden::ImageRef image);
   asio::awaitable<std::shared_ptr<const ImageSource>> find_in_registry(clients::garden::ImageRef image);
   asio::awaitable<std::shared_ptr<RegistrySession>> open_session(ImageReference reference,
-                                                                 RegistryCredentials credentials);
+                                                                 RegistryCredentials credentials,
+                                                                 std::string platform_server);
   asio::awaitable<net::TlsContext> tls_context(std::string registry);
   asio::awaitable<ImageConfig> image_config(std::shared_ptr<RegistrySession> session, Descriptor config);
   asio::awaitable<void> prepare_default_image();

@@ -24,8 +24,6 @@ namespace {
 
 constexpr const char* kDraft = ".incomplete-";
 constexpr std::string_view kMarker = ".size";
-// With 127 layers the options of a mount still fit into a page.
-constexpr std::size_t kIdLength = 28;
 
 struct Marker {
   LayerFigures figures;
@@ -72,7 +70,7 @@ std::string LayerStore::id_of(const std::string& chain_id, const IdMapping& mapp
     }
   }
   const std::string digest = digest_of(text);
-  return digest.substr(digest.find(':') + 1, kIdLength);
+  return digest.substr(digest.find(':') + 1);
 }
 
 std::optional<LayerFigures> LayerStore::find(const std::string& id) const {

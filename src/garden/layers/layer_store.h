@@ -22,7 +22,7 @@ class LayerStore {
   // `trash` is a directory on the same disk; what is put there is removed by others.
   LayerStore(std::string directory, std::string trash);
 
-  // A short name, so that the options of a mount hold many.
+  // The whole of a SHA-256: tenants choose content, and none may find one with another's id.
   static std::string id_of(const std::string& chain_id, const IdMapping& mapping);
   std::string path(const std::string& id) const { return directory_ + "/" + id; }
   const std::string& directory() const { return directory_; }

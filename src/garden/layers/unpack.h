@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "garden/host/id_mapping.h"
+#include "garden/ids/id_mapping.h"
 #include "garden/layers/layer_writer.h"
 
 namespace rivera::garden {

@@ -5,7 +5,7 @@
 
 #include "garden/bundle/bundle.h"
 #include "garden/container/container.h"
-#include "garden/host/id_mapping.h"
+#include "garden/ids/id_mapping.h"
 #include "garden/network/name_files.h"
 
 namespace rivera::garden {

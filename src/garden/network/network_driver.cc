@@ -26,13 +26,43 @@ void write_proc(const std::string& path, const std::string& value) {
   }
 }
 
+// What an interface must be set to, by its file in /proc.
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
 // The host neither has an IPv6 address on the interface nor takes an IPv6 packet from it: nothing filters those (§3.3).
-// Without effect on a kernel without IPv6.
-void disable_ipv6(const std::string& interface) {
-  const std::string settings = "/proc/sys/net/ipv6/conf/" + interface;
-  if (!std::filesystem::exists(settings)) return;
-  write_proc(settings + "/accept_ra", "0");
-  write_proc(settings + "/disable_ipv6", "1");
+Settings without_ipv6(const std::string& interface) {
+  const std::string directory = "/proc/sys/net/ipv6/conf/" + interface;
+  return {{directory + "/accept_ra", "0"}, {directory + "/disable_ipv6", "1"}};
+}
+
+Settings settings_of_bridge(const std::string& bridge) {
+  Settings settings = without_ipv6(bridge);
+  // Replies to the host's own connections through 127.0.0.1 come back over the bridge.
+  settings.emplace_back("/proc/sys/net/ipv4/conf/" + bridge + "/route_localnet", "1");
+  return settings;
+}
+
+// Writes those that are different, and returns whether there were any. What the kernel does not have (IPv6) is left
+// out.
+bool enforce(const Settings& settings) {
+  bool has_changed = false;
+  for (const auto& [file, value] : settings) {
+    std::error_code ec;
+    if (!std::filesystem::exists(file, ec) || base::read_file(file) == value + "\n") continue;
+    write_proc(file, value);
+    has_changed = true;
+  }
+  return has_changed;
+}
+
+// Sets them again. An interface that vanishes meanwhile is the next look's matter.
+bool has_changed_settings(const std::string& interface, const Settings& settings) {
+  try {
+    return enforce(settings);
+  } catch (const std::system_error&) {
+    if (interface_exists(interface)) throw;
+    return false;
+  }
 }
 
 bool has_ended(int pidfd) {
@@ -60,11 +90,9 @@ base::UniqueFd open_network_namespace(int pidfd) {
 void make_bridge(Netlink& host, const ContainerNetwork& network) {
   // Of the same hardware address when it is made again: containers remember it.
   host.create_bridge(network.bridge, mac_for(network.lease.subnet.gateway()));
-  disable_ipv6(network.bridge);
+  enforce(settings_of_bridge(network.bridge));
   host.add_address(network.bridge, network.lease.subnet.gateway(), network.lease.subnet.prefix);
   host.set_up(network.bridge, 0);
-  // Replies to the host's own connections through 127.0.0.1 come back over the bridge.
-  write_proc("/proc/sys/net/ipv4/conf/" + network.bridge + "/route_localnet", "1");
 }
 
 MacAddress mac_of(const ContainerNetwork& network) {
@@ -82,7 +110,7 @@ void attach_host_end(Netlink& host, const ContainerNetwork& network) {
 void make_pair(Netlink& host, const ContainerNetwork& network, int pidfd) {
   const auto container_namespace = open_network_namespace(pidfd);
   host.create_veth(network.host_interface, network.container_interface, mac_of(network), container_namespace.get());
-  disable_ipv6(network.host_interface);
+  enforce(without_ipv6(network.host_interface));
   attach_host_end(host, network);
 }
 
@@ -172,8 +200,8 @@ void NetworkDriver::start(const std::vector<Found>& containers) {
   turn_on_forwarding();
   for (auto [network, init] : containers) {
     // An earlier server may have left it on.
-    disable_ipv6(network.bridge);
-    disable_ipv6(network.host_interface);
+    enforce(without_ipv6(network.bridge));
+    enforce(without_ipv6(network.host_interface));
     if (network.mac.empty()) network.mac = find_mac(network, init);
     const std::string id = network.id;
     containers_[id] = {std::move(network), duplicate(init), true, ""};
@@ -289,8 +317,12 @@ void NetworkDriver::restore_bridges(Netlink& host) {
     } else if (std::none_of(addresses.begin(), addresses.end(), has_address)) {
       problem = "its address was missing";
     }
+    if (problem != nullptr) {
+      make_bridge(host, network);
+    } else if (has_changed_settings(network.bridge, settings_of_bridge(network.bridge))) {
+      problem = "its settings were changed";
+    }
     if (problem == nullptr) continue;
-    make_bridge(host, network);
     logger_.error("network.bridge-restored", {{"bridge", network.bridge}, {"reason", problem}});
   }
 }
@@ -312,6 +344,8 @@ void NetworkDriver::restore_host_end(Netlink& host, Connected& container,
   } else if (!link->second.is_up) {
     problem = "it was down";
     host.set_up(network.host_interface, network.mtu);
+  } else if (has_changed_settings(network.host_interface, without_ipv6(network.host_interface))) {
+    problem = "its settings were changed";
   }
   if (problem == nullptr) return;
   logger_.error("network.host-end-restored",

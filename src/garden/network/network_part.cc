@@ -142,7 +142,7 @@ asio::awaitable<void> NetworkPart::remove_everything() {
   co_await on_network_thread(std::move(remove));
 }
 
-asio::awaitable<void> NetworkPart::check(const api::ContainerSpec& spec) {
+asio::awaitable<void> NetworkPart::check(Container&, const api::ContainerSpec& spec) {
   check_rules(spec.netout_rules);
   for (const auto& port : spec.netin) {
     check_port(port.host_port);

@@ -26,7 +26,7 @@ class NetworkPart final : public Networker {
   asio::awaitable<void> start(const Containers& containers) override;
   asio::awaitable<void> stop() override;
   asio::awaitable<void> remove_everything() override;
-  asio::awaitable<void> check(const clients::garden::ContainerSpec& spec) override;
+  asio::awaitable<void> check(Container& container, const clients::garden::ContainerSpec& spec) override;
   void reserve(Container& container, const clients::garden::ContainerSpec& spec) override;
   asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
                                 BundleInput& bundle) override;

@@ -1,4 +1,6 @@
 // What other processes break of the containers' network is made again. In a network namespace of the test's own.
+#include <filesystem>
+
 #include <gtest/gtest.h>
 
 #include "base/process/subprocess.h"
@@ -102,6 +104,25 @@ TEST_F(Restoring, ADeletedBridge) {
 TEST_F(Restoring, ABridgesAddress) {
   break_by({"ip", "addr", "flush", "dev", property("bridge-interface")});
   expect_restored("network.bridge-restored");
+}
+
+TEST_F(Restoring, ABridgesSettings) {
+  const std::string bridge = property("bridge-interface"), ipv6 = "/proc/sys/net/ipv6/conf/" + bridge + "/disable_ipv6",
+                    local = "/proc/sys/net/ipv4/conf/" + bridge + "/route_localnet";
+  break_by({"sh", "-c", "echo 0 > " + local + "; test ! -e " + ipv6 + " || echo 0 > " + ipv6});
+  expect_restored("network.bridge-restored");
+  EXPECT_EQ(base::read_file(local), "1\n");
+  std::error_code ec;
+  EXPECT_TRUE(!std::filesystem::exists(ipv6, ec) || base::read_file(ipv6) == "1\n");
+}
+
+TEST_F(Restoring, AHostEndsSettings) {
+  const std::string file = "/proc/sys/net/ipv6/conf/" + property("host-interface") + "/disable_ipv6";
+  std::error_code ec;
+  ASSERT_TRUE(std::filesystem::exists(file, ec)) << "this kernel has no IPv6";
+  break_by({"sh", "-c", "echo 0 > " + file});
+  expect_restored("network.host-end-restored");
+  EXPECT_EQ(base::read_file(file), "1\n");
 }
 
 TEST_F(Restoring, AHostEndThatIsDown) {

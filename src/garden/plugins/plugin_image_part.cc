@@ -49,7 +49,7 @@ PluginImagePart::PluginImagePart(const Context& context)
   fs::permissions(context.options.run_dir, fs::perms(0711));
 }
 
-asio::awaitable<void> PluginImagePart::check(const api::ContainerSpec& spec) {
+asio::awaitable<void> PluginImagePart::check(Container&, const api::ContainerSpec& spec) {
   if (!spec.image.uri.starts_with(kRaw)) check_is_configured(spec.privileged);
   co_return;
 }

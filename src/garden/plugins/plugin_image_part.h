@@ -17,7 +17,7 @@ class PluginImagePart final : public Part {
   explicit PluginImagePart(const Context& context);
 
   std::string name() const override { return "image-plugin"; }
-  asio::awaitable<void> check(const clients::garden::ContainerSpec& spec) override;
+  asio::awaitable<void> check(Container& container, const clients::garden::ContainerSpec& spec) override;
   asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
                                 BundleInput& bundle) override;
   asio::awaitable<void> cleanup(Container& container) override;

@@ -181,13 +181,8 @@ std::string digest_of(std::string_view content, std::string_view like) {
   return std::string(name) + ":" + net::hex_digest(net::parse_digest_algorithm(name), content);
 }
 
-std::vector<std::string> chain_ids(const std::vector<std::string>& diff_ids) {
-  std::vector<std::string> ids;
-  for (const auto& diff_id : diff_ids) {
-    std::string id = ids.empty() ? diff_id : digest_of(ids.back() + " " + diff_id);
-    ids.push_back(std::move(id));
-  }
-  return ids;
+std::string next_chain_id(const std::string& below, const std::string& diff_id) {
+  return below.empty() ? diff_id : digest_of(below + " " + diff_id);
 }
 
 void verify(const std::string& what, std::string_view content, const Descriptor& descriptor) {

@@ -43,7 +43,7 @@ struct ImageConfig {
 };
 
 // The most layers that an image may have, and the most bytes of each document.
-inline constexpr std::size_t kMostLayers = 127;
+inline constexpr std::size_t kMostLayers = 500;
 inline constexpr std::size_t kMostManifestBytes = 4u << 20;
 inline constexpr std::size_t kMostConfigBytes = 8u << 20;
 
@@ -58,9 +58,9 @@ ImageConfig parse_image_config(std::string_view text);
 const Descriptor& entry_for_this_machine(const Index& index);
 std::string_view this_architecture();  // "amd64", "arm64"
 
-// A layer's identity within the image: the first layer's is its diff id, each next one's the SHA-256 of "<the one
-// below> <diff id>" (OCI image specification, "Layer ChainID").
-std::vector<std::string> chain_ids(const std::vector<std::string>& diff_ids);
+// A layer's identity within the image: the first layer's, with nothing `below`, is its diff id, each next one's the
+// SHA-256 of "<the one below> <diff id>" (OCI image specification, "Layer ChainID").
+std::string next_chain_id(const std::string& below, const std::string& diff_id);
 
 // Throws BadImage("<what>: …") unless `content` has the size and the digest of the descriptor.
 void verify(const std::string& what, std::string_view content, const Descriptor& descriptor);

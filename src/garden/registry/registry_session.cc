@@ -33,6 +33,7 @@ std::unique_ptr<net::HttpClient> make_client(const asio::any_io_executor& execut
   http.tls = std::move(tls);
   http.connect_timeout = options.connect_timeout;
   http.request_timeout = options.answer_timeout;
+  http.destinations = options.destinations;
   return std::make_unique<net::HttpClient>(executor, std::move(http));
 }
 
@@ -135,7 +136,7 @@ asio::awaitable<void> RegistrySession::find_scheme() {
       speaks_tls = answer->head().status > 0;
     } catch (const std::exception& e) {
       if (base::is_cancellation(e)) throw;
-      speaks_tls = false;
+      speaks_tls = false;  // the request for the image says so if this place is denied
     }
     uses_tls_ = speaks_tls;
   }
@@ -155,6 +156,17 @@ void RegistrySession::check_status(const net::ResponseHead& head, const std::str
   throw RegistryRefusal(answer);
 }
 
+asio::awaitable<std::unique_ptr<net::HttpIncoming>> RegistrySession::ask(net::HttpClient& client, net::Endpoint server,
+                                                                         net::HttpRequest request) {
+  const std::string where = server.text();
+  try {
+    auto incoming = co_await client.open(std::move(server), std::move(request));
+    co_return incoming;
+  } catch (const net::DestinationDenied&) {
+    throw RegistryRefusal("images may not come from " + where);
+  }
+}
+
 // Follows redirects. Credentials are for the registry alone: another server gets none.
 asio::awaitable<std::unique_ptr<net::HttpIncoming>> RegistrySession::follow(net::Endpoint from, std::string target,
                                                                             net::Headers headers, bool is_registry) {
@@ -167,7 +179,7 @@ asio::awaitable<std::unique_ptr<net::HttpIncoming>> RegistrySession::follow(net:
     request.headers = headers;
     if (is_home && !authorization_.empty()) request.headers.set("Authorization", authorization_);
     net::HttpClient& client = is_home ? *registry_client_ : *other_client_;
-    auto incoming = co_await client.open(to, std::move(request));
+    auto incoming = co_await ask(client, to, std::move(request));
     if (!is_redirect_status(incoming->head().status)) co_return incoming;
     if (redirects == kMostRedirects) throw RegistryRefusal(reference_.registry + " redirects too often");
     const std::string location(incoming->head().headers.get("Location"));
@@ -243,7 +255,7 @@ asio::awaitable<std::string> RegistrySession::fetch_token(Challenge challenge) {
   // The token server is often the registry itself, with the same private authority.
   const bool is_same_host = server.host == endpoint(server.tls).host;
   net::HttpClient& client = is_same_host ? *registry_client_ : *other_client_;
-  const auto incoming = co_await client.open(server, std::move(request));
+  const auto incoming = co_await ask(client, server, std::move(request));
   check_status(incoming->head(), "log in at " + server.text());
   const std::string body = co_await read_body(*incoming, kMostTokenBytes);
   const auto token = token_from(body);

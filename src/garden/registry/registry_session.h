@@ -25,6 +25,8 @@ struct RegistryCredentials {
 struct RegistryOptions {
   // "host" or "host:port": certificates are not verified there, and plain HTTP is used where TLS fails.
   std::vector<std::string> insecure_registries;
+  // Where a registry may be, and what it may lead to: the image's name, redirects and token servers come from tenants.
+  net::DestinationPolicy destinations;
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);
   std::chrono::nanoseconds answer_timeout = std::chrono::seconds(30);  // to the head of an answer
   // How long a registry may keep us waiting for a body, and a second longer for each 16 KiB (net::Pace).
@@ -88,6 +90,8 @@ class RegistrySession {
   asio::awaitable<std::unique_ptr<net::HttpIncoming>> get(std::string target, net::Headers headers);
   asio::awaitable<std::unique_ptr<net::HttpIncoming>> follow(net::Endpoint from, std::string target,
                                                              net::Headers headers, bool is_registry);
+  asio::awaitable<std::unique_ptr<net::HttpIncoming>> ask(net::HttpClient& client, net::Endpoint server,
+                                                          net::HttpRequest request);
   asio::awaitable<void> log_in(net::Headers challenges);
   asio::awaitable<std::string> fetch_token(Challenge challenge);
   asio::awaitable<std::string> read_body(net::HttpIncoming& incoming, std::size_t most);

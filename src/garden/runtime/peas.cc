@@ -68,8 +68,8 @@ asio::awaitable<PreparedPea> Peas::prepare(ContainerPtr container, api::ProcessS
   PreparedPea prepared;
   auto hold = [container] { return std::make_shared<HeldNamespaces>(*container); };
   const auto namespaces = co_await context_.on_worker(std::move(hold));
-  prepared.held = namespaces;
   BundleInput bundle;
+  bundle.held.push_back(namespaces);
   bundle.handle = container->record.handle;
   bundle.privileged = container->record.privileged;
   bundle.bind_mounts = spec.bind_mounts;
@@ -80,6 +80,7 @@ asio::awaitable<PreparedPea> Peas::prepare(ContainerPtr container, api::ProcessS
     co_await part->prepare_pea(*container, pea, spec, bundle);
     at_step("prepare pea " + part->name() + " done");
   }
+  prepared.held = bundle.held;
   co_await journal_.save(*container);
   at_step("prepare pea bundle");
   auto write = [this, container, spec, bundle, directory = start.bundle]() mutable {

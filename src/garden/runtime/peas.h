@@ -15,8 +15,8 @@
 namespace rivera::garden {
 
 struct PreparedPea {
-  std::vector<std::string> command;  // the runtime's
-  std::shared_ptr<void> held;        // must live until the runtime has started the process
+  std::vector<std::string> command;               // the runtime's
+  std::vector<std::shared_ptr<const void>> held;  // must live until the runtime has started the process
 };
 
 // Makes and removes what such a process has beside its container: an image, a control group, a bundle. Its start, its

@@ -56,7 +56,7 @@ std::vector<std::string> directories_in(const std::string& directory) {
 
 }  // namespace
 
-asio::awaitable<void> RuntimePart::check(const api::ContainerSpec& spec) {
+asio::awaitable<void> RuntimePart::check(Container&, const api::ContainerSpec& spec) {
   auto look = [&spec] {
     for (const auto& mount : spec.bind_mounts) {
       if (!fs::exists(mount.src_path)) throw api::GardenError("bind mount source does not exist: " + mount.src_path);

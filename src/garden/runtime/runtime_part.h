@@ -17,7 +17,7 @@ class RuntimePart final : public Part {
       : context_(context), runtimes_(context.options, context.host.has_unified_cgroups) {}
 
   std::string name() const override { return "runtime"; }
-  asio::awaitable<void> check(const clients::garden::ContainerSpec& spec) override;
+  asio::awaitable<void> check(Container& container, const clients::garden::ContainerSpec& spec) override;
   void reserve(Container& container, const clients::garden::ContainerSpec& spec) override;
   asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
                                 BundleInput& bundle) override;

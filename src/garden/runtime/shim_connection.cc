@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
+#include "garden/ids/id_ranges.h"
 #include "net/http/http_client.h"
 
 namespace rivera::garden {
@@ -96,12 +97,16 @@ asio::awaitable<shim::Frame> ask_shim(const Context& context, std::string direct
 }
 
 std::string start_shim(const std::string& program, const std::string& directory, std::uint32_t owner,
-                       const IdMapping& mapping) {
+                       const IdMapping& mapping, const IdMapping::Range& own_ids) {
   std::vector<std::string> command{program, "supervise", directory};
   if (owner != 0) {
     const std::vector<std::string> user_namespace{std::to_string(owner), map_text(mapping.uids), map_text(mapping.gids),
                                                   "max_user_namespaces=0"};
     command.insert(command.end(), user_namespace.begin(), user_namespace.end());
+    if (own_ids.length > 0) {
+      command.push_back("ids=" + std::to_string(own_ids.host) + ":" + std::to_string(own_ids.length) + ":" +
+                        IdRanges::kLockFile);
+    }
   }
   std::string path = base::must_run(command);
   while (!path.empty() && path.back() == '\n') path.pop_back();

@@ -9,7 +9,7 @@
 
 #include "base/asio.h"
 #include "garden/host/context.h"
-#include "garden/host/id_mapping.h"
+#include "garden/ids/id_mapping.h"
 #include "garden/shim/protocol.h"
 #include "net/stream/stream.h"
 
@@ -50,8 +50,9 @@ asio::awaitable<shim::Frame> ask_shim(const Context& context, std::string direct
                                       std::chrono::nanoseconds limit);
 
 // Starts a shim that listens in `directory`. With an owner it makes a user namespace for the container; returns that
-// namespace's path, which is good as long as the shim lives, else "". Blocks. Throws std::runtime_error.
+// namespace's path, which is good as long as the shim lives, else "". It holds `own_ids` (ids/id_ranges.h), unless
+// their length is 0. Blocks. Throws std::runtime_error.
 std::string start_shim(const std::string& program, const std::string& directory, std::uint32_t owner,
-                       const IdMapping& mapping);
+                       const IdMapping& mapping, const IdMapping::Range& own_ids);
 
 }  // namespace rivera::garden

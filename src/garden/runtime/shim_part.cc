@@ -16,9 +16,9 @@ constexpr auto kQuitLimit = std::chrono::seconds(20);
 
 asio::awaitable<void> ShimPart::prepare(Container& container, const api::ContainerSpec&, BundleInput& bundle) {
   auto start = [program = context_.options.shim_bin, directory = container.directory,
-                owner = container.user_namespace_owner, mapping = container.mapping] {
+                owner = container.user_namespace_owner, mapping = container.mapping, own_ids = container.own_ids] {
     std::filesystem::create_directories(directory + "/processes");
-    return start_shim(program, directory, owner, mapping);
+    return start_shim(program, directory, owner, mapping, own_ids);
   };
   const std::string user_namespace = co_await context_.on_worker(std::move(start));
   if (!user_namespace.empty()) bundle.joined_namespaces["user"] = user_namespace;

@@ -188,6 +188,7 @@ int supervise(const std::string& directory, const std::optional<UserNamespaceReq
   }
   ::setsid();
   ::prctl(PR_SET_NAME, "garden-shim");
+  const Fd ids = user_namespace ? hold_ids(*user_namespace) : Fd();
   const Fd made = user_namespace ? make_user_namespace(*user_namespace) : Fd();
   Supervisor supervisor;
   const Fd null = open_null();

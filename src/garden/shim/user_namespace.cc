@@ -71,6 +71,15 @@ std::string lines_of(std::string map) {
   return map + "\n";
 }
 
+// "FIRST:COUNT:LOCK_FILE".
+void parse_ids(const std::string& text, UserNamespaceRequest& request) {
+  const auto count = text.find(':') + 1, file = text.find(':', count) + 1;
+  if (count == 0 || file == 0) throw std::runtime_error("not FIRST:COUNT:LOCK_FILE: " + text);
+  request.first_id = std::stoll(text);
+  request.id_count = std::stoll(text.substr(count));
+  request.lock_file = text.substr(file);
+}
+
 }  // namespace
 
 UserNamespaceRequest parse_user_namespace(const std::vector<std::string>& words) {
@@ -81,9 +90,26 @@ UserNamespaceRequest parse_user_namespace(const std::vector<std::string>& words)
   for (std::size_t i = 3; i < words.size(); ++i) {
     const auto equals = words[i].find('=');
     if (equals == std::string::npos) throw std::runtime_error("not NAME=VALUE: " + words[i]);
-    request.limits.emplace_back(words[i].substr(0, equals), words[i].substr(equals + 1));
+    const std::string name = words[i].substr(0, equals), value = words[i].substr(equals + 1);
+    if (name == "ids") {
+      parse_ids(value, request);
+    } else {
+      request.limits.emplace_back(name, value);
+    }
   }
   return request;
+}
+
+Fd hold_ids(const UserNamespaceRequest& request) {
+  if (request.lock_file.empty()) return Fd();
+  Fd file(check(::open(request.lock_file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), "open ids"));
+  struct flock range {};
+  range.l_type = F_RDLCK;
+  range.l_whence = SEEK_SET;
+  range.l_start = request.first_id;
+  range.l_len = request.id_count;
+  check(::fcntl(file.get(), F_OFD_SETLK, &range), "lock host ids");
+  return file;
 }
 
 Fd make_user_namespace(const UserNamespaceRequest& request) {

@@ -1,6 +1,7 @@
 // A container's user namespace, made before the runtime starts the container in it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,13 +19,21 @@ struct UserNamespaceRequest {
   std::string uid_map, gid_map;  // "inside outside length" lines
   // Of /proc/sys/user: what each user of the namespace may hold.
   std::vector<std::pair<std::string, std::string>> limits;
+  // The file in which the ids that no other container has are locked, as long as the shim lives; "": there are none.
+  std::string lock_file;
+  std::int64_t first_id = 0, id_count = 0;
 };
 
-// Reads "OWNER UID_MAP GID_MAP [NAME=VALUE...]", with commas for the maps' newlines. Throws std::exception.
+// Reads "OWNER UID_MAP GID_MAP [NAME=VALUE...] [ids=FIRST:COUNT:LOCK_FILE]", with commas for the maps' newlines. Throws
+// std::exception.
 UserNamespaceRequest parse_user_namespace(const std::vector<std::string>& words);
 
 // Makes the namespace; it exists as long as the descriptor or a process in it. The caller has one thread. Throws
 // std::runtime_error.
 Fd make_user_namespace(const UserNamespaceRequest& request);
+
+// Holds the container's own ids, beside the garden, which may end before its containers. None if there are none. Throws
+// std::runtime_error.
+Fd hold_ids(const UserNamespaceRequest& request);
 
 }  // namespace rivera::garden::shim

@@ -91,8 +91,8 @@ std::string TestGarden::obstacle() {
   return "runc is not installed";
 }
 
-TestGarden::TestGarden(std::vector<std::string> extra_flags)
-    : temporary_("rivera-garden-"), directory_(temporary_.path()), extra_flags_(std::move(extra_flags)) {
+TestGarden::TestGarden(std::vector<std::string> extra_flags, Ids ids)
+    : temporary_("rivera-garden-"), directory_(temporary_.path()), extra_flags_(std::move(extra_flags)), ids_(ids) {
   for (slot_ = 0; slot_ < kSlots; ++slot_) {
     slot_lock_.reset(
         ::open(("/tmp/rivera-garden-test-" + std::to_string(slot_)).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -151,6 +151,7 @@ std::vector<std::string> TestGarden::command(const std::string& verb) const {
                                  "100",
                                  "--default-rootfs",
                                  rootfs_};
+  if (ids_ == Ids::kOwn) words.emplace_back("--container-id-ranges");
   words.insert(words.end(), extra_flags_.begin(), extra_flags_.end());
   // The same tests over another runtime: RIVERA_TEST_RUNTIME=crun garden_test.
   if (const char* runtime = std::getenv("RIVERA_TEST_RUNTIME"))

@@ -46,7 +46,9 @@ class RunningProcess {
 
 class TestGarden {
  public:
-  explicit TestGarden(std::vector<std::string> extra_flags = {});
+  // Whether containers have host ids of their own, as ./run has it, or share them, as upstream has it.
+  enum class Ids { kOwn, kShared };
+  explicit TestGarden(std::vector<std::string> extra_flags = {}, Ids ids = Ids::kOwn);
   ~TestGarden();
 
   // Why a garden cannot run here; "" if it can.
@@ -55,6 +57,7 @@ class TestGarden {
   void start();
   // For the next start().
   void use_flags(std::vector<std::string> extra_flags) { extra_flags_ = std::move(extra_flags); }
+  void use_ids(Ids ids) { ids_ = ids; }
   void terminate();  // in order
   void kill();       // kill -9
   // `garden cleanup`. Returns its exit status.
@@ -116,6 +119,7 @@ class TestGarden {
   int slot_ = 0;
   std::string directory_, depot_, rootfs_, tag_;
   std::vector<std::string> extra_flags_;
+  Ids ids_;
   std::optional<base::ChildProcess> process_;
   asio::io_context context_{1};
   std::unique_ptr<clients::GardenClient> client_;

@@ -22,11 +22,11 @@ std::string read_as(const Config& c) {
       c.listen_addr_securable, c.debug_address, c.tls, c.authorization, c.client_limits, c.bbs_address,
       c.communication_timeout, c.locket, c.lock_ttl, c.garden_address, c.polling_interval,
       c.evacuation_polling_interval, c.evacuation_timeout, c.cleanup_timeout, c.container_metrics_interval,
-      c.executor.identity, c.executor.node, c.executor.capacity,
-      c.executor.cache.cache_path, c.executor.cache.max_cache_bytes, c.executor.asset_tls, c.executor.work_directory,
-      c.executor.state_directory, c.executor.readopt_containers, c.executor.create_slots, c.executor.delete_slots,
-      c.executor.healthcheck_slots, c.executor.download_slots, c.executor.reserved_expiration, c.executor.reap_interval,
-      c.garden_health, c.app_log_directory, c.log);
+      c.executor.identity, c.executor.node, c.executor.capacity, c.executor.cache.cache_path,
+      c.executor.cache.max_cache_bytes, c.executor.asset_tls, c.executor.work_directory, c.executor.state_directory,
+      c.executor.readopt_containers, c.executor.create_slots, c.executor.delete_slots, c.executor.healthcheck_slots,
+      c.executor.download_slots, c.executor.reserved_expiration, c.executor.reap_interval, c.garden_health,
+      c.app_log_directory, c.log);
 }
 
 class ConfigTest : public ::testing::Test {
