@@ -7,6 +7,7 @@
 #include <memory>
 #include <netinet/in.h>
 
+#include "base/units.h"
 #include "proxy/tls.h"
 
 namespace proxy {
@@ -31,7 +32,7 @@ class Socket {
 // Bytes on their way in one direction. Memory is taken only while there are any.
 class Flow {
  public:
-  static constexpr std::size_t kCapacity = 16 * 1024;
+  static constexpr std::size_t kCapacity = 16 * base::kKibibyte;
 
   bool empty() const { return begin_ == end_; }
   // Where to read into when it is empty.

@@ -11,6 +11,8 @@
 #include <unistd.h>
 #include <vector>
 
+#include "base/units.h"
+
 namespace rivera::garden {
 namespace {
 
@@ -26,7 +28,7 @@ int wait_to_be_killed(void* /*unused*/) {
 class Holder {
  public:
   Holder() {
-    constexpr std::size_t kStackBytes = 64 * 1024;
+    constexpr std::size_t kStackBytes = 64 * base::kKibibyte;
     stack_.resize(kStackBytes);
     // It takes no signal of ours: a handler there would work on our memory.
     sigset_t all, before;
