@@ -29,11 +29,13 @@ asio::awaitable<error_code> failure_to_resolve(std::string host, std::chrono::na
 
 TEST(Resolve, AsksTheNameServerOnceForCallersThatAskAtTheSameTime) {
   const std::map<std::string, std::string> names{{"cell.test.internal", "10.1.2.3"}};
-  const TestNameServer server(names);
+  TestNameServer server(names);
+  server.hold_answers();
   base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     base::TaskGroup group(executor, base::Logger("test"));
-    int answered = 0;
+    int asked = 0, answered = 0;
     auto ask = [&]() -> asio::awaitable<void> {
+      ++asked;
       const auto addresses = co_await resolve("cell.test.internal", 10s);
       EXPECT_EQ(addresses.size(), 1u);
       if (!addresses.empty()) {
@@ -42,6 +44,8 @@ TEST(Resolve, AsksTheNameServerOnceForCallersThatAskAtTheSameTime) {
       ++answered;
     };
     for (int i = 0; i < 5; ++i) group.spawn("ask", ask());
+    co_await base::eventually("all have asked", [&] { return asked == 5; });
+    server.release_answers();
     co_await group.join();
     EXPECT_EQ(answered, 5);
     EXPECT_EQ(server.questions(), 1);

@@ -43,11 +43,11 @@ class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
 
   // At least one byte, or 0 at the end of the stream.
   asio::awaitable<std::size_t> receive(std::span<char> into) {
+    Wait wait(*this, kReading);
+    if (wait.is_late()) throw boost::system::system_error(asio::error::timed_out);
     for (;;) {
       error_code ec;
       std::size_t n = 0;
-      const Wait wait(*this, kReading);
-      if (wait.is_late()) throw boost::system::system_error(asio::error::timed_out);
       n = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()),
                                            asio::redirect_error(asio::use_awaitable, ec));
       if (!ec) co_return n;
@@ -71,10 +71,10 @@ class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
 
   // Until send() takes something again.
   asio::awaitable<void> wait_writable() {
+    Wait wait(*this, kWriting);
+    if (wait.is_late()) throw boost::system::system_error(asio::error::timed_out);
     for (;;) {
       error_code ec;
-      const Wait wait(*this, kWriting);
-      if (wait.is_late()) throw boost::system::system_error(asio::error::timed_out);
       co_await socket_.async_wait(Socket::wait_write, asio::redirect_error(asio::use_awaitable, ec));
       if (!ec) co_return;
       if (!wait.was_anothers(ec)) raise(wait, ec);
@@ -113,15 +113,16 @@ class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
     bool has_expired() const { return socket_.expired_[direction_]; }
     // The whole's end had passed when the wait began.
     bool is_late() const { return is_late_; }
-    // Cancelled only because the other direction's wait was: it is to be begun again.
-    bool was_anothers(const error_code& ec) const {
-      return base::is_cancellation(ec) && !has_expired() && socket_.cancels_ != cancels_before_;
+    // Cancelled only because the other direction's wait was: it is to be continued, with the deadline that it has.
+    bool was_anothers(const error_code& ec) {
+      const auto before = std::exchange(cancels_before_, socket_.cancels_);
+      return base::is_cancellation(ec) && !has_expired() && socket_.cancels_ != before;
     }
 
    private:
     TimedSocket& socket_;
     const Direction direction_;
-    const std::uint64_t cancels_before_;
+    std::uint64_t cancels_before_;
     bool is_late_ = false;
   };
 

@@ -88,9 +88,15 @@ struct TestNameServer::State {
   ~State() {
     use_name_servers("");
     stopping = true;
+    release();
     ::sendto(socket, "", 0, 0, reinterpret_cast<const sockaddr*>(&own), sizeof own);
     thread.join();
     ::close(socket);
+  }
+
+  void release() {
+    is_holding = false;
+    is_holding.notify_all();
   }
 
   void serve() {
@@ -105,6 +111,7 @@ struct TestNameServer::State {
       if (!question) continue;
       if (question->type == kTypeA) ++questions;
       if (silent) continue;
+      is_holding.wait(true);
       const auto found = addresses.find(question->name);
       const std::string answer = answer_to(message, *question, found == addresses.end() ? nullptr : &found->second);
       ::sendto(socket, answer.data(), answer.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
@@ -116,6 +123,7 @@ struct TestNameServer::State {
   int socket = -1;
   sockaddr_in own{};
   std::atomic<bool> stopping{false};
+  std::atomic<bool> is_holding{false};
   std::atomic<int> questions{0};
   std::thread thread;
 };
@@ -125,6 +133,8 @@ TestNameServer::TestNameServer(std::map<std::string, std::string> addresses)
 TestNameServer::TestNameServer(Silent) : state_(std::make_unique<State>(std::map<std::string, std::string>(), true)) {}
 TestNameServer::~TestNameServer() = default;
 
+void TestNameServer::hold_answers() { state_->is_holding = true; }
+void TestNameServer::release_answers() { state_->release(); }
 int TestNameServer::questions() const { return state_->questions; }
 
 }  // namespace rivera::net

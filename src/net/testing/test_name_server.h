@@ -19,6 +19,9 @@ class TestNameServer {
   ~TestNameServer();
   TestNameServer(TestNameServer&&) = delete;
 
+  // Between the two, questions are taken and not answered.
+  void hold_answers();
+  void release_answers();
   // Questions for IPv4 addresses so far.
   int questions() const;
 
