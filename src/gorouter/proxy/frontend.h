@@ -37,6 +37,7 @@ class Frontend {
 
  private:
   asio::awaitable<void> accept(net::HttpListener& listener, bool tls);
+  asio::awaitable<void> make_room();
   asio::awaitable<void> handshake(net::TcpSocket socket);
   void adopt(std::unique_ptr<net::Stream> stream);
   asio::awaitable<void> tick();
@@ -44,6 +45,8 @@ class Frontend {
   bool any_busy() const;
 
   DataPlane& plane_;
+  const std::size_t most_connections_;
+  std::chrono::steady_clock::time_point last_notice_{};
   std::optional<net::TlsContext> tls_;
   std::unique_ptr<net::HttpListener> http_;
   std::unique_ptr<net::HttpListener> https_;
