@@ -3,6 +3,7 @@
 
 #include "base/work/wait.h"
 #include "gorouter/testing/gorouter_harness.h"
+#include "gorouter/testing/raw_backend.h"
 
 namespace rivera::gorouter {
 namespace {
@@ -69,6 +70,37 @@ TEST_F(GorouterHarness, BoundsTheMemoryOfUnfinishedHeads) {
     auto with_cookies = co_await get_with("app", "/", std::move(usual));
     EXPECT_EQ(with_cookies.status, 200);
     clients.clear();
+    co_await until([&] { return heads.used() == 0; });
+  });
+}
+
+TEST_F(GorouterHarness, BoundsTheMemoryOfUnfinishedResponseHeads) {
+  with_router([&]() -> asio::awaitable<void> {
+    RawBackend backend(executor_);
+    routing::RegistryMessage message;
+    message.host = "127.0.0.1";
+    message.port = backend.port();
+    message.uris.push_back("app");
+    std::string payload = to_json(message);
+    co_await publish("router.register", std::move(payload));
+    const std::string half = "HTTP/1.1 200 OK\r\nX-Large: " + std::string(900'000, 'x');
+    const auto& heads = router_->plane().backends.heads();
+    std::vector<std::unique_ptr<net::Stream>> clients, backends;
+    for (int i = 0; i < 60; ++i) {
+      auto client = co_await connect();
+      co_await client->write("GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n");
+      auto far = co_await backend.accept();
+      try {
+        co_await far->write(half);
+      } catch (const boost::system::system_error&) {  // refused before the end
+      }
+      EXPECT_LE(heads.used(), net::HeadBudget::kDefault);
+      clients.push_back(std::move(client));
+      backends.push_back(std::move(far));
+    }
+    const std::string last = co_await read_to_end(*clients.back());
+    EXPECT_TRUE(last.starts_with("HTTP/1.1 502 Bad Gateway\r\n")) << last;
+    backends.clear();
     co_await until([&] { return heads.used() == 0; });
   });
 }

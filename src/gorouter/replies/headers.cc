@@ -185,9 +185,9 @@ void append_announced_trailers(std::string& out, const net::Http1Fields& fields,
 }
 
 // Backends would parse a target that begins with two slashes as an authority: it is sent in absolute form.
-void append_request_line(std::string& out, const net::Http1Request& request) {
+void append_request_line(std::string& out, const net::Http1Request& request, bool to_tls) {
   out.append(request.method).append(" ");
-  if (request.target.starts_with("//")) out.append("http://").append(request.host());
+  if (request.target.starts_with("//")) out.append(to_tls ? "https://" : "http://").append(request.host());
   out.append(request.target).append(" HTTP/1.1\r\n");
 }
 
@@ -237,7 +237,7 @@ std::string_view upgrade_token(const net::Http1Fields& fields) {
 
 void append_backend_head(std::string& out, const BackendHead& head, const Config& config) {
   const auto& request = head.request;
-  append_request_line(out, request);
+  append_request_line(out, request, head.endpoint.tls);
   append_field(out, "Host", request.host());
   const auto this_hop_only = declared_names(request.fields, config.hop_by_hop_headers_to_filter);
   bool has_request_start = false;
