@@ -13,6 +13,7 @@
 #include "gorouter/proxy/client_connection.h"
 #include "gorouter/proxy/data_plane.h"
 #include "net/http/http_listener.h"
+#include "net/limits/connection_share.h"
 #include "net/stream/tls.h"
 
 namespace rivera::gorouter {
@@ -51,6 +52,7 @@ class Frontend {
   std::unique_ptr<net::HttpListener> http_;
   std::unique_ptr<net::HttpListener> https_;
   std::unordered_map<std::uint64_t, std::shared_ptr<ClientConnection>> connections_;
+  net::CrowdMemory memory_;
   std::uint64_t next_id_ = 0;
   std::size_t open_handshakes_ = 0;
   bool closed_ = false;
