@@ -105,6 +105,23 @@ TEST_F(GorouterHarness, PassesOnNoTrailersThatBelongInAHead) {
   });
 }
 
+TEST_F(GorouterHarness, PassesOnNoFramingInInformationalResponses) {
+  with_router([&]() -> asio::awaitable<void> {
+    RawBackend backend(executor_);
+    std::string registration = registration_of(backend.port());
+    co_await publish("router.register", std::move(registration));
+    auto client = co_await connect();
+    co_await client->write("GET / HTTP/1.1\r\nHost: app\r\n\r\n");
+    auto far = co_await backend.accept();
+    co_await far->write(
+        "HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\nConnection: X-Hop\r\nX-Hop: "
+        "1\r\n"
+        "Link: </a>\r\n\r\n");
+    const std::string hints = co_await read_until(*client, "\r\n\r\n");
+    EXPECT_EQ(hints, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+  });
+}
+
 TEST_F(GorouterHarness, EndsABackendThatOnlySendsInformationalResponses) {
   with_router([&]() -> asio::awaitable<void> {
     RawBackend backend(executor_);

@@ -347,8 +347,11 @@ void append_switching_head(std::string& out, const net::Http1Response& response,
 
 void append_informational_head(std::string& out, const net::Http1Response& response) {
   append_status_line(out, response.status);
+  const auto this_hop_only = declared_names(response.fields, {});
   for (const auto& field : response.fields) {
-    if (known(field.name) == Known::kHopByHop) continue;
+    const Known kind = known(field.name);
+    if (kind == Known::kHopByHop || kind == Known::kContentLength || kind == Known::kSignature) continue;
+    if (!this_hop_only.empty() && declared(this_hop_only, field.name)) continue;
     net::append_canonical_name(out, field.name);
     out.append(": ").append(field.value).append("\r\n");
   }
