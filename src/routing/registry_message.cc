@@ -5,6 +5,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>

@@ -94,8 +94,9 @@ asio::awaitable<void> RequestBody::pump() {
       received_ += piece.size();
       if (pump_ == Pump::kForwarding) {
         co_await forward(piece);
-      } else if ((discarded_ += piece.size()) > kMostDiscarded) {
-        co_return;
+      } else {
+        discarded_ += piece.size();
+        if (discarded_ > kMostDiscarded) co_return;
       }
       if (piece.empty()) co_return;
     }

@@ -106,7 +106,7 @@ void append_time(std::string& out, std::chrono::system_clock::time_point when) {
 std::string redacted(const AccessRecord& record, QueryRedaction how) {
   const auto mark = record.target.find('?');
   if (how == QueryRedaction::kNone || record.method != "GET" || mark == std::string::npos) return record.target;
-  const std::string path = record.target.substr(0, mark);
+  std::string path = record.target.substr(0, mark);
   if (how == QueryRedaction::kAll) return path;
   return path +
          "?hash=" + net::hex_digest(net::DigestAlgorithm::kSha1, std::string_view(record.target).substr(mark + 1));
