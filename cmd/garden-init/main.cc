@@ -5,6 +5,12 @@
 #include <unistd.h>
 
 int main() {
+  if (getpid() != 1) {
+    // No process of a container is waited for here, and signals would be blocked to no end.
+    constexpr char kUsage[] = "garden-init is the first process of a container; garden starts it\n";
+    (void)!write(STDERR_FILENO, kUsage, sizeof kUsage - 1);
+    return 2;
+  }
   sigset_t all{};
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, nullptr);

@@ -10,6 +10,7 @@ namespace rivera::auctioneer {
 namespace {
 
 constexpr std::size_t kBodyLimit = 256u << 20;  // more than 250,000 tasks
+constexpr std::size_t kLoggedProblems = 100;    // of one request's items
 
 std::string trace_of(const net::HttpExchange& exchange) {
   return std::string(exchange.request().headers.get(base::kTraceHeader));
@@ -33,14 +34,18 @@ boost::json::value summary(const models::TaskStartRequest& request) {
 std::string guid_of(const models::LRPStartRequest& request) { return request.process_guid; }
 std::string guid_of(const models::TaskStartRequest& request) { return request.task.task_guid; }
 
-// The valid requests; logs and drops the others.
+// The valid requests; drops the others and logs the first of them, and how many more there are.
 template <typename Request>
 std::vector<Request> valid_ones(std::vector<Request> requests, std::string_view complaint, const base::Logger& logger) {
+  std::size_t invalid = 0;
   std::erase_if(requests, [&](const Request& request) {
     const auto problem = models::problem_of(request);
-    if (problem) logger.error(complaint, {{"guid", guid_of(request)}, {"error", *problem}});
+    if (problem && ++invalid <= kLoggedProblems) {
+      logger.error(complaint, {{"guid", guid_of(request)}, {"error", *problem}});
+    }
     return problem.has_value();
   });
+  if (invalid > kLoggedProblems) logger.error(complaint, {{"unlogged", invalid - kLoggedProblems}});
   return requests;
 }
 

@@ -1,5 +1,6 @@
 #include "auctioneer/auction_service.h"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <set>
 
@@ -82,6 +83,24 @@ TEST(AuctionService, DropsInvalidEntriesAndKeepsTheOthers) {
     EXPECT_EQ(cell.works[0].lrps.size(), 1u);
     EXPECT_EQ(cell.works[0].lrps[0].process_guid, "good");
   });
+}
+
+TEST(AuctionService, LogsOfManyInvalidEntriesTheFirst) {
+  base::TemporaryDirectory directory;
+  const auto path = directory.path() / "log";
+  base::UniqueFd file(::open(path.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
+  const base::Logger logger("auctioneer", base::LogLevel::kInfo, base::LogTimeFormat::kRfc3339, file.get());
+  with_bench(
+      [](Bench& bench) -> asio::awaitable<void> {
+        const std::vector<models::LRPStartRequest> lrps(1000, start_lrp("", indices(0)));
+        const auto response = co_await bench.send("POST", "/v1/lrps", models::to_json(lrps));
+        EXPECT_EQ(response.status, 202);
+      },
+      {}, std::chrono::seconds(20), logger);
+  EXPECT_TRUE(logger.flush());
+  const std::string log = base::read_file(path);
+  EXPECT_LT(std::ranges::count(log, '\n'), 120);
+  EXPECT_NE(log.find("\"unlogged\":900"), std::string::npos);
 }
 
 TEST(AuctionService, LogsEachRequestWithItsTrace) {

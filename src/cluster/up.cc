@@ -165,6 +165,7 @@ bool make_room(Settings& wanted) {
   const std::vector<Holding> held = holdings_of_others(wanted);
   if (!is_running) choose_holdings(wanted, held, !old);
   require_unheld(wanted, held);
+  require_own_address(wanted);
   require_free_ports(wanted, old ? old->ports.all() : std::vector<std::uint16_t>());
   require_room(wanted);
   if (old && old->was_moved()) {

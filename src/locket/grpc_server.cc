@@ -19,6 +19,7 @@ namespace rivera::locket {
 namespace {
 
 constexpr int kMostAtOnce = 4096;
+constexpr int kStreamsOfAClient = 256;      // on one connection; further ones wait there
 constexpr int kLargestRequest = 256 << 10;  // a value has at most 4096 characters
 constexpr std::size_t kMemoryLimit = 512u << 20;
 
@@ -111,6 +112,7 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
     builder.SetMaxReceiveMessageSize(kLargestRequest);
     builder.SetMaxSendMessageSize(-1);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsOfAClient);
     set_pings(builder);
     builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, milliseconds_of(handshake_limit));
     grpc::ResourceQuota quota("locket");

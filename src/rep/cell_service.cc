@@ -9,6 +9,8 @@ namespace rivera::rep {
 namespace {
 
 constexpr std::size_t kBodyLimit = 64u << 20;
+// Of items in one offer: more than any cell runs, and few enough to be placed without delaying the cell's presence.
+constexpr std::size_t kMostOffered = 20'000;
 
 net::HttpResponse empty(int status) {
   net::HttpResponse response;
@@ -89,6 +91,10 @@ net::HttpResponse CellService::work(const net::HttpRequest& request, const net::
   } catch (const models::JsonError& e) {
     logger_.info("undecodable-work", {{"error", e.what()}});
     return empty(400);
+  }
+  if (offered.lrps.size() + offered.tasks.size() > kMostOffered) {
+    logger_.info("too-much-work", {{"lrps", offered.lrps.size()}, {"tasks", offered.tasks.size()}});
+    return empty(413);
   }
   if (!offered.cell_id.empty() && offered.cell_id != config_.cell_id) {
     throw std::runtime_error("workload cell ID does not match this cell");

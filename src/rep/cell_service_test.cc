@@ -149,6 +149,9 @@ TEST_F(CellServiceTest, ReturnsRefusedWork) {
 TEST_F(CellServiceTest, RefusesWorkForAnotherCellAndInvalidBodies) {
   EXPECT_EQ(ask("POST", "/work", work_of("null", "null", "cell-2")).status, 500);
   EXPECT_EQ(ask("POST", "/work", "{").status, 400);
+  std::string many = "[{}";
+  for (int i = 0; i < 20'000; ++i) many += ",{}";
+  EXPECT_EQ(ask("POST", "/work", work_of("null", many + "]", "cell-1")).status, 413);
   EXPECT_EQ(ask("GET", "/nothing").status, 404);
   EXPECT_EQ(ask("GET", "/ping").status, 404);
   EXPECT_EQ(ask("POST", "/sim/reset").status, 500);

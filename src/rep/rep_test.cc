@@ -134,6 +134,17 @@ TEST(WorkIntake, RefusesFailedAllocations) {
   EXPECT_EQ(refused.rejection_reasons.at("t"), "container guid not available");
 }
 
+TEST(WorkIntake, RefusesOneOfSeveralItemsWithOneGuidForEachFailure) {
+  constexpr std::size_t kMany = 20'000;
+  models::Work work;
+  work.tasks = std::vector<models::CellTask>(kMany, a_cell_task("t", 1));
+  const auto intake = accept_work(work, {.remaining_memory_mb = 100, .stacks = kStacks}, fixed_guid);
+  auto refused = intake.refused;
+  const std::vector<executor::AllocationFailure> failures(kMany - 1, {.guid = "t", .reason = "taken"});
+  refuse_failed(refused, intake, failures);
+  EXPECT_EQ(refused.tasks.size(), kMany - 1);
+}
+
 // --- the batch table ---
 
 TEST(BatchPlan, HasOneOperationForEachGuidAndPrefersContainers) {

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
+#include "base/ids.h"
 #include "cluster/prepare/certificates.h"
 #include "harness/cluster_under_test.h"
 #include "net/http/http_client.h"
+#include "net/nats/nats_client.h"
 
 namespace rivera::harness {
 namespace {
@@ -76,6 +78,45 @@ TEST_F(Roles, PeopleGiveCellsNoWorkButSeeThem) {
 TEST_F(Roles, ACertificateForServersIsNoClients) {
   EXPECT_THROW(ask_as("nats", settings_.ports.bbs(), "POST", "/v1/ping"), net::TransportError);
   EXPECT_THROW(ask_as("locket", settings_.ports.rep(), "GET", "/state"), net::TransportError);
+}
+
+net::NatsClientOptions nats_options(const cluster::Settings& settings, const std::string& component) {
+  net::NatsClientOptions options;
+  options.servers = {fmt::format("127.0.0.1:{}", settings.ports.nats())};
+  options.tls = net::TlsContext::client(cluster::tls_files(settings, component));
+  return options;
+}
+
+// Whether a registration that a component sends is heard.
+asio::awaitable<bool> registers(net::NatsClientOptions component, net::NatsClientOptions listener) {
+  const auto executor = co_await asio::this_coro::executor;
+  const std::string message = fmt::format(R"({{"uris":[],"tags":{{"test":"{}"}}}})", base::new_guid());
+  net::NatsClient hearing(executor, std::move(listener), base::Logger::discard());
+  co_await hearing.connect();
+  bool is_heard = false;
+  const auto subscription = hearing.subscribe(
+      "router.register", [&](const net::NatsMessage& heard) { is_heard = is_heard || heard.payload == message; });
+  co_await hearing.flush(seconds(10));
+  net::NatsClient saying(executor, std::move(component), base::Logger::discard());
+  try {
+    co_await saying.connect();
+    saying.publish("router.register", message);
+    co_await saying.flush(seconds(10));
+  } catch (const net::NatsError&) {
+    // It is not let in.
+  }
+  co_await saying.close();
+  co_await hearing.flush(seconds(10));
+  co_await hearing.close();
+  co_return is_heard;
+}
+
+TEST_F(Roles, OnlyEmittersRegisterRoutes) {
+  const auto may_register = [this](const std::string& component) {
+    return cluster::run_coroutine(registers(nats_options(settings_, component), nats_options(settings_, "client")));
+  };
+  EXPECT_TRUE(may_register("route-emitter"));
+  for (const std::string component : {"rep", "gorouter", "bbs"}) EXPECT_FALSE(may_register(component)) << component;
 }
 
 }  // namespace

@@ -23,7 +23,12 @@ Api::Api(net::HttpRouter& router, base::WorkerPool& workers, Options options, Bb
 
 Api::Route Api::made_route(std::string name, std::string error_suffix) {
   const RequestMeter meter = probe_.meter_of(name);
-  return {.name = std::move(name), .error_suffix = std::move(error_suffix), .handle = {}, .list = {}, .meter = meter};
+  return {.name = std::move(name),
+          .error_suffix = std::move(error_suffix),
+          .body_limit = options_.body_limit,
+          .handle = {},
+          .list = {},
+          .meter = meter};
 }
 
 void Api::add(std::string path, Route made) {
@@ -44,7 +49,7 @@ asio::awaitable<void> Api::serve(Route& route, net::HttpExchange& exchange) {
     co_return;
   }
   const auto started = std::chrono::steady_clock::now();
-  std::string body = co_await exchange.read_body(options_.body_limit);
+  std::string body = co_await exchange.read_body(route.body_limit);
   Answer made;
   const bool may_begin = options_.may_answer();
   if (may_begin) {

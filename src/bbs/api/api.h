@@ -1,6 +1,7 @@
 // The form that all routes share: protobuf in, protobuf out, errors inside (docs/spec/bbs.md §1.2, §1.6).
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -59,6 +60,7 @@ class Api {
             OnInvalid<Request> on_invalid = nullptr) {
     Route route = made_route(std::move(name), std::move(error_suffix));
     if constexpr (std::is_same_v<Request, Ignored>) {
+      route.body_limit = std::min<std::size_t>(options_.body_limit, kIgnoredLimit);
       route.handle = [handle = std::move(handle)](std::string, Call call) -> asio::awaitable<std::string> {
         auto handling = handle(Ignored{}, std::move(call));
         co_return co_await std::move(handling);
@@ -94,12 +96,15 @@ class Api {
   RequestMeter meter_of(const std::string& name) { return probe_.meter_of(name); }
 
  private:
+  static constexpr std::size_t kIgnoredLimit = 64 * base::kKibibyte;  // of a body that says nothing
+
   // One of `handle` and `list` is set.
   struct Route {
     std::string name;
     std::string error_suffix;
     std::string path = {};
     models::RoleSet callers = {};
+    std::size_t body_limit = 0;  // bytes
     std::function<asio::awaitable<std::string>(std::string body, Call call)> handle;
     std::function<asio::awaitable<EncodedRecords>(std::string body)> list;
     RequestMeter meter;

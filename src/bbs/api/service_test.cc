@@ -148,6 +148,7 @@ TEST_F(BbsService, AnswersGarbageWithAnErrorAndGoesOn) {
   models::PingResponse ping;
   ASSERT_TRUE(ping.ParseFromString(post("/v1/ping", "\xff").body));
   EXPECT_TRUE(ping.available());
+  EXPECT_EQ(post("/v1/ping", std::string(100'000, 'x')).status, 413);
 }
 
 TEST_F(BbsService, RefusesClientsWithoutACertificate) {

@@ -244,6 +244,8 @@ json::object gorouter_config(const Settings& s) {
       {"disable_keep_alives", false},
       {"max_idle_conns", 100},
       {"max_idle_conns_per_host", 100},
+      // Clients come without TLS: what they say of their certificates is their own word.
+      {"forwarded_client_cert", "sanitize_set"},
       {"backends", json::object{{"max_conns", 500}, {"max_attempts", 3}}},
       {"max_request_header_bytes", 1048576},
       {"empty_pool_response_code_503", true},
@@ -259,8 +261,25 @@ json::object file_server_config(const Settings& s) {
   return config;
 }
 
+// What each component may send and hear (docs/spec/routing.md §4), by the subject of its certificate. A greeting is
+// answered on a subject of one random word.
+constexpr const char* kNatsPermissions = R"(authorization {
+  users = [
+    { user: "CN=route-emitter,OU=route-emitter,O=Rivera"
+      permissions: {
+        publish: ["router.register", "router.unregister", "router.greet",
+                  "service-discovery.register", "service-discovery.unregister", "service-discovery.greet"]
+        subscribe: ["router.start", "service-discovery.start", "*"] } }
+    { user: "CN=gorouter,OU=gorouter,O=Rivera"
+      permissions: { publish: ["router.start", "*"], subscribe: ["router.*"] } }
+    { user: "CN=client,OU=operator,O=Rivera" }
+  ]
+}
+)";
+
 std::string nats_config(const Settings& s) {
   const net::TlsFiles files = tls_files(s, "nats");
+  const bool has_roles = s.authorization == "roles";
   return fmt::format(
       "listen: \"127.0.0.1:{}\"\n"
       "http: \"127.0.0.1:{}\"\n"
@@ -269,11 +288,12 @@ std::string nats_config(const Settings& s) {
       "  cert_file: {}\n"
       "  key_file: {}\n"
       "  ca_file: {}\n"
-      "  verify: true\n"
+      "  {}: true\n"
       "  timeout: 5\n"
-      "}}\n",
+      "}}\n"
+      "{}",
       s.ports.nats(), s.ports.nats_status(), nats_text(files.certificate_file), nats_text(files.key_file),
-      nats_text(files.ca_file));
+      nats_text(files.ca_file), has_roles ? "verify_and_map" : "verify", has_roles ? kNatsPermissions : "");
 }
 
 bool write_if_changed(const fs::path& file, const std::string& content) {

@@ -1,12 +1,14 @@
 #include "cluster/prepare/preflight.h"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cctype>
 #include <chrono>
 #include <fcntl.h>
 #include <filesystem>
 #include <sstream>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -144,6 +146,18 @@ void require_free_ports(const Settings& settings, const std::vector<std::uint16_
         fmt::format("port {} is in use by {}: stop that, or choose other ports with ./run --port-base <n> "
                     "(now {}; a block of {} is taken)",
                     port, owner, settings.ports.base, Ports::kBlock));
+  }
+}
+
+void require_own_address(const Settings& settings) {
+  const base::UniqueFd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  const bool is_ours = fd && ::inet_pton(AF_INET, settings.host_address.c_str(), &address.sin_addr) == 1 &&
+                       ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  if (!is_ours) {
+    throw Problem(fmt::format("host_address: no network interface of this machine has the address {}: see ip address",
+                              settings.host_address));
   }
 }
 

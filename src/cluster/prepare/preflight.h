@@ -31,6 +31,7 @@ bool is_listened_on(std::uint32_t first, std::uint32_t count);
 
 // "nginx (pid 123)", "another program" if that is unknown, "" if no program listens on that TCP port.
 std::string listener_on(std::uint16_t port);
+void require_own_address(const Settings& settings);  // of an interface of this machine
 // The directory of the cluster takes what a start writes. Leaves nothing.
 void require_room(const Settings& settings);
 

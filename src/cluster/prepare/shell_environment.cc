@@ -60,7 +60,7 @@ void print_what_next(const Settings& settings) {
       {fmt::format("cfdot create-desired-lrp {}", shell_word("@" + var + "/samples/lrp.json")), ""},
       {"cfdot actual-lrps", ""},
       {fmt::format("cfdot create-task {}", shell_word("@" + var + "/samples/docker-task.json")),
-       "in a Docker image: put its name there as root_fs"},
+       "in a Docker image: put its name there as rootfs"},
       {"./run down", "stops everything, keeps the state"},
   };
   std::string out = "Try next:\n";

@@ -58,6 +58,7 @@ asio::awaitable<void> Supervisor::run() {
   write_pid_file(settings_.supervisor_pid_file(), ::getpid());
   net::HttpServerOptions options;
   options.address = "unix:" + settings_.supervisor_socket().string();
+  options.unix_mode = 0600;
   server_ = std::make_unique<net::HttpServer>(program_.executor(), options, router_.handler(), program_.logger());
   server_->listen();
   server_->start();

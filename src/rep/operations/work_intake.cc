@@ -1,6 +1,8 @@
 #include "rep/operations/work_intake.h"
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_map>
 
 #include "rep/settings/container_tags.h"
 #include "rep/settings/root_fs.h"
@@ -87,12 +89,18 @@ Intake accept_work(const models::Work& work, const IntakeTerms& terms, const std
 
 void refuse_failed(models::Work& refused, const Intake& intake,
                    const std::vector<executor::AllocationFailure>& failures) {
+  // Of several items with one guid each failure refuses one.
+  std::unordered_multimap<std::string_view, const Intake::LRP*> lrps;
+  std::unordered_multimap<std::string_view, const Intake::Task*> tasks;
+  for (const auto& one : intake.lrps) lrps.emplace(one.request.guid, &one);
+  for (const auto& one : intake.tasks) tasks.emplace(one.request.guid, &one);
   for (const auto& failure : failures) {
-    for (const auto& [lrp, request] : intake.lrps) {
-      if (request.guid == failure.guid) refuse(refused, lrp, failure.reason);
-    }
-    for (const auto& [task, request] : intake.tasks) {
-      if (request.guid == failure.guid) refuse(refused, task, failure.reason);
+    if (const auto lrp = lrps.find(failure.guid); lrp != lrps.end()) {
+      refuse(refused, lrp->second->lrp, failure.reason);
+      lrps.erase(lrp);
+    } else if (const auto task = tasks.find(failure.guid); task != tasks.end()) {
+      refuse(refused, task->second->task, failure.reason);
+      tasks.erase(task);
     }
   }
 }
