@@ -1,7 +1,6 @@
 #include "garden/server.h"
 
 #include <filesystem>
-#include <sys/resource.h>
 #include <thread>
 
 #include <boost/json/object.hpp>
@@ -17,14 +16,6 @@
 namespace rivera::garden {
 
 namespace {
-
-// Some sockets and pipes for each process of some hundred containers are more than the usual soft limit.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 net::ClientLimits client_limits(const Options& options) {
   net::ClientLimits limits;
@@ -78,7 +69,6 @@ std::string debug_variables(const Gardener& gardener) {
 }  // namespace
 
 asio::awaitable<void> serve(base::Program& program, Options options) {
-  raise_descriptor_limit();
   const base::Logger& logger = program.logger();
   Gardener gardener(program.executor(), program.workers(), options, logger);
   Api api(program.executor(), gardener, logger);

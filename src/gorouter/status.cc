@@ -92,6 +92,7 @@ StatusServers::StatusServers(DataPlane& plane, std::string router_id)
     options.tls = std::move(tls);
     options.header_limit = 64 * base::kKibibyte;
     options.limits = plane_.config.client_limits;
+    options.max_connections = net::connection_share(net::kOperatorShare, 1000);
     servers_.push_back(
         std::make_unique<net::HttpServer>(plane_.executor, options, routes.handler(), plane_.logger.session("status")));
     servers_.back()->listen();

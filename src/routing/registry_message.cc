@@ -1,8 +1,11 @@
 #include "routing/registry_message.h"
 
+#include <algorithm>
+#include <arpa/inet.h>
 #include <limits>
 #include <stdexcept>
 
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -103,6 +106,59 @@ void append_number(std::string& out, std::string_view name, std::int64_t value) 
 
 std::string quoted(std::string_view value) { return json::serialize(json::string_view(value.data(), value.size())); }
 
+bool has_control_characters(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    const auto u = static_cast<unsigned char>(c);
+    return u < ' ' || u == 0x7f;
+  });
+}
+
+// Each of these texts can become a part of a request to a backend or of a response, whose lines end at control
+// characters.
+void check_texts(const RegistryMessage& m) {
+  const auto check = [](std::string_view member, std::string_view value) {
+    if (has_control_characters(value)) wrong(member, "a text without control characters");
+  };
+  check("protocol", m.protocol);
+  check("app", m.app);
+  check("route_service_url", m.route_service_url);
+  check("private_instance_id", m.private_instance_id);
+  check("private_instance_index", m.private_instance_index);
+  check("server_cert_domain_san", m.server_cert_domain_san);
+  check("isolation_segment", m.isolation_segment);
+  check("availability_zone", m.availability_zone);
+  for (const auto& uri : m.uris) check("uris", uri);
+  for (const auto& [name, value] : m.tags) {
+    check("tags", name);
+    check("tags", value);
+  }
+}
+
+// An IP address, or a name of letters, digits, '-', '_' and '.'. Empty is none, as for an instance without an address.
+bool is_host(const std::string& host) {
+  constexpr std::size_t kLongestName = 253;
+  if (host.find(':') != std::string::npos) {
+    in6_addr ignored{};
+    return ::inet_pton(AF_INET6, host.c_str(), &ignored) == 1 && host.find('\0') == std::string::npos;
+  }
+  return host.size() <= kLongestName &&
+         host.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") ==
+             std::string::npos;
+}
+
+RegistryMessage parse_checked(const json::object& object) {
+  RegistryMessage message;
+  for (const auto& [name, member] : object) {
+    if (!member.is_null()) take(message, lower(std::string_view(name.data(), name.size())), member);
+  }
+  if (!message.route_service_url.empty() && !message.route_service_url.starts_with("https")) {
+    wrong("route_service_url", "an https URL");
+  }
+  if (!is_host(message.host)) wrong("host", "an IP address or a host name");
+  check_texts(message);
+  return message;
+}
+
 }  // namespace
 
 std::string to_json(const RegistryMessage& m) {
@@ -144,14 +200,7 @@ RegistryMessage parse_registry_message(std::string_view text_form) {
   json::monotonic_resource memory(scratch, sizeof scratch);
   const auto value = json::parse(json::string_view(text_form.data(), text_form.size()), ec, &memory);
   if (ec || !value.is_object()) throw std::invalid_argument("registry message: not a JSON object");
-  RegistryMessage message;
-  for (const auto& [name, member] : value.get_object()) {
-    if (!member.is_null()) take(message, lower(std::string_view(name.data(), name.size())), member);
-  }
-  if (!message.route_service_url.empty() && !message.route_service_url.starts_with("https")) {
-    wrong("route_service_url", "an https URL");
-  }
-  return message;
+  return parse_checked(value.get_object());
 }
 
 std::string load_balancing_option(std::string_view options) {

@@ -35,7 +35,8 @@ struct RegistryMessage {
 std::string to_json(const RegistryMessage& message);
 
 // Names match without case, unknown members and nulls are ignored. Throws std::invalid_argument naming the member whose
-// type or range is wrong, or saying that the text is not a JSON object. The route service URL must be empty or https.
+// type or range is wrong, or saying that the text is not a JSON object. The route service URL must be empty or https,
+// the host empty, an IP address or a host name; no text may hold control characters.
 RegistryMessage parse_registry_message(std::string_view json);
 
 // The load-balancing algorithm that `options` asks for, "" if none. Throws std::invalid_argument if it is not a string.

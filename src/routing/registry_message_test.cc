@@ -38,12 +38,47 @@ TEST(RegistryMessage, MatchesNamesWithoutCaseAndIgnoresUnknownAndNullMembers) {
 }
 
 TEST(RegistryMessage, RefusesWrongTypesAndRanges) {
-  for (const char* bad :
-       {"", "[]", "null", R"({"host":1})", R"({"port":"80"})", R"({"port":65536})", R"({"port":-1})", R"({"port":1.5})",
-        R"({"uris":"a"})", R"({"uris":[1]})", R"({"tags":[]})", R"({"tags":{"a":1}})", R"({"options":"x"})",
-        R"({"endpoint_updated_at_ns":18446744073709551615})", R"({"route_service_url":"http://rs"})",
-        R"({"host":"x"}trailing)"}) {
+  for (const char* bad : {"",
+                          "[]",
+                          "null",
+                          R"({"host":1})",
+                          R"({"port":"80"})",
+                          R"({"port":65536})",
+                          R"({"port":-1})",
+                          R"({"port":1.5})",
+                          R"({"uris":"a"})",
+                          R"({"uris":[1]})",
+                          R"({"tags":[]})",
+                          R"({"tags":{"a":1}})",
+                          R"({"options":"x"})",
+                          R"({"endpoint_updated_at_ns":18446744073709551615})",
+                          R"({"route_service_url":"http://rs"})",
+                          R"({"host":"x"}trailing)",
+                          R"({"app":"a\r\nX: y"})",
+                          R"({"private_instance_id":"\u0000"})",
+                          R"({"private_instance_index":"\n"})",
+                          R"({"server_cert_domain_san":"\u007f"})",
+                          R"({"tags":{"a":"\r"}})",
+                          R"({"tags":{"\r":"a"}})",
+                          R"({"uris":["a/\r\n"]})",
+                          R"({"isolation_segment":"\u0001"})",
+                          R"({"availability_zone":"\n"})",
+                          R"({"protocol":"\n"})",
+                          R"({"route_service_url":"https://a\n"})",
+                          R"({"host":"a b"})",
+                          R"({"host":"a/b"})",
+                          R"({"host":"a\r\nb"})",
+                          R"({"host":"a:b"})",
+                          R"({"host":"a@b"})",
+                          R"({"host":"[::1]"})",
+                          R"({"host":"::1\u0000"})"}) {
     EXPECT_THROW(parse_registry_message(bad), std::invalid_argument) << bad;
+  }
+}
+
+TEST(RegistryMessage, AcceptsAddressesAndNamesAsHosts) {
+  for (const char* host : {"10.0.0.1", "::1", "2001:db8::1", "a", "a_b.c-d.internal", ""}) {
+    EXPECT_EQ(parse_registry_message(std::string(R"({"host":")") + host + R"("})").host, host);
   }
 }
 

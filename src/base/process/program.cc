@@ -16,6 +16,7 @@
 
 #include "base/failure.h"
 #include "base/log/end_process.h"
+#include "base/process/resources.h"
 #include "base/work/wait.h"
 
 namespace rivera::base {
@@ -103,6 +104,7 @@ struct Program::State {
 
 Program::Program(ProgramOptions options) : state_(std::make_unique<State>(std::move(options))) {
   std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
   set_log_scrubbing(state_->options.log_scrubbing);
 }
 Program::~Program() = default;

@@ -66,6 +66,7 @@ asio::awaitable<std::shared_ptr<BackendConnection>> BackendPool::connect(
   }
   auto connection = std::make_shared<BackendConnection>();
   connection->key = key_of(*endpoint);
+  connection->reader.use_budget(heads_);
   connection->stream = co_await net::dial(std::move(target));
   co_return connection;
 }
@@ -78,7 +79,7 @@ void BackendPool::give_back(std::shared_ptr<BackendConnection> connection, std::
   if (connections.size() >= most) return;
   connection->idle_since = now;
   connection->idle_limit = announced_limit(keep_alive);
-  connection->reader.shrink();
+  connection->reader.shrink(connection->head);
   connections.push_back(std::move(connection));
   ++idle_count_;
 }

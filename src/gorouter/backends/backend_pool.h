@@ -51,6 +51,8 @@ class BackendPool {
   void sweep(Instant now);
 
   std::size_t idle() const { return idle_count_; }
+  // What the heads of responses take that are larger than usual and not complete.
+  const net::HeadBudget& heads() const { return *heads_; }
 
  private:
   static std::string key_of(const routing::Endpoint& endpoint);
@@ -59,6 +61,7 @@ class BackendPool {
   std::optional<net::TlsContext> tls_;
   std::unordered_map<std::string, std::vector<std::shared_ptr<BackendConnection>>> idle_;  // by key; the latest last
   std::size_t idle_count_ = 0;
+  std::shared_ptr<net::HeadBudget> heads_ = std::make_shared<net::HeadBudget>();  // of all backends
 };
 
 }  // namespace rivera::gorouter

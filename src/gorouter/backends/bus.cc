@@ -17,6 +17,9 @@ constexpr int kConnectPasses = 3;
 constexpr auto kBetweenPasses = 100ms;
 constexpr auto kSubscribeLimit = 10s;
 constexpr std::size_t kMostLoggedPayload = 1024;
+constexpr auto kRefusalPeriod = 60s;
+constexpr int kMostRefusalsLogged = 100;  // in a period
+constexpr std::size_t kMostRefusalsRemembered = 4096;
 
 net::NatsClientOptions nats_options(const Config& config,
                                     std::function<void(net::NatsEvent, const std::string&)> on_event) {
@@ -136,9 +139,25 @@ void Bus::on_message(const net::NatsMessage& message) {
   try {
     apply(message, registers);
   } catch (const std::invalid_argument& e) {
-    logger_.error("validation-error",
-                  {{"error", e.what()}, {"payload", message.payload.substr(0, kMostLoggedPayload)}});
+    log_refusal(message, e.what());
   }
+}
+
+// Emitters repeat their messages: each refused one is logged once while it is remembered, and others only so often that
+// their writer cannot fill the log.
+void Bus::log_refusal(const net::NatsMessage& message, std::string_view error) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - refusals_since_ > kRefusalPeriod) {
+    if (refusals_ > kMostRefusalsLogged) {
+      logger_.error("validation-errors-not-logged", {{"count", refusals_ - kMostRefusalsLogged}});
+    }
+    refusals_since_ = now;
+    refusals_ = 0;
+  }
+  if (refused_.size() >= kMostRefusalsRemembered) refused_.clear();
+  if (!refused_.insert(std::hash<std::string_view>()(message.payload)).second) return;
+  if (++refusals_ > kMostRefusalsLogged) return;
+  logger_.error("validation-error", {{"error", error}, {"payload", message.payload.substr(0, kMostLoggedPayload)}});
 }
 
 void Bus::apply(const net::NatsMessage& message, bool is_registration) {

@@ -1,8 +1,11 @@
 // The router's connection to the message bus (docs/spec/routing.md §3.3, §3.4).
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 
 #include "base/log/log.h"
 #include "base/metrics/metrics.h"
@@ -46,6 +49,7 @@ class Bus {
   void on_message(const net::NatsMessage& message);
   void apply(const net::NatsMessage& message, bool is_registration);
   void publish_start();
+  void log_refusal(const net::NatsMessage& message, std::string_view error);
 
   const Config& config_;
   routing::RouteRegistry& registry_;
@@ -57,6 +61,9 @@ class Bus {
   std::string start_message_;
   bool started_ = false;
   bool interrupted_ = false;
+  std::unordered_set<std::size_t> refused_;  // hashes of payloads that were refused
+  std::chrono::steady_clock::time_point refusals_since_{};
+  int refusals_ = 0;  // new ones since then
   net::NatsClient nats_;
   net::NatsSubscription greetings_;
   net::NatsSubscription messages_;

@@ -5,6 +5,11 @@
 #include "base/work/cancellation.h"
 
 namespace rivera::gorouter {
+namespace {
+
+constexpr int kMostInformational = 100;  // of one attempt
+
+}  // namespace
 
 Attempt::Attempt(BackendPool& pool, const routing::PoolElement& element, Instant deadline)
     : pool_(pool), endpoint_(element.endpoint), open_requests_(element.connections), deadline_(deadline) {
@@ -33,6 +38,9 @@ asio::awaitable<void> Attempt::read_head(std::size_t most_bytes, std::size_t mos
   if (!got) throw boost::system::system_error(asio::error::eof);
   net::parse_http1_response(connection_->head, response_);
   if (most_fields > 0 && response_.fields.size() > most_fields) throw net::Http1Error("too many response headers");
+  if (!has_final_head() && ++informational_ > kMostInformational) {
+    throw net::Http1Error("too many 1xx informational responses");
+  }
 }
 
 void Attempt::accept_response() {

@@ -39,7 +39,7 @@ class Attempt {
   // Writes the request's head and what goes with it. Throws boost::system::system_error.
   asio::awaitable<void> send(std::string_view bytes);
   // Reads the next response head into response(). Throws net::Http1Error for what is no response or exceeds a limit
-  // (`most_fields` 0: no limit), boost::system::system_error.
+  // (`most_fields` 0: no limit) and at the 101st informational one, boost::system::system_error.
   asio::awaitable<void> read_head(std::size_t most_bytes, std::size_t most_fields);
   // True once response() is neither 1xx nor nothing; 101 is final.
   bool has_final_head() const { return response_.status >= 200 || response_.status == 101; }
@@ -83,6 +83,7 @@ class Attempt {
   Phase phase_ = Phase::kConnecting;
   Interruption interruption_ = Interruption::kNone;
   std::shared_ptr<BackendConnection> connection_;
+  int informational_ = 0;        // heads that were not final
   net::Http1Response response_;  // views into connection_->head
 };
 

@@ -32,7 +32,9 @@ std::string_view host_without_port(std::string_view host) {
 ClientConnection::ClientConnection(DataPlane& plane, std::unique_ptr<net::Stream> stream)
     : plane_(plane), stream_(std::move(stream)), peer_(stream_->peer_address()) {
   peer_ip_ = host_without_port(peer_);
-  deadline_ = std::chrono::steady_clock::now() + plane_.config.frontend_idle_timeout;
+  reader_.use_budget(plane_.heads);
+  idle_since_ = std::chrono::steady_clock::now();
+  deadline_ = idle_since_ + plane_.config.frontend_idle_timeout;
   ++plane_.probe.client_connections;
 }
 
@@ -43,7 +45,7 @@ asio::awaitable<void> ClientConnection::serve(std::shared_ptr<ClientConnection> 
     for (;;) {
       const bool again = co_await serve_one();
       if (!again || finishing_) break;
-      reader_.shrink();
+      reader_.shrink(head_);
     }
     if (!upgraded_) co_await stream_->shutdown_write();
   } catch (const std::exception& e) {
@@ -54,7 +56,8 @@ asio::awaitable<void> ClientConnection::serve(std::shared_ptr<ClientConnection> 
 
 asio::awaitable<bool> ClientConnection::serve_one() {
   const auto& config = plane_.config;
-  deadline_ = std::chrono::steady_clock::now() + config.frontend_idle_timeout;
+  idle_since_ = std::chrono::steady_clock::now();
+  deadline_ = idle_since_ + config.frontend_idle_timeout;
   int refused = 0;
   std::string why;
   net::Http1Framing framing;

@@ -29,6 +29,10 @@ class ClientConnection {
   void finish();
   // Closes the connection at once.
   void abort();
+  // A request is in progress, or a connection that is upgraded.
+  bool has_request() const { return exchange_ != nullptr; }
+  // When the last request ended, or the connection began.
+  Instant idle_since() const { return idle_since_; }
   // A request is in progress; upgraded connections do not count.
   bool is_busy() const { return exchange_ != nullptr && !upgraded_; }
 
@@ -48,6 +52,7 @@ class ClientConnection {
   std::string peer_ip_;
   std::optional<std::string> certificate_;  // in one line; built on first use
   Exchange* exchange_ = nullptr;            // the current one
+  Instant idle_since_;                      // the end of the last request
   Instant deadline_;                        // while idle or reading a head
   bool finishing_ = false;
   bool upgraded_ = false;

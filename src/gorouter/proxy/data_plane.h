@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/log/log.h"
 #include "gorouter/backends/backend_pool.h"
 #include "gorouter/replies/access_log.h"
 #include "gorouter/settings/config.h"
+#include "net/limits/head_budget.h"
 #include "routing/route_registry.h"
 
 namespace rivera::gorouter {
@@ -42,6 +44,7 @@ struct DataPlane {
   RouterProbe& probe;
   base::Logger logger;
   std::string local_ip;
+  std::shared_ptr<net::HeadBudget> heads = std::make_shared<net::HeadBudget>();  // of all clients
   Health health = Health::kInitializing;
   bool draining = false;
   std::string date = {};  // for Date fields; updated every second

@@ -266,7 +266,7 @@ asio::awaitable<void> Exchange::send_response_body(std::string out, bool chunked
   for (;;) {
     for (std::string_view piece = reader.buffered_body(); !piece.empty(); piece = reader.buffered_body()) append(piece);
     const bool complete = reader.body_complete();
-    if (complete && chunked) out.append("0\r\n").append(reader.trailers()).append("\r\n");
+    if (complete && chunked) append_last_chunk(out, reader.trailers(), config_.rewrite.remove);
     co_await write_to_client(out);
     out.clear();
     if (complete) co_return;

@@ -14,11 +14,16 @@ using net::AcceptedSocket;
 using net::TcpSocket;
 
 constexpr auto kTick = std::chrono::milliseconds(100);
-constexpr std::size_t kMostConnections = 100'000;  // further ones wait in the kernel's queue
+constexpr std::size_t kMostConnections = 100'000;  // in any case; memory is limited, too
+constexpr auto kBetweenNotices = std::chrono::minutes(1);
 
 }  // namespace
 
-Frontend::Frontend(DataPlane& plane) : plane_(plane), changed_(plane.executor), tasks_(plane.executor, plane.logger) {}
+Frontend::Frontend(DataPlane& plane)
+    : plane_(plane),
+      most_connections_(net::connection_share(net::kClientShare, kMostConnections)),
+      changed_(plane.executor),
+      tasks_(plane.executor, plane.logger) {}
 
 Frontend::~Frontend() = default;
 
@@ -45,7 +50,6 @@ std::string Frontend::https_address() const { return https_ ? https_->address() 
 asio::awaitable<void> Frontend::accept(net::HttpListener& listener, bool tls) {
   const auto cancellation = co_await asio::this_coro::cancellation_state;
   while (!closed_) {
-    while (connections_.size() + open_handshakes_ >= kMostConnections && !closed_) co_await changed_.wait();
     error_code ec;
     auto socket = co_await listener.accept(plane_.executor, ec);
     if (closed_ || base::is_cancelled(cancellation)) co_return;
@@ -64,6 +68,25 @@ asio::awaitable<void> Frontend::accept(net::HttpListener& listener, bool tls) {
     } else {
       adopt(net::make_stream(std::move(tcp)));
     }
+    co_await make_room();
+  }
+}
+
+// Ends the connections that have been without a request for the longest time while there are too many, and waits if
+// there are none such: further ones stay in the kernel's queue.
+asio::awaitable<void> Frontend::make_room() {
+  while (connections_.size() + open_handshakes_ > most_connections_ && !closed_) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_notice_ > kBetweenNotices) {
+      plane_.logger.error("client-connections-at-limit", {{"limit", most_connections_}});
+      last_notice_ = now;
+    }
+    std::vector<net::IdleConnection> idle;
+    for (const auto& [id, connection] : connections_) {
+      if (!connection->has_request()) idle.push_back({connection->idle_since(), id});
+    }
+    for (const std::uint64_t id : net::longest_idle(std::move(idle), most_connections_)) connections_.at(id)->finish();
+    co_await changed_.wait_for(kTick);
   }
 }
 
@@ -77,8 +100,10 @@ void Frontend::adopt(std::unique_ptr<net::Stream> stream) {
   const std::uint64_t id = next_id_++;
   auto connection = std::make_shared<ClientConnection>(plane_, std::move(stream));
   connections_.emplace(id, connection);
+  memory_.note(connections_.size());
   asio::co_spawn(plane_.executor, connection->serve(connection), [this, id](std::exception_ptr) {
     connections_.erase(id);
+    memory_.note(connections_.size());
     changed_.notify_all();
   });
 }

@@ -13,6 +13,7 @@
 #include "gorouter/proxy/client_connection.h"
 #include "gorouter/proxy/data_plane.h"
 #include "net/http/http_listener.h"
+#include "net/limits/connection_share.h"
 #include "net/stream/tls.h"
 
 namespace rivera::gorouter {
@@ -37,6 +38,7 @@ class Frontend {
 
  private:
   asio::awaitable<void> accept(net::HttpListener& listener, bool tls);
+  asio::awaitable<void> make_room();
   asio::awaitable<void> handshake(net::TcpSocket socket);
   void adopt(std::unique_ptr<net::Stream> stream);
   asio::awaitable<void> tick();
@@ -44,10 +46,13 @@ class Frontend {
   bool any_busy() const;
 
   DataPlane& plane_;
+  const std::size_t most_connections_;
+  std::chrono::steady_clock::time_point last_notice_{};
   std::optional<net::TlsContext> tls_;
   std::unique_ptr<net::HttpListener> http_;
   std::unique_ptr<net::HttpListener> https_;
   std::unordered_map<std::uint64_t, std::shared_ptr<ClientConnection>> connections_;
+  net::CrowdMemory memory_;
   std::uint64_t next_id_ = 0;
   std::size_t open_handshakes_ = 0;
   bool closed_ = false;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/units.h"
+#include "gorouter/replies/headers.h"
 
 namespace rivera::gorouter {
 namespace {
@@ -30,7 +31,7 @@ bool RequestBody::is_forwarded() const {
   return progress_ == Progress::kForwarded;
 }
 
-void RequestBody::append_end(std::string& out) const { out.append("0\r\n").append(reader_.trailers()).append("\r\n"); }
+void RequestBody::append_end(std::string& out) const { append_last_chunk(out, reader_.trailers()); }
 
 void RequestBody::append_buffered(std::string& out) {
   for (;;) {
@@ -93,8 +94,9 @@ asio::awaitable<void> RequestBody::pump() {
       received_ += piece.size();
       if (pump_ == Pump::kForwarding) {
         co_await forward(piece);
-      } else if ((discarded_ += piece.size()) > kMostDiscarded) {
-        co_return;
+      } else {
+        discarded_ += piece.size();
+        if (discarded_ > kMostDiscarded) co_return;
       }
       if (piece.empty()) co_return;
     }

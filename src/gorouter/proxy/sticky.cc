@@ -62,9 +62,19 @@ Attributes attributes_of(std::string_view set_cookie) {
   return out;
 }
 
+// Appends what may stand in a cookie's value, and drops the rest, as Go does.
+void append_cookie_text(std::string& out, std::string_view text) {
+  for (const char c : text) {
+    if (c > ' ' && c != 0x7f && c != '"' && c != ';' && c != '\\') out += c;
+  }
+}
+
 std::string render(std::string_view instance, std::string_view path, const Attributes& a, std::string_view max_age) {
   std::string out(kStickyCookie);
-  out.append("=").append(instance).append("; Path=").append(path);
+  out += "=";
+  append_cookie_text(out, instance);
+  out += "; Path=";
+  append_cookie_text(out, path);
   if (!a.expires.empty()) out.append("; Expires=").append(a.expires);
   if (!max_age.empty()) out.append("; Max-Age=").append(max_age);
   out += "; HttpOnly";

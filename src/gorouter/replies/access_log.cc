@@ -15,25 +15,82 @@ namespace {
 
 constexpr std::size_t kQueueLimit = 4u << 20;  // bytes
 
-// As Go's %q: in quotes, control characters escaped; "-" for an empty text.
-void append_quoted(std::string& out, std::string_view text) {
-  if (text.empty()) {
-    out += "\"-\"";
-    return;
+// The letter after the backslash in Go's short escapes; 0 for characters without one.
+char short_escape(char c) {
+  constexpr std::string_view kEscaped = "\"\\\a\b\f\n\r\t\v";
+  constexpr std::string_view kLetters = "\"\\abfnrtv";
+  const auto at = kEscaped.find(c);
+  return at == std::string_view::npos ? '\0' : kLetters[at];
+}
+
+// How many bytes the UTF-8 character has that `text` begins with; 0 if it begins with none. For bytes from 0x80.
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  const std::size_t length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  if (length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
   }
-  out += '"';
-  for (const char c : text) {
+  // Forms that are too long, surrogates, and what is above U+10FFFF.
+  const bool is_wrong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) ||
+                        (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f);
+  return is_wrong ? 0 : length;
+}
+
+// As within Go's %q: no control character, quote or byte that is no UTF-8 stays. C1 controls and Unicode's line ends
+// are escaped, too: some readers of logs act on them.
+void append_escaped(std::string& out, std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const char c = text[i];
     const auto u = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (u < ' ' || u == 0x7f) {
+    if (u < 0x80) {
+      if (const char letter = short_escape(c); letter != '\0') {
+        out.append("\\").append(1, letter);
+      } else if (u < ' ' || u == 0x7f) {
+        fmt::format_to(std::back_inserter(out), "\\x{:02x}", u);
+      } else {
+        out += c;
+      }
+      ++i;
+      continue;
+    }
+    const std::size_t length = utf8_length(text.substr(i));
+    const std::string_view whole = text.substr(i, length);
+    if (length == 0) {
       fmt::format_to(std::back_inserter(out), "\\x{:02x}", u);
+      ++i;
+      continue;
+    }
+    if (u == 0xc2 && static_cast<unsigned char>(whole[1]) < 0xa0) {
+      fmt::format_to(std::back_inserter(out), "\\u00{:02x}", static_cast<unsigned char>(whole[1]));
+    } else if (whole == "\u2028" || whole == "\u2029") {
+      out += whole == "\u2028" ? "\\u2028" : "\\u2029";
+    } else {
+      out += whole;
+    }
+    i += length;
+  }
+}
+
+// In quotes; "-" for an empty text.
+void append_quoted(std::string& out, std::string_view text) {
+  out += '"';
+  append_escaped(out, text.empty() ? std::string_view("-") : text);
+  out += '"';
+}
+
+// Without quotes, so that blanks are escaped, too.
+void append_host(std::string& out, std::string_view host) {
+  std::string escaped;
+  append_escaped(escaped, host);
+  for (const char c : escaped) {
+    if (c == ' ') {
+      out += "\\x20";
     } else {
       out += c;
     }
   }
-  out += '"';
 }
 
 // Local time with nine digits and a literal Z, as upstream writes it.
@@ -49,7 +106,7 @@ void append_time(std::string& out, std::chrono::system_clock::time_point when) {
 std::string redacted(const AccessRecord& record, QueryRedaction how) {
   const auto mark = record.target.find('?');
   if (how == QueryRedaction::kNone || record.method != "GET" || mark == std::string::npos) return record.target;
-  const std::string path = record.target.substr(0, mark);
+  std::string path = record.target.substr(0, mark);
   if (how == QueryRedaction::kAll) return path;
   return path +
          "?hash=" + net::hex_digest(net::DigestAlgorithm::kSha1, std::string_view(record.target).substr(mark + 1));
@@ -68,7 +125,8 @@ void append_seconds(std::string& out, std::chrono::nanoseconds d) {
 std::string format_access_record(const AccessRecord& r, const Config& config) {
   std::string out;
   out.reserve(512);
-  out.append(r.host).append(" - [");
+  append_host(out, r.host);
+  out += " - [";
   append_time(out, r.received);
   out += "] ";
   append_quoted(out, fmt::format("{} {} {}", r.method, redacted(r, config.redact_query), r.protocol));

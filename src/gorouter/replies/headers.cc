@@ -1,6 +1,7 @@
 #include "gorouter/replies/headers.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -114,10 +115,79 @@ bool keeps_client_certificate(const BackendHead& head, const Config& config) {
   return false;
 }
 
+// Names that receivers use before they have read the body, or that only a head's writer may set (RFC 9110 §6.5.1).
+constexpr std::array<std::string_view, 38> kNoTrailers = {"Age",
+                                                          "Authorization",
+                                                          "Cache-Control",
+                                                          "Connection",
+                                                          "Content-Encoding",
+                                                          "Content-Length",
+                                                          "Content-Range",
+                                                          "Content-Type",
+                                                          "Cookie",
+                                                          "Date",
+                                                          "Expect",
+                                                          "Expires",
+                                                          "Forwarded",
+                                                          "Host",
+                                                          "Http2-Settings",
+                                                          "Keep-Alive",
+                                                          "Location",
+                                                          "Max-Forwards",
+                                                          "Pragma",
+                                                          "Proxy-Authenticate",
+                                                          "Proxy-Authorization",
+                                                          "Proxy-Connection",
+                                                          "Range",
+                                                          "Realm",
+                                                          "Retry-After",
+                                                          "Set-Cookie",
+                                                          "Set-Cookie2",
+                                                          "Te",
+                                                          "Trailer",
+                                                          "Transfer-Encoding",
+                                                          "Upgrade",
+                                                          "Vary",
+                                                          "Warning",
+                                                          "Www-Authenticate",
+                                                          "X-Real-Ip",
+                                                          "X-Request-Start",
+                                                          "Strict-Transport-Security",
+                                                          "Content-Disposition"};
+// Conditions, and what routers tell backends about clients and routes.
+constexpr std::array<std::string_view, 4> kNoTrailerPrefixes = {"If-", "X-Cf-", "X-Forwarded-", "X-Vcap-"};
+
+bool may_be_trailer(std::string_view name) {
+  if (!net::http1_is_token(name)) return false;
+  for (const auto prefix : kNoTrailerPrefixes) {
+    if (http1_same_name(name.substr(0, prefix.size()), prefix)) return false;
+  }
+  return std::none_of(kNoTrailers.begin(), kNoTrailers.end(), [name](auto n) { return http1_same_name(n, name); });
+}
+
+// The names that the sender announces and that are passed on.
+void append_announced_trailers(std::string& out, const net::Http1Fields& fields,
+                               const std::vector<std::string>& removed) {
+  std::string names;
+  for (const auto& field : fields) {
+    if (!http1_same_name(field.name, "Trailer")) continue;
+    std::string_view list = field.value;
+    while (!list.empty()) {
+      const auto comma = list.find(',');
+      const std::string_view name = base::trim_blanks(list.substr(0, comma));
+      list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
+      if (!may_be_trailer(name) || contains(removed, name)) continue;
+      if (!names.empty()) names += ", ";
+      net::append_canonical_name(names, name);
+    }
+  }
+  if (!names.empty()) append_field(out, "Trailer", names);
+}
+
 // Backends would parse a target that begins with two slashes as an authority: it is sent in absolute form.
-void append_request_line(std::string& out, const net::Http1Request& request) {
+void append_request_line(std::string& out, const net::Http1Request& request, bool to_tls) {
   out.append(request.method).append(" ");
-  if (request.target.starts_with("//")) out.append("http://").append(request.host());
+  if (request.target.starts_with("//")) out.append(to_tls ? "https://" : "http://").append(request.host());
   out.append(request.target).append(" HTTP/1.1\r\n");
 }
 
@@ -132,7 +202,9 @@ void append_framing(std::string& out, const net::Http1Framing& framing, bool len
 }  // namespace
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
-  out.append(name).append(": ").append(value).append("\r\n");
+  out.append(name).append(": ");
+  net::append_http1_value(out, value);
+  out += "\r\n";
 }
 
 void append_status_line(std::string& out, int status) {
@@ -165,7 +237,7 @@ std::string_view upgrade_token(const net::Http1Fields& fields) {
 
 void append_backend_head(std::string& out, const BackendHead& head, const Config& config) {
   const auto& request = head.request;
-  append_request_line(out, request);
+  append_request_line(out, request, head.endpoint.tls);
   append_field(out, "Host", request.host());
   const auto this_hop_only = declared_names(request.fields, config.hop_by_hop_headers_to_filter);
   bool has_request_start = false;
@@ -209,6 +281,7 @@ void append_backend_head(std::string& out, const BackendHead& head, const Config
   append_field(out, "X-Cf-Instanceindex", head.endpoint.instance_index);
   const bool says_length = request.fields.has("Content-Length");
   append_framing(out, head.framing, says_length);
+  if (head.framing.kind == net::Http1Framing::Kind::kChunked) append_announced_trailers(out, request.fields, {});
   if (const auto token = upgrade_token(request.fields); !token.empty()) {
     append_field(out, "Connection", "Upgrade");
     append_field(out, "Upgrade", token);
@@ -245,8 +318,12 @@ void append_client_head(std::string& out, const ClientHead& head, const HeaderRe
     append_field(out, "X-Vcap-Backend", head.trace_backend);
     append_field(out, "X-Cf-Routeendpoint", head.trace_backend);
   }
-  if (!head.keep_length)
+  if (!head.keep_length) {
+    if (head.framing.kind == net::Http1Framing::Kind::kChunked) {
+      append_announced_trailers(out, response.fields, rewrite.remove);
+    }
     append_framing(out, head.framing, response.status >= 200 && response.status != 204 && response.status != 304);
+  }
   if (!head.keep_alive) {
     append_field(out, "Connection", "close");
   } else if (head.client_minor == 0) {
@@ -270,10 +347,28 @@ void append_switching_head(std::string& out, const net::Http1Response& response,
 
 void append_informational_head(std::string& out, const net::Http1Response& response) {
   append_status_line(out, response.status);
+  const auto this_hop_only = declared_names(response.fields, {});
   for (const auto& field : response.fields) {
-    if (known(field.name) == Known::kHopByHop) continue;
+    const Known kind = known(field.name);
+    if (kind == Known::kHopByHop || kind == Known::kContentLength || kind == Known::kSignature) continue;
+    if (!this_hop_only.empty() && declared(this_hop_only, field.name)) continue;
     net::append_canonical_name(out, field.name);
     out.append(": ").append(field.value).append("\r\n");
+  }
+  out += "\r\n";
+}
+
+void append_last_chunk(std::string& out, std::string_view trailers, const std::vector<std::string>& removed) {
+  out += "0\r\n";
+  while (!trailers.empty()) {
+    const auto end = trailers.find("\r\n");
+    const std::string_view line = trailers.substr(0, end);
+    trailers = end == std::string_view::npos ? std::string_view() : trailers.substr(end + 2);
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    const std::string_view name = line.substr(0, colon);
+    if (!may_be_trailer(name) || contains(removed, name)) continue;
+    append_field(out, net::canonical_name(name), base::trim_blanks(line.substr(colon + 1)));
   }
   out += "\r\n";
 }

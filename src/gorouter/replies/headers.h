@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gorouter/settings/config.h"
 #include "net/http1/http1.h"
@@ -56,8 +57,13 @@ void append_switching_head(std::string& out, const net::Http1Response& response,
 // The head of any other 1xx.
 void append_informational_head(std::string& out, const net::Http1Response& response);
 
+// What ends a chunked body, with those of `trailers` (each "Name: value\r\n") that are passed on: not what concerns
+// framing, routing, the hop, authentication or the router's own fields, and nothing in `removed`.
+void append_last_chunk(std::string& out, std::string_view trailers, const std::vector<std::string>& removed = {});
+
 // "HTTP/1.1 200 OK\r\n"
 void append_status_line(std::string& out, int status);
+// Control characters in the value become blanks.
 void append_field(std::string& out, std::string_view name, std::string_view value);
 
 // The size of a request's head as upstream counts it (§3.12 "Limits"), in bytes.

@@ -34,6 +34,7 @@ DebugServer::DebugServer(asio::any_io_executor executor, const std::string& addr
   HttpServerOptions options;
   options.address = address;
   options.limits = limits;
+  options.max_connections = connection_share(kOperatorShare, 1000);
   server_ = std::make_unique<HttpServer>(std::move(executor), std::move(options), router_.handler(),
                                          logger.session("debug-server"));
   server_->listen();

@@ -205,7 +205,10 @@ class ConnectionExchange final : public HttpExchange {
 };
 
 HttpConnection::HttpConnection(asio::any_io_executor strand, std::shared_ptr<const ConnectionSettings> settings)
-    : strand_(std::move(strand)), settings_(std::move(settings)), write_pace_(settings_->options.limits.write) {}
+    : strand_(std::move(strand)), settings_(std::move(settings)), write_pace_(settings_->options.limits.write) {
+  reader_.use_budget(settings_->heads);
+  note_waiting();
+}
 HttpConnection::~HttpConnection() = default;
 
 asio::awaitable<void> HttpConnection::serve(std::shared_ptr<HttpConnection> /*keeps us alive*/, AcceptedSocket socket) {
@@ -223,9 +226,10 @@ asio::awaitable<void> HttpConnection::serve(std::shared_ptr<HttpConnection> /*ke
 asio::awaitable<void> HttpConnection::serve_requests() {
   for (;;) {
     idle_ = true;
+    note_waiting();
     const bool again = co_await serve_one();
     if (!again || finishing_) break;
-    reader_.shrink();
+    reader_.shrink(head_bytes_);
   }
   if (stream_) co_await linger();
 }
@@ -265,6 +269,7 @@ asio::awaitable<bool> HttpConnection::serve_one() {
   const bool got = co_await read_head(head, framing);
   if (!got) co_return false;
 
+  waiting_since_ = 0;
   ConnectionExchange exchange(*this, std::move(head), framing.length);
   const Failure failure = co_await call_handler(settings_->handler, exchange, settings_->logger);
   if (exchange.taken_over()) co_return false;
@@ -351,6 +356,7 @@ asio::awaitable<bool> HttpConnection::drain(bool withheld) {
 // still comes.
 asio::awaitable<void> HttpConnection::linger() {
   idle_ = true;
+  note_waiting();
   stream_->set_timeout(kUnlimited);
   stream_->set_deadline(std::chrono::steady_clock::now() + kLingerLimit);
   co_await stream_->shutdown_write();
@@ -373,6 +379,18 @@ void HttpConnection::finish_soon(std::shared_ptr<HttpConnection> self) {
   asio::dispatch(strand_, [self] {
     self->finishing_ = true;
     if (self->idle_) self->cancel_.emit(asio::cancellation_type::terminal);
+  });
+}
+
+std::optional<std::chrono::steady_clock::time_point> HttpConnection::waiting_since() const {
+  const std::int64_t ticks = waiting_since_;
+  if (ticks == 0) return std::nullopt;
+  return std::chrono::steady_clock::time_point(std::chrono::steady_clock::duration(ticks));
+}
+
+void HttpConnection::end_if_waiting(std::shared_ptr<HttpConnection> self) {
+  asio::dispatch(strand_, [self] {
+    if (self->waiting_since_ != 0) self->cancel_.emit(asio::cancellation_type::terminal);
   });
 }
 

@@ -1,7 +1,11 @@
 // One server-side connection: requests in, handler calls, responses out. For the .cc files of this folder.
 #pragma once
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include <boost/asio/cancellation_signal.hpp>
 
@@ -16,6 +20,7 @@ struct ConnectionSettings {
   HttpServerOptions options;
   HttpHandler handler;
   base::Logger logger;
+  std::shared_ptr<HeadBudget> heads;
 };
 
 // Lives on its own strand; kept alive by its coroutine and by the server's table.
@@ -30,6 +35,10 @@ class HttpConnection {
   asio::cancellation_slot cancellation_slot() { return cancel_.slot(); }
   // From any thread: close now if idle, else after the running request.
   void finish_soon(std::shared_ptr<HttpConnection> self);
+  // From any thread: since when no request is being handled; nullopt while one is.
+  std::optional<std::chrono::steady_clock::time_point> waiting_since() const;
+  // From any thread: end at once, unless a request is being handled.
+  void end_if_waiting(std::shared_ptr<HttpConnection> self);
   // From any thread: end at once.
   void abort(std::shared_ptr<HttpConnection> self);
 
@@ -44,6 +53,7 @@ class HttpConnection {
   // Throws away the rest of the request's body; false if it is too long or the client withholds it.
   asio::awaitable<bool> drain(bool withheld);
   asio::awaitable<void> linger();
+  void note_waiting() { waiting_since_ = std::chrono::steady_clock::now().time_since_epoch().count(); }
   // Before and after a write of so many bytes.
   void begin_write(std::size_t bytes);
   void end_write(std::size_t bytes);
@@ -55,6 +65,7 @@ class HttpConnection {
   Caller caller_;                   // empty if access control is not enforced
   Pace write_pace_;                 // of all responses
   bool idle_ = true;
+  std::atomic<std::int64_t> waiting_since_;  // ticks of the steady clock; 0 while a request is being handled
   bool finishing_ = false;
   Http1Reader reader_;
   std::string head_bytes_;  // of the request that was read last

@@ -17,19 +17,11 @@ void append_number(std::string& out, std::size_t number, int base) {
   out.append(digits, end);
 }
 
-void append_text(std::string& out, std::string_view text) {
-  const std::size_t start = out.size();
-  out += text;
-  for (std::size_t i = start; i < out.size(); ++i) {
-    if (out[i] == '\r' || out[i] == '\n' || out[i] == '\0') out[i] = ' ';
-  }
-}
-
 void append_fields(std::string& out, const Headers& headers) {
   for (const auto& [name, value] : headers) {
-    append_text(out, name);
+    append_http1_value(out, name);
     out += ": ";
-    append_text(out, value);
+    append_http1_value(out, value);
     out += "\r\n";
   }
   out += "\r\n";
@@ -62,7 +54,7 @@ void append_head(std::string& out, const ResponseHead& head) {
   out += "HTTP/1.1 ";
   append_number(out, static_cast<std::size_t>(head.status), 10);
   out += ' ';
-  append_text(out, head.reason.empty() ? standard_reason(head.status) : std::string_view(head.reason));
+  append_http1_value(out, head.reason.empty() ? standard_reason(head.status) : std::string_view(head.reason));
   out += "\r\n";
   append_fields(out, head.headers);
 }

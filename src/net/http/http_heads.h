@@ -12,8 +12,8 @@ namespace rivera::net {
 void copy_head(const Http1Request& from, RequestHead& into);
 void copy_head(const Http1Response& from, ResponseHead& into);
 
-// Appends "HTTP/1.1 200 OK\r\n...\r\n\r\n". Line ends and NUL in names and values become spaces: a value cannot end its
-// line.
+// Appends "HTTP/1.1 200 OK\r\n...\r\n\r\n". Control characters in names and values become blanks: a value cannot end
+// its line.
 void append_head(std::string& out, const ResponseHead& head);
 // Appends "GET / HTTP/1.1\r\n...\r\n\r\n". Throws std::invalid_argument if the method or the target holds a character
 // that would end it.

@@ -316,5 +316,100 @@ TEST(HttpAccept, SurvivesThatThereAreNoDescriptors) {
   });
 }
 
+constexpr std::string_view kRequest = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+asio::awaitable<void> serve_a_word(HttpExchange& exchange) { return exchange.respond(text_response(200, "word")); }
+
+asio::awaitable<std::unique_ptr<Stream>> client_of(const HttpServer& server) {
+  auto endpoint = Endpoint::parse("http://" + server.address());
+  auto stream = co_await connect(std::move(endpoint), {}, 5s);
+  stream->set_timeout(10s);
+  co_return stream;
+}
+
+// Up to the end of "word" or of the connection.
+asio::awaitable<std::string> answer_on(Stream& stream) {
+  std::string all;
+  char piece[4096];
+  try {
+    while (all.find("\r\n\r\nword") == std::string::npos) {
+      const std::size_t n = co_await stream.read_some(piece);
+      if (n == 0) break;
+      all.append(piece, n);
+    }
+  } catch (const boost::system::system_error&) {  // reset: bytes of ours were not read
+  }
+  co_return all;
+}
+
+TEST(HttpCrowd, ClosesTheLongestIdleConnectionForANewOne) {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+    HttpServerOptions options;
+    options.address = "127.0.0.1:0";
+    options.max_connections = 2;
+    HttpServer server(executor, options, serve_a_word, base::Logger::discard());
+    server.listen();
+    server.start();
+    auto first = co_await client_of(server);
+    auto second = co_await client_of(server);
+    for (auto* stream : {first.get(), second.get()}) {
+      co_await stream->write(kRequest);
+      const std::string answer = co_await answer_on(*stream);
+      EXPECT_TRUE(answer.ends_with("word")) << answer;
+    }
+    auto third = co_await client_of(server);
+    const std::string end = co_await answer_on(*first);
+    EXPECT_EQ(end, "");
+    for (auto* stream : {second.get(), third.get()}) {
+      co_await stream->write(kRequest);
+      const std::string answer = co_await answer_on(*stream);
+      EXPECT_TRUE(answer.ends_with("word")) << answer;
+    }
+    co_await server.stop(0s);
+  });
+}
+
+TEST(HttpCrowd, BoundsTheMemoryOfUnfinishedHeads) {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+    HttpServerOptions options;
+    options.address = "127.0.0.1:0";
+    options.heads_limit = 2u << 20;
+    HttpServer server(executor, options, serve_a_word, base::Logger::discard());
+    server.listen();
+    server.start();
+    const std::string half = "GET / HTTP/1.1\r\nHost: a\r\nX-Large: " + std::string(300'000, 'x');
+    std::vector<std::unique_ptr<Stream>> clients;
+    for (int i = 0; i < 10; ++i) {
+      auto stream = co_await client_of(server);
+      try {
+        co_await stream->write(half);
+      } catch (const boost::system::system_error&) {  // refused before the end
+      }
+      clients.push_back(std::move(stream));
+    }
+    int served = 0;
+    for (const auto& stream : clients) {
+      try {
+        co_await stream->write("\r\n\r\n");
+      } catch (const boost::system::system_error&) {
+        continue;
+      }
+      const std::string answer = co_await answer_on(*stream);
+      if (answer.ends_with("word")) ++served;
+    }
+    EXPECT_GE(served, 1);
+    EXPECT_LT(served, 10);
+    clients.clear();
+    for (const std::size_t size : {10u, 30'000u, 300'000u}) {
+      auto stream = co_await client_of(server);
+      const std::string request = "GET / HTTP/1.1\r\nHost: a\r\nX: " + std::string(size, 'x') + "\r\n\r\n";
+      co_await stream->write(request);
+      const std::string answer = co_await answer_on(*stream);
+      EXPECT_TRUE(answer.ends_with("word")) << size << answer;
+    }
+    co_await server.stop(0s);
+  });
+}
+
 }  // namespace
 }  // namespace rivera::net

@@ -21,6 +21,11 @@
 #include "net/http/http_listener.h"
 
 namespace rivera::net {
+namespace {
+
+constexpr auto kLookAgain = std::chrono::milliseconds(100);  // for connections that have become idle
+
+}  // namespace
 
 // Owns the listener and, by id, the connections; everything here happens on `home_`. A connection runs on its own
 // strand.
@@ -29,11 +34,13 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   Impl(asio::any_io_executor executor, HttpServerOptions options, HttpHandler handler, base::Logger logger)
       : executor_(std::move(executor)),
         home_(asio::make_strand(executor_)),
-        settings_(
-            std::make_shared<ConnectionSettings>(ConnectionSettings{std::move(options), std::move(handler), logger})),
+        settings_(std::make_shared<ConnectionSettings>(
+            ConnectionSettings{std::move(options), std::move(handler), logger, {}})),
         logger_(std::move(logger)),
         listener_(home_),
-        changed_(home_) {}
+        changed_(home_) {
+    settings_->heads = std::make_shared<HeadBudget>(settings_->options.heads_limit);
+  }
 
   void listen() { listener_.listen(settings_->options.address, settings_->options.unix_mode); }
   std::string address() const { return listener_.address(); }
@@ -61,7 +68,6 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
  private:
   asio::awaitable<void> accept_loop(std::shared_ptr<Impl> /*keeps us alive*/) {
     while (!stopping_) {
-      while (connections_.size() >= settings_->options.max_connections && !stopping_) co_await changed_.wait();
       auto strand = asio::make_strand(executor_);
       error_code ec;
       auto socket = co_await listener_.accept(strand, ec);
@@ -72,6 +78,23 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
         continue;
       }
       adopt(std::move(socket), strand);
+      co_await make_room();
+    }
+  }
+
+  // Waits while there are too many connections.
+  asio::awaitable<void> make_room() {
+    const std::size_t most = settings_->options.max_connections;
+    while (connections_.size() > most && !stopping_) {
+      std::vector<IdleConnection> idle;
+      for (const auto& [id, connection] : connections_) {
+        if (const auto since = connection->waiting_since()) idle.push_back({*since, id});
+      }
+      for (const std::uint64_t id : longest_idle(std::move(idle), most)) {
+        const auto& connection = connections_.at(id);
+        connection->end_if_waiting(connection);
+      }
+      co_await changed_.wait_for(kLookAgain);
     }
   }
 
@@ -79,11 +102,13 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     const std::uint64_t id = next_id_++;
     auto connection = std::make_shared<HttpConnection>(strand, settings_);
     connections_.emplace(id, connection);
+    memory_.note(connections_.size());
     asio::co_spawn(strand, connection->serve(connection, std::move(socket)),
                    asio::bind_cancellation_slot(connection->cancellation_slot(),
                                                 [self = shared_from_this(), id](std::exception_ptr) {
                                                   asio::post(self->home_, [self, id] {
                                                     self->connections_.erase(id);
+                                                    self->memory_.note(self->connections_.size());
                                                     self->changed_.notify_all();
                                                   });
                                                 }));
@@ -120,6 +145,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   HttpListener listener_;
   base::Condition changed_;
   std::unordered_map<std::uint64_t, std::shared_ptr<HttpConnection>> connections_;
+  CrowdMemory memory_;
   std::uint64_t next_id_ = 0;
   bool stopping_ = false;
 };

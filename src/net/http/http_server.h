@@ -13,6 +13,8 @@
 #include "base/log/log.h"
 #include "net/http/http.h"
 #include "net/limits/client_limits.h"
+#include "net/limits/connection_share.h"
+#include "net/limits/head_budget.h"
 #include "net/stream/access_control.h"
 #include "net/stream/stream.h"
 #include "net/stream/tls.h"
@@ -80,8 +82,11 @@ struct HttpServerOptions {
   std::optional<TlsContext> tls;
   AccessControl access = {};  // decides what HttpExchange::may_call() says
   ClientLimits limits = {};
-  std::size_t header_limit = 1u << 20;   // bytes of a request's head
-  std::size_t max_connections = 20'000;  // further ones wait in the kernel's queue
+  std::size_t header_limit = 1u << 20;             // bytes of a request's head
+  std::size_t heads_limit = HeadBudget::kDefault;  // bytes of all heads that are larger than usual and not complete
+  // Above it, those that have been idle for the longest time are closed; if none is, further ones wait in the kernel's
+  // queue. By default a share of the descriptors that the process may have (net/limits/connection_share.h).
+  std::size_t max_connections = connection_share(kClientShare, 20'000);
   // Told of each refused request, for an access log; on the connection's strand. Empty: the server logs it itself.
   std::function<void(const RefusedRequest&)> on_refused = nullptr;
 };

@@ -87,6 +87,43 @@ void check_target(std::string_view method, std::string_view target) {
   }
 }
 
+bool is_alphanumeric(char c) { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z'); }
+
+// The characters of a registered name (RFC 3986 §3.2.2), IPv4 addresses included.
+bool is_registered_name(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return is_alphanumeric(c) || std::string_view("-._~!$&'()*+,;=%").find(c) != std::string_view::npos;
+  });
+}
+
+// "2001:db8::1", "fe80::1%25eth0"
+bool is_bracketed_address(std::string_view text) {
+  const std::string_view address = text.substr(0, text.find('%'));
+  const bool is_address =
+      address.find(':') != std::string_view::npos &&
+      std::all_of(address.begin(), address.end(), [](char c) { return is_hex(c) || c == ':' || c == '.'; });
+  return is_address && is_registered_name(text.substr(address.size()));
+}
+
+bool is_absolute_form(std::string_view target) {
+  return !target.starts_with('/') && target.find("://") != std::string_view::npos;
+}
+
+// What routes a request, and what a backend and a log get as its host.
+void check_host(const Http1Request& request) {
+  const std::string_view field = request.fields.get("Host");
+  if (!field.empty() && !http1_is_host(field)) throw Http1Error("malformed Host header");
+  if (!is_absolute_form(request.target)) return;
+  const std::string_view authority = request.authority();
+  const auto at = authority.find('@');
+  const bool has_user = at != std::string_view::npos;
+  const std::string_view user = has_user ? authority.substr(0, at) : std::string_view();
+  const std::string_view host = has_user ? authority.substr(at + 1) : authority;
+  const bool is_user = std::all_of(user.begin(), user.end(),
+                                   [](char c) { return c == ':' || is_registered_name(std::string_view(&c, 1)); });
+  if (!is_user || (!host.empty() && !http1_is_host(host))) throw Http1Error("malformed host of the request target");
+}
+
 // The one value that all Content-Length fields have.
 std::optional<std::uint64_t> content_length(const Http1Fields& fields) {
   std::optional<std::uint64_t> length;
@@ -135,6 +172,30 @@ bool http1_is_field_value(std::string_view text) {
   return true;
 }
 
+bool http1_is_host(std::string_view text) {
+  std::string_view port;
+  if (text.starts_with('[')) {
+    const auto end = text.find(']');
+    if (end == std::string_view::npos || !is_bracketed_address(text.substr(1, end - 1))) return false;
+    port = text.substr(end + 1);
+  } else {
+    const auto colon = std::min(text.find(':'), text.size());
+    if (colon == 0 || !is_registered_name(text.substr(0, colon))) return false;
+    port = text.substr(colon);
+  }
+  if (port.empty()) return true;
+  return port.front() == ':' && std::all_of(port.begin() + 1, port.end(), is_digit);
+}
+
+void append_http1_value(std::string& out, std::string_view value) {
+  const std::size_t start = out.size();
+  out += value;
+  if (http1_is_field_value(value)) return;
+  for (std::size_t i = start; i < out.size(); ++i) {
+    if (!http1_is_field_value(std::string_view(out).substr(i, 1))) out[i] = ' ';
+  }
+}
+
 bool http1_same_name(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -174,20 +235,21 @@ bool Http1Fields::has_token(std::string_view name, std::string_view token) const
 }
 
 std::string_view Http1Request::host() const {
-  const auto scheme = target.find("://");
-  if (!target.starts_with('/') && scheme != std::string_view::npos) {
-    std::string_view authority = target.substr(scheme + 3);
-    authority = authority.substr(0, authority.find_first_of("/?"));
-    const auto at = authority.rfind('@');
-    return at == std::string_view::npos ? authority : authority.substr(at + 1);
-  }
-  return fields.get("Host");
+  if (!is_absolute_form(target)) return fields.get("Host");
+  const std::string_view all = authority();
+  const auto at = all.rfind('@');
+  return at == std::string_view::npos ? all : all.substr(at + 1);
+}
+
+std::string_view Http1Request::authority() const {
+  const std::string_view rest = target.substr(target.find("://") + 3);
+  return rest.substr(0, rest.find_first_of("/?"));
 }
 
 std::string_view Http1Request::path() const {
   std::string_view path = target;
   const auto scheme = target.find("://");
-  if (!target.starts_with('/') && scheme != std::string_view::npos) {
+  if (is_absolute_form(target)) {
     const auto start = target.find_first_of("/?", scheme + 3);
     path = start == std::string_view::npos ? std::string_view() : target.substr(start);
   }
@@ -225,6 +287,7 @@ void parse_http1_request(std::string_view head, Http1Request& into) {
   if (into.fields.count("Host") > 1) throw Http1Error("too many Host headers");
   const bool needs_host = into.major == 1 && into.minor >= 1;
   if (needs_host && !into.fields.has("Host")) throw Http1Error("missing required Host header");
+  check_host(into);
 }
 
 void parse_http1_response(std::string_view head, Http1Response& into) {

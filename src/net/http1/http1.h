@@ -56,6 +56,8 @@ struct Http1Request {
 
   // The host the request is for, with port: of an absolute target, else the Host field.
   std::string_view host() const;
+  // "user@host:port" of an absolute target; only for such a one.
+  std::string_view authority() const;
   // The target's path as sent, without query; "/" if it has none.
   std::string_view path() const;
   bool keep_alive() const;
@@ -75,7 +77,7 @@ struct Http1Response {
 std::optional<std::size_t> http1_head_length(std::string_view bytes, std::size_t searched = 0);
 
 // `head` is a whole head; the result's views point into it. Throws Http1Error: 431 for more than 10,000 fields, else
-// 400.
+// 400. The host of a request is empty or as http1_is_host() says.
 void parse_http1_request(std::string_view head, Http1Request& into);
 void parse_http1_response(std::string_view head, Http1Response& into);
 
@@ -101,5 +103,10 @@ bool http1_same_name(std::string_view a, std::string_view b);
 bool http1_is_token(std::string_view text);
 // Whether `text` may be a field's value: no control characters but the tab.
 bool http1_is_field_value(std::string_view text);
+// Whether `text` is "name", "10.0.0.1" or "[2001:db8::1]", each with or without ":port" (RFC 3986 §3.2.2).
+bool http1_is_host(std::string_view text);
+
+// Appends a field's value. Control characters other than the tab become blanks: no value can end its line.
+void append_http1_value(std::string& out, std::string_view value);
 
 }  // namespace rivera::net

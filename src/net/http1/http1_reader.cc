@@ -11,6 +11,7 @@ namespace rivera::net {
 namespace {
 
 constexpr std::size_t kFirstCapacity = 4 * base::kKibibyte;
+constexpr std::size_t kUsualHead = 8 * base::kKibibyte;
 constexpr std::size_t kBodyCapacity = 64 * base::kKibibyte;
 constexpr std::size_t kReadAheadLimit = 64 * base::kKibibyte;
 constexpr std::size_t kWorthReadingInPlace = 8 * base::kKibibyte;
@@ -67,13 +68,17 @@ asio::awaitable<bool> Http1Reader::read_head(Stream& stream, std::string& head, 
       throw Http1Error("the message does not begin as HTTP/1 does");
     }
     const auto length = http1_head_length(unread(), searched);
-    if (length.value_or(end_ - begin_) > limit) throw Http1Error("the message head is too large", 431);
+    if (length.value_or(end_ - begin_) > limit) refuse_head("the message head is too large");
     if (length) {
       head.assign(unread().substr(0, *length));
       begin_ += *length;
+      if (begin_ == end_ && capacity_ > kBodyCapacity) release_buffer();
+      reservation_.shrink_to(*length > HeadBudget::kLarge ? *length : 0);
       co_return true;
     }
     searched = end_ - begin_;
+    // The buffer grows by doubling.
+    if (searched > kUsualHead && !reservation_.grow_to(searched * 2)) refuse_head("too many large message heads");
     const bool more = co_await fill(stream);
     if (!more && searched == 0) co_return false;
     if (!more) throw boost::system::system_error(asio::error::eof);
@@ -151,10 +156,25 @@ std::string Http1Reader::take_leftover() {
   return rest;
 }
 
-void Http1Reader::shrink() {
-  if (begin_ != end_ || capacity_ <= kFirstCapacity) return;
+void Http1Reader::refuse_head(const char* why) {
+  release_buffer();  // the refusal may take long, and nothing of this is used any more
+  reservation_.shrink_to(0);
+  throw Http1Error(why, 431);
+}
+
+void Http1Reader::release_buffer() {
   buffer_.reset();
   capacity_ = begin_ = end_ = 0;
+}
+
+void Http1Reader::shrink() {
+  if (begin_ == end_ && capacity_ > kFirstCapacity) release_buffer();
+}
+
+void Http1Reader::shrink(std::string& head) {
+  shrink();
+  if (head.capacity() > kUsualHead) std::string().swap(head);
+  reservation_.shrink_to(0);
 }
 
 }  // namespace rivera::net

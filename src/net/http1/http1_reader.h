@@ -8,6 +8,7 @@
 
 #include "base/asio.h"
 #include "net/http1/http1_body.h"
+#include "net/limits/head_budget.h"
 #include "net/stream/stream.h"
 
 namespace rivera::net {
@@ -23,11 +24,15 @@ namespace rivera::net {
 //   }
 class Http1Reader {
  public:
+  // Before the first head: what this reader may take for heads that are larger than usual.
+  void use_budget(std::shared_ptr<HeadBudget> budget) { reservation_.use(std::move(budget)); }
+
   // Returns when there are unused bytes, at once if there are some already. False at the end of the stream.
   asio::awaitable<bool> wait_for_input(Stream& stream);
 
   // Reads a head into `head`, which keeps its capacity. False at a clean end before its first byte. Throws Http1Error
-  // (431 above `limit` bytes), boost::system::system_error (eof if it is cut short).
+  // (431 above `limit` bytes, and when the budget for heads is used up), boost::system::system_error (eof if it is cut
+  // short).
   asio::awaitable<bool> read_head(Stream& stream, std::string& head, std::size_t limit);
 
   // The body that follows the head read last.
@@ -49,14 +54,18 @@ class Http1Reader {
   // Reads once, whatever comes, up to 64 KiB in all: to notice the peer's end while nothing is expected of it. False at
   // the end of the stream, and when so much has come.
   asio::awaitable<bool> read_ahead(Stream& stream);
-  // Gives memory back while nothing is expected for long.
+  // Gives memory back while nothing is expected for long; with the head that was read last, if it is not needed.
   void shrink();
+  void shrink(std::string& head);
 
  private:
+  [[noreturn]] void refuse_head(const char* why);
+  void release_buffer();
   asio::awaitable<bool> fill(Stream& stream);
   asio::awaitable<bool> fill_body(Stream& stream);
   std::string_view unread() const { return {buffer_.get() + begin_, end_ - begin_}; }
 
+  HeadReservation reservation_;  // first: given back when the memory is free
   std::unique_ptr<char[]> buffer_;
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0;

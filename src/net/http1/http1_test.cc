@@ -112,6 +112,53 @@ TEST(Http1, BoundsTheNumberOfFields) {
   }
 }
 
+TEST(Http1, RefusesHostsThatAreNoHost) {
+  const auto parse = [](const std::string& target, const std::string& host) {
+    Http1Request r;
+    const std::string head = "GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n";
+    parse_http1_request(head, r);
+    return std::string(r.host());
+  };
+  for (const char* good : {"", "a", "App_1.example.com", "a:80", "a:", "10.0.0.1:8080", "[::1]", "[2001:db8::1]:443",
+                           "[fe80::1%25eth0]:80", "a.b.", "%41"}) {
+    EXPECT_EQ(parse("/", good), good);
+  }
+  for (const char* bad : {"a b",
+                          "a/b",
+                          "a:80/admin?x= HTTP/1.1 y",
+                          "a:1 - [x] \"GET / HTTP/1.1\" 200",
+                          "a:b",
+                          "a:80:81",
+                          ":80",
+                          "u@a",
+                          "a\"",
+                          "a\\",
+                          "a?x",
+                          "a#x",
+                          "a\tb",
+                          "[::1",
+                          "[a]",
+                          "[]",
+                          "[::1]x",
+                          "::1",
+                          "\xc3\xa4",
+                          "<a>"}) {
+    EXPECT_THROW(parse("/", bad), Http1Error) << bad;
+    EXPECT_THROW(parse("http://a/", bad), Http1Error) << bad;
+  }
+  EXPECT_EQ(parse("http://u:p@a:80/x", "b"), "a:80");
+  for (const char* bad : {"http://a:b/", "http://u@v@a/", "http://a#@b/", "http://a\"b/", "http://:80/", "http://a\\b/",
+                          "http://[a]/", "x://a:1:2?q"}) {
+    EXPECT_THROW(parse(bad, "a"), Http1Error) << bad;
+  }
+}
+
+TEST(Http1, WritesNoValueThatEndsItsLine) {
+  std::string out = "X: ";
+  append_http1_value(out, std::string_view("a\r\nb\0c\td\x7f", 9));
+  EXPECT_EQ(out, "X: a  b c\td ");
+}
+
 TEST(Http1, SpellsNamesAsGoDoes) {
   EXPECT_EQ(canonical_name("content-TYPE"), "Content-Type");
   EXPECT_EQ(canonical_name("x-b3-traceid"), "X-B3-Traceid");
