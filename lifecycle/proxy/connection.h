@@ -7,7 +7,6 @@
 #include <memory>
 #include <netinet/in.h>
 
-#include "base/units.h"
 #include "proxy/tls.h"
 
 namespace proxy {
@@ -32,7 +31,7 @@ class Socket {
 // Bytes on their way in one direction. Memory is taken only while there are any.
 class Flow {
  public:
-  static constexpr std::size_t kCapacity = 16 * base::kKibibyte;
+  static constexpr std::size_t kCapacity = std::size_t{16} * 1024;
 
   bool empty() const { return begin_ == end_; }
   // Where to read into when it is empty.

@@ -18,7 +18,6 @@
 #include "base/files.h"
 #include "base/process/child_process.h"
 #include "base/testing/places.h"
-#include "base/units.h"
 #include "net/crypto/identity_authority.h"
 
 namespace {
@@ -301,7 +300,7 @@ TEST_F(ProxyTest, NeedsLittleMemoryOnceItHasItsCertificates) {
   write_identity("again");
   until([this] { return Client(port).server_name() == "again"; });
   write_identity("and-again");
-  until([this] { return resident_kilobytes() < 3 * base::kKibibyte; });
+  until([this] { return resident_kilobytes() < 3 * 1024; });
 }
 
 }  // namespace
