@@ -1,9 +1,11 @@
 #include "bbs/api/event_service.h"
 
 #include <optional>
+#include <variant>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
+#include "base/work/cancellation.h"
 #include "bbs/api/callers.h"
 #include "models/forms/wire.h"
 
@@ -34,12 +36,18 @@ asio::awaitable<std::optional<std::string>> read_filter(net::HttpExchange& excha
   co_return request.cell_id();
 }
 
-// Sends the events of the source until it ends, or until this BBS may no longer answer.
-asio::awaitable<void> pump(EventSource& source, net::SseResponse& response, const Api& api) {
+// Sends the events of the source until it ends, or until this BBS may no longer answer. False if the client could not
+// be written to.
+asio::awaitable<bool> pump(EventSource& source, net::SseResponse& response, const Api& api) {
   for (;;) {
     const std::vector<EncodedEvent> events = co_await source.next();
-    if (events.empty() || !api.may_answer()) co_return;
-    co_await response.write(events);
+    if (events.empty() || !api.may_answer()) co_return true;
+    try {
+      co_await response.write(events);
+    } catch (const boost::system::system_error& e) {
+      if (base::is_cancellation(e)) throw;
+      co_return false;
+    }
   }
 }
 
@@ -93,7 +101,8 @@ asio::awaitable<void> EventService::serve(Stream stream, net::HttpExchange& exch
   using namespace asio::experimental::awaitable_operators;
   auto either = pump(*source, *response, api_) || response->client_gone();
   const auto ended_by = co_await std::move(either);
-  if (ended_by.index() == 0) co_await response->end();
+  const bool has_ended = ended_by.index() == 0 && std::get<0>(ended_by);
+  if (has_ended) co_await response->end();
 }
 
 }  // namespace rivera::bbs
