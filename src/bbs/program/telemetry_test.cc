@@ -306,6 +306,9 @@ TEST_F(Telemetry, GoesOnInANewFileWhenTheAccessLogIsRotated) {
   access_log_ = std::make_unique<AccessLog>(path, "bbs", base::LogTimeFormat::kRfc3339);
   start();
   post("/v1/ping", "");
+  // The log is written beside the requests.
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (lines_of(path).size() < 2 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   std::filesystem::rename(path, old);
   access_log_->reopen();
   post("/v1/domains/list", "");
