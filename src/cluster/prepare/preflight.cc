@@ -6,9 +6,10 @@
 #include <chrono>
 #include <fcntl.h>
 #include <filesystem>
+#include <ifaddrs.h>
 #include <sstream>
 #include <sys/file.h>
-#include <sys/socket.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -150,11 +151,16 @@ void require_free_ports(const Settings& settings, const std::vector<std::uint16_
 }
 
 void require_own_address(const Settings& settings) {
-  const base::UniqueFd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  const bool is_ours = fd && ::inet_pton(AF_INET, settings.host_address.c_str(), &address.sin_addr) == 1 &&
-                       ::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  in_addr wanted{};
+  bool is_ours = ::inet_pton(AF_INET, settings.host_address.c_str(), &wanted) == 1 &&
+                 (ntohl(wanted.s_addr) >> 24) == IN_LOOPBACKNET;
+  ifaddrs* all = nullptr;
+  if (::getifaddrs(&all) != 0) throw std::system_error(errno, std::generic_category(), "list the network interfaces");
+  for (const ifaddrs* one = all; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET) continue;
+    is_ours = is_ours || reinterpret_cast<const sockaddr_in*>(one->ifa_addr)->sin_addr.s_addr == wanted.s_addr;
+  }
+  ::freeifaddrs(all);
   if (!is_ours) {
     throw Problem(fmt::format("host_address: no network interface of this machine has the address {}: see ip address",
                               settings.host_address));
