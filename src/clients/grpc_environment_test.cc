@@ -3,10 +3,6 @@
 #include <grpc/grpc.h>
 #include <gtest/gtest.h>
 
-// Stacks of what libcrypto allocates end in libcrypto, which has no frame pointers: a leak that a sanitizer reports
-// there names nothing of ours or of gRPC's unless the stacks are unwound the slow way.
-extern "C" const char* __asan_default_options() { return "fast_unwind_on_malloc=0"; }  // NOLINT: the sanitizer's name
-
 namespace rivera::clients {
 namespace {
 
