@@ -154,7 +154,7 @@ TEST_F(UpstreamFiles, StartTheAuctioneer) {
   auctioneer.wait_for("auctioneer.started");
 }
 
-TEST_F(UpstreamFiles, StartTheRepUnlessTheContainerProxyIsAskedFor) {
+TEST_F(UpstreamFiles, StartTheRep) {
   ASSERT_EQ(garden::TestGarden::obstacle(), "");
   garden::TestGarden garden;
   const std::string locket_address = free_address();
@@ -169,10 +169,6 @@ TEST_F(UpstreamFiles, StartTheRepUnlessTheContainerProxyIsAskedFor) {
                {"preloaded_root_fs", json::array{"cflinuxfs4:" + garden.rootfs()}},
                {"container_owner_name", "upstream-files"},
                {"path_to_ca_certs_for_downloads", certificates_.ca_file()}});
-  const std::string path = write("rep.json", json::serialize(config));
-  EXPECT_THAT(refusal({base::bin_dir() + "/rep", "-config", path}, 2), HasSubstr("enable_container_proxy"));
-
-  config["enable_container_proxy"] = false;
   base::TestProgram rep = start("rep", config);
   const json::object not_built = rep.wait_for("rep.configuration.key-not-built");
   EXPECT_TRUE(not_built.contains("key"));
