@@ -54,7 +54,7 @@ class Flow {
 // Non-blocking: step() does all that can be done without waiting. Its sockets are to be watched for every change
 // (epoll, edge-triggered), after each of which step() is called.
 //
-// The application is connected once the handshake is over. Each side may end its direction while the other goes on;
+// The application is connected once the handshake is over. Each side may end its direction while the other continues;
 // what breaks ends both.
 class Connection {
  public:

@@ -7,7 +7,7 @@
 namespace rivera::base {
 
 // The user and group of confined processes, and so the owner of the files that they write. No account has this number.
-// Where the machine does not know it (a user namespace that maps fewer), nobody's is used: confined_user().
+// Where the machine does not know it (a user namespace that maps fewer), the user 65534 is used: confined_user().
 inline constexpr uid_t kConfinedUser = 4'294'967'291;
 inline constexpr uid_t kNobody = 65'534;
 

@@ -1,6 +1,9 @@
 // The BBS over HTTP: form, failures, streams, and its requests to other components.
+#include <algorithm>
+
 #include <boost/json.hpp>
 
+#include "base/testing/test_run.h"
 #include "base/work/task_group.h"
 #include "bbs/program/bbs_harness.h"
 #include "models/forms/json.h"
@@ -81,12 +84,9 @@ class BbsService : public BbsHarness {
   // Waits for a request to another component and gives it.
   Recorder::Request wait_for(Recorder& recorder, const std::string& path) { return run(seen(recorder, path)); }
   asio::awaitable<Recorder::Request> seen(Recorder& recorder, std::string path) {
-    for (;;) {
-      for (const Recorder::Request& request : recorder.requests) {
-        if (request.path == path) co_return request;
-      }
-      co_await base::sleep_for(std::chrono::milliseconds(5));
-    }
+    const auto find = [&] { return std::ranges::find(recorder.requests, path, &Recorder::Request::path); };
+    co_await base::eventually("a request to " + path, [&] { return find() != recorder.requests.end(); });
+    co_return *find();
   }
 
   void set_cells(std::vector<models::CellPresence> cells) { run(set_cells_at_home(std::move(cells))); }

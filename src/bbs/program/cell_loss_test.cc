@@ -1,4 +1,5 @@
 // Cells that are lost and return between two runs of convergence.
+#include "base/testing/test_run.h"
 #include "bbs/program/bbs_harness.h"
 #include "models/testing/testing.h"
 
@@ -61,7 +62,7 @@ TEST_F(CellLoss, WaitsForTheFirstRunAfterTheStart) {
   // Ten looks at the cells, as seen by how often they were asked for.
   run([](GivenCells& cells) -> asio::awaitable<void> {
     const int before = cells.listed;
-    while (cells.listed < before + 10) co_await base::sleep_for(std::chrono::milliseconds(5));
+    co_await base::eventually("ten looks", [&cells, before] { return cells.listed >= before + 10; });
   }(cells_));
   EXPECT_EQ(lrps(), 1);
   run(active_->converge());

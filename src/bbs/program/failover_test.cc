@@ -107,7 +107,11 @@ class Failover : public ProgramHarness, public testing::WithParamInterface<sql::
   }
   template <typename Condition>
   static asio::awaitable<void> poll(Condition condition) {
-    while (!condition()) co_await base::sleep_for(5ms);
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) throw base::DeadlineExceeded("the condition never held");
+      co_await base::sleep_for(5ms);
+    }
   }
 
   // Everything on a stream of events until it ends.

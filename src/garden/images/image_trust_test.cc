@@ -44,8 +44,8 @@ TEST_F(ImageTrust, LayersAtAnotherPlaceDoNotReachAnotherImage) {
   EXPECT_EQ(info.st_uid, 2000u);
 }
 
-// What an image says about its layers counts for nobody: not for the image of another tenant, which has the layer that
-// this one claims to have.
+// What an image says about its layers has no effect on others: not on another tenant's image, which has the
+// layer that this one claims to have.
 TEST_F(ImageTrust, ALayerThatIsNotWhatItsImageSaysReachesNoOtherImage) {
   const auto good = layer("file", "good"), evil = layer("file", "evil");
   auto claimed = evil;
