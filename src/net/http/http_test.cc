@@ -39,6 +39,7 @@ TEST(Endpoint, ParsesUrls) {
   EXPECT_TRUE(Endpoint::parse("unix:/run/x.sock").is_unix);
   EXPECT_THROW(Endpoint::parse("ftp://x"), std::invalid_argument);
   EXPECT_THROW(Endpoint::parse("http://x:port"), std::invalid_argument);
+  EXPECT_THROW(Endpoint::parse("http://[::1]x80"), std::invalid_argument);
 }
 
 TEST(SseParser, TakesEventsWhateverTheSplit) {

@@ -33,6 +33,7 @@ void split_authority(std::string_view authority, std::string_view url, Endpoint&
   }
   if (into.host.empty()) fail(url);
   if (port_text.empty()) return;
+  if (port_text.front() != ':') fail(url);
   port_text.remove_prefix(1);
   const auto [end, ec] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), into.port);
   if (ec != std::errc() || end != port_text.data() + port_text.size()) fail(url);
