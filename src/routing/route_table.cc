@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "models/nouns/actual_lrp.h"
 
 namespace rivera::routing {
@@ -163,16 +164,19 @@ void RouteTable::keep_routes_of_other_instances(RouteChanges& changes) const {
 
 namespace {
 
-template <typename Instance, typename Visit>
-void for_each_address(const Instance& instance, Visit visit) {
+// Ports of an instance may be the same: it has each address once.
+template <typename Instance>
+std::set<std::string> addresses_of(const Instance& instance) {
+  std::set<std::string> addresses;
   const std::string& host = instance.direct ? instance.container_address : instance.host;
   for (const auto& p : instance.ports) {
     const auto plain = instance.direct ? p.container_port : p.host_port;
     const auto tls = instance.direct ? p.container_tls_port : p.host_tls_port;
     const auto port = tls != 0 ? tls : plain;
-    if (port != 0) visit(fmt::format("{}:{}", host, port));
+    if (port != 0) addresses.insert(fmt::format("{}:{}", host, port));
   }
-  visit(fmt::format("{}:0", instance.container_address));  // internal routes
+  addresses.insert(fmt::format("{}:0", instance.container_address));  // internal routes
+  return addresses;
 }
 
 }  // namespace
@@ -180,23 +184,23 @@ void for_each_address(const Instance& instance, Visit visit) {
 void RouteTable::own(const Process& process, const std::string& process_guid, const InstanceKey& key,
                      std::vector<std::string>* collisions) {
   const Owner me{process_guid, key.first};
-  for_each_address(process.instances.at(key), [&](const std::string& address) {
+  for (const std::string& address : addresses_of(process.instances.at(key))) {
     auto& owners = owners_[address];
-    if (std::find(owners.begin(), owners.end(), me) != owners.end()) return;
+    if (std::find(owners.begin(), owners.end(), me) != owners.end()) continue;
     if (!owners.empty() && collisions != nullptr && !address.ends_with(":0")) collisions->push_back(address);
     owners.push_back(me);
-  });
+  }
 }
 
 // The other record of the same guid may have the same address: it is added again.
 void RouteTable::disown(const Process& process, const std::string& process_guid, const InstanceKey& key) {
   const Owner me{process_guid, key.first};
-  for_each_address(process.instances.at(key), [&](const std::string& address) {
+  for (const std::string& address : addresses_of(process.instances.at(key))) {
     const auto found = owners_.find(address);
-    if (found == owners_.end()) return;
-    std::erase(found->second, me);
+    // Otherwise the routes of another instance at the address would be unregistered with this one's.
+    RIVERA_CHECK(found != owners_.end() && std::erase(found->second, me) == 1, "an instance owns its addresses once");
     if (found->second.empty()) owners_.erase(found);
-  });
+  }
   const InstanceKey twin{key.first, !key.second};
   if (process.instances.contains(twin)) own(process, process_guid, twin, nullptr);
 }

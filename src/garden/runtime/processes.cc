@@ -6,6 +6,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "base/check.h"
 #include "base/ids.h"
 #include "base/on_exit.h"
 #include "base/work/wait.h"
@@ -44,7 +45,11 @@ asio::awaitable<void> Processes::claim(Container& container, const std::string& 
     } catch (...) {
       failure = std::current_exception();
     }
-    if (failure || !is_free) container.live_processes.erase(id);
+    // Otherwise two processes would share an id, and one would get the exit status of the other.
+    const auto claimed = container.live_processes.find(id);
+    RIVERA_CHECK(claimed != container.live_processes.end() && claimed->second == 0,
+                 "a claimed id is held until it starts");
+    if (failure || !is_free) container.live_processes.erase(claimed);
     if (failure) std::rethrow_exception(failure);
   }
   if (!is_free) throw api::GardenError("process ID '" + id + "' already in use");
@@ -112,6 +117,7 @@ asio::awaitable<void> Processes::undo_launch(ProcessSession& session) {
 }
 
 void Processes::started(ProcessSession& session, std::string_view payload) {
+  RIVERA_CHECK(session.pid == 0 && session.shim != nullptr, "a process starts once, in its session");
   session.pid = static_cast<pid_t>(shim::PayloadReader(payload).number());
   const auto live = session.container->live_processes.find(session.id);
   if (live != session.container->live_processes.end() && live->second == 0) live->second = session.pid;

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 
+#include "base/check.h"
 #include "base/files.h"
+#include "base/on_exit.h"
 #include "base/process/subprocess.h"
 #include "base/units.h"
 #include "base/work/cancellation.h"
@@ -33,6 +35,8 @@ asio::awaitable<std::unique_ptr<ShimConnection>> ShimConnection::connect(const C
 
 asio::awaitable<void> ShimConnection::send(shim::FrameType type, std::string payload) {
   const std::string bytes = shim::encode_frame(type, payload);
+  RIVERA_CHECK(!std::exchange(is_writing_, true), "one frame is written at a time");
+  const base::OnExit written([this] { is_writing_ = false; });
   try {
     co_await stream_->write(bytes);
   } catch (const boost::system::system_error& e) {
@@ -42,6 +46,8 @@ asio::awaitable<void> ShimConnection::send(shim::FrameType type, std::string pay
 }
 
 asio::awaitable<std::optional<shim::Frame>> ShimConnection::receive() {
+  RIVERA_CHECK(!std::exchange(is_reading_, true), "one frame is read at a time");
+  const base::OnExit read([this] { is_reading_ = false; });
   for (;;) {
     auto frame = parser_.next();
     if (frame) co_return frame;

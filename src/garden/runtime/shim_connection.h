@@ -20,7 +20,8 @@ class ShimGone : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// One connection: a session with a process, or one question and its answer. One reader and one writer at a time.
+// One connection: a session with a process, or one question and its answer. One reader and one writer at a time: two
+// would mix their frames up, and end the program (RIVERA_CHECK).
 class ShimConnection {
  public:
   // `directory` is the container's. Throws ShimGone.
@@ -36,13 +37,16 @@ class ShimConnection {
   // Ends both; pending operations fail.
   void close();
 
- private:
+  // Over a stream that leads to a shim.
   explicit ShimConnection(std::unique_ptr<net::Stream> stream) : stream_(std::move(stream)) {}
+
+ private:
   asio::awaitable<std::optional<shim::Frame>> send_and_receive(shim::FrameType type, std::string payload);
 
   std::unique_ptr<net::Stream> stream_;
   shim::FrameParser parser_;
   std::string buffer_;
+  bool is_reading_ = false, is_writing_ = false;
 };
 
 // Sends one frame on a new connection and returns the answer. Throws ShimGone, or base::DeadlineExceeded.

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <sys/ioctl.h>
 
+#include "base/check.h"
 #include "base/units.h"
 
 namespace rivera::garden::shim {
@@ -105,6 +106,7 @@ void Process::write_input() {
 }
 
 void Process::record_exit(int status) {
+  RIVERA_CHECK(!exit_status_, "a process ends once");
   exit_status_ = status;
   input_queue_.clear();
   input_.reset();

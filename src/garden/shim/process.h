@@ -68,7 +68,7 @@ class Process {
   int input_fd() const;
   void write_input();
 
-  // Records the status and writes it to the exit file.
+  // Records the status and writes it to the exit file. Once.
   void record_exit(int status);
 
   // The exit is reported once `is_finished`; until `finish_by` (monotonic seconds, 0: unset) output is waited for.

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "base/check.h"
 #include "base/units.h"
 
 namespace rivera::garden::shim {
@@ -349,6 +350,8 @@ void Supervisor::finish_due() {
 }
 
 void Supervisor::finish(Process& process) {
+  // Clients must never be told a status that is none.
+  RIVERA_CHECK(process.exit_status() && !process.is_finished, "a process's exit is reported once, after it has ended");
   process.is_finished = true;
   for (auto& session : sessions_) {
     if (session.process != &process) continue;

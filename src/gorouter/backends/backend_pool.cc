@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/check.h"
+
 namespace rivera::gorouter {
 namespace {
 
@@ -43,9 +45,13 @@ std::shared_ptr<BackendConnection> BackendPool::take_idle(const routing::Endpoin
   while (!connections.empty()) {
     auto connection = std::move(connections.back());
     connections.pop_back();
-    --idle_count_;
+    uncount(1);
     // Input before a request, such as the end of the stream, makes the connection unusable.
     if (now - connection->idle_since > connection->idle_limit || connection->stream->has_pending_input()) continue;
+    // Otherwise a client would get what belongs to another's response.
+    RIVERA_CHECK(!connection->reader.has_leftover(), "nothing is left of a response on an idle connection");
+    RIVERA_CHECK(connection->key == found->first, "a connection is kept under the address that it leads to");
+    connection->is_idle = false;
     connection->reused = true;
     return connection;
   }
@@ -72,11 +78,14 @@ asio::awaitable<std::shared_ptr<BackendConnection>> BackendPool::connect(
 }
 
 void BackendPool::give_back(std::shared_ptr<BackendConnection> connection, std::string_view keep_alive, Instant now) {
+  // Otherwise two requests would share it.
+  RIVERA_CHECK(connection != nullptr && !connection->is_idle, "a connection is given back once");
   if (config_.disable_keep_alives || connection->reader.has_leftover() || idle_count_ >= kMostIdle) return;
   const std::size_t per_host = config_.max_idle_conns_per_host == 0 ? 2 : config_.max_idle_conns_per_host;
   const std::size_t most = config_.max_idle_conns == 0 ? per_host : std::min(per_host, config_.max_idle_conns);
   auto& connections = idle_[connection->key];
   if (connections.size() >= most) return;
+  connection->is_idle = true;
   connection->idle_since = now;
   connection->idle_limit = announced_limit(keep_alive);
   connection->reader.shrink(connection->head);
@@ -84,19 +93,24 @@ void BackendPool::give_back(std::shared_ptr<BackendConnection> connection, std::
   ++idle_count_;
 }
 
+void BackendPool::uncount(std::size_t connections) {
+  RIVERA_CHECK(connections <= idle_count_, "no more connections go than were counted");
+  idle_count_ -= connections;
+}
+
 void BackendPool::close_idle(const std::string& address) {
   std::erase_if(idle_, [&](const auto& entry) {
     const bool same = entry.first == address || entry.first.starts_with(address + "/");
-    if (same) idle_count_ -= entry.second.size();
+    if (same) uncount(entry.second.size());
     return same;
   });
 }
 
 void BackendPool::sweep(Instant now) {
   for (auto it = idle_.begin(); it != idle_.end();) {
-    idle_count_ -= std::erase_if(it->second, [&](const auto& connection) {
+    uncount(std::erase_if(it->second, [&](const auto& connection) {
       return now - connection->idle_since > connection->idle_limit || connection->stream->has_pending_input();
-    });
+    }));
     it = it->second.empty() ? idle_.erase(it) : std::next(it);
   }
 }

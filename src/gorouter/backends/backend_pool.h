@@ -27,6 +27,7 @@ struct BackendConnection {
   std::string head;  // of the current response
   Instant idle_since;
   std::chrono::nanoseconds idle_limit{0};
+  bool is_idle = false;  // in the pool
   bool reused = false;
 };
 
@@ -42,7 +43,7 @@ class BackendPool {
   // Throws net::DialError.
   asio::awaitable<std::shared_ptr<BackendConnection>> connect(std::shared_ptr<const routing::Endpoint> endpoint);
   // Keeps a connection for the next request, if the limits allow. `keep_alive`: the value of the response's Keep-Alive
-  // field ("timeout=5"), or "".
+  // field ("timeout=5"), or "". It must be given back once.
   void give_back(std::shared_ptr<BackendConnection> connection, std::string_view keep_alive, Instant now);
 
   // Closes the idle connections to an address whose endpoint is no longer registered.
@@ -56,6 +57,7 @@ class BackendPool {
 
  private:
   static std::string key_of(const routing::Endpoint& endpoint);
+  void uncount(std::size_t connections);
 
   const Config& config_;
   std::optional<net::TlsContext> tls_;

@@ -1,5 +1,7 @@
 #include "net/http/connection_pool.h"
 
+#include "base/check.h"
+
 namespace rivera::net {
 namespace {
 
@@ -23,14 +25,18 @@ std::unique_ptr<ClientConnection> ConnectionPool::take(const Endpoint& endpoint)
   while (!taken && !found->second.empty()) {
     Idle candidate = std::move(found->second.back());
     found->second.pop_back();
-    --size_;
+    uncount(1);
     if (is_usable(candidate, now)) taken = std::move(candidate.connection);
   }
+  // Otherwise the next request would read what belongs to this one's answer.
+  RIVERA_CHECK(!taken || (taken->reader.body_complete() && !taken->reader.has_leftover()),
+               "nothing is left of an answer on an idle connection");
   if (taken) taken->is_reused = true;
   return taken;
 }
 
 void ConnectionPool::give_back(const Endpoint& endpoint, std::unique_ptr<ClientConnection> connection) {
+  RIVERA_CHECK(connection != nullptr && connection->stream != nullptr, "a connection is given back once");
   if (is_closed_ || limits_.per_endpoint == 0) return;
   if (!connection->may_be_reused || !connection->reader.body_complete() || connection->reader.has_leftover()) return;
   if (size_ >= limits_.in_all) sweep();
@@ -39,17 +45,18 @@ void ConnectionPool::give_back(const Endpoint& endpoint, std::unique_ptr<ClientC
   auto& idle = idle_[endpoint];
   if (idle.size() >= limits_.per_endpoint) {
     idle.pop_front();
-    --size_;
+    uncount(1);
   }
   idle.push_back({std::move(connection), std::chrono::steady_clock::now()});
   ++size_;
+  RIVERA_CHECK(size_ <= limits_.in_all, "no more connections are kept than allowed");
   sweep_later();
 }
 
 void ConnectionPool::drop(const Endpoint& endpoint) {
   const auto found = idle_.find(endpoint);
   if (found == idle_.end()) return;
-  size_ -= found->second.size();
+  uncount(found->second.size());
   idle_.erase(found);
 }
 
@@ -60,10 +67,15 @@ void ConnectionPool::close() {
   timer_.cancel();
 }
 
+void ConnectionPool::uncount(std::size_t connections) {
+  RIVERA_CHECK(connections <= size_, "no more connections go than were counted");
+  size_ -= connections;
+}
+
 void ConnectionPool::sweep() {
   const Instant now = std::chrono::steady_clock::now();
   for (auto it = idle_.begin(); it != idle_.end();) {
-    size_ -= std::erase_if(it->second, [&](const Idle& idle) { return !is_usable(idle, now); });
+    uncount(std::erase_if(it->second, [&](const Idle& idle) { return !is_usable(idle, now); }));
     it = it->second.empty() ? idle_.erase(it) : std::next(it);
   }
 }

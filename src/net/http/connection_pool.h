@@ -39,7 +39,7 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
 
   // The one used last that is still open and silent, or null.
   std::unique_ptr<ClientConnection> take(const Endpoint& endpoint);
-  // Keeps it if it may be reused and there is room; else closes it.
+  // Keeps it if it may be reused and there is room; else closes it. It must be open, and given back once.
   void give_back(const Endpoint& endpoint, std::unique_ptr<ClientConnection> connection);
   // Closes those to one endpoint.
   void drop(const Endpoint& endpoint);
@@ -56,6 +56,7 @@ class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
     Instant since;
   };
   bool is_usable(const Idle& idle, Instant now) const;
+  void uncount(std::size_t connections);
   void sweep();
   void sweep_later();
 

@@ -1,5 +1,7 @@
 #include "net/http/connection_pool.h"
 
+#include <csignal>
+
 #include <boost/asio/ip/tcp.hpp>
 #include <gtest/gtest.h>
 
@@ -96,6 +98,19 @@ TEST(ConnectionPool, DropsAllOfOneEndpoint) {
     EXPECT_NE(pool->take(other), nullptr);
     pool->close();
   });
+}
+
+void give_nothing_back() {
+  base::run([](asio::any_io_executor executor) -> asio::awaitable<void> {
+    auto pool = std::make_shared<ConnectionPool>(executor, ConnectionPool::Limits{20s, 4, 4});
+    pool->give_back(Endpoint::parse("http://127.0.0.1:1"), nullptr);  // as what was given back before
+    co_return;
+  });
+}
+
+TEST(ConnectionPoolDeathTest, TakesAConnectionBackOnce) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(give_nothing_back(), testing::KilledBySignal(SIGABRT), "a connection is given back once");
 }
 
 }  // namespace
