@@ -60,7 +60,7 @@ struct NodeReporting {
 };
 
 // What all containers share. Everything it refers to outlives them.
-struct NodeServices {
+struct NodeServices {  // NOLINT(cppcoreguidelines-pro-type-member-init): those are references
   Runtime runtime;
   ContainerBackend& backend;
   StateStore& store;

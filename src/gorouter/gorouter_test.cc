@@ -305,8 +305,10 @@ TEST_F(GorouterHarness, IgnoresChunkExtensionsOfABackendAndHoldsNoneOfThem) {
       auto stream = co_await exchange.take_over(std::move(head));
       co_await stream->write("5;\r\nfirst\r\n6;name=\"a value\"\r\nsecond\r\n");
       const std::string extension(64 * base::kKibibyte, 'x');
-      if (is_endless) co_await stream->write("1;");
-      while (is_endless) co_await stream->write(extension);  // until the router closes the connection
+      if (is_endless) {
+        co_await stream->write("1;");
+        for (;;) co_await stream->write(extension);  // until the router closes the connection
+      }
       co_await stream->write("0;last\r\n\r\n");
     });
     co_await register_app(app, "app");

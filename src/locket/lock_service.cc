@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/ids.h"
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "locket/locks/lock_request.h"
 
@@ -52,6 +53,7 @@ asio::awaitable<void> LockService::measured(RequestType type, const base::Logger
   try {
     co_await std::move(operation);
   } catch (...) {
+    if (base::is_cancellation(std::current_exception())) throw;
     failure = to_rpc_error(logger);
   }
   const bool succeeded = !failure || failure->code() == RpcCode::kAlreadyExists;

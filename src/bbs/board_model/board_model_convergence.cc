@@ -147,7 +147,7 @@ ModelOutcome BoardModel::converge_tasks(const Cells& cells, base::Timestamp now)
   const auto all = tasks;
   for (const auto& [guid, task] : all) {
     if (task.state() == models::Task::Pending) {
-      if (task.created_at() < at - 30 * 60 * kSecond) {
+      if (task.created_at() < at - std::int64_t{30} * 60 * kSecond) {
         complete_rule(outcome, task, true, "not started within time limit", "", now);
       } else {
         outcome.follow_ups.insert("auction-task " + guid + " trace ");

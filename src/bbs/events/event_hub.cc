@@ -48,7 +48,7 @@ class EventReader {
   using Batch = std::vector<EncodedEvent>;
 
   EventReader(std::shared_ptr<EventHub::State> hub, asio::any_io_executor hub_executor, asio::any_io_executor stream)
-      : home(std::move(hub_executor)), mailbox(std::move(stream), 1), hub_(std::move(hub)) {}
+      : home(std::move(hub_executor)), mailbox(stream, 1), hub_(std::move(hub)) {}
   ~EventReader() { detach(); }
 
   void attach(EventRing::Wish wish, const std::string& last_event_id) {

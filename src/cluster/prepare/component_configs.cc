@@ -54,7 +54,7 @@ void add_database(json::object& config, const Settings& s, const std::string& co
 std::string kept_secret(const Settings& s, const char* name) {
   const fs::path file = s.state_dir() / name;
   if (fs::exists(file)) return base::read_file(file);
-  const std::string secret = base::new_guid() + base::new_guid();
+  std::string secret = base::new_guid() + base::new_guid();
   base::write_file_atomically(file, secret, 0600, true);
   return secret;
 }

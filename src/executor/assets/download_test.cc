@@ -82,7 +82,7 @@ class AssetServer {
 
   static asio::awaitable<void> respond_in_chunks(net::HttpExchange& exchange, net::HttpResponse response) {
     response.headers.set("Transfer-Encoding", "chunked");
-    auto stream = co_await exchange.take_over(response);
+    auto stream = co_await exchange.take_over(static_cast<const net::ResponseHead&>(response));
     std::string framed;
     std::string_view rest = response.body;
     for (int i = 0; !rest.empty(); ++i) {

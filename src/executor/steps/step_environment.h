@@ -89,7 +89,7 @@ struct StepReporting {
 };
 
 // What the steps of one container share. Lives as long as the tree of steps; everything it refers to lives longer.
-struct StepEnvironment {
+struct StepEnvironment {  // NOLINT(cppcoreguidelines-pro-type-member-init): those are references
   StepContainer container;
   const StepSettings& settings;
   Runtime runtime;

@@ -1,5 +1,6 @@
 // How the gardener creates a container (docs/spec/garden.md §2.1).
 #include "base/ids.h"
+#include "base/work/cancellation.h"
 #include "garden/gardener/gardener.h"
 #include "garden/registry/image_reference.h"
 
@@ -58,6 +59,7 @@ asio::awaitable<std::string> Gardener::create(api::ContainerSpec spec) {
       co_await tear_down(*container);
       containers_.erase(spec.handle);
     } catch (const std::exception& e) {
+      if (base::is_cancellation(e)) throw;
       context_.logger.error("create.cleanup-failed", {{"handle", spec.handle}, {"error", e.what()}});
       container->must_be_destroyed = true;  // stays listed under "all", and the upkeep tries again
     }

@@ -361,7 +361,7 @@ TEST_F(ImagesTest, ATotalLimitCountsTheImageAndAnExclusiveOneDoesNot) {
   EXPECT_EQ(await(images_->used_bytes(image)), 0u);
   { std::ofstream(image.root + "/written") << std::string(1 << 20, 'w'); }
   ::sync();
-  EXPECT_GE(await(images_->used_bytes(image)), (std::uint64_t{1} << 20) - 16 * 4096);
+  EXPECT_GE(await(images_->used_bytes(image)), (std::uint64_t{1} << 20) - std::uint64_t{16} * 4096);
   { std::ofstream(image.root + "/too-much") << std::string(8 << 20, 'w'); }
   EXPECT_LT(fs::file_size(image.root + "/too-much"), 6u << 20);
   limited.disk = {};

@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/files.h"
+#include "base/work/cancellation.h"
 #include "garden/container/failures.h"
 #include "garden/runtime/container_root.h"
 
@@ -125,6 +126,7 @@ asio::awaitable<void> Peas::clean_up(ContainerPtr container, std::string id, std
 }
 
 asio::awaitable<void> Peas::remove(ContainerPtr container, std::string id, std::int64_t created_at_ns) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   while (in_cleanup_.contains(id)) co_await changed_.wait();
   const auto found = container->record.peas.find(id);
   if (found == container->record.peas.end() || found->second.created_at_ns != created_at_ns) co_return;
@@ -136,10 +138,11 @@ asio::awaitable<void> Peas::remove(ContainerPtr container, std::string id, std::
       at_step("cleanup pea " + (*part)->name());
       co_await (*part)->cleanup_pea(*container, pea);
       at_step("cleanup pea " + (*part)->name() + " done");
-    } catch (const boost::system::system_error&) {
-      in_cleanup_.erase(id);
-      throw;  // cancellation
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) {
+        in_cleanup_.erase(id);
+        throw;
+      }
       failures.add(e.what());
     }
   }
@@ -155,14 +158,14 @@ asio::awaitable<void> Peas::remove(ContainerPtr container, std::string id, std::
 }
 
 asio::awaitable<void> Peas::clean_up_all(ContainerPtr container) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   const auto peas = container->record.peas;
   Failures failures;
   for (const auto& [id, pea] : peas) {
     try {
       co_await clean_up(container, id, pea.created_at_ns);
-    } catch (const boost::system::system_error&) {
-      throw;
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failures.add(e.what());
     }
   }

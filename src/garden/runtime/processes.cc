@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "base/on_exit.h"
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "garden/bundle/bundle.h"
 #include "garden/container/failures.h"
@@ -86,9 +87,8 @@ asio::awaitable<ProcessSession> Processes::run(ContainerPtr container, api::Proc
   Failures failures;
   try {
     std::rethrow_exception(failure);
-  } catch (const boost::system::system_error&) {
-    throw;
   } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
     failures.add(e.what());
   }
   throw api::GardenError(failures.text());
@@ -99,6 +99,7 @@ asio::awaitable<void> Processes::undo_launch(ProcessSession& session) {
   try {
     co_await peas_.undo(container, session.id);
   } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
     // The upkeep tries again.
     context_.logger.error("run.cleanup-failed", {{"handle", container->record.handle}, {"error", e.what()}});
   }

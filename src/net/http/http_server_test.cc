@@ -312,7 +312,7 @@ TEST_F(HttpServerTest, StreamsARequestBodyFromItsSource) {
       std::string piece = left-- > 0 ? "part" : "";
       co_return piece;
     };
-    RequestHead head = request("POST", "/echo");
+    const RequestHead head = static_cast<RequestHead&&>(request("POST", "/echo"));
     auto incoming = co_await client.open(endpoint_of(*server), head, source);
     char buffer[64];
     std::string body;

@@ -164,7 +164,7 @@ TEST_F(SlowTransfers, OfMuchMayTakeLongerThanTheLimitForABody) {
   base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);
     const auto begun = steady_clock::now();
-    const std::size_t length = 64 * 4096;
+    const std::size_t length = std::size_t{64} * 4096;
     const std::string answer = co_await send_slowly(*server, std::string(4096, 'x'), length);
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 ")) << answer;
     EXPECT_EQ(taken_, length);
