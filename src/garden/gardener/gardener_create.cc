@@ -26,7 +26,7 @@ ContainerPtr Gardener::admit(api::ContainerSpec& spec) {
   apply_default_limits(spec.limits, options);
   if (spec.grace_time_ns == 0) spec.grace_time_ns = options.default_grace_time.count();
 
-  const auto container = std::make_shared<Container>();
+  auto container = std::make_shared<Container>();
   container->is_being_created = true;
   container->operation_since = std::chrono::steady_clock::now();
   container->directory = options.depot + "/" + spec.handle;
