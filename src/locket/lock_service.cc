@@ -80,7 +80,7 @@ asio::awaitable<void> LockService::do_lock(const base::Logger& logger, const loc
 }
 
 asio::awaitable<void> LockService::do_release(const base::Logger& logger, const locket_api::Resource& resource) {
-  const std::string key = resource.key();
+  const std::string& key = resource.key();
   auto write = [&store = parts_.store, key, owner = resource.owner()](sql::Connection& connection) {
     return store.release(connection, key, owner);
   };

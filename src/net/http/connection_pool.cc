@@ -8,7 +8,7 @@ constexpr std::chrono::nanoseconds kLongestBetweenSweeps = std::chrono::seconds(
 }  // namespace
 
 ConnectionPool::ConnectionPool(asio::any_io_executor executor, Limits limits)
-    : timer_(std::move(executor)), limits_(limits) {}
+    : timer_(executor), limits_(limits) {}
 
 // What comes unasked, the end of the stream above all, makes a connection useless.
 bool ConnectionPool::is_usable(const Idle& idle, Instant now) const {
