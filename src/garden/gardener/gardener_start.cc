@@ -81,7 +81,7 @@ asio::awaitable<void> Gardener::recover(Container& container, std::string text) 
   if (failure) std::rethrow_exception(failure);
 }
 
-// Hears of every process that ends, also of those that no client has joined.
+// Handles the end of every process, also of those that no client has joined.
 asio::awaitable<void> Gardener::follow(ContainerPtr container) {
   try {
     Processes::Ended ended = [this, container](std::string id, pid_t pid) {

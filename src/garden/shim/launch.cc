@@ -125,7 +125,7 @@ void Supervisor::launch(Session& session, const Frame& frame) {
 void Supervisor::launched(Launch& launch, int status) {
   const pid_t pid = status == 0 ? read_pid(launch.request.pid_file) : -1;
   if (pid > 0 && adopt(launch, pid)) return;
-  // The launching garden has died: the next one must know that this process will not come.
+  // The launching garden was killed: the next one must know that this process will not start.
   if (launch.session == nullptr) return tell_followers(launch.request.id, -1, status);
   send(*launch.session, FrameType::kFailed, encode_number(static_cast<std::uint32_t>(status)));
   launch.session->closes_when_sent = true;
@@ -182,7 +182,7 @@ int supervise(const std::string& directory, const std::optional<UserNamespaceReq
     started.write.reset();
     char text[32] = {};
     const std::size_t n = read_full(started.read.get(), text, sizeof text - 1);
-    if (n == 0) return 1;  // it has said why
+    if (n == 0) return 1;  // it has printed why
     if (user_namespace) std::printf("/proc/%d/fd/%s\n", daemon, text);
     return 0;
   }
