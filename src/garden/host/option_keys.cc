@@ -22,7 +22,7 @@ base::ConfigKeys server_flags() {
       duration_key("read-header-timeout").not_negative().described("how long a request's head may take; 0: no limit"),
       duration_key("read-body-timeout", o.read_body_timeout)
           .positive()
-          .described("how long a client may keep a request's body back, and a second longer for each 16 KiB [2m]"),
+          .described("how long a client may withhold a request's body, and a second longer for each 16 KiB [2m]"),
       duration_key("transfer-timeout", o.transfer_timeout)
           .positive()
           .described("how long a file transfer into a container may take in all [1h]"),
@@ -46,7 +46,7 @@ base::ConfigKeys server_flags() {
       text_key("state-dir").described("directory of layers and file systems [<depot>-state]"),
       text_key("run-dir").described("directory of mounts [below /run]"),
       text_key("properties-path").unused("properties are always kept, beside the container"),
-      text_key("console-sockets-path").unused("upstream has no use for it either"),
+      text_key("console-sockets-path").unused("upstream does not use it either"),
       text_key("assets-dir", "/var/gdn/assets").unused(kNoTools),
       flag_key("skip-setup").described("do not mount control groups that are missing"),
       duration_key("metrics-emission-interval", std::chrono::minutes(1)).not_built(kNoMetrics),
@@ -66,7 +66,7 @@ base::ConfigKeys container_flags() {
           .described("after which an unused container is destroyed; 0: never"),
       flag_key("destroy-containers-on-startup").described("keep no container from the last run"),
       flag_key("disable-privileged-containers").described("refuse to create them"),
-      flag_key("cleanup-process-dirs-on-wait").described("forget a process when its end was read"),
+      flag_key("cleanup-process-dirs-on-wait").described("forget a process once its exit status was read"),
       integer_key("max-containers").not_negative().described("0: as many as there are networks"),
       integer_key("uid-map-start", o.uid_map_start).between(1, kMostId).described("first host id of users [1]"),
       integer_key("uid-map-length").between(0, kMostId).described("0: up to the host's largest id"),
@@ -138,7 +138,7 @@ base::ConfigKeys network_flags() {
       texts_key("dns-server").described("name server of containers"),
       texts_key("additional-dns-server").described("after those of the host or --dns-server"),
       texts_key("additional-host-entry").described("line of /etc/hosts"),
-      text_key("external-ip").described("where mapped ports are reached [found out]"),
+      text_key("external-ip").described("where mapped ports are reached [detected]"),
       integer_key("port-pool-start", o.port_pool_start).between(0, 65535).described("first port of the pool [61001]"),
       integer_key("port-pool-size", o.port_pool_size).between(0, 65535).described("number of ports in the pool [4534]"),
       text_key("port-pool-properties-path").described("file that keeps the position in the pool"),
