@@ -113,20 +113,19 @@ class Run {
     fill();
     lists();
     convergence();
-    record("memory", "resident with all records", stage_.bbs().resident_bytes() / (1 << 20), "MiB", 800,
-           Better::kLower);
+    tell("memory", "resident with all records", stage_.bbs().resident_bytes() / (1 << 20), "MiB", 800, Better::kLower);
     client_.reset();
-    record("takeover", "from the lock to serving", stage_.take_over(), "s", 10, Better::kLower);
+    tell("takeover", "from the lock to serving", stage_.take_over(), "s", 10, Better::kLower);
     connect();
     const auto list = client_->run(1, [](std::size_t) { return LoadRequest{"/v1/actual_lrps/list", ""}; });
-    record("takeover", "first list of all actual LRPs after it", list.seconds * 1e3, "ms");
+    tell("takeover", "first list of all actual LRPs after it", list.seconds * 1e3, "ms");
   }
 
  private:
   void connect() { client_ = std::make_unique<LoadClient>(stage_.api_address(), stage_.client_tls(), kClients); }
 
-  void record(std::string_view what, std::string_view metric, double value, std::string_view unit,
-              std::optional<double> target = std::nullopt, Better better = Better::kHigher) {
+  void tell(std::string_view what, std::string_view metric, double value, std::string_view unit,
+            std::optional<double> target = std::nullopt, Better better = Better::kHigher) {
     report("bbs", fmt::format("{}, {}", name_, what), metric, value, unit, target, better);
   }
 
@@ -135,10 +134,10 @@ class Run {
     const double cpu = stage_.bbs().cpu_seconds();
     LoadResult result = client_->run(count, make);
     const double spent = stage_.bbs().cpu_seconds() - cpu;
-    record(what, "requests", result.rate(), "1/s", rate_target);
-    record(what, "p50", result.percentile(0.5), "ms");
-    record(what, "p99", result.percentile(0.99), "ms", p99_target, Better::kLower);
-    record(what, "server CPU a request", spent / static_cast<double>(count) * 1e6, "us");
+    tell(what, "requests", result.rate(), "1/s", rate_target);
+    tell(what, "p50", result.percentile(0.5), "ms");
+    tell(what, "p99", result.percentile(0.99), "ms", p99_target, Better::kLower);
+    tell(what, "server CPU a request", spent / static_cast<double>(count) * 1e6, "us");
     return result;
   }
 
@@ -156,13 +155,13 @@ class Run {
     });
     std::vector<double> waits;
     for (std::size_t n = 0; n < kCount; ++n) {
-      const auto seen = subscriber.running_since(instance_guid(n, 1));
-      waits.push_back(std::chrono::duration<double, std::milli>(seen - asked[n]).count());
+      const auto told = subscriber.running_since(instance_guid(n, 1));
+      waits.push_back(std::chrono::duration<double, std::milli>(told - asked[n]).count());
     }
     std::sort(waits.begin(), waits.end());
     const LoadResult latency{1, std::move(waits), 0};
-    record("event, request to subscriber, under that load", "p50", latency.percentile(0.5), "ms");
-    record("event, request to subscriber, under that load", "p99", latency.percentile(0.99), "ms", 20, Better::kLower);
+    tell("event, request to subscriber, under that load", "p50", latency.percentile(0.5), "ms");
+    tell("event, request to subscriber, under that load", "p99", latency.percentile(0.99), "ms", 20, Better::kLower);
     desired_ = kCount;
   }
 
@@ -205,8 +204,8 @@ class Run {
     const double spent = stage_.bbs().cpu_seconds() - cpu;
     const std::string which =
         fmt::format("list {} ({:.0f}, {:.0f} MB)", what, records, static_cast<double>(bytes) / 1e6);
-    record(which, "server CPU a record", spent / kTimes / records * 1e6, "us", target, Better::kLower);
-    record(which, "whole answer", seconds / kTimes * 1e3, "ms");
+    tell(which, "server CPU a record", spent / kTimes / records * 1e6, "us", target, Better::kLower);
+    tell(which, "whole answer", seconds / kTimes * 1e3, "ms");
   }
 
   // Nothing is asked and nothing is out of order: what the process uses then is convergence. Its runs differ, because
@@ -223,8 +222,8 @@ class Run {
       most = std::max(most, spent);
     }
     const std::string which = fmt::format("convergence of {} actual LRPs, nothing to do", options_.instances);
-    record(which, "CPU a run", all / kRuns * 1e3, "ms", 100, Better::kLower);
-    record(which, "CPU of the longest run", most * 1e3, "ms");
+    tell(which, "CPU a run", all / kRuns * 1e3, "ms", 100, Better::kLower);
+    tell(which, "CPU of the longest run", most * 1e3, "ms");
   }
 
   // Returns shortly after the end of a run.

@@ -30,7 +30,7 @@ void take_settings(UpOptions& options, const std::string& port_base, const std::
   if (!port_base.empty()) options.overrides.emplace_back("port_base", port_base);
   for (const std::string& setting : settings) {
     const auto equals = setting.find('=');
-    if (equals == std::string::npos) throw rivera::cluster::Problem("--set expects key=value, not " + setting);
+    if (equals == std::string::npos) throw rivera::cluster::Problem("--set wants key=value, not " + setting);
     options.overrides.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
   }
 }

@@ -189,7 +189,7 @@ int up(const fs::path& bin_dir, const fs::path& var_dir, const UpOptions& option
   require_programs(settings);
   fs::create_directories(var_dir);
   const ClusterTurn turn(settings);
-  settings = effective_settings(bin_dir, var_dir, options);  // another ./run may have changed them
+  settings = effective_settings(bin_dir, var_dir, options);  // who was here before may have changed them
   print(fmt::format("Rivera: a cluster on this machine, state in {}\n", var_dir.string()));
   std::set<std::string> to_restart;
   {

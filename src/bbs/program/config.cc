@@ -21,7 +21,7 @@ base::ConfigKeys own_keys() {
       text_key("key_file"),
       net::authorization_key(),
       net::client_limits_key(),
-      text_key("advertise_url").unused("the BBS registers only its lock"),
+      text_key("advertise_url").unused("the BBS registers nothing but its lock"),
       flag_key("require_ssl", true).unused("the API is always served over mutual TLS"),
       duration_key("communication_timeout", seconds(10)).positive(),
       text_map_key("encryption_keys"),

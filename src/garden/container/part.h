@@ -3,7 +3,7 @@
 // The Gardener has a list of parts and drives them; it does not know what they do. To add an aspect, write a Part
 // and put it into make_parts() (gardener/parts.cc):
 //
-//   create    check() of all; reserve() of all; then prepare() of all except the last side by side, of those that write
+//   create    check() of all; reserve() of all; then prepare() of all but the last side by side, of those that write
 //             files of the container after that; then that of the last, which starts the container; then started() of
 //             each in order
 //   destroy   cleanup() of the last, which ends every process; then that of the others side by side; release() after

@@ -22,7 +22,7 @@ base::ConfigKeys server_flags() {
       duration_key("read-header-timeout").not_negative().described("how long a request's head may take; 0: no limit"),
       duration_key("read-body-timeout", o.read_body_timeout)
           .positive()
-          .described("how long a client may withhold a request's body, and a second longer for each 16 KiB [2m]"),
+          .described("how long a client may keep a request's body back, and a second longer for each 16 KiB [2m]"),
       duration_key("transfer-timeout", o.transfer_timeout)
           .positive()
           .described("how long a file transfer into a container may take in all [1h]"),

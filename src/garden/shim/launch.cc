@@ -182,7 +182,7 @@ int supervise(const std::string& directory, const std::optional<UserNamespaceReq
     started.write.reset();
     char text[32] = {};
     const std::size_t n = read_full(started.read.get(), text, sizeof text - 1);
-    if (n == 0) return 1;  // it has printed why
+    if (n == 0) return 1;  // it has said why
     if (user_namespace) std::printf("/proc/%d/fd/%s\n", daemon, text);
     return 0;
   }
