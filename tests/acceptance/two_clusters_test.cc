@@ -59,11 +59,11 @@ TEST_F(TwoClusters, ServeBesideEachOtherAndGoDownAlone) {
   EXPECT_NE(other.settings().garden_tag, shared_.settings().garden_tag);
   EXPECT_NE(other.settings().network_pool, shared_.settings().network_pool);
   EXPECT_EQ(other.get(other.settings().app_hostname("hello")).status, 200);
-  EXPECT_TRUE(app.serves(1)) << "the first one serves on";
+  EXPECT_TRUE(app.serves(1)) << "the first one continues to serve";
 
   other.stop();
   EXPECT_EQ(supervisors(), 0);
-  EXPECT_TRUE(app.serves(1)) << "the first one serves on";
+  EXPECT_TRUE(app.serves(1)) << "the first one continues to serve";
 }
 
 TEST_F(TwoClusters, WhatOneHoldsIsRefusedToAnother) {

@@ -133,7 +133,7 @@ TEST_F(CriticalDeathTest, TheReasonIsInTheLog) {
               "\"data\":.\"error\":\"the cipher is broken\"");
 }
 
-TEST(Cancellation, IsToldFromAnExceptionThatCarriesItsCode) {
+TEST(Cancellation, IsDistinguishedFromAnExceptionThatCarriesItsCode) {
   run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     int rounds = 0;
     bool was_cancelled = false;

@@ -75,12 +75,12 @@ bool BoardModel::converge_suspect(ModelOutcome& outcome, const LRP& suspect, con
   erase(suspect);
   put(promoted);
   if (ordinary) {  // Removed(replacement), also on the group stream
-    tell_instances(outcome, {{*ordinary, std::nullopt}});
+    add_instance_events(outcome, {{*ordinary, std::nullopt}});
     Rows replacement;
     replacement[LRP::ORDINARY] = ordinary;
-    tell_groups(outcome, replacement, {});
+    add_group_events(outcome, replacement, {});
   }
-  tell_instances(outcome, {{suspect, promoted}});
+  add_instance_events(outcome, {{suspect, promoted}});
   return true;
 }
 
@@ -136,7 +136,7 @@ bool BoardModel::replace_lost(ModelOutcome& outcome, const LRP& row, base::Times
   const LRP replacement = unclaimed_row(key, now);
   put(suspect);
   put(replacement);
-  tell_instances(outcome, {{row, suspect}, {std::nullopt, replacement}});
+  add_instance_events(outcome, {{row, suspect}, {std::nullopt, replacement}});
   return true;
 }
 

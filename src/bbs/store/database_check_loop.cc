@@ -14,7 +14,7 @@ void check_database(sql::Database& database, std::int64_t now) {
   std::int64_t read = 0;
   connection.query_one("SELECT time FROM bbs_health_check WHERE id = ?", {1},
                        [&read](const sql::Row& row) { read = row.integer(0); });
-  if (read != now) throw std::runtime_error("the database does not give back what was written");
+  if (read != now) throw std::runtime_error("the database does not return what was written");
 }
 
 // A check that may outlive its waiter.

@@ -51,7 +51,7 @@ struct TransferServices {
   Limiter& upload_slots;
 };
 
-// What this process knows of a container when it starts to look after it.
+// What this process knows about a container when it starts to manage it.
 enum class Origin {
   kNew,             // created by this process
   kResumed,         // created before a restart: its processes may already exist

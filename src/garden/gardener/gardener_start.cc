@@ -86,7 +86,7 @@ asio::awaitable<void> Gardener::recover(Container& container, std::string text) 
   if (failure) std::rethrow_exception(failure);
 }
 
-// Notes the end of every process, also of those that no client has joined. Follows again after a failure that is not
+// Handles the end of every process, also of those that no client has joined. Follows again after a failure that is not
 // the shim's end: the shim repeats the ends that it remembers.
 asio::awaitable<void> Gardener::follow(ContainerPtr container) {
   constexpr auto kPause = std::chrono::seconds(1);

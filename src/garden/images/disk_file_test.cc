@@ -1,4 +1,4 @@
-// File systems of a fixed size: exact, quick to make, gone at once.
+// File systems of a fixed size: exact, quick to make, removed at once.
 #include "garden/images/disk_file.h"
 
 #include <fcntl.h>

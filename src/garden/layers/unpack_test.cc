@@ -1,4 +1,4 @@
-// Layers, from directories and from archives that try to get out.
+// Layers, from directories and from archives that try to write elsewhere.
 #include "garden/layers/unpack.h"
 
 #include <fcntl.h>

@@ -29,12 +29,12 @@ class Peas {
   Peas(const Context& context, const Parts& parts, Journal& journal, StepObserver observer);
 
   // Prepares the process `spec.id` of `container`, whose files are in `start.bundle`; `start.id` is filled in. What was
-  // made stays if that fails: clean_up() removes it. The caller has seen to it that the id is free. Throws GardenError.
+  // made stays if that fails: clean_up() removes it. The caller has made sure that the id is free. Throws GardenError.
   asio::awaitable<PreparedPea> prepare(ContainerPtr container, clients::garden::ProcessSpec spec, Runtime::Start start);
   // From before prepare() until the process runs or what it had is removed again: until then clean_up() waits.
   void begin(const std::string& id) { starting_.insert(id); }
   void end(const std::string& id);
-  // For whoever has begun the pea and could not start it; clean_up() without the wait.
+  // For the caller that has begun the pea and could not start it; clean_up() without the wait.
   asio::awaitable<void> undo(ContainerPtr container, std::string id);
   // Removes what the pea made at that time had, once its process has ended, or never began. Several calls at once do it
   // once; without effect for a later pea of the same id. Throws GardenError with what could not be removed; the pea is

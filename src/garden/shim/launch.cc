@@ -125,7 +125,7 @@ void Supervisor::launch(Session& session, const Frame& frame) {
 void Supervisor::launched(Launch& launch, int status) {
   const pid_t pid = status == 0 ? read_pid(launch.request.pid_file) : -1;
   if (pid > 0 && adopt(launch, pid)) return;
-  // The launching garden has died: the next one must know that this process will not come.
+  // The launching garden was killed: the next one must know that this process will not start.
   if (launch.session == nullptr) return tell_followers(launch.request.id, -1, status);
   send(*launch.session, FrameType::kFailed, encode_number(static_cast<std::uint32_t>(status)));
   launch.session->closes_when_sent = true;

@@ -110,7 +110,7 @@ void write_list(const Message& message, const FieldForm& form, Writer& out) {
   out.end_list();
 }
 
-// Routes hold JSON texts, which Go prints as they are, but for white space; without any it has a nil map. What is not
+// Routes hold JSON texts, which Go prints as they are, except white space; without any it has a nil map. What is not
 // JSON, where Go prints nothing at all, is null.
 void write_raw(const Message& message, Writer& out) {
   std::map<std::string, std::string> ordered;

@@ -239,7 +239,7 @@ TEST_F(HttpServerTest, HandsOverTheConnectionWithWhatWasReadAhead) {
   });
 }
 
-TEST_F(HttpServerTest, TellsAHandlerThatItsClientHasGone) {
+TEST_F(HttpServerTest, NotifiesAHandlerThatItsClientHasDisconnected) {
   run([this](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);
     {
