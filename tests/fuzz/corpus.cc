@@ -1,5 +1,4 @@
 #include <fstream>
-#include <functional>
 #include <map>
 #include <stdexcept>
 
@@ -9,28 +8,14 @@
 #include "base/testing/places.h"
 #include "bbs/rows/column_codec.h"
 #include "models/forms/wire.h"
+#include "seeds.h"
 #include "targets.h"
 
 namespace rivera::fuzz {
+
 namespace {
 
 namespace json = boost::json;
-
-void for_each_line(const std::string& file_name, const std::function<void(const json::object&)>& visit) {
-  std::ifstream file(base::source_dir() + "/tests/golden/" + file_name);
-  if (!file) broken("tests/golden/" + file_name + " can be read");
-  for (std::string line; std::getline(file, line);) visit(json::parse(line).as_object());
-}
-
-std::string text_of(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value && value->is_string() ? std::string(value->get_string()) : "";
-}
-
-// Under each of the first bytes that pick a reader.
-void add(std::vector<std::string>& seeds, const std::string& bytes, int first, int last) {
-  for (int kind = first; kind <= last; ++kind) seeds.push_back(static_cast<char>(kind) + bytes);
-}
 
 std::vector<std::string> of_requests() {
   std::vector<std::string> seeds;
@@ -103,11 +88,18 @@ std::vector<std::string> of_streams() {
 }  // namespace
 
 std::vector<std::string> corpus_of(std::string_view target) {
-  static const std::map<std::string_view, std::vector<std::string> (*)()> kCorpora = {{"bbs_requests", of_requests},
-                                                                                      {"locket_requests", of_locket},
-                                                                                      {"json_documents", of_json},
-                                                                                      {"columns", of_columns},
-                                                                                      {"streams", of_streams}};
+  static const std::map<std::string_view, Seeds (*)()> kCorpora = {{"bbs_requests", of_requests},
+                                                                   {"locket_requests", of_locket},
+                                                                   {"json_documents", of_json},
+                                                                   {"columns", of_columns},
+                                                                   {"streams", of_streams},
+                                                                   {"archives", of_archives},
+                                                                   {"tar_streams", of_tar_streams},
+                                                                   {"layers", of_layers},
+                                                                   {"registry_documents", of_registry_documents},
+                                                                   {"garden_messages", of_garden_messages},
+                                                                   {"route_messages", of_route_messages},
+                                                                   {"http_heads", of_http_heads}};
   const auto corpus = kCorpora.find(target);
   if (corpus == kCorpora.end()) throw std::invalid_argument("there is no such target");
   return corpus->second();

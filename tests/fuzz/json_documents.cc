@@ -12,14 +12,16 @@ namespace {
 template <typename Parse>
 void print_again(std::string_view text, Parse parse) {
   const std::string printed = models::to_json(parse(text));
-  if (models::to_json(parse(printed)) != printed) broken("what is printed reads as itself");
+  const auto again = must_accept("what is printed is accepted", [&] { return parse(printed); });
+  if (models::to_json(again) != printed) broken("what is printed reads as itself");
 }
 
 template <typename Message>
 void document(std::string_view text) {
   const auto read = models::parse_json<Message>(text);
   const std::string printed = models::to_json_text(read);
-  if (models::to_json_text(models::parse_json<Message>(printed)) != printed) broken("what is printed reads as itself");
+  const auto again = must_accept("what is printed is accepted", [&] { return models::parse_json<Message>(printed); });
+  if (models::to_json_text(again) != printed) broken("what is printed reads as itself");
 }
 
 constexpr std::array<Target, 12> kDocuments = {

@@ -2,6 +2,7 @@
 // them in the way it promises (its own exception types), and aborts where a promise is broken.
 #pragma once
 
+#include <exception>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,22 @@ void columns(std::string_view bytes);
 // Event streams, NATS, HTTP/1 heads and bodies: cut into pieces at every place that the first byte picks, with the same
 // result.
 void streams(std::string_view bytes);
+// Archives that a cell downloads: tar, gzipped tar and zip, unpacked into a directory that nothing may leave; the first
+// file of a stream.
+void archives(std::string_view bytes);
+// Tar streams into a container and out of it, and the container's file of users.
+void tar_streams(std::string_view bytes);
+// Layers of images, unpacked over one another.
+void layers(std::string_view bytes);
+// What registries answer: manifests, indexes, configurations, challenges, tokens; names of images and URLs.
+void registry_documents(std::string_view bytes);
+// Bodies of Garden's API, rules of its firewall, users of containers, and frames between Garden and its shims.
+void garden_messages(std::string_view bytes);
+// Registrations on the message bus, and documents of routes.
+void route_messages(std::string_view bytes);
+// Heads of requests and responses as the router passes them on, cookies, trailers, lines of the access log; paths,
+// conditions and ranges of the file server.
+void http_heads(std::string_view bytes);
 
 // What mutation starts from: everything recorded in tests/golden that is of use to the target. Throws
 // std::invalid_argument if there is no target of that name.
@@ -30,5 +47,18 @@ std::vector<std::string> corpus_of(std::string_view target);
 
 // Says what broke and aborts: libFuzzer then keeps the input.
 [[noreturn]] void broken(std::string_view promise);
+
+// Called by broken() before it aborts. Null: nothing.
+void before_abort(void (*act)() noexcept);
+
+// The result of `work`, which may not refuse: it reads what our own code wrote.
+template <typename Work>
+auto must_accept(std::string_view promise, Work work) {
+  try {
+    return work();
+  } catch (const std::exception& e) {
+    broken(std::string(promise) + ", but: " + e.what());
+  }
+}
 
 }  // namespace rivera::fuzz

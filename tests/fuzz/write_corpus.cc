@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
       std::ofstream file(directory / ("golden-" + std::to_string(number++)), std::ios::binary);
       if (!(file << seed).flush()) throw std::runtime_error("a seed cannot be written to " + directory.string());
     }
-    if (number == 0) throw std::runtime_error("tests/golden has no seeds for this target");
+    if (number == 0) throw std::runtime_error("there are no seeds for this target");
   } catch (const std::exception& e) {
     std::cerr << "corpus of " << argv[1] << ": " << e.what() << std::endl;
     return 1;

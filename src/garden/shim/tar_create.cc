@@ -160,7 +160,8 @@ class Creator {
     put_octal(header.uid, std::min(info.st_uid, kOctalIdLimit - 1));
     put_octal(header.gid, std::min(info.st_gid, kOctalIdLimit - 1));
     put_octal(header.size, std::min(size, kOctalSizeLimit - 1));
-    put_octal(header.mtime, static_cast<std::uint64_t>(std::max<time_t>(info.st_mtime, 0)));
+    put_octal(header.mtime,
+              std::min(static_cast<std::uint64_t>(std::max<time_t>(info.st_mtime, 0)), kOctalSizeLimit - 1));
     header.type = type;
     put_text(header.link_name, link_name);
     std::memcpy(header.magic, "ustar", 6);

@@ -1,8 +1,10 @@
 #include "garden/shim/tar_extract.h"
 
 #include <algorithm>
+#include <climits>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,6 +25,8 @@ namespace {
 
 constexpr std::uint64_t kExtendedHeaderLimit = 1u << 20;
 constexpr mode_t kModeMask = 0777;
+// Of any size in a header: larger ones are errors, and would overflow where they are rounded up to blocks.
+constexpr std::uint64_t kMostSize = std::numeric_limits<std::int64_t>::max() - kTarBlock;
 
 struct Entry {
   std::string name;
@@ -91,8 +95,12 @@ class Extractor {
     while (next()) extract();
     // Directories last: until then they must be writable, and each new file would touch their times.
     for (auto it = directories_.rbegin(); it != directories_.rend(); ++it) {
-      ::chmod(it->name.c_str(), it->mode & kModeMask & ~0022u);
-      set_times(*it);
+      // A later entry may have put a link in the place of the directory.
+      const Fd directory(::open(it->name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      if (!directory) continue;
+      ::fchmod(directory.get(), it->mode & kModeMask & ~0022u);
+      const timespec times[2] = {{0, UTIME_NOW}, it->modified};
+      ::futimens(directory.get(), times);
     }
     drain();
   }
@@ -123,6 +131,7 @@ class Extractor {
       if (std::all_of(bytes, bytes + kTarBlock, [](char c) { return c == '\0'; })) return false;
       if (!has_right_checksum(header)) bad("this does not look like a tar archive");
       const std::uint64_t size = field_number(header.size, sizeof header.size);
+      if (size > kMostSize) bad("malformed size");
       switch (header.type) {
         case kTarPaxNext:
           parse_pax(read_extended(size), pax);
@@ -164,7 +173,7 @@ class Extractor {
       const std::size_t space = text.find(' ', at);
       if (length == 0 || length > text.size() - at || space == std::string::npos) bad("malformed extended header");
       const std::size_t equals = text.find('=', space);
-      if (equals == std::string::npos || equals >= at + length) bad("malformed extended header");
+      if (equals == std::string::npos || equals + 1 >= at + length) bad("malformed extended header");
       into[text.substr(space + 1, equals - space - 1)] = text.substr(equals + 1, at + length - equals - 2);
       at += length;
     }
@@ -196,6 +205,7 @@ class Extractor {
       if (key.compare(0, kAttribute.size(), kAttribute) == 0) entry_.attributes[key.substr(kAttribute.size())] = value;
     }
     if (pax.count("GNU.sparse.name") != 0) entry_.name = pax.at("GNU.sparse.name");
+    if (entry_.size > kMostSize) bad("malformed size");
   }
 
   // The map begins in the header's tail and continues in blocks of 21 pairs.
@@ -263,6 +273,7 @@ class Extractor {
   }
 
   std::string safe_name(std::string name) const {
+    if (name.size() >= PATH_MAX) throw std::runtime_error("member name too long");
     name.erase(0, std::min(name.find_first_not_of('/'), name.size()));
     for (std::size_t at = 0; at <= name.size();) {
       const std::size_t end = std::min(name.find('/', at), name.size());
@@ -315,7 +326,11 @@ class Extractor {
                          static_cast<mode_t>(entry_.mode & kModeMask)));
     if (!file) bad_errno("cannot open");
     std::uint64_t left = data_size;
-    if (entry_.has_sparse_map_in_data) left -= read_sparse_map();
+    if (entry_.has_sparse_map_in_data) {
+      const std::uint64_t map_size = read_sparse_map();
+      if (map_size > left) bad("malformed sparse map");
+      left -= map_size;
+    }
     if (entry_.sparse_size) {
       for (const auto& [offset, length] : entry_.sparse_map) {
         if (length > left || ::lseek(file.get(), static_cast<off_t>(offset), SEEK_SET) < 0) bad("malformed sparse map");
