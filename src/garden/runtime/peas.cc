@@ -46,12 +46,13 @@ class HeldNamespaces {
 
 }  // namespace
 
-Peas::Peas(const Context& context, const Parts& parts, Journal& journal, StepObserver observer)
+Peas::Peas(const Context& context, const Parts& parts, Journal& journal, const Runtimes& runtimes,
+           StepObserver observer)
     : context_(context),
       parts_(parts),
       journal_(journal),
       observer_(std::move(observer)),
-      runtimes_(context.options, context.host.has_unified_cgroups),
+      runtimes_(runtimes),
       changed_(context.executor) {}
 
 void Peas::at_step(const std::string& step) const {
@@ -81,11 +82,12 @@ asio::awaitable<PreparedPea> Peas::prepare(ContainerPtr container, api::ProcessS
     co_await part->prepare_pea(*container, pea, spec, bundle);
     at_step("prepare pea " + part->name() + " done");
   }
+  prepared.runtime_id = start.id;
   prepared.held = bundle.held;
   co_await journal_.save(*container);
   at_step("prepare pea bundle");
-  auto write = [this, container, spec, bundle, directory = start.bundle]() mutable {
-    write_bundle(*container, spec, std::move(bundle), directory);
+  auto write = [this, container, spec, bundle, &runtime, directory = start.bundle]() mutable {
+    write_bundle(*container, spec, std::move(bundle), runtime, directory);
   };
   co_await context_.on_worker(std::move(write));
   prepared.command = runtime.run_pea_command(start);
@@ -94,7 +96,7 @@ asio::awaitable<PreparedPea> Peas::prepare(ContainerPtr container, api::ProcessS
 
 // config.json, with the process as its image's own files name users and directories. Blocks.
 void Peas::write_bundle(const Container& container, const api::ProcessSpec& spec, BundleInput bundle,
-                        const std::string& directory) const {
+                        const Runtime& runtime, const std::string& directory) const {
   const base::UniqueFd root(::open(bundle.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) throw std::system_error(errno, std::generic_category(), "open the image");
   ProcessInput input;
@@ -106,7 +108,8 @@ void Peas::write_bundle(const Container& container, const api::ProcessSpec& spec
   input.directory = std::filesystem::path("/" + spec.dir).lexically_normal();
   if (!is_directory_in_root(root.get(), input.directory)) input.directory = "/";
   bundle.process = make_process(input, context_.options, context_.host);
-  const auto config = make_bundle(bundle, context_.options, context_.host);
+  auto config = make_bundle(bundle, context_.options, context_.host);
+  runtime.prepare(config);
   base::write_file_atomically(directory + "/config.json", boost::json::serialize(config), 0600);
 }
 

@@ -153,6 +153,7 @@ asio::awaitable<void> Processes::launch(ProcessSession& session, const api::Proc
   request.id = session.id;
   request.pid_file = directory + "/pidfile";
   request.exit_file = directory + "/exitcode";
+  request.is_sealed = runtime.runs_sealed();
   if (spec.tty) {
     const api::WindowSize size = spec.tty->window_size.value_or(api::WindowSize{});
     request.columns = size.columns, request.rows = size.rows;
@@ -175,7 +176,9 @@ asio::awaitable<void> Processes::launch(ProcessSession& session, const api::Proc
   auto answer =
       co_await session.shim->exchange(shim::FrameType::kLaunch, request.encode(), kStartLimit, "starting process");
   const bool has_started = answer && answer->type == shim::FrameType::kStarted;
-  auto finish = [secret_files, log = start.log, has_started] {
+  const std::string started_pea = has_started ? pea.runtime_id : "";
+  auto finish = [secret_files, log = start.log, has_started, &runtime, started_pea] {
+    if (!started_pea.empty()) runtime.has_started(started_pea);
     std::error_code ignored;
     for (const auto& file : secret_files) fs::remove(file, ignored);
     std::string error = has_started ? "" : last_error_of_log(log);

@@ -28,7 +28,7 @@ class Processes {
   Processes(const Context& context, const Parts& parts, Journal& journal, Peas::StepObserver observer)
       : context_(context),
         runtimes_(context.options, context.host.has_unified_cgroups),
-        peas_(context, parts, journal, std::move(observer)) {}
+        peas_(context, parts, journal, runtimes_, std::move(observer)) {}
 
   asio::awaitable<ProcessSession> run(ContainerPtr container, clients::garden::ProcessSpec spec);
   asio::awaitable<ProcessSession> attach(ContainerPtr container, std::string process_id);
