@@ -7,8 +7,7 @@ constexpr std::chrono::nanoseconds kLongestBetweenSweeps = std::chrono::seconds(
 
 }  // namespace
 
-ConnectionPool::ConnectionPool(asio::any_io_executor executor, Limits limits)
-    : timer_(executor), limits_(limits) {}
+ConnectionPool::ConnectionPool(asio::any_io_executor executor, Limits limits) : timer_(executor), limits_(limits) {}
 
 // Bytes that were not asked for, or the end of the stream, make a connection unusable.
 bool ConnectionPool::is_usable(const Idle& idle, Instant now) const {
