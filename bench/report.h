@@ -1,4 +1,4 @@
-// One JSON object a line: how every benchmark speaks.
+// One JSON object a line: the output of every benchmark.
 #pragma once
 
 #include <cstdio>

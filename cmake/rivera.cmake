@@ -193,8 +193,8 @@ function(rivera_proto library)
   add_dependencies(${library}_services ${library}_headers)
 endfunction()
 
-# rivera_generated(<library> <generated file>...): compiled as one, without our warnings; the names that each file has for
-# itself are told apart by the preprocessor.
+# rivera_generated(<library> <generated file>...): compiled as one, without our warnings; the preprocessor
+# distinguishes the names that each file has for itself.
 function(rivera_generated library)
   set(unity "")
   foreach(source ${ARGN})

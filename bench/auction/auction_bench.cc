@@ -208,7 +208,7 @@ void agreement(std::uint64_t wanted) {
   const std::string which = "agreement with an exhaustive reference";
   report("auction", which, "random items", static_cast<double>(items), "", static_cast<double>(wanted));
   report("auction", which, "disagreements", static_cast<double>(disagreements), "", 0, Better::kLower);
-  report("auction", which, "scores equal but for rounding", static_cast<double>(by_rounding), "");
+  report("auction", which, "scores equal except for rounding", static_cast<double>(by_rounding), "");
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ Subscriber::Clock::time_point Subscriber::running_since(const std::string& guid)
     }
     std::this_thread::yield();
   }
-  throw std::runtime_error("no event told that " + guid + " is running");
+  throw std::runtime_error("no event says that " + guid + " is running");
 }
 
 }  // namespace rivera::bench

@@ -52,14 +52,16 @@ class Run {
       request.mutable_update()->set_instances(instances);
       return request;
     };
-    tell("desire", [=](bbs::Board& board, base::Timestamp now) { return board.desire_lrp(lrp(kInstances), now, ""); });
-    tell("scale to a half", [=](bbs::Board& board, base::Timestamp now) {
+    measure("desire",
+            [=](bbs::Board& board, base::Timestamp now) { return board.desire_lrp(lrp(kInstances), now, ""); });
+    measure("scale to a half", [=](bbs::Board& board, base::Timestamp now) {
       return board.update_desired_lrp(scale(kInstances / 2), now, "");
     });
-    tell("scale to all",
-         [=](bbs::Board& board, base::Timestamp now) { return board.update_desired_lrp(scale(kInstances), now, ""); });
+    measure("scale to all", [=](bbs::Board& board, base::Timestamp now) {
+      return board.update_desired_lrp(scale(kInstances), now, "");
+    });
     look_for_foreign_writes();
-    tell("delete", [](bbs::Board& board, base::Timestamp) { return board.remove_desired_lrp("p", ""); });
+    measure("delete", [](bbs::Board& board, base::Timestamp) { return board.remove_desired_lrp("p", ""); });
   }
 
  private:
@@ -83,7 +85,7 @@ class Run {
   }
   asio::awaitable<std::chrono::nanoseconds> take() { co_return watch_->take(); }
 
-  void tell(std::string_view what, bbs::Ledger::Operation operation) {
+  void measure(std::string_view what, bbs::Ledger::Operation operation) {
     at_home(take());
     const auto started = std::chrono::steady_clock::now();
     const bbs::Outcome outcome = at_home(ledger_->run(std::move(operation)));

@@ -56,13 +56,15 @@ api::ContainerSpec an_app(const std::string& handle) {
   return spec;
 }
 
-// The runtime alone, with the bundle, and in the root directory, of a container of garden's.
+// The runtime alone, with the bundle, and in the root directory, of a container of garden's: as the specification of
+// bundles has it, without what garden adds for one runtime.
 class BareRuntime {
  public:
   BareRuntime(std::string program, const TestGarden& garden, const std::string& handle)
       : program_(std::move(program)), directory_(garden.directory() + "/bare-" + program_) {
     fs::create_directories(directory_);
     bundle_ = boost::json::parse(base::read_file(garden.depot() + "/" + handle + "/config.json")).as_object();
+    bundle_.erase("annotations");
     // Its own user namespace: the container's is made by garden's shim.
     for (auto& one : bundle_.at("linux").at("namespaces").as_array()) one.as_object().erase("path");
   }

@@ -73,19 +73,19 @@ class Connection {
 
  private:
   enum class Phase { kHandshake, kConnecting, kRelaying, kClosing };
-  enum class Outcome { kProgress, kWait, kOver };
+  enum class Progress { kAdvanced, kWait, kOver };
 
-  Outcome shake_hands();
-  Outcome connect_backend();
-  Outcome finish_connecting();
-  Outcome relay();
-  Outcome from_client();
-  Outcome to_backend();
-  Outcome from_backend();
-  Outcome to_client();
-  Outcome drain();
+  Progress shake_hands();
+  Progress connect_backend();
+  Progress finish_connecting();
+  Progress relay();
+  Progress from_client();
+  Progress to_backend();
+  Progress from_backend();
+  Progress to_client();
+  Progress drain();
   void enter(Phase phase);
-  Outcome ssl_outcome(int result);
+  Progress ssl_progress(int result);
 
   Socket client_;
   Socket backend_;

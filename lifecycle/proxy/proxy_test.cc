@@ -262,11 +262,11 @@ TEST_F(ProxyTest, NegotiatesTheSuitesAndProtocolsOfUpstream) {
 
 TEST_F(ProxyTest, RequiresAClientOfTheRightNameAndAuthority) {
   const auto router = issue("router", "gorouter.cf.internal");
-  const auto stranger = issue("router", "another.cf.internal");
+  const auto other_name = issue("router", "another.cf.internal");
   const auto other_ca = net::CertificateAuthority::make("other", std::chrono::hours(1)).pair();
   const auto forged = issue("router", "gorouter.cf.internal", other_ca);
   EXPECT_TRUE(Client(guarded_port, {.certificate = &router, .suites = {}, .protocols = {}}).works());
-  EXPECT_FALSE(Client(guarded_port, {.certificate = &stranger, .suites = {}, .protocols = {}}).works());
+  EXPECT_FALSE(Client(guarded_port, {.certificate = &other_name, .suites = {}, .protocols = {}}).works());
   EXPECT_FALSE(Client(guarded_port, {.certificate = &forged, .suites = {}, .protocols = {}}).works());
   EXPECT_FALSE(Client(guarded_port).works());
 }

@@ -11,8 +11,8 @@
 
 namespace proxy {
 
-// One thread. Certificates that the cell replaces in `directory` count from the next connection on; established
-// connections go on.
+// One thread. Certificates that the cell replaces in `directory` apply from the next connection on; established
+// connections continue.
 class Server {
  public:
   // Reads the certificates and listens. Throws std::runtime_error.

@@ -1,4 +1,4 @@
-// What the proxy is to do: the file proxy.conf of its directory, which the cell writes.
+// The settings of the proxy: the file proxy.conf of its directory, which the cell writes.
 #pragma once
 
 #include <cstdint>

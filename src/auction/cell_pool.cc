@@ -130,6 +130,7 @@ void CellPool::search_tree(Search& search) const {
     std::size_t first_slot;
     std::size_t width;  // slots below the node
   };
+  // Not initialized: this is the innermost loop of placement. NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
   std::array<Waiting, 64> stack;  // one sibling for each level, and the two last children
   std::size_t height = 0;
   const auto wait = [&](const Waiting& next) {

@@ -61,10 +61,10 @@ boost::json::array summaries(const std::vector<Request>& requests) {
 AuctionService::AuctionService(AuctionLoop& loop, AuctioneerProbe& probe, base::Logger logger)
     : loop_(loop), probe_(probe), logger_(std::move(logger)) {
   struct Route {
-    const char* method;
-    const char* path;
+    const char* method = "";
+    const char* path = "";
     models::RoleSet callers;
-    asio::awaitable<void> (AuctionService::*handle)(net::HttpExchange& exchange);
+    asio::awaitable<void> (AuctionService::*handle)(net::HttpExchange& exchange) = nullptr;
   };
   const Route table[] = {
       {"POST", "/v1/lrps", {models::Role::kBbs}, &AuctionService::create_lrp_auctions},

@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 namespace json = boost::json;
 
-// Every member but the notices.
+// Every member except the notices.
 std::string read_as(const Config& c) {
   return base::testing::fields(c.uuid, c.listen_address, c.server_tls, c.authorization, c.client_limits,
                                c.debug_address, c.bbs_address, c.bbs_tls, c.rep_tls, c.locket, c.workers,

@@ -27,7 +27,7 @@ class SystemClock final : public Clock {
   Timestamp now() const override;
 };
 
-// A clock that moves only when told to.
+// A clock that moves only when a test moves it.
 class ManualClock final : public Clock {
  public:
   explicit ManualClock(Timestamp start = from_unix_nanos(1'700'000'000'000'000'000)) : nanos_(to_unix_nanos(start)) {}

@@ -170,7 +170,7 @@ int run_cfdot(const std::vector<std::string>& words) {
     print_out(general_help());
     return 0;
   }
-  const std::string name = words[place];
+  const std::string& name = words[place];
   std::vector<std::string> rest = words;
   rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(place));
   if (name == "help") return run_help(rest);

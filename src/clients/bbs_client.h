@@ -23,12 +23,12 @@ struct BbsClientOptions {
   // Per call, 500 ms apart; only where no decoded answer came (docs/spec/bbs.md §1.5). The BBS may then have carried
   // out the call, as with upstream's client: its calls name what they expect, and the second one changes nothing.
   int attempts = 3;
-  // An event stream says nothing while nothing happens. One that has been silent for `quiet_limit` (0: no matter how
-  // long) is tested by a ping to the same address, which must be answered within `ping_limit`: a BBS that has been
-  // stopped, or whose machine has vanished, is noticed before its lock expires and another BBS takes over.
+  // An event stream is silent while nothing happens. One that has been silent for `quiet_limit` (0: unlimited) is
+  // tested by a ping to the same address, which must be answered within `ping_limit`: a BBS that has been stopped, or
+  // whose machine has vanished, is noticed before its lock expires and another BBS takes over.
   std::chrono::nanoseconds quiet_limit = std::chrono::seconds(8);
   std::chrono::nanoseconds ping_limit = std::chrono::seconds(4);
-  // The same for an answer that has not come, or not continued, for so long (0: no matter how long).
+  // The same for an answer that has not come, or not continued, for so long (0: unlimited).
   std::chrono::nanoseconds answer_quiet_limit = std::chrono::seconds(3);
 };
 

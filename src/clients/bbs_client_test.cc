@@ -1,4 +1,4 @@
-// A BBS that has been stopped (SIGSTOP) is left for the one that took over.
+// A client of a BBS that has been stopped (SIGSTOP) changes to the one that took over.
 #include "clients/bbs_client.h"
 
 #include <boost/asio/ip/tcp.hpp>

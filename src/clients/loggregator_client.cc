@@ -41,7 +41,7 @@ std::shared_ptr<grpc::Channel> make_channel(const LoggregatorOptions& options) {
 
   grpc::ChannelArguments arguments;
   arguments.SetSslTargetNameOverride(kAgentName);
-  // No keep-alive pings: agents take more than one in five minutes for an attack.
+  // No keep-alive pings: agents treat more than one in five minutes as an attack.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);  // the longest that connecting may take
@@ -80,7 +80,7 @@ void read_identity(const base::ConfigFile& file, LoggregatorOptions& options) {
 base::ConfigKeys loggregator_keys() {
   using namespace base;
   const LoggregatorOptions defaults;
-  const std::string no_use = "upstream has no use for it either";
+  const std::string no_use = "upstream does not use it either";
   return {section_key(
       "loggregator",
       {flag_key("loggregator_use_v2_api"), text_key("loggregator_api_host", "127.0.0.1").with_zero_as_default(),
@@ -199,7 +199,7 @@ class LoggregatorClient::Sender {
     ended_.set_value();
   }
 
-  // Sends `batch` and what comes after it. Gives the batch that failed, an empty one once all is sent for good.
+  // Sends `batch` and what comes after it. Gives the batch that failed, an empty one once all is sent.
   Batch send_over_a_stream(Batch batch) {
     grpc::ClientContext context;
     const std::stop_callback cancelling(giving_up_.get_token(), [&context] { context.TryCancel(); });

@@ -119,7 +119,7 @@ TEST_F(LoggregatorTest, WaitsForAnAgentThatIsNotThereYet) {
   ingress_.wait_for("early");
 }
 
-TEST_F(LoggregatorTest, GoesOnWithAnAgentThatCameBack) {
+TEST_F(LoggregatorTest, SendsAgainToAnAgentThatWasRestarted) {
   ingress_.start();
   const auto client = connect();
   client->send_gauge("before", 1, base::kPlainUnit, {});
@@ -159,7 +159,7 @@ TEST_F(LoggregatorTest, LosesTheOldestAndKeepsTheNewest) {
   given.batch_max_size = 100;
   const auto client = connect(given);
   for (int i = 0; i < 10'500; ++i) client->send_gauge("n", i, base::kPlainUnit, {});
-  EXPECT_GE(client->lost(), 400U) << "all but what the thread may have in hand";
+  EXPECT_GE(client->lost(), 400U) << "all except what the thread may be sending";
   ingress_.start();
   ingress_.wait_for("the newest", [](const ReceivedEnvelope& envelope) { return envelope.value == 10'499; });
 }

@@ -1,4 +1,4 @@
-// Leaves nothing behind: what follows the end of the cluster's processes.
+// Cleans up after the end of the cluster's processes.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace rivera::cluster {
 
-// Ends every process of the cluster but those of containers, supervisor first. Throws Problem naming those that do not
-// end. Blocks.
+// Ends every process of the cluster except those of containers, supervisor first. Throws Problem naming those that do
+// not end. Blocks.
 void end_processes(const Settings& settings);
 
 // Whether garden has records of containers.
@@ -22,12 +22,12 @@ void destroy_containers(const Settings& settings);
 // of the cluster run.
 void require_not_running_after_move(const Settings& settings);
 
-// Removes what is bound to the place of the cluster: the records of containers, which in a copy are those of another
-// cluster's, with unpacked images and downloads.
+// Removes what is bound to the place of the cluster: the records of containers, which in a copy belong to another
+// cluster, with unpacked images and downloads.
 void forget_containers(const Settings& settings);
 
 // What is still there of the cluster, one line each: processes, mounts below its directory, network interfaces,
-// firewall rules and control groups with its tag. Empty when all is well.
+// firewall rules and control groups with its tag. Empty if nothing is left.
 std::vector<std::string> leftovers(const Settings& settings);
 
 }  // namespace rivera::cluster

@@ -48,11 +48,11 @@ int show_logs(const fs::path& var_dir, const std::string& name, bool follow, int
   // What goes to a terminal is plain text: applications write their own logs.
   const auto show = [&plain](std::string_view text) { print(is_terminal() ? plain.take(text) : std::string(text)); };
   log.read_last(static_cast<std::size_t>(std::max(0, lines)), show);
-  while (follow) {
+  if (!follow) return 0;
+  for (;;) {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     log.read_new(show);
   }
-  return 0;
 }
 
 int show_status(const fs::path& var_dir, bool as_json) {

@@ -67,7 +67,7 @@ asio::awaitable<void> SampleDriver::wait_for_cell() {
                                  capacity.memory_mb(), capacity.disk_mb(), capacity.containers()));
       co_return;
     }
-    if (Clock::now() > deadline) throw Problem("no cell has made itself known: see ./run logs rep");
+    if (Clock::now() > deadline) throw Problem("no cell has registered: see ./run logs rep");
     co_await base::sleep_for(milliseconds(100));
   }
 }

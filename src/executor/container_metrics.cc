@@ -46,22 +46,22 @@ asio::awaitable<void> ContainerMetricsReporter::sample_once() {
 
   std::map<std::string, Sample> samples;
   std::map<std::string, Usage> usages;
-  double memory = 0;
-  double disk = 0;
+  std::uint64_t memory = 0;  // whole mebibytes of each
+  std::uint64_t disk = 0;
   for (const auto& [guid, entry] : entries) {
     const auto container = executor_.get(guid);
     if (!container || !entry.error.empty()) continue;
     const auto before = usages_.find(guid);
     const auto sample = make_sample(*container, entry.value, before == usages_.end() ? nullptr : &before->second);
-    memory += static_cast<double>(sample.memory_bytes / base::kMebibyte);
-    disk += static_cast<double>(sample.disk_bytes / base::kMebibyte);
+    memory += sample.memory_bytes / base::kMebibyte;
+    disk += sample.disk_bytes / base::kMebibyte;
     samples.emplace(guid, sample);
     usages.emplace(guid, Usage{.cpu_ns = entry.value.cpu.usage, .age_ns = entry.value.age_ns});
   }
   samples_ = std::move(samples);
   usages_ = std::move(usages);
-  metrics_.set("ContainerUsageMemory", memory, {{"cell_id", cell_id_}});
-  metrics_.set("ContainerUsageDisk", disk, {{"cell_id", cell_id_}});
+  metrics_.set("ContainerUsageMemory", static_cast<double>(memory), {{"cell_id", cell_id_}});
+  metrics_.set("ContainerUsageDisk", static_cast<double>(disk), {{"cell_id", cell_id_}});
 }
 
 ContainerMetricsReporter::Sample ContainerMetricsReporter::make_sample(const Container& container,

@@ -60,7 +60,7 @@ struct NodeReporting {
 };
 
 // What all containers share. Everything it refers to outlives them.
-struct NodeServices {
+struct NodeServices {  // NOLINT(cppcoreguidelines-pro-type-member-init): those are references
   Runtime runtime;
   ContainerBackend& backend;
   StateStore& store;
@@ -73,7 +73,7 @@ struct NodeServices {
 
 // Lives on the executor's strand, owned by the Executor. Its public functions may be called in any state.
 //
-// Container::state tells how far the container itself is. Beside it, `Origin` tells whether this process created the
+// Container::state says how far the container itself is. Beside it, `Origin` says whether this process created the
 // container, and `Phase` whether its end has been requested here; the coroutine in `life_` runs it from start() or
 // adopt() until it completes.
 class ContainerNode {
@@ -86,7 +86,7 @@ class ContainerNode {
 
   // Creates and runs the container. Throws InvalidStateTransition unless it is reserved.
   void start(RunRequest request);
-  // Resumes a container from before a restart. `exists` tells whether Garden has it: a created container that Garden
+  // Resumes a container from before a restart. `exists` says whether Garden has it: a created container that Garden
   // does not have completes as lost.
   void adopt(StoredContainer stored, bool exists);
 

@@ -130,15 +130,15 @@ TEST_F(ExecutorTest, CompletesAContainerThatIsMissingInGarden) {
 }
 
 TEST_F(ExecutorTest, ReapsUnknownContainers) {
-  garden::ContainerSpec stranger;
-  stranger.handle = "stranger";
-  stranger.properties = {{"executor:owner", "us"}};
-  garden::ContainerSpec anothers = stranger;
+  garden::ContainerSpec unknown;
+  unknown.handle = "unknown";
+  unknown.properties = {{"executor:owner", "us"}};
+  garden::ContainerSpec anothers = unknown;
   anothers.handle = "anothers";
   anothers.properties = {{"executor:owner", "them"}};
-  backend.containers_made = {{"stranger", stranger}, {"anothers", anothers}};
+  backend.containers_made = {{"unknown", unknown}, {"anothers", anothers}};
   loop.until([this] { return !backend.destroyed.empty(); });
-  EXPECT_THAT(backend.destroyed, ElementsAre("stranger"));
+  EXPECT_THAT(backend.destroyed, ElementsAre("unknown"));
   EXPECT_TRUE(backend.containers_made.contains("anothers"));
 }
 

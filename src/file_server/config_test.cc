@@ -14,7 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-// Every member but the notices.
+// Every member except the notices.
 std::string read_as(const Config& c) {
   return base::testing::fields(c.server_address, c.static_directory, c.https_server_enabled, c.https_listen_addr,
                                c.cert_file, c.key_file, c.debug_address, c.client_limits, c.log);

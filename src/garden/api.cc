@@ -9,6 +9,7 @@
 #include <boost/json/stream_parser.hpp>
 
 #include "base/units.h"
+#include "base/work/cancellation.h"
 
 namespace rivera::garden {
 
@@ -123,22 +124,18 @@ asio::awaitable<void> Api::answer(net::HttpExchange& exchange, const Parameters&
   net::HttpResponse response;
   std::exception_ptr failure;
   const auto handle = parameters.find("handle");
+  std::string text;
+  if (has_body) text = co_await exchange.read_body(kBodyLimit);
   try {
     json::value body;
-    if (has_body) {
-      const std::string text = co_await exchange.read_body(kBodyLimit);
-      body = parse_body(text);
-    }
+    if (has_body) body = parse_body(text);
     const auto use = gardener_.use(handle == parameters.end() ? "" : handle->second);
     const json::value value = co_await handler(*this, exchange.request(), parameters, std::move(body));
     response = json_answer(200, value);
-  } catch (const net::BodyTooLarge&) {
-    throw;
-  } catch (const boost::system::system_error&) {
-    throw;
   } catch (...) {
     failure = std::current_exception();
   }
+  if (base::is_cancellation(failure)) std::rethrow_exception(failure);
   if (failure) {
     const Failure described = describe(failure);
     response = json_answer(described.status, described.body);

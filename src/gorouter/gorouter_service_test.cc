@@ -68,10 +68,10 @@ TEST_F(GorouterHarness, PrunesWhatIsNotRegisteredAgainUnlessTheBusIsDisconnected
 TEST_F(GorouterHarness, LimitsOpenRequestsOfAnEndpoint) {
   config_.max_conns = 1;
   with_router([&]() -> asio::awaitable<void> {
-    bool asked = false, go_on = false;
+    bool asked = false, may_finish = false;
     TestApp app(executor_, "a", [&](net::HttpExchange& exchange) -> asio::awaitable<void> {
       asked = true;
-      while (!go_on) co_await base::sleep_for(1ms);
+      while (!may_finish) co_await base::sleep_for(1ms);
       auto response = net::text_response(200, "done");
       co_await exchange.respond(std::move(response));
     });
@@ -82,7 +82,7 @@ TEST_F(GorouterHarness, LimitsOpenRequestsOfAnEndpoint) {
     auto second = co_await get("app");
     EXPECT_EQ(second.status, 503);
     EXPECT_EQ(second.headers.get("X-Cf-RouterError"), "Connection Limit Reached");
-    go_on = true;
+    may_finish = true;
     co_await read_to_end(*first);
     auto third = co_await get("app");
     EXPECT_EQ(third.status, 200);
@@ -91,10 +91,10 @@ TEST_F(GorouterHarness, LimitsOpenRequestsOfAnEndpoint) {
 
 TEST_F(GorouterHarness, DrainsByFinishingWhatRuns) {
   with_router([&]() -> asio::awaitable<void> {
-    bool asked = false, go_on = false;
+    bool asked = false, may_finish = false;
     TestApp app(executor_, "a", [&](net::HttpExchange& exchange) -> asio::awaitable<void> {
       asked = true;
-      while (!go_on) co_await base::sleep_for(1ms);
+      while (!may_finish) co_await base::sleep_for(1ms);
       auto response = net::text_response(200, "finished");
       co_await exchange.respond(std::move(response));
     });
@@ -115,7 +115,7 @@ TEST_F(GorouterHarness, DrainsByFinishingWhatRuns) {
     }
     EXPECT_TRUE(refused);
     EXPECT_EQ(exit_status_, -1);
-    go_on = true;
+    may_finish = true;
     const std::string answer = co_await read_to_end(*busy);
     EXPECT_TRUE(answer.ends_with("finished")) << answer;
     EXPECT_TRUE(has(answer, "Connection: close\r\n"));

@@ -274,12 +274,12 @@ TEST_F(GorouterHarness, ClosesTheClientConnectionWhenAResponseIsIncomplete) {
 
 TEST_F(GorouterHarness, StreamsAnswersAsTheyCome) {
   with_router([&]() -> asio::awaitable<void> {
-    bool go_on = false;
+    bool may_finish = false;
     TestApp app(executor_, "a", [&](net::HttpExchange& exchange) -> asio::awaitable<void> {
       net::ResponseHead head;
       co_await exchange.begin_response(std::move(head));
       co_await exchange.write_body("first");
-      while (!go_on) co_await base::sleep_for(1ms);
+      while (!may_finish) co_await base::sleep_for(1ms);
       co_await exchange.write_body("second");
       co_await exchange.end_response();
     });
@@ -288,7 +288,7 @@ TEST_F(GorouterHarness, StreamsAnswersAsTheyCome) {
     co_await stream->write("GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n");
     const std::string begun = co_await read_until(*stream, "first");
     EXPECT_TRUE(contains_text(begun, "Transfer-Encoding: chunked\r\n"));
-    go_on = true;
+    may_finish = true;
     const std::string rest = co_await read_to_end(*stream);
     EXPECT_TRUE(contains_text(rest, "6\r\nsecond\r\n0\r\n\r\n")) << rest;
     auto old = co_await exchange_bytes("GET / HTTP/1.0\r\nHost: app\r\n\r\n");
@@ -305,8 +305,10 @@ TEST_F(GorouterHarness, IgnoresChunkExtensionsOfABackendAndHoldsNoneOfThem) {
       auto stream = co_await exchange.take_over(std::move(head));
       co_await stream->write("5;\r\nfirst\r\n6;name=\"a value\"\r\nsecond\r\n");
       const std::string extension(64 * base::kKibibyte, 'x');
-      if (is_endless) co_await stream->write("1;");
-      while (is_endless) co_await stream->write(extension);  // until the router closes the connection
+      if (is_endless) {
+        co_await stream->write("1;");
+        for (;;) co_await stream->write(extension);  // until the router closes the connection
+      }
       co_await stream->write("0;last\r\n\r\n");
     });
     co_await register_app(app, "app");

@@ -1,4 +1,4 @@
-// Clients that send or read a byte now and then: each connection ends at a time of the router's, not of the client's.
+// Clients that send or read a byte now and then: the router decides when each connection ends.
 #include "base/testing/test_run.h"
 #include "base/units.h"
 #include "base/work/task_group.h"

@@ -98,7 +98,7 @@ TEST_F(LocketCallers, WithoutARoleMayDoNothing) {
   }
 }
 
-TEST_F(LocketCallers, SayWhoWasRefusedWhat) {
+TEST_F(LocketCallers, RefusalsNameTheCallerAndTheMethod) {
   const auto status = lock(*stub_of(Role::kGorouter), "k", false);
   EXPECT_EQ(status.error_code(), grpc::PERMISSION_DENIED);
   EXPECT_EQ(status.error_message(), "OU=gorouter,CN=someone may not call /models.Locket/Lock of the key k");

@@ -14,7 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-// Every member but the notices.
+// Every member except the notices.
 std::string read_as(const Config& c) {
   return base::testing::fields(c.listen_address, c.tls, c.authorization, c.client_limits, c.database, c.debug_address,
                                c.report_interval, c.log, c.loggregator, c.enable_db_health_check,

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/work/cancellation.h"
 #include "locket.grpc.pb.h"
 #include "locket/callers.h"
 #include "net/crypto/certificate_authority.h"
@@ -157,8 +158,12 @@ class GrpcServer::Impl final : public locket_api::Locket::CallbackService {
     } catch (const RpcError& e) {
       status = to_status(e);
     } catch (const std::exception& e) {  // every call is answered, or its client waits for its deadline
-      logger_.error("request-failed", {{"request-type", std::string(to_string(type))}, {"error", e.what()}});
-      status = {grpc::StatusCode::INTERNAL, "internal error"};
+      if (base::is_cancellation(e)) {
+        status = {grpc::StatusCode::UNAVAILABLE, "the server is stopping"};
+      } else {
+        logger_.error("request-failed", {{"request-type", std::string(to_string(type))}, {"error", e.what()}});
+        status = {grpc::StatusCode::INTERNAL, "internal error"};
+      }
     }
     if (context->IsCancelled()) note_cancelled(type, *context, call);
     --running_;

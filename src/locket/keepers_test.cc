@@ -113,7 +113,7 @@ TEST_F(Keepers, ALockTakenByAnotherIsLostAtOnce) {
   EXPECT_EQ(owner_of("bbs"), "thief");
 }
 
-TEST_F(Keepers, ALockIsLostBeforeItExpiresWhenLocketStaysAway) {
+TEST_F(Keepers, ALockIsLostBeforeItExpiresWhenLocketStaysUnreachable) {
   auto& keeper = keep_lock("active", seconds(2));
   run(keeper.acquire());
   stop();

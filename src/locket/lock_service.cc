@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/ids.h"
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "locket/locks/lock_request.h"
 
@@ -52,6 +53,7 @@ asio::awaitable<void> LockService::measured(RequestType type, const base::Logger
   try {
     co_await std::move(operation);
   } catch (...) {
+    if (base::is_cancellation(std::current_exception())) throw;
     failure = to_rpc_error(logger);
   }
   const bool succeeded = !failure || failure->code() == RpcCode::kAlreadyExists;
@@ -78,7 +80,7 @@ asio::awaitable<void> LockService::do_lock(const base::Logger& logger, const loc
 }
 
 asio::awaitable<void> LockService::do_release(const base::Logger& logger, const locket_api::Resource& resource) {
-  const std::string key = resource.key();
+  const std::string& key = resource.key();
   auto write = [&store = parts_.store, key, owner = resource.owner()](sql::Connection& connection) {
     return store.release(connection, key, owner);
   };

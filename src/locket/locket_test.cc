@@ -10,8 +10,8 @@ using clients::LocketType;
 using std::chrono::seconds;
 
 TEST_F(LocketServer, RefusesClientsWithoutACertificateOfItsAuthority) {
-  net::TestCertificates stranger;
-  net::TlsFiles wrong_pair = stranger.client();
+  net::TestCertificates other_authority;
+  net::TlsFiles wrong_pair = other_authority.client();
   wrong_pair.ca_file = certificates_.ca_file();
   const net::TlsFiles no_pair{"", "", certificates_.ca_file()};
   const net::TlsFiles expired = certificates_.issue({.valid_for_days = -1});

@@ -37,11 +37,11 @@ class CellService {
  private:
   using Handler = net::HttpResponse (CellService::*)(const net::HttpRequest&, const net::PathParameters&);
   struct NetworkRoute {
-    const char* method;
-    const char* path;
+    const char* method = "";
+    const char* path = "";
     models::RoleSet callers;  // others get 403
-    const char* type;         // in metrics
-    Handler handle;
+    const char* type = "";    // in metrics
+    Handler handle = nullptr;
   };
   void add(net::HttpRouter& router, const NetworkRoute& route);
   asio::awaitable<net::HttpResponse> answer(net::HttpRequest request, net::PathParameters parameters, std::string type,

@@ -48,7 +48,7 @@ base::ConfigKeys own_keys() {
       duration_key("unregistration_interval", seconds(30)).positive().with_zero_as_default(),
       integer_key("unregistration_send_count", 20).between(0, 1'000'000),
       integer_key("route_emitting_workers", 20).positive().unused("messages are written to one connection in order"),
-      duration_key("report_interval", seconds(60)).unused("upstream has no use for it either"),
+      duration_key("report_interval", seconds(60)).unused("upstream does not use it either"),
       flag_key("register_direct_instance_routes"),
       flag_key("enable_internal_emitter"),
       flag_key("enable_tcp_emitter").not_built(tcp),

@@ -14,7 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
-// Every member but the notices.
+// Every member except the notices.
 std::string read_as(const Config& c) {
   return base::testing::fields(c.name, c.cell_id, c.uuid, c.bbs, c.register_direct_instance_routes,
                                c.enable_internal_emitter, c.healthcheck_address, c.debug_address, c.client_limits,

@@ -249,19 +249,19 @@ TEST_F(ChooserTest, TakesTheOneWithTheFewestConnections) {
 
 TEST_F(ChooserTest, PrefersTheStickyEndpoint) {
   const auto p = pool(3);
-  ChooserOptions wish;
-  wish.sticky_id = "i2";
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(pick(p, wish), "h:2");
-  EndpointChooser soft(p, wish, 0);
+  ChooserOptions options;
+  options.sticky_id = "i2";
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(pick(p, options), "h:2");
+  EndpointChooser soft(p, options, 0);
   EXPECT_EQ(pick(soft), "h:2");
   soft.mark_failed(*p->elements()[2].endpoint, kStart);
   EXPECT_NE(pick(soft), "h:2");
-  wish.sticky_id = "gone";
-  EXPECT_NE(pick(p, wish), "none");
-  wish.must_stick = true;
-  EXPECT_EQ(pick(p, wish), "none");
-  wish.sticky_id = "h:1";
-  EXPECT_EQ(pick(p, wish), "h:1");
+  options.sticky_id = "gone";
+  EXPECT_NE(pick(p, options), "none");
+  options.must_stick = true;
+  EXPECT_EQ(pick(p, options), "none");
+  options.sticky_id = "h:1";
+  EXPECT_EQ(pick(p, options), "h:1");
 }
 
 TEST_F(ChooserTest, PrefersItsZoneAtTheFirstAttempt) {

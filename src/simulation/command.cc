@@ -37,7 +37,7 @@ SimTime time_of(const std::string& option, const std::string& text) {
   try {
     return std::chrono::duration_cast<SimTime>(base::parse_go_duration(text));
   } catch (const std::exception&) {
-    throw std::invalid_argument(option + " wants a duration such as 10m, not " + text);
+    throw std::invalid_argument(option + " expects a duration such as 10m, not " + text);
   }
 }
 
@@ -52,7 +52,7 @@ std::size_t cells_in_flight(const std::string& text, std::size_t cells) {
   }
   const std::string unit = text.substr(used);
   if (used == 0 || !(number > 0) || (!unit.empty() && unit != "%")) {
-    throw std::invalid_argument("--max-in-flight wants a number of cells or a percentage, not " + text);
+    throw std::invalid_argument("--max-in-flight expects a number of cells or a percentage, not " + text);
   }
   if (unit == "%") number *= static_cast<double>(cells) / 100;
   return std::clamp<std::size_t>(static_cast<std::size_t>(number), 1, std::max<std::size_t>(cells, 1));

@@ -133,7 +133,7 @@ class Database {
   DatabaseStatistics take_statistics();
 
   // Does not block. Makes the calls fail (kConnection) in which a statement has waited for the server's answer for
-  // `silence` or longer: the server hangs, or is unreachable without anyone saying so.
+  // `silence` or longer: the server hangs, or is unreachable without an error.
   void cut_silent_connections(std::chrono::nanoseconds silence);
 
  private:

@@ -9,7 +9,7 @@ namespace rivera::sql {
 enum class ErrorClass {
   kDuplicateKey,  // a unique or primary key exists already
   kNotFound,      // a row that had to exist does not
-  kDeadlock,      // the transaction was chosen to give way, or a lock could not be had in time: run it again
+  kDeadlock,      // the engine chose to end this transaction, or a lock could not be had in time: run it again
   kTooLong,       // a value does not fit its column
   kMissingTable,  // the schema is not there: nothing will work
   kConnection,    // the server cannot be reached or went away: run it again on another connection

@@ -21,7 +21,7 @@ struct Script {
   std::atomic<int> closed = 0;
 };
 
-// A session whose end takes as long as its server likes.
+// A session that closes only when the script allows it.
 class SlowSession final : public Session {
  public:
   explicit SlowSession(Script& script) : script_(script) {}
@@ -110,11 +110,11 @@ TEST(PoolDeathTest, TakesBackOnlyWhatItLent) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   Script script;
   script.may_close.set_value();
-  const auto give_back_a_stranger = [&] {
+  const auto give_back_another_session = [&] {
     Pool pool(three_connections(), std::make_unique<SlowDriver>(script));
     pool.give_back(std::make_unique<SlowSession>(script));
   };
-  EXPECT_EXIT(give_back_a_stranger(), testing::KilledBySignal(SIGABRT), "no more is given back than was lent");
+  EXPECT_EXIT(give_back_another_session(), testing::KilledBySignal(SIGABRT), "no more is given back than was lent");
 }
 
 }  // namespace

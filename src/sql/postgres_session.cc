@@ -43,7 +43,7 @@ std::string_view without_newline(std::string_view text) {
 
 std::string context(std::string_view sql) { return fmt::format("running \"{}\"", sql.substr(0, 200)); }
 
-// Parameters as libpq takes them: text but for bytes.
+// Parameters as libpq takes them: text, except for bytes.
 class Values {
  public:
   explicit Values(const Parameters& parameters) {

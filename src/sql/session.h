@@ -1,4 +1,4 @@
-// What an engine has to provide. For the .cc files of this folder: everybody else uses Connection.
+// What an engine has to provide. For the .cc files of this folder: all others use Connection.
 #pragma once
 
 #include <atomic>

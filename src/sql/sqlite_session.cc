@@ -41,7 +41,7 @@ ErrorClass classify(int code) {
   throw Error(error_class, std::to_string(code), fmt::format("{}: {}", doing, reason));
 }
 
-// Whose turn it is to write, among the connections of this process: waiting here is fair and wakes at once, where
+// The order of writers among the connections of this process: waiting here is fair and wakes at once, where
 // SQLite's own waiting polls.
 class WriteTurn {
  public:

@@ -1,4 +1,5 @@
-// The auction on a cluster of several cells: who gets what, and what is said where nobody can.
+// The auction on a cluster of several cells: where it places instances, and the placement errors if no cell can take
+// one.
 #include <algorithm>
 #include <map>
 
@@ -35,7 +36,7 @@ class Auction : public ::testing::Test {
                                      {.zone = "z2", .placement_tags = {"gpu"}}}}};
 };
 
-TEST_F(Auction, SpreadsOverZonesAndThenCellsAndTellsWhyItCannot) {
+TEST_F(Auction, SpreadsOverZonesAndThenCellsAndReportsPlacementErrors) {
   {
     // Each zone gets two; in z1 there are two cells for them, and in z2 one without a tag.
     const RunningApp app(cluster_, a_web_app(cluster_, unique_guid("spread"), 4));

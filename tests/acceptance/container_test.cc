@@ -99,7 +99,7 @@ TEST_F(Container, TheProcessIsItsUserAndSeesItsOwnProcessesOnly) {
   EXPECT_THAT(result, HasSubstr("/home/vcap"));
 }
 
-TEST_F(Container, RootInsideIsNobodySpecialOutside) {
+TEST_F(Container, RootInsideHasNoRightsOutside) {
   models::TaskDefinition task = a_task(cluster_, guid_, "");
   auto* run = task.mutable_action()->mutable_run_action();
   run->set_user("root");

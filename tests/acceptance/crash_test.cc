@@ -78,7 +78,7 @@ TEST_F(Crash, OneThatNeverBecomesHealthyCrashesAfterItsStartTimeout) {
   EXPECT_THAT(app.instance(0).crash_reason(), HasSubstr("never healthy after"));
 }
 
-TEST_F(Crash, OneThatTakesTooMuchMemoryIsToldSo) {
+TEST_F(Crash, OneThatTakesTooMuchMemoryCrashesWithThatReason) {
   models::DesiredLRP lrp = a_process(cluster_, guid_, "sleep 1; exec dd if=/dev/zero of=/dev/null bs=200M count=1000");
   lrp.set_memory_mb(32);
   const RunningApp app(cluster_, lrp);

@@ -1,4 +1,4 @@
-// A cell is emptied without anybody noticing.
+// A cell is emptied without an interruption of its applications.
 #include <algorithm>
 
 #include <fmt/format.h>

@@ -22,7 +22,7 @@ TEST_F(Lrp, BothInstancesServeUnderTheirHostName) {
   EXPECT_TRUE(eventually([&] { return app.serves(2); }));
 }
 
-TEST_F(Lrp, TellsWhereAnInstanceRuns) {
+TEST_F(Lrp, ReportsWhereAnInstanceRuns) {
   const RunningApp app(cluster_, a_web_app(cluster_, guid_, 1));
   ASSERT_TRUE(eventually([&] { return app.running() == 1; }));
   const models::ActualLRP instance = app.instance(0);
@@ -61,7 +61,7 @@ TEST_F(Lrp, RemovedItsInstancesAndContainersGo) {
   EXPECT_TRUE(eventually([&] { return cluster_.get(app.hostname()).status == 404; }));
 }
 
-TEST_F(Lrp, AHostNameNobodyHasIsAnUnknownRoute) {
+TEST_F(Lrp, AHostNameWithoutAnAppIsAnUnknownRoute) {
   const net::HttpResponse response = cluster_.get("nobody.localhost");
   EXPECT_EQ(response.status, 404);
   EXPECT_EQ(response.headers.get("X-Cf-Routererror"), "unknown_route");

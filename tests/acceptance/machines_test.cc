@@ -1,4 +1,4 @@
-// What the tests of several machines rest on: the machines themselves.
+// The machines that the tests of several machines use.
 #include <algorithm>
 #include <csignal>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ class Machines : public ::testing::Test {
   static bool reaches(Machine& machine, const std::string& address) {
     const std::string pid = std::to_string(machine.first_process());
     const std::string connect = "exec 3<>/dev/tcp/" + address + "/9";
-    // Nobody listens: a refusal is an answer.
+    // No server listens there: a refused connection is an answer.
     constexpr int kTimedOut = 124;
     return base::run_command({"nsenter", "--target", pid, "--net", "timeout", "1", "bash", "-c", connect})
                .exit_status != kTimedOut;
@@ -102,7 +102,7 @@ TEST_F(Machines, ThatAreCutOffReachEachOtherAgainWhenHealed) {
   EXPECT_TRUE(reaches(first_, kSecond));
 }
 
-TEST_F(Machines, AreGoneWithAllTheirProcessesWhenKilled) {
+TEST_F(Machines, EndWithAllTheirProcessesWhenKilled) {
   first_.start("sleeper", {"sh", "-c", "sleep 1000 & exec sleep 1000"});
   const fs::path space = process_space(first_);
   ASSERT_TRUE(eventually([&] { return states(space) == "SSS"; }));

@@ -143,7 +143,7 @@ TEST(OneMachine, RenewsCertificatesWithoutRolesAndKeepsApplicationsRunning) {
 }
 
 TEST(OneMachine, SaysWhoHasAPortItNeeds) {
-  // The shared cluster holds its ports: a second one with the same is told so.
+  // The shared cluster holds its ports: a second one with the same ports fails with an error that says so.
   const cluster::Settings& taken = ClusterUnderTest::shared().settings();
   const base::TemporaryDirectory directory("rivera-one-machine-");
   const auto result = base::run_command({base::bin_dir() + "/rivera", "up", "--var", directory.path().string(),

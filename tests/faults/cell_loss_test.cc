@@ -77,7 +77,7 @@ TEST_F(CellLoss, BehindAPartitionWithRoomElsewhereOnlyTheReplacementRemains) {
 
   cluster.isolate("cell-1");
   ASSERT_TRUE(eventually([&] { return runs_without(app, 2, "cell-1"); }, kReplacementLimit));
-  EXPECT_THAT(cluster.containers_on("cell-1"), Contains(cut_off)) << "a cell keeps its work while it knows nothing";
+  EXPECT_THAT(cluster.containers_on("cell-1"), Contains(cut_off)) << "a cell that is cut off keeps its work";
   EXPECT_TRUE(eventually([&] { return app.serves(2); }));
 
   cluster.heal();

@@ -1,4 +1,4 @@
-// Two control machines: what happens when the active BBS or auctioneer dies, or stops without a word.
+// Two control machines: what happens when the active BBS or auctioneer is killed, or hangs.
 #include <algorithm>
 #include <csignal>
 #include <mutex>

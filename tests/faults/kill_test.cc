@@ -1,4 +1,4 @@
-// kill -9 of each component in turn: the supervisor starts it again and the system comes back by itself.
+// kill -9 of each component in turn: the supervisor starts it again and the system recovers by itself.
 #include <algorithm>
 #include <fstream>
 #include <signal.h>
@@ -44,8 +44,8 @@ TEST_P(Killed, ItIsStartedAgainAndBothInstancesServe) {
   EXPECT_TRUE(eventually([&] { return fresh.serves(1); }));
 }
 
-TEST_P(Killed, WhatRanBeforeRunsOn) {
-  // Containers and their processes do not notice that a component dies.
+TEST_P(Killed, WhatRanBeforeKeepsRunning) {
+  // Containers and their processes do not notice that a component is killed.
   const std::string component = GetParam();
   const RunningApp app(cluster_, a_web_app(cluster_, unique_guid("steady-" + component), 1));
   ASSERT_TRUE(eventually([&] { return app.serves(1); }));
@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(EachComponent, Killed,
                                            "gorouter", "route-emitter"),
                          test_name);
 
-TEST(KilledSupervisor, ItsComponentsRunOnAndTheNextUpTakesOver) {
+TEST(KilledSupervisor, ItsComponentsKeepRunningAndTheNextUpTakesOver) {
   ClusterUnderTest& cluster = ClusterUnderTest::shared();
   const RunningApp app(cluster, a_web_app(cluster, unique_guid("supervised"), 1));
   ASSERT_TRUE(eventually([&] { return app.serves(1); }));

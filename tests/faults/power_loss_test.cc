@@ -1,4 +1,4 @@
-// What a machine looks like after the power was gone: the disk as it was, and nothing else. The next ./run brings
+// A machine after a loss of power: the disk as it was, and nothing else. The next ./run brings
 // everything back.
 #include <algorithm>
 #include <fstream>

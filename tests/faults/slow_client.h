@@ -28,7 +28,7 @@ struct TrickleResult {
   std::string status_line() const { return answer.substr(0, answer.find("\r\n")); }
 };
 
-// One connection from its beginning to its end. Throws nothing but cancellations.
+// One connection from its beginning to its end. Throws only cancellations.
 asio::awaitable<TrickleResult> trickle(net::Endpoint server, std::optional<net::TlsContext> tls, Trickle client);
 
 }  // namespace rivera::harness

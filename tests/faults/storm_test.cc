@@ -1,4 +1,4 @@
-// Components die at random moments while work is going on; afterwards all is as desired.
+// Components are killed at random moments under load; afterwards all is as desired.
 #include <filesystem>
 #include <random>
 #include <signal.h>

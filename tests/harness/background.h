@@ -1,4 +1,4 @@
-// Something that a test does all the time while it does something else.
+// Work that a test repeats in the background.
 #pragma once
 
 #include <atomic>

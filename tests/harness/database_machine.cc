@@ -43,7 +43,7 @@ void make_database_server(Machine& machine, const std::vector<std::string>& data
     machine.run("pg_isready", {kPrograms / "pg_isready", "-q", "-h", directory});
     return true;
   });
-  if (!up) throw std::runtime_error("the database server does not come up");
+  if (!up) throw std::runtime_error("the database server does not start");
   for (const std::string& name : databases) {
     machine.run("createdb", {kPrograms / "createdb", "-h", directory, "-U", kOwner, name});
   }

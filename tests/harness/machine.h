@@ -44,7 +44,7 @@ class Machine {
   std::filesystem::path log_file(const std::string& program) const;
 
   void boot();
-  // Power off: kill -9 of everything. Returns when the last process has ended. No matter if it does not run.
+  // Power off: kill -9 of everything. Returns when the last process has ended. Without effect if it does not run.
   void kill();
   bool is_up() const { return first_process_ > 0; }
   // The machine's first process, as the host numbers it.
@@ -62,7 +62,7 @@ class Machine {
   void signal(const std::string& program, int number);
   // From here on its end is final.
   void leave_ended(const std::string& program);
-  // Kills it with -9 for good. Returns when it has ended.
+  // Kills it with -9; it is not started again. Returns when it has ended.
   void kill(const std::string& program);
   ProgramState state_of(const std::string& program);
 

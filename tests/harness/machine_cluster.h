@@ -15,7 +15,7 @@
 
 namespace rivera::harness {
 
-// The programs of the build with configuration files as `./run` writes them, but for addresses, names, the store and
+// The programs of the build with configuration files as `./run` writes them, except addresses, names, the store and
 // shorter times. Programs that end are started again as a process manager does, unless the test has ended them.
 //
 // Lives from the constructor, which returns when every cell is present and the router serves, to the destructor, after

@@ -23,7 +23,7 @@
 
 namespace {
 
-// What an attempt came to, in a process of its own: some attempts are answered with a signal.
+// Prints the result of an attempt. It runs in a process of its own: the kernel answers some attempts with a signal.
 void attempt(const char* name, const std::function<bool()>& work) {
   std::fflush(stdout);
   const pid_t child = ::fork();

@@ -23,7 +23,7 @@ AuctionLoop::AuctionLoop(asio::any_io_executor executor, AuctionOptions options,
                          const clients::RepClientFactory& reps, base::WorkerPool& workers, const base::Clock& clock,
                          AuctioneerProbe& probe, base::Logger logger)
     : executor_(executor),
-      options_(std::move(options)),
+      options_(options),
       bbs_(bbs),
       reps_(reps),
       workers_(workers),

@@ -43,7 +43,7 @@ TEST_F(AuctioneerProbeTest, SendsEachRequestAndEachFailureOfACell) {
             (Sent{"RequestLatency 1000 nanos", "RequestCount +1", "AuctioneerFailedCellStateRequests +1"}));
 }
 
-TEST_F(AuctioneerProbeTest, TellsWhetherItHoldsTheLock) {
+TEST_F(AuctioneerProbeTest, ReportsWhetherItHoldsTheLock) {
   probe_.report_lock();
   probe_.lock_held(true);
   probe_.report_lock();

@@ -13,7 +13,7 @@ namespace rivera::base {
 // Whose rules a command line follows. In both, "-name" and "--name" mean the same, "--name=" gives an empty value and
 // never takes the next argument, a flag alone is true, and "--" ends the flags.
 enum class FlagDialect {
-  // Go's flag package: the argument after "-name" is its value whatever it looks like; the last of several counts.
+  // Go's flag package: the argument after "-name" is its value in any case; the last of several counts.
   kGo,
   // go-flags: an argument that begins with "-" is no value of the flag before it (write "--name=-1"); values in double
   // quotes are unquoted; several values of a list are kept in order.

@@ -47,7 +47,7 @@ class ConfigFile {
   ConfigFile(std::string name, boost::json::object values, const ConfigKeys& keys,
              ConfigSource source = ConfigSource::kJson);
 
-  // Whether it was set to anything but null.
+  // Whether it was set to a value other than null.
   bool has(std::string_view key) const;
   std::string text(std::string_view key) const;  // also of kTextOrNumber
   // Throws ConfigError if the text is empty.

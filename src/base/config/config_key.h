@@ -1,4 +1,4 @@
-// The keys of a configuration as data: what a file may say, and what comes of it.
+// The keys of a configuration as data: what a file may say, and its effect.
 //
 // Each program has one table of every key that upstream's program knows, and of its own. ConfigFile reads a file by
 // that table: types, ranges and defaults are stated there and nowhere else.
@@ -32,7 +32,7 @@ enum class KeyType {
 
 enum class KeyEffect {
   kHas,
-  // Upstream's program has no use for it either, or it configures what does not exist here by design. Every such key
+  // Upstream's program does not use it either, or it configures what does not exist here by design. Every such key
   // that is set is named in one line at start.
   kUnused,
   // Upstream acts on it and this program does not. One line at start names the key, unless its value is the default,

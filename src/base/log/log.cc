@@ -37,7 +37,7 @@ struct LineStyle {
   LogTimeFormat format;
 };
 
-std::string make_line(const LineStyle& style, LogLevel level, std::string message, boost::json::object data) {
+std::string make_line(const LineStyle& style, LogLevel level, const std::string& message, boost::json::object data) {
   boost::json::object line;
   if (style.format == LogTimeFormat::kRfc3339) {
     line["timestamp"] = rfc3339_now();
@@ -47,7 +47,7 @@ std::string make_line(const LineStyle& style, LogLevel level, std::string messag
     line["log_level"] = static_cast<int>(level);
   }
   line["source"] = style.source;
-  line["message"] = std::move(message);
+  line["message"] = message;
   line["data"] = std::move(data);
   return boost::json::serialize(line) + "\n";
 }

@@ -1,4 +1,4 @@
-// Keeping secrets and endless texts out of the log.
+// Keeping secrets and very long texts out of the log.
 #pragma once
 
 #include <cstddef>

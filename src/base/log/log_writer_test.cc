@@ -43,7 +43,7 @@ class Reader {
   std::thread thread_;
 };
 
-TEST(LogWriter, LosesNothingWhileSomebodyReads) {
+TEST(LogWriter, LosesNothingWhileAReaderKeepsUp) {
   Pipe pipe;
   Reader reader(std::move(pipe.read_end));
   std::string expected;
@@ -60,7 +60,7 @@ TEST(LogWriter, LosesNothingWhileSomebodyReads) {
   EXPECT_EQ(reader.text(), expected);
 }
 
-TEST(LogWriter, NeverMakesThoseWhoLogWaitAndCountsWhatIsLost) {
+TEST(LogWriter, NeverBlocksLoggersAndCountsWhatIsLost) {
   Pipe pipe;  // not read at first
   constexpr int kLines = 10'000;
   const std::string line = std::string(99, 'x') + "\n";

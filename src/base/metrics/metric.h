@@ -2,8 +2,8 @@
 //
 // Made by Metrics (metrics.h), which outlives every reference to one. Recording is thread-safe and costs a few
 // nanoseconds: look a metric up once, keep the reference. The send...() functions give the present state to the sink;
-// when that is done, and under which of its forms, is upstream's rule for each metric and the business of the
-// component's probe.
+// when that is done, and under which of its forms, is upstream's rule for each metric, which the
+// component's probe follows.
 #pragma once
 
 #include <atomic>

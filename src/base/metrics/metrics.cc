@@ -64,7 +64,7 @@ prometheus::MetricFamily reading_of(const std::string& prometheus_name, const Fa
 
 struct Metrics::State {
   std::string component;
-  MetricSink* sink;
+  MetricSink* sink = nullptr;
   std::mutex mutex;
   std::map<std::string, Family, std::less<>> families;  // by upstream's name
 

@@ -116,7 +116,7 @@ TEST_F(MetricsTest, NothingIsCountedTwiceOrLostBetweenThreads) {
   EXPECT_EQ(latency.take_max(), 4ms);
 }
 
-TEST_F(MetricsTest, AProcessTellsItsMemoryThreadsAndFiles) {
+TEST_F(MetricsTest, AProcessReportsItsMemoryThreadsAndFiles) {
   constexpr std::size_t kMuch = 64u << 20;
   const std::string much(kMuch, 'x');
   ProcessProbe probe(metrics_);

@@ -13,7 +13,7 @@ struct ProcessStatus {
 };
 
 // From /proc/self/status: lines such as "VmStk:      132 kB" and "Threads:  4". Zeros if it cannot be read. The heap is
-// what is resident but for files, whatever the program's allocator is.
+// what is resident except files, whatever the program's allocator is.
 ProcessStatus read_process_status() {
   ProcessStatus status;
   std::ifstream file("/proc/self/status");

@@ -1,4 +1,4 @@
-// What every process tells of itself (docs/spec/loggregator.md §8, "all Diego").
+// The metrics that every process reports about itself (docs/spec/loggregator.md §8, "all Diego").
 #pragma once
 
 #include "base/metrics/metrics.h"
@@ -6,7 +6,7 @@
 namespace rivera::base {
 
 // Upstream's names, which dashboards expect, with what is true of a process without a garbage collector: resident bytes
-// but for those of files, bytes of the main thread's stack, the number of threads, and a collector's pause of 0.
+// except those of files, bytes of the main thread's stack, the number of threads, and a collector's pause of 0.
 class ProcessProbe {
  public:
   explicit ProcessProbe(Metrics& metrics);

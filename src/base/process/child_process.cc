@@ -74,7 +74,7 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
 }
 
 struct FileActions {
-  posix_spawn_file_actions_t native;
+  posix_spawn_file_actions_t native{};
   FileActions() { ::posix_spawn_file_actions_init(&native); }
   ~FileActions() { ::posix_spawn_file_actions_destroy(&native); }
   FileActions(const FileActions&) = delete;
@@ -82,7 +82,7 @@ struct FileActions {
 };
 
 struct Attributes {
-  posix_spawnattr_t native;
+  posix_spawnattr_t native{};
   Attributes() { ::posix_spawnattr_init(&native); }
   ~Attributes() { ::posix_spawnattr_destroy(&native); }
   Attributes(const Attributes&) = delete;

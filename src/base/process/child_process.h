@@ -68,7 +68,7 @@ class ChildProcess {
   // Waits for the end. Cancellable: the child stays.
   asio::awaitable<int> ended();
 
-  // Leaves the child to itself; from now on it is a daemon that the kernel or a later start reaps.
+  // Gives up the child: from now on it is a daemon that the kernel or a later start reaps.
   void release() noexcept;
 
   int pidfd() const { return pidfd_.get(); }

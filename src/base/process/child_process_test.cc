@@ -63,7 +63,7 @@ TEST(ChildProcess, ResetsWhatSignalsDo) {
   EXPECT_EQ(exit_status_of(*status), 128 + SIGPIPE);
 }
 
-TEST(ChildProcess, TellsHowItEnded) {
+TEST(ChildProcess, ReportsHowItEnded) {
   ChildProcess failed({"sh", "-c", "exit 7"});
   const auto status = failed.wait_for(30s);
   ASSERT_TRUE(status);

@@ -39,7 +39,8 @@ class NoPipeSignal {
   NoPipeSignal& operator=(const NoPipeSignal&) = delete;
 
  private:
-  sigset_t pipe_, before_;
+  sigset_t pipe_{};
+  sigset_t before_{};
 };
 
 // A program's streams, fed and emptied without blocking, and its end.

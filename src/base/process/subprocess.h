@@ -1,4 +1,4 @@
-// Running another program to its end.
+// Running another program until it ends.
 #pragma once
 
 #include <chrono>

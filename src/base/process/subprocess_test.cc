@@ -58,7 +58,7 @@ TEST_P(SubprocessTimeout, IsKept) {
 
 INSTANTIATE_TEST_SUITE_P(Programs, SubprocessTimeout,
                          testing::Values("exec sleep 1000",                 // keeps them open
-                                         "exec sleep 1000 >&- 2>&-",        // closes them and lives on
+                                         "exec sleep 1000 >&- 2>&-",        // closes them and continues
                                          "sleep 1000 & wait",               // has a child
                                          "trap '' TERM; sleep 1000; true",  // ignores requests to end
                                          "while :; do echo much; done"));   // never stops writing

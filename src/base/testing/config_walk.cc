@@ -99,7 +99,6 @@ json::value other_value(const ConfigKey& key) {
     case KeyType::kTexts:
       return json::array{"other"};
     case KeyType::kTextMap:
-      return json::object{{"other", "text"}};
     case KeyType::kSection:
       return json::object{{"other", "text"}};
     case KeyType::kSections:

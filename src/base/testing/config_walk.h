@@ -13,7 +13,7 @@
 
 namespace rivera::base::testing {
 
-// What a configuration came to.
+// The result of loading a configuration.
 struct LoadedConfig {
   std::string fields;  // fields_of() the program's own
   ConfigNotices notices;

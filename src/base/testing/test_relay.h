@@ -1,4 +1,4 @@
-// A network between a client and a server that a test can make slow, deaf or broken.
+// A network between a client and a server that a test can make slow, silent or broken.
 #pragma once
 
 #include <functional>

@@ -84,8 +84,8 @@ void clear_flags(int fd) {
   ::ioctl(fd, FS_IOC_SETFLAGS, &flags);
 }
 
-// Several threads: removing a directory may wait for the kernel each time. Each takes a child of the top; whoever has
-// more than it needs moves a part of it up for the others. So does who is too deep.
+// Several threads: removing a directory may wait for the kernel each time. Each takes a child of the top; one that has
+// more than it needs moves a part of it up for the others. So does one that is too deep.
 class TreeRemover {
  public:
   TreeRemover(UniqueFd top, std::string path) : top_(std::move(top)), path_(std::move(path)) {}

@@ -1,4 +1,4 @@
-// Walks over directory trees that an untrusted program made: as deep, as wide and as oddly named as it liked.
+// Walks over directory trees that an untrusted program made: of any depth, any width and with any names.
 #pragma once
 
 #include <cstdint>

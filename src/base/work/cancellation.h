@@ -1,4 +1,4 @@
-// The one way to tell cancellation from failure in a catch.
+// The one way to distinguish cancellation from failure in a catch.
 //
 // Asio reports both "this coroutine was cancelled" and "the operation was abandoned for another reason" (a socket was
 // closed, a connection's owner ended) as operation_aborted. Which of them a catch must know:

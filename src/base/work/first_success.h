@@ -1,4 +1,4 @@
-// Several ways to the same end, of which the first that works counts.
+// Several alternatives, of which the first that succeeds counts.
 #pragma once
 
 #include <chrono>

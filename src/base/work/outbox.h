@@ -11,8 +11,8 @@
 
 namespace rivera::base {
 
-// A bounded buffer between any number of threads that never wait and one that does. Full, it loses the oldest: what is
-// new tells more. May be used from any thread; take() blocks, so it belongs on a thread of one's own.
+// A bounded buffer between any number of threads that never wait and one that does. When full, it drops the oldest: new
+// items matter more. May be used from any thread; take() blocks, so it belongs on a thread of one's own.
 template <typename T>
 class Outbox {
  public:

@@ -1,4 +1,4 @@
-// Doing the same again and again.
+// Repeating an action periodically.
 #pragma once
 
 #include <chrono>

@@ -26,7 +26,7 @@ class TaskGroup {
   // ("<name>.failed") and ends this coroutine only. The cancellation of the group is not logged.
   void spawn(std::string name, asio::awaitable<void> work);
 
-  // The same for a coroutine without which the process is of no use: a loop that accepts, writes, converges or
+  // The same for a coroutine without which the process is useless: a loop that accepts, writes, converges or
   // synchronises. An exception that leaves it ends the process as end_process() does, unless the group has been
   // cancelled; so does operation_aborted from elsewhere. It may return.
   void spawn_critical(std::string name, asio::awaitable<void> work);

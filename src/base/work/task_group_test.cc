@@ -1,14 +1,12 @@
 #include "base/work/task_group.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
 
 #include "base/files.h"
 #include "base/log/end_process.h"
 #include "base/testing/test_run.h"
+#include "base/testing/written_log.h"
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
 
@@ -16,23 +14,6 @@ namespace rivera::base {
 namespace {
 
 using namespace std::chrono_literals;
-
-// What a logger writes.
-class WrittenLog {
- public:
-  const Logger& logger() const { return logger_; }
-  std::string text() const {
-    EXPECT_TRUE(logger_.flush(10s));
-    return read_file(path());
-  }
-
- private:
-  std::string path() const { return directory_.path() / "log"; }
-
-  TemporaryDirectory directory_;
-  UniqueFd file_{::open(path().c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600)};
-  Logger logger_{"test", LogLevel::kDebug, LogTimeFormat::kRfc3339, file_.get()};
-};
 
 // After what is ready to run has run.
 asio::awaitable<void> give_way() {
@@ -152,7 +133,7 @@ TEST_F(CriticalDeathTest, TheReasonIsInTheLog) {
               "\"data\":.\"error\":\"the cipher is broken\"");
 }
 
-TEST(Cancellation, IsToldFromAnExceptionThatCarriesItsCode) {
+TEST(Cancellation, IsDistinguishedFromAnExceptionThatCarriesItsCode) {
   run([](asio::any_io_executor executor) -> asio::awaitable<void> {
     int rounds = 0;
     bool was_cancelled = false;

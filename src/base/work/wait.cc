@@ -12,7 +12,7 @@ asio::awaitable<void> sleep_for(std::chrono::nanoseconds duration) {
   co_await timer.async_wait(asio::use_awaitable);
 }
 
-Condition::Condition(asio::any_io_executor executor) : timer_(std::move(executor)) {
+Condition::Condition(asio::any_io_executor executor) : timer_(executor) {
   timer_.expires_at(asio::steady_timer::time_point::max());
 }
 

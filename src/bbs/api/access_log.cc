@@ -36,7 +36,7 @@ void AccessLog::reopen() {
   const base::UniqueFd fresh = open_for_appending(path_);
   // Atomic, so that no line is lost between the two files.
   if (dup3(fresh.get(), file_.get(), O_CLOEXEC) < 0) {
-    throw std::system_error(errno, std::generic_category(), "cannot go on in the access log " + path_);
+    throw std::system_error(errno, std::generic_category(), "cannot reopen the access log " + path_);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include "base/work/cancellation.h"
 #include "bbs/api/guid_pages.h"
 #include "bbs/api/services.h"
 #include "bbs/records/prefetch.h"
@@ -227,6 +228,7 @@ asio::awaitable<std::string> ActualLRPService::start(models::StartActualLRPReque
 // The rep of its cell stops an instance, and removes its record when it has stopped. If the cell is missing, the record
 // is removed at once (§4.5).
 asio::awaitable<std::string> ActualLRPService::retire(models::ActualLRPKey key, std::string trace_id) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   std::optional<models::ModelError> error;
   for (int attempt = 0; attempt < kRetireAttempts; ++attempt) {
     auto look = [key](const Records& records) { return records.lrps(key.process_guid(), key.index()).ordinary(); };
@@ -236,9 +238,8 @@ asio::awaitable<std::string> ActualLRPService::retire(models::ActualLRPKey key, 
       try {
         const bool stopping = co_await stop_on_its_cell(lrp, trace_id);
         if (stopping) co_return std::string();
-      } catch (const boost::system::system_error&) {
-        throw;  // the connection is closed
       } catch (const std::exception& e) {
+        if (base::is_cancelled(cancellation)) throw;
         error = models::unknown_error(e.what());
         continue;
       }

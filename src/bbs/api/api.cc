@@ -5,6 +5,7 @@
 
 #include "base/log/trace.h"
 #include "base/units.h"
+#include "base/work/cancellation.h"
 #include "bbs/api/callers.h"
 #include "bbs/records/prefetch.h"
 
@@ -83,9 +84,8 @@ asio::awaitable<Api::Answer> Api::answer(const Route& route, std::string body, C
     co_return made;
   } catch (const models::ModelError& e) {
     error = e;
-  } catch (const boost::system::system_error&) {
-    throw;  // the connection is closed
   } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;  // the connection is closed
     traced(trace_id).error("failed", {{"route", route.name}, {"error", e.what()}});
     error = models::unknown_error(e.what());
   }

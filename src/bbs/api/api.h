@@ -105,7 +105,7 @@ class Api {
   RequestMeter meter_of(const std::string& name) { return probe_.meter_of(name); }
 
  private:
-  static constexpr std::size_t kIgnoredLimit = 64 * base::kKibibyte;  // of a body that says nothing
+  static constexpr std::size_t kIgnoredLimit = 64 * base::kKibibyte;  // of a body that is ignored
 
   // One of `handle` and `list` is set.
   struct Route {

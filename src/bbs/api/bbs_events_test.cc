@@ -86,7 +86,7 @@ class BbsEvents : public BbsHarness {
   std::unique_ptr<net::HttpClient> streams_;
 };
 
-TEST_F(BbsEvents, TellTheLifeOfAnLRPInOrderWithTheTracesOfItsRequests) {
+TEST_F(BbsEvents, ShowTheLifeOfAnLRPInOrderWithTheTracesOfItsRequests) {
   start();
   Stream stream = subscribe(kInstanceStream);
   desire("p");
@@ -112,7 +112,7 @@ TEST_F(BbsEvents, TellTheLifeOfAnLRPInOrderWithTheTracesOfItsRequests) {
   EXPECT_EQ(message_in<models::ActualLRPInstanceRemovedEvent>(event("actual_lrp_instance_removed")).trace_id(), "");
 }
 
-TEST_F(BbsEvents, AreTakenUpAfterABreakButNotAfterARestart) {
+TEST_F(BbsEvents, ResumeAfterADisconnectButNotAfterARestart) {
   start();
   Stream stream = subscribe("/v1/events.r1");
   desire("p");

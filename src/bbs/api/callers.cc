@@ -10,7 +10,7 @@ namespace {
 using models::Role;
 using models::RoleSet;
 
-// Those who desire work and see to it.
+// Those who desire work and look after it.
 constexpr RoleSet kClients{Role::kCloudController, Role::kOperator};
 // The cell that runs what the request is about.
 constexpr RoleSet kCell{Role::kRep};

@@ -255,7 +255,7 @@ TEST_F(EventStreams, EndCleanlyWhereTheyCannotBeTakenUp) {
   }
 }
 
-TEST_F(EventStreams, OfAClientThatIsGoneAreForgotten) {
+TEST_F(EventStreams, OfADisconnectedClientAreRemoved) {
   auto waiting = open(kInstanceStream), halfway = open(kTaskStream);
   ASSERT_TRUE(becomes(2));
   waiting.reset();

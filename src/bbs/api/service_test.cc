@@ -132,7 +132,7 @@ TEST_F(BbsService, AnswersUnknownRoutesAndMethodsAsHttpDoes) {
   EXPECT_EQ(response.headers.get("Allow"), "POST");
 }
 
-TEST_F(BbsService, AnswersGarbageWithAnErrorAndGoesOn) {
+TEST_F(BbsService, AnswersGarbageWithAnErrorAndContinues) {
   start();
   models::DesiredLRPLifecycleResponse response;
   ASSERT_TRUE(response.ParseFromString(post("/v1/desired_lrp/desire.r2", "\xff\xff\xff").body));
@@ -253,7 +253,7 @@ class TaskCallback : public BbsService {
   }
 };
 
-TEST_F(TaskCallback, TellsTheOwnerAndDeletesTheTask) {
+TEST_F(TaskCallback, NotifiesTheOwnerAndDeletesTheTask) {
   run([](Recorder& r) -> asio::awaitable<void> {
     r.status = 404;  // any answer counts as delivered
     co_return;

@@ -66,7 +66,7 @@ class ActualLRPService {
   RepCalls& reps_;
 };
 
-// The calls of an evacuating cell; the answers tell it whether to keep its containers.
+// The calls of an evacuating cell; the answers say whether it keeps its containers.
 class EvacuationService {
  public:
   EvacuationService(Api& api, Ledger& ledger);

@@ -152,11 +152,11 @@ Outcome Board::fail(const models::FailActualLRPRequest& request, base::Timestamp
   models::ActualLRP lrp = ordinary->whole();
   set_since(lrp, now);
   count_up(lrp);
-  models::ActualLRP told = lrp;
+  models::ActualLRP published = lrp;
   lrp.set_placement_error(models::truncated_for_storage(request.error_message()));
-  told.set_placement_error(request.error_message());
+  published.set_placement_error(request.error_message());
   LRPEdit edit(records_, outcome, key.process_guid(), key.index());
-  edit.replace(ordinary, std::move(lrp), std::move(told));
+  edit.replace(ordinary, std::move(lrp), std::move(published));
   edit.finish();
   return outcome;
 }
@@ -211,12 +211,12 @@ bool Board::crash_lrp(Outcome& outcome, const ActualLRPPtr& from, const std::str
   make_unclaimed(lrp, now);
   const bool restarts = models::restarts_at_once(lrp.crash_count());
   if (!restarts) lrp.set_state(std::string(models::kCrashed));
-  models::ActualLRP told = lrp;
+  models::ActualLRP published = lrp;
   lrp.set_crash_reason(models::truncated_for_storage(reason));
-  told.set_crash_reason(reason);
+  published.set_crash_reason(reason);
   LRPEdit edit(records_, outcome, process_guid(*from), instance_index(*from));
   if (is_call) edit.mark_as_crash_call();
-  edit.replace(from, std::move(lrp), std::move(told));
+  edit.replace(from, std::move(lrp), std::move(published));
   edit.finish();
   return restarts;
 }

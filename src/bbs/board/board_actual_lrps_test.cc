@@ -45,7 +45,7 @@ TEST_F(ActualLRPRules, ClaimByItsOwnerTakesARunningInstanceBack) {
   EXPECT_ERROR(claim("p", 0, "cell", "other"), ActualLRPCannotBeClaimed);
 }
 
-TEST_F(ActualLRPRules, StartTakesOverAClaimedInstanceFromAnyone) {
+TEST_F(ActualLRPRules, StartTakesOverAClaimedInstanceFromAnyCell) {
   claim("p", 0, "cell", "i");
   const Outcome outcome = start("p", 0, "other-cell", "j");
   ASSERT_FALSE(outcome.error);
@@ -121,7 +121,7 @@ TEST_F(ActualLRPRules, RunningForMoreThanFiveMinutesForgetsEarlierCrashes) {
   EXPECT_EQ(ordinary("p", 0).crash_count(), 1);
 }
 
-TEST_F(ActualLRPRules, CrashIsRefusedToAnyoneElse) {
+TEST_F(ActualLRPRules, CrashIsRefusedToOtherInstances) {
   EXPECT_ERROR(crash("p", 0, "cell", "i"), ActualLRPCannotBeCrashed);
   start("p", 0, "cell", "i");
   EXPECT_ERROR(crash("p", 0, "cell", "j"), ActualLRPCannotBeCrashed);
@@ -141,9 +141,9 @@ TEST_F(ActualLRPRules, ALongCrashReasonIsCutInTheRecordAndWholeInTheEvent) {
   const std::string reason(2000, 'x');
   const Outcome outcome = crash("p", 0, "cell", "i", reason);
   EXPECT_EQ(ordinary("p", 0).crash_reason().size(), 1024u);
-  const auto* told = std::get_if<CrashEvent>(&outcome.events.front().what);
-  ASSERT_TRUE(told);
-  EXPECT_EQ(told->after->lrp.crash_reason(), reason);
+  const auto* event = std::get_if<CrashEvent>(&outcome.events.front().what);
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->after->lrp.crash_reason(), reason);
 }
 
 TEST_F(ActualLRPRules, FailRecordsWhyAnUnclaimedInstanceIsNotPlaced) {
@@ -176,7 +176,7 @@ TEST_F(ActualLRPRules, RemoveWantsTheRightInstanceIfOneIsGiven) {
   EXPECT_ERROR(board_.remove(request), ResourceNotFound);
 }
 
-TEST_F(ActualLRPRules, RetireDeletesWhatNobodyRunsAndAsksTheCellOtherwise) {
+TEST_F(ActualLRPRules, RetireDeletesAnInstanceThatIsOnNoCellAndAsksTheCellOtherwise) {
   start("p", 0, "cell", "i");
   const Outcome asked = board_.retire(models::actual_lrp_key("p", 0, domain_), "trace");
   EXPECT_TRUE(asked.changes.empty());

@@ -67,7 +67,7 @@ void Board::replace_lost(Outcome& outcome, Auctions& auctions, const ActualLRPPt
 // Two mutations in the events, one for each LRP: group streams receive the removal of the replacement (§3.9).
 void Board::take_back(Outcome& outcome, const ActualLRPPtr& suspect) {
   const ActualLRPPtr replacement = records_.lrps(process_guid(*suspect), instance_index(*suspect)).ordinary();
-  const auto tell = [&outcome](const ActualLRPPtr& before, const ActualLRPPtr& after) {
+  const auto add_events = [&outcome](const ActualLRPPtr& before, const ActualLRPPtr& after) {
     LRPMutation mutation;
     mutation.transitions.push_back({before, after});
     mutation.before[before->lrp.presence()] = before;
@@ -77,14 +77,14 @@ void Board::take_back(Outcome& outcome, const ActualLRPPtr& suspect) {
   };
   if (replacement) {
     swap(outcome, replacement, ActualLRPPtr());
-    tell(replacement, nullptr);
+    add_events(replacement, nullptr);
   }
   models::ActualLRP lrp = suspect->whole();
   lrp.set_presence(models::ActualLRP::ORDINARY);
   const ActualLRPPtr ordinary = make_actual_lrp(std::move(lrp));
   swap(outcome, suspect, ActualLRPPtr());
   swap(outcome, ActualLRPPtr(), ordinary);
-  tell(suspect, ordinary);
+  add_events(suspect, ordinary);
 }
 
 void Board::update_outdated(Outcome& outcome, const LRPConvergence& plan) const {

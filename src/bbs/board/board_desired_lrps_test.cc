@@ -72,10 +72,10 @@ TEST_F(DesiredLRPRules, ScalingUpCreatesOnlyWhatIsNew) {
   const Outcome outcome = scale("p", 3);
   EXPECT_EQ(follow_ups_of<AuctionLRP>(outcome)[0].indices, std::vector<std::int32_t>({1, 2}));
   EXPECT_EQ(events_in(outcome, Hub::kInstance), Names({"created", "created"}));
-  EXPECT_EQ(outcome.events.back().hub, Hub::kDesired) << "told last";
+  EXPECT_EQ(outcome.events.back().hub, Hub::kDesired) << "published last";
 }
 
-TEST_F(DesiredLRPRules, ScalingDownDeletesWhatNobodyRunsAndStopsTheRest) {
+TEST_F(DesiredLRPRules, ScalingDownDeletesInstancesThatAreOnNoCellAndStopsTheOthers) {
   desire("p", 3);
   start("p", 2, "cell", "i");
   const Outcome outcome = scale("p", 1);
@@ -99,7 +99,7 @@ TEST_F(DesiredLRPRules, RemoveLeavesRunningInstancesToTheirReps) {
   EXPECT_ERROR(board_.remove_desired_lrp("p", ""), ResourceNotFound);
 }
 
-TEST_F(DesiredLRPRules, NewInternalRoutesAndTagsAreToldToTheRepsOfRunningInstances) {
+TEST_F(DesiredLRPRules, NewInternalRoutesAndTagsAreSentToTheRepsOfRunningInstances) {
   desire(a_desired_lrp("p").with_instances(2).with_route("internal-router", R"([{"hostname":"a.internal"}])"));
   start("p", 0, "cell", "i");
   auto request = update("p");
@@ -112,7 +112,7 @@ TEST_F(DesiredLRPRules, NewInternalRoutesAndTagsAreToldToTheRepsOfRunningInstanc
   EXPECT_EQ(calls[0].metric_tags->at("index"), "0");
 }
 
-TEST_F(DesiredLRPRules, RemovedInternalRoutesAreToldAsNone) {
+TEST_F(DesiredLRPRules, RemovedInternalRoutesAreSentAsAnEmptyList) {
   desire(a_desired_lrp("p").with_instances(1).with_route("internal-router", R"([{"hostname":"a.internal"}])"));
   start("p", 0, "cell", "i");
   auto request = update("p");
@@ -124,7 +124,7 @@ TEST_F(DesiredLRPRules, RemovedInternalRoutesAreToldAsNone) {
   EXPECT_FALSE(calls[0].metric_tags);
 }
 
-TEST_F(DesiredLRPRules, OtherRoutesAreNoMatterOfTheReps) {
+TEST_F(DesiredLRPRules, OtherRoutesAreNotSentToTheReps) {
   desire(a_desired_lrp("p").with_instances(1).with_route("cf-router", "[]"));
   start("p", 0, "cell", "i");
   auto request = update("p");

@@ -13,7 +13,7 @@ class Evacuation : public BoardTest {
   }
 };
 
-TEST_F(Evacuation, AClaimedInstanceIsPlacedAnew) {
+TEST_F(Evacuation, AClaimedInstanceIsAuctionedAgain) {
   desire("p", 1);
   claim("p", 0, "cell", "i");
   const Outcome outcome =
@@ -98,7 +98,7 @@ TEST_F(Evacuation, NothingIsKeptThatIsNotDesiredAnyMore) {
   EXPECT_TRUE(outcome.changes.empty()) << "convergence removes an ordinary one";
 }
 
-TEST_F(Evacuation, WithoutAnyRecordTheContainerGoes) {
+TEST_F(Evacuation, WithoutAnyRecordTheContainerIsDeleted) {
   const Outcome outcome = evacuate_running(0, "cell", "i");
   EXPECT_FALSE(outcome.error);
   EXPECT_FALSE(outcome.answer);

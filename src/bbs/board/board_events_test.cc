@@ -7,18 +7,18 @@ namespace rivera::bbs {
 namespace {
 
 // The events of each kind of stream.
-struct Told {
+struct EventNames {
   Names desired, instances, groups;
 };
 
-void expect_told(const Outcome& outcome, const Told& expected) {
+void expect_events(const Outcome& outcome, const EventNames& expected) {
   EXPECT_FALSE(outcome.error) << outcome.error->message();
   EXPECT_EQ(events_in(outcome, Hub::kDesired), expected.desired);
   EXPECT_EQ(events_in(outcome, Hub::kInstance), expected.instances);
   EXPECT_EQ(events_in(outcome, Hub::kGroup), expected.groups);
 }
 
-const Told kNothing{{}, {}, {}};
+const EventNames kNothing{{}, {}, {}};
 
 // The trace ids of desired and instance events, each once.
 std::set<std::string> traces_of(const Outcome& outcome) {
@@ -62,62 +62,62 @@ class EventsOfLRPs : public BoardTest {
   }
 };
 
-TEST_F(EventsOfLRPs, DesireTellsOfTheLRPAndItsInstances) {
+TEST_F(EventsOfLRPs, DesireReportsTheLRPAndItsInstances) {
   const Outcome outcome = board_.desire_lrp(a_desired_lrp("p").with_instances(2), now(), "trace");
-  expect_told(outcome, {{"created"}, {"created", "created"}, {"created", "created"}});
+  expect_events(outcome, {{"created"}, {"created", "created"}, {"created", "created"}});
   EXPECT_EQ(traces_of(outcome), kTraced);
   EXPECT_EQ(outcome.events.front().hub, Hub::kDesired);
 }
 
-TEST_F(EventsOfLRPs, UpdateTellsOfTheInstancesAndThenOfTheLRP) {
+TEST_F(EventsOfLRPs, UpdateReportsTheInstancesAndThenTheLRP) {
   desire("p", 1);
   const Outcome more = update_instances(3);
-  expect_told(more, {{"changed"}, {"created", "created"}, {"created", "created"}});
+  expect_events(more, {{"changed"}, {"created", "created"}, {"created", "created"}});
   EXPECT_EQ(traces_of(more), kTraced);
   EXPECT_EQ(more.events.back().hub, Hub::kDesired);
   start("p", 2, "cell", "i");
   const Outcome fewer = update_instances(1);
-  expect_told(fewer, {{"changed"}, {"removed"}, {"removed"}});
+  expect_events(fewer, {{"changed"}, {"removed"}, {"removed"}});
   EXPECT_EQ(traces_of(fewer), kTraced);
   EXPECT_EQ(fewer.events.back().hub, Hub::kDesired);
 }
 
-TEST_F(EventsOfLRPs, RemoveTellsOfTheLRPAndOfWhatNobodyRuns) {
+TEST_F(EventsOfLRPs, RemoveReportsTheLRPAndInstancesThatAreOnNoCell) {
   desire("p", 2);
   start("p", 1, "cell", "i");
   const Outcome outcome = board_.remove_desired_lrp("p", "trace");
-  expect_told(outcome, {{"removed"}, {"removed"}, {"removed"}});
+  expect_events(outcome, {{"removed"}, {"removed"}, {"removed"}});
   EXPECT_EQ(traces_of(outcome), kTraced);
-  expect_told(remove(1), {{}, {"removed"}, {"removed"}});
+  expect_events(remove(1), {{}, {"removed"}, {"removed"}});
 }
 
-TEST_F(EventsOfLRPs, ClaimAndStartTellOfChangesOnly) {
+TEST_F(EventsOfLRPs, ClaimAndStartReportChangesOnly) {
   desire("p", 1);
   const Outcome claimed = claim("p", 0, "cell", "i");
-  expect_told(claimed, {{}, {"changed"}, {"changed"}});
+  expect_events(claimed, {{}, {"changed"}, {"changed"}});
   EXPECT_EQ(traces_of(claimed), kUntraced);
-  expect_told(claim("p", 0, "cell", "i"), kNothing);
-  expect_told(start("p", 0, "cell", "i"), {{}, {"changed"}, {"changed"}});
-  expect_told(start("p", 0, "cell", "i"), kNothing);
-  expect_told(start("p", 7, "cell", "j"), {{}, {"created"}, {"created"}});
+  expect_events(claim("p", 0, "cell", "i"), kNothing);
+  expect_events(start("p", 0, "cell", "i"), {{}, {"changed"}, {"changed"}});
+  expect_events(start("p", 0, "cell", "i"), kNothing);
+  expect_events(start("p", 7, "cell", "j"), {{}, {"created"}, {"created"}});
 }
 
 TEST_F(EventsOfLRPs, StartOfAnotherInstanceThanTheClaimedOneReplacesItForGroups) {
   desire("p", 1);
   claim("p", 0, "cell", "i");
-  expect_told(start("p", 0, "other", "j"), {{}, {"changed"}, {"created", "removed"}});
+  expect_events(start("p", 0, "other", "j"), {{}, {"changed"}, {"created", "removed"}});
 }
 
-TEST_F(EventsOfLRPs, CrashTellsOfTheCrashFirst) {
+TEST_F(EventsOfLRPs, CrashReportsTheCrashFirst) {
   desire("p", 1);
   for (int i = 0; i < 2; ++i) {
     start("p", 0, "cell", "i");
     const Outcome restarts = crash("p", 0, "cell", "i");
-    expect_told(restarts, {{}, {"crashed", "created", "removed"}, {"crashed", "changed"}});
+    expect_events(restarts, {{}, {"crashed", "created", "removed"}, {"crashed", "changed"}});
     EXPECT_EQ(traces_of(restarts), kUntraced);
   }
   start("p", 0, "cell", "i");
-  expect_told(crash("p", 0, "cell", "i"), {{}, {"crashed", "changed"}, {"crashed", "changed"}});
+  expect_events(crash("p", 0, "cell", "i"), {{}, {"crashed", "changed"}, {"crashed", "changed"}});
 }
 
 TEST_F(EventsOfLRPs, ACrashReasonIsWholeInEveryEventOfTheCrashAndCutAfterwards) {
@@ -143,25 +143,25 @@ TEST_F(EventsOfLRPs, ACrashReasonIsWholeInEveryEventOfTheCrashAndCutAfterwards) 
   EXPECT_EQ(std::get<InstanceEvent>(later.events.back().what).before->lrp.crash_reason().size(), 1024u);
 }
 
-TEST_F(EventsOfLRPs, FailTellsTheWholeReason) {
+TEST_F(EventsOfLRPs, FailReportsTheWholeReason) {
   desire("p", 1);
   const Outcome outcome = fail(std::string(3000, 'y'));
-  expect_told(outcome, {{}, {"changed"}, {"changed"}});
+  expect_events(outcome, {{}, {"changed"}, {"changed"}});
   EXPECT_EQ(std::get<InstanceEvent>(outcome.events.back().what).after->lrp.placement_error().size(), 3000u);
   EXPECT_EQ(ordinary("p", 0).placement_error().size(), 1024u);
 }
 
-TEST_F(EventsOfLRPs, RetireTellsOfWhatIsDeletedWhenItIs) {
+TEST_F(EventsOfLRPs, RetireReportsARemovalOnceTheInstanceIsDeleted) {
   desire("p", 2);
   const Outcome unclaimed = retire(1);
-  expect_told(unclaimed, {{}, {"removed"}, {"removed"}});
+  expect_events(unclaimed, {{}, {"removed"}, {"removed"}});
   EXPECT_EQ(traces_of(unclaimed), kTraced);
   start("p", 0, "cell", "i");
-  expect_told(retire(0), kNothing);
-  expect_told(board_.remove_if_unchanged(lrps("p", 0).ordinary(), "trace"), {{}, {"removed"}, {"removed"}});
+  expect_events(retire(0), kNothing);
+  expect_events(board_.remove_if_unchanged(lrps("p", 0).ordinary(), "trace"), {{}, {"removed"}, {"removed"}});
   start("p", 0, "cell", "i");
   crash_three_times();
-  expect_told(retire(0), {{}, {"removed"}, {"removed"}});
+  expect_events(retire(0), {{}, {"removed"}, {"removed"}});
 }
 
 class EventsOfEvacuation : public EventsOfLRPs {
@@ -186,21 +186,21 @@ class EventsOfEvacuation : public EventsOfLRPs {
 
 TEST_F(EventsOfEvacuation, OfAClaimedInstanceAreThoseOfARestart) {
   claim("p", 0, "cell", "i");
-  expect_told(board_.evacuate_claimed(about<models::EvacuateClaimedActualLRPRequest>("p", 0, "cell", "i"), now()),
-              {{}, {"created", "removed"}, {"changed"}});
+  expect_events(board_.evacuate_claimed(about<models::EvacuateClaimedActualLRPRequest>("p", 0, "cell", "i"), now()),
+                {{}, {"created", "removed"}, {"changed"}});
 }
 
-TEST_F(EventsOfEvacuation, OfARunningInstanceGoOnToItsReplacement) {
-  expect_told(running(), {{}, {"changed", "created"}, {"created", "changed"}});
-  expect_told(running(), kNothing);
-  expect_told(running("cell", "i", "10.0.0.9"), {{}, {"created"}, {"changed"}});
-  expect_told(start("p", 0, "other", "j"), {{}, {"changed", "removed"}, {"changed", "removed"}});
+TEST_F(EventsOfEvacuation, OfARunningInstanceIncludeThoseOfItsReplacement) {
+  expect_events(running(), {{}, {"changed", "created"}, {"created", "changed"}});
+  expect_events(running(), kNothing);
+  expect_events(running("cell", "i", "10.0.0.9"), {{}, {"created"}, {"changed"}});
+  expect_events(start("p", 0, "other", "j"), {{}, {"changed", "removed"}, {"changed", "removed"}});
 }
 
-TEST_F(EventsOfEvacuation, CreateTheEvacuatingRowAgainIfItIsGone) {
+TEST_F(EventsOfEvacuation, CreateTheEvacuatingRowAgainIfItWasRemoved) {
   running();
   board_.remove_evacuating(about<models::RemoveEvacuatingActualLRPRequest>("p", 0, "cell", "i"));
-  expect_told(running(), {{}, {"created"}, {"created"}});
+  expect_events(running(), {{}, {"created"}, {"created"}});
 }
 
 TEST_F(EventsOfEvacuation, EndAnEvacuatingInstanceWhoseReplacementIsUp) {
@@ -208,101 +208,103 @@ TEST_F(EventsOfEvacuation, EndAnEvacuatingInstanceWhoseReplacementIsUp) {
   const ActualLRPPtr evacuating = lrps("p", 0).evacuating();
   start("p", 0, "other", "j");
   board_.revert(Swap<ActualLRPRecord>{evacuating, nullptr});  // a state that upstream may leave
-  expect_told(running(), {{}, {"removed"}, {"removed"}});
+  expect_events(running(), {{}, {"removed"}, {"removed"}});
 }
 
-TEST_F(EventsOfEvacuation, TellOfNothingThatIsNotDeleted) {
+TEST_F(EventsOfEvacuation, AreNoneIfNothingIsDeleted) {
   board_.remove_desired_lrp("p", "");
-  expect_told(running(), kNothing);
+  expect_events(running(), kNothing);
 }
 
 TEST_F(EventsOfEvacuation, OfASuspectDependOnItsReplacement) {
   converge({"other"});
   ASSERT_TRUE(lrps("p", 0).suspect());
-  expect_told(running(), {{}, {"changed"}, {"created", "changed"}});
+  expect_events(running(), {{}, {"changed"}, {"created", "changed"}});
 }
 
 TEST_F(EventsOfEvacuation, OfASuspectWithAClaimedReplacementShowThatOne) {
   converge({"other"});
   claim("p", 0, "other", "j");
-  expect_told(running(), {{}, {"changed"}, {"created", "created", "removed"}});
+  expect_events(running(), {{}, {"changed"}, {"created", "created", "removed"}});
 }
 
 TEST_F(EventsOfEvacuation, ByRecreateAreThoseOfARestart) {
   board_.clear();
   desire(a_desired_lrp("p").with_update_strategy(models::DesiredLRP::RECREATE));
   start("p", 0, "cell", "i");
-  expect_told(running(), {{}, {"created", "removed"}, {"changed"}});
+  expect_events(running(), {{}, {"created", "removed"}, {"changed"}});
 }
 
-TEST_F(EventsOfEvacuation, OfAStoppedInstanceAreItsRemoval) { expect_told(stopped(), {{}, {"removed"}, {"removed"}}); }
-
-TEST_F(EventsOfEvacuation, OfACrashThatRestartsTellNoCrash) {
-  expect_told(crashed(), {{}, {"created", "removed"}, {"changed"}});
+TEST_F(EventsOfEvacuation, OfAStoppedInstanceAreItsRemoval) {
+  expect_events(stopped(), {{}, {"removed"}, {"removed"}});
 }
 
-TEST_F(EventsOfEvacuation, OfACrashThatStaysTellTheCrash) {
+TEST_F(EventsOfEvacuation, OfACrashThatRestartsIncludeNoCrash) {
+  expect_events(crashed(), {{}, {"created", "removed"}, {"changed"}});
+}
+
+TEST_F(EventsOfEvacuation, OfACrashThatStaysIncludeTheCrash) {
   for (int i = 0; i < 2; ++i) {
     crash("p", 0, "cell", "i");
     start("p", 0, "cell", "i");
   }
-  expect_told(crashed(), {{}, {"crashed", "changed"}, {"crashed", "changed"}});
+  expect_events(crashed(), {{}, {"crashed", "changed"}, {"crashed", "changed"}});
 }
 
 TEST_F(EventsOfEvacuation, OfAnEvacuatingInstanceThatEndsAreItsRemoval) {
   running();
-  expect_told(crashed(), {{}, {"removed"}, {"removed"}});
+  expect_events(crashed(), {{}, {"removed"}, {"removed"}});
   running();
-  expect_told(stopped(), {{}, {"removed"}, {"removed"}});
+  expect_events(stopped(), {{}, {"removed"}, {"removed"}});
   running();
-  expect_told(board_.remove_evacuating(about<models::RemoveEvacuatingActualLRPRequest>("p", 0, "cell", "i")),
-              {{}, {"removed"}, {"removed"}});
+  expect_events(board_.remove_evacuating(about<models::RemoveEvacuatingActualLRPRequest>("p", 0, "cell", "i")),
+                {{}, {"removed"}, {"removed"}});
 }
 
 class EventsOfConvergence : public EventsOfLRPs {};
 
-TEST_F(EventsOfConvergence, TellOfWhatIsMissingOrNotWanted) {
+TEST_F(EventsOfConvergence, ReportMissingAndUnwantedInstances) {
   make_domain_fresh();
   desire("p", 1);
   remove(0);
   const Outcome missing = converge({"cell"});
-  expect_told(missing, {{}, {"created"}, {"created"}});
+  expect_events(missing, {{}, {"created"}, {"created"}});
   EXPECT_EQ(traces_of(missing), kUntraced);
   clock_.advance(31s);
-  expect_told(converge({"cell"}), kNothing);  // a stale one is auctioned again
+  expect_events(converge({"cell"}), kNothing);  // a stale one is auctioned again
   start("undesired", 0, "lost", "i");
-  expect_told(converge({"cell"}), {{}, {"removed"}, {"removed"}});
+  expect_events(converge({"cell"}), {{}, {"removed"}, {"removed"}});
   start("undesired", 0, "cell", "i");
-  expect_told(converge({"cell"}), kNothing);  // its rep is asked to stop it
+  expect_events(converge({"cell"}), kNothing);  // its rep is asked to stop it
 }
 
-TEST_F(EventsOfConvergence, TellOfARestartAfterACrash) {
+TEST_F(EventsOfConvergence, ReportARestartAfterACrash) {
   desire("p", 1);
   crash_three_times();
   clock_.advance(31s);
-  expect_told(converge({"cell"}), {{}, {"created", "removed"}, {"changed"}});
+  expect_events(converge({"cell"}), {{}, {"created", "removed"}, {"changed"}});
 }
 
-TEST_F(EventsOfConvergence, TellGroupsNothingOfSuspectsUntilTheyGo) {
+TEST_F(EventsOfConvergence, AreNoneForGroupsUntilASuspectIsRemoved) {
   make_domain_fresh();
   desire("p", 1);
   start("p", 0, "cell", "i");
-  expect_told(converge({"other"}), {{}, {"changed", "created"}, {}});
+  expect_events(converge({"other"}), {{}, {"changed", "created"}, {}});
   claim("p", 0, "other", "j");
-  expect_told(converge({}), {{}, {"created", "removed"}, {}});
-  expect_told(converge({"cell"}), {{}, {"removed", "changed"}, {"removed"}});
+  expect_events(converge({}), {{}, {"created", "removed"}, {}});
+  expect_events(converge({"cell"}), {{}, {"removed", "changed"}, {"removed"}});
   converge({});
   remove(0);  // the replacement
   board_.remove_desired_lrp("p", "");
-  expect_told(converge({}), {{}, {"removed"}, {"removed"}});
+  expect_events(converge({}), {{}, {"removed"}, {"removed"}});
 }
 
-TEST_F(EventsOfConvergence, TellOfEvacuatingInstancesOfLostCells) {
+TEST_F(EventsOfConvergence, ReportEvacuatingInstancesOfLostCells) {
   desire("p", 1);
   start("p", 0, "cell", "i");
   auto request = about<models::EvacuateRunningActualLRPRequest>("p", 0, "cell", "i");
   board_.evacuate_running(request, now());
-  expect_told(converge({}), {{}, {"removed"}, {"removed"}});
+  expect_events(converge({}), {{}, {"removed"}, {"removed"}});
 }
 
 class EventsOfTasks : public BoardTest {
@@ -312,7 +314,7 @@ class EventsOfTasks : public BoardTest {
     request.set_task_guid("t");
     request.set_domain(domain_);
     *request.mutable_task_definition() = definition;
-    EXPECT_EQ(told(board_.desire_task(request, now(), "")), Names({"created"}));
+    EXPECT_EQ(task_events(board_.desire_task(request, now(), "")), Names({"created"}));
   }
   Outcome start_task() {
     models::StartTaskRequest request;
@@ -326,57 +328,57 @@ class EventsOfTasks : public BoardTest {
     request.set_rejection_reason("no room");
     return board_.reject_task(request, now());
   }
-  static Names told(const Outcome& outcome) { return events_in(outcome, Hub::kTask); }
+  static Names task_events(const Outcome& outcome) { return events_in(outcome, Hub::kTask); }
 };
 
 const Names kChanged = {"changed"}, kRemoved = {"removed"}, kNone;
 
-TEST_F(EventsOfTasks, TellOfEachStep) {
+TEST_F(EventsOfTasks, ReportEachStep) {
   desire_task();
-  EXPECT_EQ(told(start_task()), kChanged);
-  EXPECT_EQ(told(start_task()), kNone) << "started already";
+  EXPECT_EQ(task_events(start_task()), kChanged);
+  EXPECT_EQ(task_events(start_task()), kNone) << "started already";
   models::CompleteTaskRequest complete;
   complete.set_task_guid("t");
   complete.set_cell_id("cell");
-  EXPECT_EQ(told(board_.complete_task(complete, now())), kChanged);
-  EXPECT_EQ(told(board_.resolving_task("t", now())), kChanged);
-  EXPECT_EQ(told(board_.delete_task("t")), kRemoved);
+  EXPECT_EQ(task_events(board_.complete_task(complete, now())), kChanged);
+  EXPECT_EQ(task_events(board_.resolving_task("t", now())), kChanged);
+  EXPECT_EQ(task_events(board_.delete_task("t")), kRemoved);
 }
 
-TEST_F(EventsOfTasks, TellOfACancellationAndAFailure) {
+TEST_F(EventsOfTasks, ReportACancellationAndAFailure) {
   desire_task();
-  EXPECT_EQ(told(board_.cancel_task("t", now(), "")), kChanged);
-  EXPECT_EQ(told(board_.cancel_task("t", now(), "")), kNone) << "refused";
+  EXPECT_EQ(task_events(board_.cancel_task("t", now(), "")), kChanged);
+  EXPECT_EQ(task_events(board_.cancel_task("t", now(), "")), kNone) << "refused";
   board_.resolving_task("t", now());
   board_.delete_task("t");
   desire_task();
-  EXPECT_EQ(told(board_.fail_task("t", "why", now())), kChanged);
+  EXPECT_EQ(task_events(board_.fail_task("t", "why", now())), kChanged);
 }
 
-TEST_F(EventsOfTasks, TellOfTheLastRejectionOnlyThatTheTaskFailed) {
+TEST_F(EventsOfTasks, ReportTheLastRejectionAsAFailureOnly) {
   desire_task();
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(told(reject_task()), kChanged);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(task_events(reject_task()), kChanged);
   const Outcome last = reject_task();
-  ASSERT_EQ(told(last), kChanged);
+  ASSERT_EQ(task_events(last), kChanged);
   const auto& event = std::get<TaskEvent>(last.events.front().what);
   EXPECT_EQ(event.before->task.state(), models::Task::Pending);
   EXPECT_EQ(event.after->task.state(), models::Task::Completed);
-  EXPECT_EQ(told(reject_task()), kNone) << "refused: no event with an empty before";
+  EXPECT_EQ(task_events(reject_task()), kNone) << "refused: no event with an empty before";
 }
 
-TEST_F(EventsOfTasks, TellOfWhatConvergenceDoes) {
+TEST_F(EventsOfTasks, ReportWhatConvergenceDoes) {
   desire_task(a_task_definition().with_callback("http://owner/done"));
   start_task();
-  EXPECT_EQ(told(converge_tasks({"cell"})), kNone);
-  EXPECT_EQ(told(converge_tasks({})), kChanged) << "its cell is lost";
+  EXPECT_EQ(task_events(converge_tasks({"cell"})), kNone);
+  EXPECT_EQ(task_events(converge_tasks({})), kChanged) << "its cell is lost";
   board_.resolving_task("t", now());
   clock_.advance(31s);
-  EXPECT_EQ(told(converge_tasks({})), kChanged) << "resolving for too long";
+  EXPECT_EQ(task_events(converge_tasks({})), kChanged) << "resolving for too long";
   clock_.advance(121s);
-  EXPECT_EQ(told(converge_tasks({})), kRemoved);
+  EXPECT_EQ(task_events(converge_tasks({})), kRemoved);
   desire_task();
   clock_.advance(31min);
-  EXPECT_EQ(told(converge_tasks({})), kChanged) << "pending for too long";
+  EXPECT_EQ(task_events(converge_tasks({})), kChanged) << "pending for too long";
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ TEST_F(TaskRules, UnknownTasksAreNotFound) {
   EXPECT_ERROR(board_.resolving_task("t", now()), ResourceNotFound);
 }
 
-TEST_F(TaskRules, CancelTellsTheCellThatRunsIt) {
+TEST_F(TaskRules, CancelAsksTheCellThatRunsIt) {
   desire_task("t");
   start_task("t", "cell");
   const Outcome outcome = board_.cancel_task("t", now(), "trace");
@@ -85,7 +85,7 @@ TEST_F(TaskRules, CancelTellsTheCellThatRunsIt) {
   EXPECT_ERROR(board_.cancel_task("t", now(), ""), InvalidStateTransition);
 }
 
-TEST_F(TaskRules, CancelOfAPendingTaskTellsNoCell) {
+TEST_F(TaskRules, CancelOfAPendingTaskAsksNoCell) {
   desire_task("t");
   EXPECT_TRUE(follow_ups_of<CancelTaskOnCell>(board_.cancel_task("t", now(), "")).empty());
 }

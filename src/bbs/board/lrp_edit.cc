@@ -16,11 +16,11 @@ ActualLRPPtr LRPEdit::replace(const ActualLRPPtr& lrp, models::ActualLRP by) {
   return after;
 }
 
-ActualLRPPtr LRPEdit::replace(const ActualLRPPtr& lrp, models::ActualLRP by, models::ActualLRP told) {
+ActualLRPPtr LRPEdit::replace(const ActualLRPPtr& lrp, models::ActualLRP by, models::ActualLRP published) {
   stored_ = replace_silently(lrp, std::move(by));
-  told_ = make_actual_lrp(std::move(told));
-  if (told_->wire == stored_->wire) told_ = stored_;
-  transition(lrp, told_);
+  published_ = make_actual_lrp(std::move(published));
+  if (published_->wire == stored_->wire) published_ = stored_;
+  transition(lrp, published_);
   return stored_;
 }
 
@@ -46,7 +46,7 @@ void LRPEdit::transition(ActualLRPPtr before, ActualLRPPtr after) {
 
 void LRPEdit::finish() {
   mutation_.after = records_.lrps(process_guid_, index_);
-  std::replace(mutation_.after.slots.begin(), mutation_.after.slots.end(), stored_, told_ ? told_ : stored_);
+  std::replace(mutation_.after.slots.begin(), mutation_.after.slots.end(), stored_, published_ ? published_ : stored_);
   Events events = events_of(mutation_);
   std::move(events.begin(), events.end(), std::back_inserter(outcome_.events));
 }

@@ -20,7 +20,7 @@ class LRPEdit {
   // Replaces `lrp` by a record that may have another presence, with the events for instance streams.
   ActualLRPPtr replace(const ActualLRPPtr& lrp, models::ActualLRP by);
   // The same, for events that carry more than is stored (texts truncated for storage, docs/spec/bbs.md §3.6).
-  ActualLRPPtr replace(const ActualLRPPtr& lrp, models::ActualLRP by, models::ActualLRP told);
+  ActualLRPPtr replace(const ActualLRPPtr& lrp, models::ActualLRP by, models::ActualLRP published);
   ActualLRPPtr create(models::ActualLRP lrp) { return replace(nullptr, std::move(lrp)); }
   void remove(const ActualLRPPtr& lrp);
   // Replaces without events for instance streams; the caller adds them with transition().
@@ -39,7 +39,7 @@ class LRPEdit {
   std::string process_guid_;
   std::int32_t index_;
   LRPMutation mutation_;
-  ActualLRPPtr stored_, told_;  // where they differ
+  ActualLRPPtr stored_, published_;  // where they differ
 };
 
 // Makes the instance UNCLAIMED as of `now`. Keeps routable, zone, internal routes, tags and placement error

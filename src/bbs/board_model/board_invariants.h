@@ -12,8 +12,8 @@ namespace rivera::bbs {
 // Observes one Board from its start. Each check returns a description of the violation, or "".
 class BoardInvariants {
  public:
-  // Invariants 3 and 4, of what an operation changed: epochs are fresh, indices count on, since tells of the last
-  // change but one of presence.
+  // Invariants 3 and 4, of what an operation changed: epochs are fresh, indices increase, `since` is the time of the
+  // last change other than one of presence.
   std::optional<std::string> check_changes(const Outcome& outcome, base::Timestamp now);
   // A row that was loaded.
   void learn(const ActualLRPPtr& row) { last_[epoch_of(*row)] = row; }

@@ -110,8 +110,8 @@ BoardModel::LRP BoardModel::unclaimed_row(const models::ActualLRPKey& key, base:
 }
 
 // The table of §3.7.
-void BoardModel::tell_instances(ModelOutcome& outcome, const std::vector<Pair>& pairs, const std::string& trace,
-                                bool is_crash_call) const {
+void BoardModel::add_instance_events(ModelOutcome& outcome, const std::vector<Pair>& pairs, const std::string& trace,
+                                     bool is_crash_call) const {
   std::vector<Scored> events;
   std::string about;
   const auto created = [&](const LRP& lrp) {
@@ -140,7 +140,8 @@ void BoardModel::tell_instances(ModelOutcome& outcome, const std::vector<Pair>& 
 }
 
 // The table of §3.8.
-void BoardModel::tell_groups(ModelOutcome& outcome, const Rows& before, const Rows& after, bool is_crash_call) const {
+void BoardModel::add_group_events(ModelOutcome& outcome, const Rows& before, const Rows& after,
+                                  bool is_crash_call) const {
   const Folded from = fold(before), to = fold(after);
   std::vector<Scored> events;
   std::string about;
@@ -174,24 +175,25 @@ void BoardModel::tell_groups(ModelOutcome& outcome, const Rows& before, const Ro
   if (!events.empty()) append_sorted(outcome.events[about], std::move(events));
 }
 
-void BoardModel::tell(ModelOutcome& outcome, const Rows& before, const Rows& after, const std::string& trace,
-                      bool is_crash_call) const {
-  tell_instances(outcome, {{before[0], after[0]}, {before[1], after[1]}, {before[2], after[2]}}, trace, is_crash_call);
-  tell_groups(outcome, before, after, is_crash_call);
+void BoardModel::add_events(ModelOutcome& outcome, const Rows& before, const Rows& after, const std::string& trace,
+                            bool is_crash_call) const {
+  add_instance_events(outcome, {{before[0], after[0]}, {before[1], after[1]}, {before[2], after[2]}}, trace,
+                      is_crash_call);
+  add_group_events(outcome, before, after, is_crash_call);
 }
 
 void BoardModel::create(ModelOutcome& outcome, const models::ActualLRPKey& key, base::Timestamp now,
                         const std::string& trace) {
   const Rows before = rows(key.process_guid(), key.index());
   put(unclaimed_row(key, now));
-  tell(outcome, before, rows(key.process_guid(), key.index()), trace);
+  add_events(outcome, before, rows(key.process_guid(), key.index()), trace);
 }
 
 void BoardModel::remove(ModelOutcome& outcome, const LRP& row, const std::string& trace) {
   const auto& key = row.actual_lrp_key();
   const Rows before = rows(key.process_guid(), key.index());
   erase(row);
-  tell(outcome, before, rows(key.process_guid(), key.index()), trace);
+  add_events(outcome, before, rows(key.process_guid(), key.index()), trace);
 }
 
 void BoardModel::auction(ModelOutcome& outcome, const std::string& guid, const std::vector<std::int32_t>& indices,

@@ -101,12 +101,13 @@ class BoardModel {
   std::string new_epoch() { return "~" + std::to_string(++epochs_) + "~"; }
   LRP unclaimed_row(const models::ActualLRPKey& key, base::Timestamp now);
 
-  // Events (board_model.cc). tell() compares slot by slot; tell_pairs() is for rows that change their presence.
-  void tell(ModelOutcome& outcome, const Rows& before, const Rows& after, const std::string& trace = "",
-            bool is_crash_call = false) const;
-  void tell_instances(ModelOutcome& outcome, const std::vector<Pair>& pairs, const std::string& trace = "",
-                      bool is_crash_call = false) const;
-  void tell_groups(ModelOutcome& outcome, const Rows& before, const Rows& after, bool is_crash_call = false) const;
+  // Events (board_model.cc). add_events() compares slot by slot; add_instance_events() is for rows that change their
+  // presence.
+  void add_events(ModelOutcome& outcome, const Rows& before, const Rows& after, const std::string& trace = "",
+                  bool is_crash_call = false) const;
+  void add_instance_events(ModelOutcome& outcome, const std::vector<Pair>& pairs, const std::string& trace = "",
+                           bool is_crash_call = false) const;
+  void add_group_events(ModelOutcome& outcome, const Rows& before, const Rows& after, bool is_crash_call = false) const;
 
   // Steps that several rules share.
   void create(ModelOutcome& outcome, const models::ActualLRPKey& key, base::Timestamp now, const std::string& trace);

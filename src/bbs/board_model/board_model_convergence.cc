@@ -75,12 +75,12 @@ bool BoardModel::converge_suspect(ModelOutcome& outcome, const LRP& suspect, con
   erase(suspect);
   put(promoted);
   if (ordinary) {  // Removed(replacement), also on the group stream
-    tell_instances(outcome, {{*ordinary, std::nullopt}});
+    add_instance_events(outcome, {{*ordinary, std::nullopt}});
     Rows replacement;
     replacement[LRP::ORDINARY] = ordinary;
-    tell_groups(outcome, replacement, {});
+    add_group_events(outcome, replacement, {});
   }
-  tell_instances(outcome, {{suspect, promoted}});
+  add_instance_events(outcome, {{suspect, promoted}});
   return true;
 }
 
@@ -136,7 +136,7 @@ bool BoardModel::replace_lost(ModelOutcome& outcome, const LRP& row, base::Times
   const LRP replacement = unclaimed_row(key, now);
   put(suspect);
   put(replacement);
-  tell_instances(outcome, {{row, suspect}, {std::nullopt, replacement}});
+  add_instance_events(outcome, {{row, suspect}, {std::nullopt, replacement}});
   return true;
 }
 
@@ -147,7 +147,7 @@ ModelOutcome BoardModel::converge_tasks(const Cells& cells, base::Timestamp now)
   const auto all = tasks;
   for (const auto& [guid, task] : all) {
     if (task.state() == models::Task::Pending) {
-      if (task.created_at() < at - 30 * 60 * kSecond) {
+      if (task.created_at() < at - std::int64_t{30} * 60 * kSecond) {
         complete_rule(outcome, task, true, "not started within time limit", "", now);
       } else {
         outcome.follow_ups.insert("auction-task " + guid + " trace ");

@@ -126,8 +126,8 @@ void BoardModel::evacuate_rolling(ModelOutcome& outcome, const models::EvacuateR
   row.mutable_modification_tag()->set_epoch(evacuating ? evacuating->modification_tag().epoch() : new_epoch());
   row.mutable_modification_tag()->set_index(evacuating ? evacuating->modification_tag().index() + 1 : 0);
   put(row);
-  tell_instances(outcome, {{std::nullopt, row}});  // "Created of the evacuating LRP (sic, not Changed)"
-  tell_groups(outcome, before, rows(key.process_guid(), key.index()));
+  add_instance_events(outcome, {{std::nullopt, row}});  // "Created of the evacuating LRP (sic, not Changed)"
+  add_group_events(outcome, before, rows(key.process_guid(), key.index()));
 }
 
 // The evacuating row takes over from the stored data. An ordinary target becomes unclaimed and is auctioned; a suspect
@@ -158,8 +158,8 @@ void BoardModel::dance(ModelOutcome& outcome, const LRP& target, base::Timestamp
   } else {
     erase(target);
   }
-  tell_instances(outcome, pairs);
-  tell_groups(outcome, before, rows(key.process_guid(), key.index()));
+  add_instance_events(outcome, pairs);
+  add_group_events(outcome, before, rows(key.process_guid(), key.index()));
 }
 
 void BoardModel::evacuate_recreate(ModelOutcome& outcome, const models::EvacuateRunningActualLRPRequest& request,

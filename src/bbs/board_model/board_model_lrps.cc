@@ -15,7 +15,7 @@ void touch(ActualLRP& row, base::Timestamp now) {
   row.mutable_modification_tag()->set_index(row.modification_tag().index() + 1);
 }
 
-// What a Start makes of a row, but for its time and tag.
+// What a Start makes of a row, except its time and tag.
 ActualLRP started(ActualLRP row, const models::StartActualLRPRequest& request) {
   row.set_state("RUNNING");
   *row.mutable_actual_lrp_key() = request.actual_lrp_key();
@@ -49,7 +49,7 @@ ModelOutcome BoardModel::claim(const models::ClaimActualLRPRequest& request, bas
   touch(row, now);
   put(row);
   ModelOutcome outcome;
-  tell(outcome, before, rows(request.process_guid(), request.index()));
+  add_events(outcome, before, rows(request.process_guid(), request.index()));
   return outcome;
 }
 
@@ -77,7 +77,7 @@ ModelOutcome BoardModel::start(const models::StartActualLRPRequest& request, bas
   }
   for (const Presence other : {LRP::EVACUATING, LRP::SUSPECT}) lrps.erase({key.process_guid(), key.index(), other});
   ModelOutcome outcome;
-  tell(outcome, before, rows(key.process_guid(), key.index()));
+  add_events(outcome, before, rows(key.process_guid(), key.index()));
   return outcome;
 }
 
@@ -102,7 +102,7 @@ ModelOutcome BoardModel::crash(const models::CrashActualLRPRequest& request, bas
   return outcome;
 }
 
-// "Crash rule". True if the instance restarts at once. Events tell the whole reason, rows keep it cut (§3.6).
+// "Crash rule". True if the instance restarts at once. Events have the whole reason, rows a truncated one (§3.6).
 bool BoardModel::crash_rule(ModelOutcome& outcome, const LRP& row, const std::string& reason, base::Timestamp now,
                             bool is_call) {
   const auto& key = row.actual_lrp_key();
@@ -116,9 +116,9 @@ bool BoardModel::crash_rule(ModelOutcome& outcome, const LRP& row, const std::st
   touch(after, now);
   after.set_state(after.crash_count() < 3 ? "UNCLAIMED" : "CRASHED");
   put(after);
-  Rows told = rows(key.process_guid(), key.index());
-  told[LRP::ORDINARY]->set_crash_reason(reason);
-  tell(outcome, before, told, "", is_call);
+  Rows published = rows(key.process_guid(), key.index());
+  published[LRP::ORDINARY]->set_crash_reason(reason);
+  add_events(outcome, before, published, "", is_call);
   return after.crash_count() < 3;
 }
 
@@ -133,10 +133,10 @@ ModelOutcome BoardModel::fail(const models::FailActualLRPRequest& request, base:
   after.set_placement_error(models::truncated_for_storage(request.error_message()));
   touch(after, now);
   put(after);
-  Rows told = rows(key.process_guid(), key.index());
-  told[LRP::ORDINARY]->set_placement_error(request.error_message());
+  Rows published = rows(key.process_guid(), key.index());
+  published[LRP::ORDINARY]->set_placement_error(request.error_message());
   ModelOutcome outcome;
-  tell(outcome, before, told);
+  add_events(outcome, before, published);
   return outcome;
 }
 
@@ -184,7 +184,7 @@ void BoardModel::unclaim(ModelOutcome& outcome, const LRP& row, base::Timestamp 
   after.clear_actual_lrp_net_info();
   touch(after, now);
   put(after);
-  tell(outcome, before, rows(key.process_guid(), key.index()));
+  add_events(outcome, before, rows(key.process_guid(), key.index()));
 }
 
 }  // namespace rivera::bbs

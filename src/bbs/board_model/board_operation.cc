@@ -160,15 +160,15 @@ BoardOperation OperationSource::of_domains_and_desires(const BoardModel& model) 
       return call("desire_lrp", desired_lrp(), trace, &Board::desire_lrp, &BoardModel::desire_lrp);
     case 3:
     case 4: {
-      const models::DesiredLRP wish = desired_lrp();
+      const models::DesiredLRP lrp = desired_lrp();
       models::UpdateDesiredLRPRequest request;
-      request.set_process_guid(wish.process_guid());
+      request.set_process_guid(lrp.process_guid());
       auto& update = *request.mutable_update();
       if (with_chance(60)) update.set_instances(below(5));
       if (with_chance(20)) update.set_annotation(some("note", 3));
-      if (with_chance(40)) *update.mutable_routes() = wish.routes();
+      if (with_chance(40)) *update.mutable_routes() = lrp.routes();
       if (with_chance(3)) (*update.mutable_routes()->mutable_routes())["x"] = "no json";
-      if (with_chance(40)) *update.mutable_metric_tags() = wish.metric_tags();
+      if (with_chance(40)) *update.mutable_metric_tags() = lrp.metric_tags();
       return call("update_desired_lrp", request, trace, &Board::update_desired_lrp, &BoardModel::update_desired_lrp);
     }
     default: {

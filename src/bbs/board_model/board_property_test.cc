@@ -209,7 +209,7 @@ class SideBySide {
     for (const auto& [about, texts] : real.events) {
       const auto same = expected.events.find(about);
       if (same != expected.events.end() && same->second == texts) continue;
-      differences += "\n  told about " + about + ":";
+      differences += "\n  published about " + about + ":";
       for (const auto& text : texts) differences += "\n    " + text;
     }
     for (const auto& [about, texts] : expected.events) {

@@ -177,7 +177,7 @@ TEST_F(Convergence, RemovesEvacuatingInstancesOfLostCells) {
   EXPECT_FALSE(lrps("p", 0).evacuating());
 }
 
-TEST_F(Convergence, TellsRepsOfRoutesAndTagsThatDiffer) {
+TEST_F(Convergence, SendsRepsRoutesAndTagsThatDiffer) {
   desire(a_desired_lrp("p").with_instances(1).with_route("internal-router", R"([{"hostname":"a.internal"}])"));
   auto request = start_request("p", 0, "cell", "i");
   (*request.mutable_metric_tags())["stale"] = "x";
@@ -188,7 +188,7 @@ TEST_F(Convergence, TellsRepsOfRoutesAndTagsThatDiffer) {
   EXPECT_TRUE(calls[0].metric_tags);
 }
 
-TEST_F(Convergence, CountsWhatMetricsTell) {
+TEST_F(Convergence, CountsWhatMetricsReport) {
   desire("p", 4);
   start("p", 0, "cell", "i");
   claim("p", 1, "lost", "j");

@@ -48,18 +48,18 @@ class EventReader {
   using Batch = std::vector<EncodedEvent>;
 
   EventReader(std::shared_ptr<EventHub::State> hub, asio::any_io_executor hub_executor, asio::any_io_executor stream)
-      : home(std::move(hub_executor)), mailbox(std::move(stream), 1), hub_(std::move(hub)) {}
+      : home(std::move(hub_executor)), mailbox(stream, 1), hub_(std::move(hub)) {}
   ~EventReader() { detach(); }
 
-  void attach(EventRing::Wish wish, const std::string& last_event_id) {
+  void attach(EventRing::Filter filter, const std::string& last_event_id) {
     hub_->readers.push_back(this);
     const auto wake = [this] {
       if (std::exchange(waits_, false)) hub_->woken.push_back(this);
     };
     if (last_event_id.empty()) {
-      cursor_ = hub_->ring.at_end(std::move(wish), wake);
+      cursor_ = hub_->ring.at_end(std::move(filter), wake);
     } else if (const auto last = parse_id(last_event_id)) {
-      cursor_ = hub_->ring.behind(*last, std::move(wish), wake);
+      cursor_ = hub_->ring.behind(*last, std::move(filter), wake);
     }
   }
 
@@ -105,11 +105,11 @@ EventHub::EventHub(asio::any_io_executor home, EventRing::Limits limits)
 
 EventHub::~EventHub() { close(); }
 
-std::unique_ptr<EventSource> EventHub::subscribe(asio::any_io_executor executor, EventRing::Wish wish,
+std::unique_ptr<EventSource> EventHub::subscribe(asio::any_io_executor executor, EventRing::Filter filter,
                                                  std::string last_event_id) {
   auto reader = std::make_shared<EventReader>(state_, home_, std::move(executor));
-  asio::post(home_, [reader, wish = std::move(wish), last = std::move(last_event_id)]() mutable {
-    reader->attach(std::move(wish), last);
+  asio::post(home_, [reader, filter = std::move(filter), last = std::move(last_event_id)]() mutable {
+    reader->attach(std::move(filter), last);
   });
   return std::unique_ptr<EventSource>(new EventSource(std::move(reader)));
 }

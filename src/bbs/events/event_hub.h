@@ -50,7 +50,7 @@ class EventHub {
 
   // Subscribes a stream on `executor`. It begins after `last_event_id` if given, else with the next published event. If
   // it cannot begin there without a gap, it ends at once. May be called from any executor.
-  std::unique_ptr<EventSource> subscribe(asio::any_io_executor executor, EventRing::Wish wish,
+  std::unique_ptr<EventSource> subscribe(asio::any_io_executor executor, EventRing::Filter filter,
                                          std::string last_event_id);
   void publish(const Events& events);
   // Ends every stream after its last event; later subscriptions end at once.

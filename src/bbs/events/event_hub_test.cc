@@ -16,13 +16,13 @@ namespace {
 using namespace std::chrono_literals;
 using Batch = std::vector<EncodedEvent>;
 
-const EventRing::Wish kAnyInstance{{Hub::kInstance}, "", EventForm::kCurrent};
+const EventRing::Filter kAnyInstance{{Hub::kInstance}, "", EventForm::kCurrent};
 
 // The test runs the strands of the hub and the streams by hand: work happens only in settle().
 class EventHubTest : public testing::Test {
  protected:
-  std::unique_ptr<EventSource> subscribe(EventRing::Wish wish, const std::string& last_event_id = "") {
-    return hub_->subscribe(asio::make_strand(io_), std::move(wish), last_event_id);
+  std::unique_ptr<EventSource> subscribe(EventRing::Filter filter, const std::string& last_event_id = "") {
+    return hub_->subscribe(asio::make_strand(io_), std::move(filter), last_event_id);
   }
 
   // Runs until nothing is left to do.
@@ -60,7 +60,7 @@ class EventHubTest : public testing::Test {
 
 std::string id_of(const EncodedEvent& event) { return event->substr(4, event->find('\n') - 4); }
 
-TEST_F(EventHubTest, WakesWhoWaitsForSuchAnEventAndNobodyElse) {
+TEST_F(EventHubTest, WakesOnlyStreamsThatWaitForSuchAnEvent) {
   const auto all = subscribe(kAnyInstance);
   const auto cell = subscribe({{Hub::kInstance}, "a", EventForm::kCurrent});
   std::optional<Batch> of_all, of_cell;
@@ -85,7 +85,7 @@ TEST_F(EventHubTest, GivesWhatCameWhileTheStreamWasBusy) {
   EXPECT_EQ(next(*source)->size(), 3u);
 }
 
-TEST_F(EventHubTest, TellsANewStreamNothingOfThePast) {
+TEST_F(EventHubTest, SendsANewStreamNoEarlierEvents) {
   hub_->publish({created_on("a")});
   const auto source = subscribe(kAnyInstance);
   settle();
@@ -103,7 +103,7 @@ TEST_F(EventHubTest, NumbersEventsOneAfterTheOther) {
   EXPECT_EQ(std::stoull(id_of(batch->at(1))), std::stoull(id_of(batch->at(0))) + 2) << "over all hubs";
 }
 
-TEST_F(EventHubTest, TakesAStreamUpWhereItWasLeft) {
+TEST_F(EventHubTest, ResumesAStreamAfterItsLastEvent) {
   auto source = subscribe(kAnyInstance);
   settle();
   hub_->publish({created_on("a"), created_on("b"), created_on("a")});
@@ -161,7 +161,7 @@ TEST_F(EventHubTest, ClosingEndsPresentStreamsWhenTheyHaveHadAllAndLaterOnesAtOn
   EXPECT_TRUE(is_over(*subscribe(kAnyInstance)));
 }
 
-TEST_F(EventHubTest, ForgetsAStreamThatIsGone) {
+TEST_F(EventHubTest, RemovesAStreamThatIsClosed) {
   auto waiting = subscribe(kAnyInstance);
   std::optional<Batch> batch;
   ask(*waiting, batch);

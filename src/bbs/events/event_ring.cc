@@ -51,13 +51,13 @@ void EventRing::append(Event event) {
   while (entries_.size() > 1 && (entries_.size() > limits_.events || bytes_ > limits_.bytes)) forget_oldest();
 }
 
-std::unique_ptr<EventRing::Cursor> EventRing::at_end(Wish wish, std::function<void()> on_event) {
-  return std::unique_ptr<Cursor>(new Cursor(*this, std::move(wish), next_ - 1, std::move(on_event)));
+std::unique_ptr<EventRing::Cursor> EventRing::at_end(Filter filter, std::function<void()> on_event) {
+  return std::unique_ptr<Cursor>(new Cursor(*this, std::move(filter), next_ - 1, std::move(on_event)));
 }
 
-std::unique_ptr<EventRing::Cursor> EventRing::behind(EventId last, Wish wish, std::function<void()> on_event) {
+std::unique_ptr<EventRing::Cursor> EventRing::behind(EventId last, Filter filter, std::function<void()> on_event) {
   if (last < first_ || last >= next_) return nullptr;
-  std::unique_ptr<Cursor> cursor(new Cursor(*this, std::move(wish), last, std::move(on_event)));
+  std::unique_ptr<Cursor> cursor(new Cursor(*this, std::move(filter), last, std::move(on_event)));
   if (cursor->is_overtaken()) cursor.reset();
   return cursor;
 }
@@ -117,10 +117,10 @@ void EventRing::set_bytes(Entry& entry, std::size_t bytes) {
   entry.bytes = bytes;
 }
 
-EventRing::Cursor::Cursor(EventRing& ring, Wish wish, EventId last, std::function<void()> on_event)
-    : ring_(ring), form_(wish.form), last_(last), on_event_(std::move(on_event)) {
-  for (const Hub hub : wish.hubs) {
-    Channel& channel = ring_.channel(hub, is_filtered_by_cell(hub) ? wish.cell : "");
+EventRing::Cursor::Cursor(EventRing& ring, Filter filter, EventId last, std::function<void()> on_event)
+    : ring_(ring), form_(filter.form), last_(last), on_event_(std::move(on_event)) {
+  for (const Hub hub : filter.hubs) {
+    Channel& channel = ring_.channel(hub, is_filtered_by_cell(hub) ? filter.cell : "");
     channel.cursors.push_back(this);
     channels_.push_back(&channel);
   }

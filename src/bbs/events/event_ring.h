@@ -33,8 +33,8 @@ class EventRing {
     std::size_t events = 100'000;
     std::size_t bytes = std::size_t{256} << 20;
   };
-  // Which events a stream is about.
-  struct Wish {
+  // Which events a stream carries, and in which form.
+  struct Filter {
     std::vector<Hub> hubs;
     std::string cell;  // "" = every cell
     EventForm form = EventForm::kCurrent;
@@ -52,10 +52,10 @@ class EventRing {
   void append(Event event);
 
   // A cursor after all present events. The ring must outlive it.
-  std::unique_ptr<Cursor> at_end(Wish wish, std::function<void()> on_event);
+  std::unique_ptr<Cursor> at_end(Filter filter, std::function<void()> on_event);
   // A cursor after the event `last`; null if `last` is not an id of this ring, or if a matching event after it may have
   // been dropped.
-  std::unique_ptr<Cursor> behind(EventId last, Wish wish, std::function<void()> on_event);
+  std::unique_ptr<Cursor> behind(EventId last, Filter filter, std::function<void()> on_event);
 
   std::size_t size() const { return entries_.size(); }
   std::size_t bytes() const { return bytes_; }
@@ -105,7 +105,7 @@ class EventRing::Cursor {
 
  private:
   friend class EventRing;
-  Cursor(EventRing& ring, Wish wish, EventId last, std::function<void()> on_event);
+  Cursor(EventRing& ring, Filter filter, EventId last, std::function<void()> on_event);
 
   EventRing& ring_;
   EventForm form_;

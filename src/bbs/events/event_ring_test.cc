@@ -5,15 +5,15 @@
 namespace rivera::bbs {
 namespace {
 
-using Wish = EventRing::Wish;
+using Filter = EventRing::Filter;
 
 constexpr EventId kFirst = 1000;
 constexpr std::size_t kPlenty = 1u << 20;
 
-const Wish kInstanceWish{{Hub::kDesired, Hub::kInstance}, "", EventForm::kCurrent};
-const Wish kTaskWish{{Hub::kTask}, "", EventForm::kCurrent};
+const Filter kInstanceFilter{{Hub::kDesired, Hub::kInstance}, "", EventForm::kCurrent};
+const Filter kTaskFilter{{Hub::kTask}, "", EventForm::kCurrent};
 
-Wish on_cell(const std::string& cell) { return {{Hub::kDesired, Hub::kInstance}, cell, EventForm::kCurrent}; }
+Filter on_cell(const std::string& cell) { return {{Hub::kDesired, Hub::kInstance}, cell, EventForm::kCurrent}; }
 
 std::vector<EventId> ids_of(const std::vector<EncodedEvent>& events) {
   std::vector<EventId> ids;
@@ -25,18 +25,18 @@ std::vector<EventId> ids_of(const std::vector<EncodedEvent>& events) {
 }
 using Ids = std::vector<EventId>;
 
-std::unique_ptr<EventRing::Cursor> at_end(EventRing& ring, Wish wish) {
-  return ring.at_end(std::move(wish), [] {});
+std::unique_ptr<EventRing::Cursor> at_end(EventRing& ring, Filter filter) {
+  return ring.at_end(std::move(filter), [] {});
 }
-std::unique_ptr<EventRing::Cursor> behind(EventRing& ring, EventId last, Wish wish) {
-  return ring.behind(last, std::move(wish), [] {});
+std::unique_ptr<EventRing::Cursor> behind(EventRing& ring, EventId last, Filter filter) {
+  return ring.behind(last, std::move(filter), [] {});
 }
 
 TEST(EventRing, GivesEachStreamItsEventsInTheOrderOfTheirIds) {
   EventRing ring(kFirst);
-  const auto all = at_end(ring, kInstanceWish);
+  const auto all = at_end(ring, kInstanceFilter);
   const auto cell = at_end(ring, on_cell("a"));
-  const auto tasks = at_end(ring, kTaskWish);
+  const auto tasks = at_end(ring, kTaskFilter);
   ring.append(created_on("a"));    // 1000
   ring.append(created_on("b"));    // 1001
   ring.append(desired_created());  // 1002
@@ -50,7 +50,7 @@ TEST(EventRing, GivesEachStreamItsEventsInTheOrderOfTheirIds) {
 
 TEST(EventRing, EncodesAnEventOnceAndAsItStandsOnAStream) {
   EventRing ring(kFirst);
-  const auto one = at_end(ring, kInstanceWish);
+  const auto one = at_end(ring, kInstanceFilter);
   const auto two = at_end(ring, on_cell("a"));
   const Event event = created_on("a");
   ring.append(event);
@@ -76,7 +76,7 @@ TEST(EventRing, KeepsBothFormsOfADefinition) {
 
 TEST(EventRing, LetsGoOfTheRecordsOfWhatIsEncoded) {
   EventRing ring(kFirst);
-  const auto cursor = at_end(ring, kInstanceWish);
+  const auto cursor = at_end(ring, kInstanceFilter);
   std::weak_ptr<const ActualLRPRecord> lrp;
   {
     const ActualLRPPtr made = record(models::testing::an_actual_lrp("p", 0).running_on("a", "i"));
@@ -90,25 +90,25 @@ TEST(EventRing, LetsGoOfTheRecordsOfWhatIsEncoded) {
   EXPECT_LT(ring.bytes(), before);
 }
 
-TEST(EventRing, TellsOnlyThoseWhomAnEventConcerns) {
+TEST(EventRing, WakesOnlyCursorsThatAnEventConcerns) {
   EventRing ring(kFirst);
-  int told_all = 0, told_a = 0;
-  const auto all = ring.at_end(kInstanceWish, [&] { ++told_all; });
-  const auto a = ring.at_end(on_cell("a"), [&] { ++told_a; });
+  int wakes_of_all = 0, wakes_of_a = 0;
+  const auto all = ring.at_end(kInstanceFilter, [&] { ++wakes_of_all; });
+  const auto a = ring.at_end(on_cell("a"), [&] { ++wakes_of_a; });
   ring.append(created_on("b"));
-  EXPECT_EQ(told_all, 1);
-  EXPECT_EQ(told_a, 0);
+  EXPECT_EQ(wakes_of_all, 1);
+  EXPECT_EQ(wakes_of_a, 0);
   ring.append(created_on("a"));
   ring.append(desired_created());
-  EXPECT_EQ(told_all, 3);
-  EXPECT_EQ(told_a, 2);
+  EXPECT_EQ(wakes_of_all, 3);
+  EXPECT_EQ(wakes_of_a, 2);
   ring.append(task_created());
-  EXPECT_EQ(told_all, 3);
+  EXPECT_EQ(wakes_of_all, 3);
 }
 
 TEST(EventRing, TakesWhatFitsIntoABatchAndAtLeastOneEvent) {
   EventRing ring(kFirst);
-  const auto cursor = at_end(ring, kInstanceWish);
+  const auto cursor = at_end(ring, kInstanceFilter);
   for (int i = 0; i < 10; ++i) ring.append(created_on("a"));
   const std::size_t one = cursor->take(1).at(0)->size();
   EXPECT_EQ(cursor->take(3 * one).size(), 3u);
@@ -119,55 +119,55 @@ TEST(EventRing, BeginsBehindAnEarlierEventWithWhateverFilter) {
   EventRing ring(kFirst);
   for (const char* cell : {"a", "b", "a", "b"}) ring.append(created_on(cell));
   ring.append(task_created());
-  EXPECT_EQ(ids_of(behind(ring, 1000, kInstanceWish)->take(kPlenty)), Ids({1001, 1002, 1003}));
+  EXPECT_EQ(ids_of(behind(ring, 1000, kInstanceFilter)->take(kPlenty)), Ids({1001, 1002, 1003}));
   EXPECT_EQ(ids_of(behind(ring, 1000, on_cell("a"))->take(kPlenty)), Ids({1002}));
   EXPECT_EQ(ids_of(behind(ring, 1001, on_cell("b"))->take(kPlenty)), Ids({1003}));
   EXPECT_EQ(ids_of(behind(ring, 1001, on_cell("never seen"))->take(kPlenty)), Ids());
-  EXPECT_EQ(ids_of(behind(ring, 1000, kTaskWish)->take(kPlenty)), Ids({1004}));
-  EXPECT_EQ(ids_of(behind(ring, 1004, kInstanceWish)->take(kPlenty)), Ids()) << "the newest: nothing was missed";
+  EXPECT_EQ(ids_of(behind(ring, 1000, kTaskFilter)->take(kPlenty)), Ids({1004}));
+  EXPECT_EQ(ids_of(behind(ring, 1004, kInstanceFilter)->take(kPlenty)), Ids()) << "the newest: nothing was missed";
 }
 
 TEST(EventRing, HasNoPlaceForIdsThatItDidNotGive) {
   EventRing ring(kFirst);
-  EXPECT_FALSE(behind(ring, kFirst, kInstanceWish)) << "not given yet";
+  EXPECT_FALSE(behind(ring, kFirst, kInstanceFilter)) << "not given yet";
   ring.append(created_on("a"));
-  EXPECT_TRUE(behind(ring, kFirst, kInstanceWish));
-  EXPECT_FALSE(behind(ring, kFirst - 1, kInstanceWish));
-  EXPECT_FALSE(behind(ring, kFirst + 1, kInstanceWish));
-  EXPECT_FALSE(behind(ring, 0, kInstanceWish));
+  EXPECT_TRUE(behind(ring, kFirst, kInstanceFilter));
+  EXPECT_FALSE(behind(ring, kFirst - 1, kInstanceFilter));
+  EXPECT_FALSE(behind(ring, kFirst + 1, kInstanceFilter));
+  EXPECT_FALSE(behind(ring, 0, kInstanceFilter));
 }
 
 TEST(EventRing, ForgetsTheOldestEventsBeyondItsNumber) {
   EventRing ring(kFirst, {3, 1u << 30});
   for (int i = 0; i < 5; ++i) ring.append(created_on("a"));
   EXPECT_EQ(ring.size(), 3u);
-  EXPECT_EQ(ids_of(behind(ring, 1001, kInstanceWish)->take(kPlenty)), Ids({1002, 1003, 1004}));
-  EXPECT_FALSE(behind(ring, 1000, kInstanceWish)) << "1001 is forgotten";
+  EXPECT_EQ(ids_of(behind(ring, 1001, kInstanceFilter)->take(kPlenty)), Ids({1002, 1003, 1004}));
+  EXPECT_FALSE(behind(ring, 1000, kInstanceFilter)) << "1001 is forgotten";
   EXPECT_FALSE(behind(ring, 1000, on_cell("a")));
   EXPECT_FALSE(behind(ring, 1000, on_cell("b"))) << "who knows what was forgotten of a cell without events";
-  EXPECT_TRUE(behind(ring, 1000, kTaskWish)) << "no task event was forgotten";
+  EXPECT_TRUE(behind(ring, 1000, kTaskFilter)) << "no task event was forgotten";
 }
 
 TEST(EventRing, ForgetsTheOldestEventsBeyondItsBytes) {
   EventRing ring(kFirst, {1000, 100'000});
-  const auto told = at_end(ring, {{Hub::kTask}, "", EventForm::kR0});
+  const auto cursor = at_end(ring, {{Hub::kTask}, "", EventForm::kR0});
   auto task = models::testing::a_task("t");
   task.set_result(std::string(5'000, 'r'));
   for (int i = 0; i < 100; ++i) {
     ring.append({Hub::kTask, TaskEvent{nullptr, make_task(task)}});
-    told->take(kPlenty);
+    cursor->take(kPlenty);
     EXPECT_LE(ring.bytes(), 110'000u) << "what was encoded last counts at the next event";
   }
   EXPECT_LT(ring.size(), 10u);
   task.set_result(std::string(1'000'000, 'r'));
   ring.append({Hub::kTask, TaskEvent{nullptr, make_task(task)}});
   EXPECT_EQ(ring.size(), 1u) << "the newest stays, however large";
-  EXPECT_EQ(told->take(kPlenty).size(), 1u);
+  EXPECT_EQ(cursor->take(kPlenty).size(), 1u);
 }
 
 TEST(EventRing, OvertakesASlowStreamButNoneThatHadAllOfItsEvents) {
   EventRing ring(kFirst, {10, 1u << 30});
-  const auto slow = at_end(ring, kInstanceWish);
+  const auto slow = at_end(ring, kInstanceFilter);
   const auto quiet = at_end(ring, on_cell("quiet"));
   ring.append(created_on("quiet"));
   EXPECT_EQ(quiet->take(kPlenty).size(), 1u);

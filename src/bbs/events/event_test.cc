@@ -98,11 +98,11 @@ TEST_F(EventForms, OfAnInstanceThatLostItsKeyCarryTheKeyOfWhatWasThere) {
   EXPECT_TRUE(none.has_actual_lrp_instance_key()) << "empty, but there";
 }
 
-TEST_F(EventForms, OfCrashesTellWhoCrashedAndWhatBecameOfIt) {
+TEST_F(EventForms, OfCrashesNameTheInstanceAndItsNewState) {
   const std::string reason(5000, 'x');
-  const ActualLRPPtr told = record(an_actual_lrp("p", 0).crashed(3, reason).since(77));
-  const auto crash = decoded<models::ActualLRPCrashedEvent>(crash_event(Hub::kInstance, running_, told));
-  EXPECT_EQ(text(crash.actual_lrp_key()), text(told->lrp.actual_lrp_key()));
+  const ActualLRPPtr crashed = record(an_actual_lrp("p", 0).crashed(3, reason).since(77));
+  const auto crash = decoded<models::ActualLRPCrashedEvent>(crash_event(Hub::kInstance, running_, crashed));
+  EXPECT_EQ(text(crash.actual_lrp_key()), text(crashed->lrp.actual_lrp_key()));
   EXPECT_EQ(crash.actual_lrp_instance_key().instance_guid(), "i");
   EXPECT_EQ(crash.actual_lrp_instance_key().cell_id(), "a");
   EXPECT_EQ(crash.crash_count(), 3);

@@ -31,20 +31,20 @@ class InstanceEvents {
  private:
   void add(const Transition& t) {
     if (!t.before && !t.after) return;
-    if (!t.before || !t.after) return tell(t.before, t.after);
+    if (!t.before || !t.after) return add_event(t.before, t.after);
     if (t.before == t.after || t.before->wire == t.after->wire) return;
     const bool unclaimed = is_in_state(*t.after, "UNCLAIMED");
     const bool crashed = is_in_state(*t.after, "CRASHED");
     if (crashed || mutation_.is_crash_call) events_.push_back({Hub::kInstance, CrashEvent{t.before, t.after}});
     if (unclaimed && !is_in_state(*t.before, "UNCLAIMED")) {
-      tell(nullptr, t.after);
-      tell(t.before, nullptr);
+      add_event(nullptr, t.after);
+      add_event(t.before, nullptr);
     } else {
-      tell(t.before, t.after);
+      add_event(t.before, t.after);
     }
   }
 
-  void tell(const ActualLRPPtr& before, const ActualLRPPtr& after) {
+  void add_event(const ActualLRPPtr& before, const ActualLRPPtr& after) {
     events_.push_back({Hub::kInstance, InstanceEvent{before, after, mutation_.trace_id}});
   }
 
@@ -83,7 +83,7 @@ class GroupEvents {
     const ActualLRPPtr& before = before_.*slot;
     const ActualLRPPtr& after = after_.*slot;
     if (slot == &Group::instance ? shows_the_same(before, after) : before == after) return;
-    if (!before || !after) return tell(slot, before, after);
+    if (!before || !after) return add_event(slot, before, after);
     if (is_crash_call_) {
       events_.push_back({Hub::kGroup, CrashEvent{before, after}});
       events_.push_back({Hub::kGroup, GroupEvent{before_, after_}});
@@ -91,14 +91,14 @@ class GroupEvents {
     }
     if (is_in_state(*after, "CRASHED")) events_.push_back({Hub::kGroup, CrashEvent{before, after}});
     if (is_on_a_cell(*after) && is_another_instance(*before, *after)) {
-      tell(slot, nullptr, after);
-      tell(slot, before, nullptr);
+      add_event(slot, nullptr, after);
+      add_event(slot, before, nullptr);
     } else {
-      tell(slot, before, after);
+      add_event(slot, before, after);
     }
   }
 
-  void tell(Slot slot, const ActualLRPPtr& before, const ActualLRPPtr& after) {
+  void add_event(Slot slot, const ActualLRPPtr& before, const ActualLRPPtr& after) {
     GroupEvent event;
     event.before.*slot = before;
     event.after.*slot = after;

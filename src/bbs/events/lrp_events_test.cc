@@ -29,7 +29,7 @@ std::string in_a_word(const Event& event) {
   return word;
 }
 
-Names told(Hub hub, const LRPMutation& mutation) {
+Names events_on(Hub hub, const LRPMutation& mutation) {
   Names words;
   for (const Event& event : events_of(mutation)) {
     if (event.hub == hub) words.push_back(in_a_word(event));
@@ -65,25 +65,25 @@ class LRPEvents : public testing::Test {
 };
 
 TEST_F(LRPEvents, ForInstancesFollowTheTable) {
-  EXPECT_EQ(told(Hub::kInstance, change(none_, unclaimed_)), Names({"created UNCLAIMED"}));
-  EXPECT_EQ(told(Hub::kInstance, change(none_, running_)), Names({"created RUNNING"}));
-  EXPECT_EQ(told(Hub::kInstance, change(running_, none_)), Names({"removed RUNNING"}));
-  EXPECT_EQ(told(Hub::kInstance, change(crashed_, none_)), Names({"removed CRASHED"}));
-  EXPECT_EQ(told(Hub::kInstance, change(unclaimed_, unclaimed_later_)), Names({"changed UNCLAIMED"}));
+  EXPECT_EQ(events_on(Hub::kInstance, change(none_, unclaimed_)), Names({"created UNCLAIMED"}));
+  EXPECT_EQ(events_on(Hub::kInstance, change(none_, running_)), Names({"created RUNNING"}));
+  EXPECT_EQ(events_on(Hub::kInstance, change(running_, none_)), Names({"removed RUNNING"}));
+  EXPECT_EQ(events_on(Hub::kInstance, change(crashed_, none_)), Names({"removed CRASHED"}));
+  EXPECT_EQ(events_on(Hub::kInstance, change(unclaimed_, unclaimed_later_)), Names({"changed UNCLAIMED"}));
   for (const ActualLRPPtr& before : {claimed_, running_, crashed_}) {
-    EXPECT_EQ(told(Hub::kInstance, change(before, unclaimed_later_)),
+    EXPECT_EQ(events_on(Hub::kInstance, change(before, unclaimed_later_)),
               Names({"created UNCLAIMED", "removed " + before->lrp.state()}));
   }
-  EXPECT_EQ(told(Hub::kInstance, change(unclaimed_, claimed_)), Names({"changed CLAIMED"}));
-  EXPECT_EQ(told(Hub::kInstance, change(claimed_, running_)), Names({"changed RUNNING"}));
-  EXPECT_EQ(told(Hub::kInstance, change(running_, claimed_)), Names({"changed CLAIMED"}));
-  EXPECT_EQ(told(Hub::kInstance, change(running_, crashed_)), Names({"crashed", "changed CRASHED"}));
+  EXPECT_EQ(events_on(Hub::kInstance, change(unclaimed_, claimed_)), Names({"changed CLAIMED"}));
+  EXPECT_EQ(events_on(Hub::kInstance, change(claimed_, running_)), Names({"changed RUNNING"}));
+  EXPECT_EQ(events_on(Hub::kInstance, change(running_, claimed_)), Names({"changed CLAIMED"}));
+  EXPECT_EQ(events_on(Hub::kInstance, change(running_, crashed_)), Names({"crashed", "changed CRASHED"}));
 }
 
-TEST_F(LRPEvents, ForInstancesTellOfEveryCrashCall) {
+TEST_F(LRPEvents, ForInstancesReportEveryCrashCall) {
   for (const ActualLRPPtr& before : {claimed_, running_}) {
-    EXPECT_EQ(told(Hub::kInstance, crash_call(before, crashed_)), Names({"crashed", "changed CRASHED"}));
-    EXPECT_EQ(told(Hub::kInstance, crash_call(before, unclaimed_later_)),
+    EXPECT_EQ(events_on(Hub::kInstance, crash_call(before, crashed_)), Names({"crashed", "changed CRASHED"}));
+    EXPECT_EQ(events_on(Hub::kInstance, crash_call(before, unclaimed_later_)),
               Names({"crashed", "created UNCLAIMED", "removed " + before->lrp.state()}));
   }
 }
@@ -107,8 +107,8 @@ TEST_F(LRPEvents, AnnounceANewRunningInstanceBeforeTheOldOneIsWithdrawn) {
   mutation.before[kOrdinary] = claimed_;
   mutation.before[kEvacuating] = evacuating_;
   mutation.after[kOrdinary] = running_;
-  EXPECT_EQ(told(Hub::kInstance, mutation), Names({"changed RUNNING", "removed RUNNING"}));
-  EXPECT_EQ(told(Hub::kGroup, mutation), Names({"changed RUNNING", "removed RUNNING evacuating"}));
+  EXPECT_EQ(events_on(Hub::kInstance, mutation), Names({"changed RUNNING", "removed RUNNING"}));
+  EXPECT_EQ(events_on(Hub::kGroup, mutation), Names({"changed RUNNING", "removed RUNNING evacuating"}));
 }
 
 TEST_F(LRPEvents, AnnounceAnEvacuatingInstanceBeforeItsIndexIsFree) {
@@ -117,27 +117,28 @@ TEST_F(LRPEvents, AnnounceAnEvacuatingInstanceBeforeItsIndexIsFree) {
   mutation.before[kOrdinary] = running_;
   mutation.after[kOrdinary] = unclaimed_later_;
   mutation.after[kEvacuating] = evacuating_;
-  EXPECT_EQ(told(Hub::kInstance, mutation), Names({"changed RUNNING", "created UNCLAIMED"}));
-  EXPECT_EQ(told(Hub::kGroup, mutation), Names({"created RUNNING evacuating", "changed UNCLAIMED"}));
+  EXPECT_EQ(events_on(Hub::kInstance, mutation), Names({"changed RUNNING", "created UNCLAIMED"}));
+  EXPECT_EQ(events_on(Hub::kGroup, mutation), Names({"created RUNNING evacuating", "changed UNCLAIMED"}));
 }
 
 TEST_F(LRPEvents, ForGroupsFollowTheTable) {
-  EXPECT_EQ(told(Hub::kGroup, change(none_, unclaimed_)), Names({"created UNCLAIMED"}));
-  EXPECT_EQ(told(Hub::kGroup, change(none_, evacuating_)), Names({"created RUNNING evacuating"}));
-  EXPECT_EQ(told(Hub::kGroup, change(running_, none_)), Names({"removed RUNNING"}));
-  EXPECT_EQ(told(Hub::kGroup, change(evacuating_, none_)), Names({"removed RUNNING evacuating"}));
+  EXPECT_EQ(events_on(Hub::kGroup, change(none_, unclaimed_)), Names({"created UNCLAIMED"}));
+  EXPECT_EQ(events_on(Hub::kGroup, change(none_, evacuating_)), Names({"created RUNNING evacuating"}));
+  EXPECT_EQ(events_on(Hub::kGroup, change(running_, none_)), Names({"removed RUNNING"}));
+  EXPECT_EQ(events_on(Hub::kGroup, change(evacuating_, none_)), Names({"removed RUNNING evacuating"}));
   for (const ActualLRPPtr& before : {unclaimed_, claimed_, running_, crashed_}) {
-    EXPECT_EQ(told(Hub::kGroup, change(before, unclaimed_later_)), Names({"changed UNCLAIMED"}));
+    EXPECT_EQ(events_on(Hub::kGroup, change(before, unclaimed_later_)), Names({"changed UNCLAIMED"}));
   }
-  EXPECT_EQ(told(Hub::kGroup, change(unclaimed_, claimed_)), Names({"changed CLAIMED"})) << "from no key to one";
-  EXPECT_EQ(told(Hub::kGroup, change(claimed_, running_)), Names({"changed RUNNING"})) << "with the same key";
-  EXPECT_EQ(told(Hub::kGroup, change(claimed_elsewhere_, running_)), Names({"created RUNNING", "removed CLAIMED"}));
-  EXPECT_EQ(told(Hub::kGroup, change(running_, crashed_)), Names({"crashed", "changed CRASHED"}));
+  EXPECT_EQ(events_on(Hub::kGroup, change(unclaimed_, claimed_)), Names({"changed CLAIMED"})) << "from no key to one";
+  EXPECT_EQ(events_on(Hub::kGroup, change(claimed_, running_)), Names({"changed RUNNING"})) << "with the same key";
+  EXPECT_EQ(events_on(Hub::kGroup, change(claimed_elsewhere_, running_)),
+            Names({"created RUNNING", "removed CLAIMED"}));
+  EXPECT_EQ(events_on(Hub::kGroup, change(running_, crashed_)), Names({"crashed", "changed CRASHED"}));
 }
 
-TEST_F(LRPEvents, ForGroupsTellOfEveryCrashCall) {
-  EXPECT_EQ(told(Hub::kGroup, crash_call(running_, crashed_)), Names({"crashed", "changed CRASHED"}));
-  EXPECT_EQ(told(Hub::kGroup, crash_call(running_, unclaimed_later_)), Names({"crashed", "changed UNCLAIMED"}));
+TEST_F(LRPEvents, ForGroupsReportEveryCrashCall) {
+  EXPECT_EQ(events_on(Hub::kGroup, crash_call(running_, crashed_)), Names({"crashed", "changed CRASHED"}));
+  EXPECT_EQ(events_on(Hub::kGroup, crash_call(running_, unclaimed_later_)), Names({"crashed", "changed UNCLAIMED"}));
 }
 
 // The events of groups with their slots, for one change of the ordinary LRP beside an evacuating one.
@@ -191,15 +192,15 @@ LRPMutation beside(const ActualLRPPtr& suspect, ActualLRPPtr before, ActualLRPPt
 TEST_F(LRPEvents, ForGroupsAreNoneBehindASuspect) {
   for (const auto& [before, after] : std::vector<std::pair<ActualLRPPtr, ActualLRPPtr>>{
            {unclaimed_, claimed_}, {claimed_, unclaimed_later_}, {unclaimed_, unclaimed_later_}, {claimed_, none_}}) {
-    EXPECT_EQ(told(Hub::kGroup, beside(suspect_, before, after, false)), Names());
-    EXPECT_EQ(told(Hub::kInstance, beside(suspect_, before, after, false)).empty(), false);
+    EXPECT_EQ(events_on(Hub::kGroup, beside(suspect_, before, after, false)), Names());
+    EXPECT_EQ(events_on(Hub::kInstance, beside(suspect_, before, after, false)).empty(), false);
   }
 }
 
 TEST_F(LRPEvents, OfAStartThatEndsASuspectAnnounceTheNewOneFirst) {
   const LRPMutation mutation = beside(suspect_, claimed_, running_, true);
-  EXPECT_EQ(told(Hub::kInstance, mutation), Names({"changed RUNNING", "removed RUNNING"}));
-  EXPECT_EQ(told(Hub::kGroup, mutation), Names({"created RUNNING", "removed RUNNING"}));
+  EXPECT_EQ(events_on(Hub::kInstance, mutation), Names({"changed RUNNING", "removed RUNNING"}));
+  EXPECT_EQ(events_on(Hub::kGroup, mutation), Names({"created RUNNING", "removed RUNNING"}));
 }
 
 // The suspect goes and leaves `ordinary`.
@@ -211,13 +212,13 @@ LRPMutation without_suspect(const ActualLRPPtr& suspect, const ActualLRPPtr& ord
   return mutation;
 }
 
-TEST_F(LRPEvents, OfASuspectThatGoesDependOnWhatItLeaves) {
-  EXPECT_EQ(told(Hub::kInstance, without_suspect(suspect_, unclaimed_)), Names({"removed RUNNING"}));
-  EXPECT_EQ(told(Hub::kGroup, without_suspect(suspect_, unclaimed_)), Names({"changed UNCLAIMED"}));
-  EXPECT_EQ(told(Hub::kGroup, without_suspect(suspect_, crashed_)), Names({"crashed", "changed CRASHED"}));
-  EXPECT_EQ(told(Hub::kGroup, without_suspect(suspect_, claimed_)), Names({"created CLAIMED", "removed RUNNING"}));
-  EXPECT_EQ(told(Hub::kGroup, without_suspect(suspect_, running_)), Names());
-  EXPECT_EQ(told(Hub::kGroup, without_suspect(suspect_, none_)), Names({"removed RUNNING"}));
+TEST_F(LRPEvents, OfARemovedSuspectDependOnWhatRemains) {
+  EXPECT_EQ(events_on(Hub::kInstance, without_suspect(suspect_, unclaimed_)), Names({"removed RUNNING"}));
+  EXPECT_EQ(events_on(Hub::kGroup, without_suspect(suspect_, unclaimed_)), Names({"changed UNCLAIMED"}));
+  EXPECT_EQ(events_on(Hub::kGroup, without_suspect(suspect_, crashed_)), Names({"crashed", "changed CRASHED"}));
+  EXPECT_EQ(events_on(Hub::kGroup, without_suspect(suspect_, claimed_)), Names({"created CLAIMED", "removed RUNNING"}));
+  EXPECT_EQ(events_on(Hub::kGroup, without_suspect(suspect_, running_)), Names());
+  EXPECT_EQ(events_on(Hub::kGroup, without_suspect(suspect_, none_)), Names({"removed RUNNING"}));
 }
 
 TEST_F(LRPEvents, OfAChangeOfPresenceReachInstanceStreamsOnly) {
@@ -226,8 +227,8 @@ TEST_F(LRPEvents, OfAChangeOfPresenceReachInstanceStreamsOnly) {
   LRPMutation lost = change(running_, record(lrp));
   lost.transitions.push_back({none_, unclaimed_later_});
   lost.after[kOrdinary] = unclaimed_later_;
-  EXPECT_EQ(told(Hub::kInstance, lost), Names({"changed RUNNING", "created UNCLAIMED"}));
-  EXPECT_EQ(told(Hub::kGroup, lost), Names());
+  EXPECT_EQ(events_on(Hub::kInstance, lost), Names({"changed RUNNING", "created UNCLAIMED"}));
+  EXPECT_EQ(events_on(Hub::kGroup, lost), Names());
 }
 
 }  // namespace

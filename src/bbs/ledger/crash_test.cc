@@ -151,24 +151,25 @@ class Child {
     for (;;) {
       const std::vector<EncodedEvent> events = co_await source_->next();
       for (const EncodedEvent& event : events) parser.feed(*event);
-      while (auto event = parser.next()) tell(*event);
+      while (auto event = parser.next()) record(*event);
     }
   }
 
-  void tell(const net::ServerSentEvent& event) {
+  void record(const net::ServerSentEvent& event) {
     const std::string bytes = base::from_base64(event.data);
     if (event.name.starts_with("desired_lrp_created") || event.name.starts_with("desired_lrp_removed")) {
       models::DesiredLRPCreatedEvent message;
       if (!message.ParseFromString(bytes)) _exit(5);
-      say("told", message.desired_lrp().process_guid(), event.name.ends_with("removed") ? kRemoved : kDesired);
+      say("published", message.desired_lrp().process_guid(), event.name.ends_with("removed") ? kRemoved : kDesired);
     } else if (event.name == "desired_lrp_changed") {
       models::DesiredLRPChangedEvent message;
       if (!message.ParseFromString(bytes)) _exit(5);
-      say("told", message.after().process_guid(), kUpdated);
+      say("published", message.after().process_guid(), kUpdated);
     } else if (event.name == "actual_lrp_instance_changed") {
       models::ActualLRPInstanceChangedEvent message;
       if (!message.ParseFromString(bytes)) _exit(5);
-      say("told", message.actual_lrp_key().process_guid(), message.after().state() == "RUNNING" ? kRunning : kClaimed);
+      say("published", message.actual_lrp_key().process_guid(),
+          message.after().state() == "RUNNING" ? kRunning : kClaimed);
     }
   }
 
@@ -277,7 +278,7 @@ class KilledProcess : public testing::TestWithParam<Engine> {
   std::unique_ptr<sql::TestServer> server_;
 };
 
-TEST_P(KilledProcess, LosesNothingThatItAcknowledgedOrTold) {
+TEST_P(KilledProcess, LosesNothingThatItAcknowledgedOrPublished) {
   std::mt19937 random(static_cast<unsigned>(std::random_device()()));
   std::size_t promises = 0;
   for (int round = 0; round < 10; ++round) {

@@ -29,7 +29,7 @@ class Faults {
 
   void check() {
     a_commit_that_may_or_may_not_have_happened();
-    a_deadlock_with_a_stranger();
+    a_deadlock_with_another_client();
     a_server_that_hangs();
     connections_cut_under_load();
     a_server_killed_under_load();
@@ -56,17 +56,17 @@ class Faults {
   }
 
   // Another session locks a row that the ledger needs next, then waits for a row that the ledger has locked.
-  void a_deadlock_with_a_stranger() {
+  void a_deadlock_with_another_client() {
     SCOPED_TRACE("deadlock");
     ASSERT_EQ(harness_->desire("contended"), "");
-    const auto strangers = sql::Database::open(server_.config());
-    sql::Connection connection = strangers->connect();
+    const auto other_client = sql::Database::open(server_.config());
+    sql::Connection connection = other_client->connect();
     std::future<void> removal;
     {
       sql::Transaction transaction = connection.begin();
       connection.execute("UPDATE desired_lrps SET annotation = '' WHERE process_guid = ?", {"contended"});
       removal = begin_to_remove("contended");
-      wait_until_the_term_is_locked(*strangers);
+      wait_until_the_term_is_locked(*other_client);
       try {
         connection.execute("UPDATE configurations SET value = value WHERE id = ?", {"rivera_active_term"});
         transaction.rollback();
@@ -90,8 +90,8 @@ class Faults {
   }
 
   // The ledger's transaction locks the term first.
-  void wait_until_the_term_is_locked(sql::Database& strangers) {
-    sql::Connection connection = strangers.connect();
+  void wait_until_the_term_is_locked(sql::Database& other_client) {
+    sql::Connection connection = other_client.connect();
     const auto end = std::chrono::steady_clock::now() + 20s;
     for (;;) {
       try {
@@ -117,7 +117,7 @@ class Faults {
     EXPECT_NE(harness_->desire("refused"), "");
     EXPECT_LT(std::chrono::steady_clock::now() - start, 2 * kShortLimits.answer + 2s) << "every wait is bounded";
     EXPECT_FALSE(harness_->is_committed("stuck"));
-    EXPECT_TRUE(harness_->is_committed("after-cuts")) << "reads go on";
+    EXPECT_TRUE(harness_->is_committed("after-cuts")) << "reads continue";
     relay_.forward();
     expect_all_well("after-hang");
   }

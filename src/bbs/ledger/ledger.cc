@@ -168,7 +168,7 @@ asio::awaitable<void> Ledger::write_batches() {
 }
 
 asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
-  // Once in doubt, always in doubt: a later attempt that certainly failed does not tell whether the earlier one
+  // Once in doubt, always in doubt: a later attempt that certainly failed does not show whether the earlier one
   // succeeded.
   bool in_doubt = false;
   const auto started = std::chrono::steady_clock::now();
@@ -205,7 +205,7 @@ asio::awaitable<void> Ledger::write(std::shared_ptr<Batch> batch) {
       co_return;
     }
     if (std::chrono::steady_clock::now() - started >= options_.limits.outage) {
-      fail_gathering(models::unknown_error("the database is away, nothing was changed: " + failure->message()));
+      fail_gathering(models::unknown_error("the database is unavailable, nothing was changed: " + failure->message()));
     }
     co_await base::sleep_for(kRetryInterval);
   }

@@ -56,7 +56,7 @@ class Ledger {
   // Limits for a database that is unreachable or slow.
   struct Limits {
     // A request is answered at the latest this long after its transaction began, with an error if the result is
-    // unknown. After half of it without a word from the database, the transaction is written again on another
+    // unknown. After half of it without an answer from the database, the transaction is written again on another
     // connection.
     std::chrono::nanoseconds answer = std::chrono::seconds(30);
     // Later changes are refused once a transaction has been in doubt for this long.

@@ -87,7 +87,7 @@ class LedgerHarness {
     EXPECT_EQ(run(ledger_->read(look)), stored);
     run(copy_notes());
     for (const std::string& guid : noted_.acknowledged) EXPECT_TRUE(stored.contains(guid)) << guid << " is lost";
-    for (const std::string& guid : noted_.published) EXPECT_TRUE(stored.contains(guid)) << guid << " was told of";
+    for (const std::string& guid : noted_.published) EXPECT_TRUE(stored.contains(guid)) << guid << " was published";
     for (const std::string& guid : noted_.refused) EXPECT_FALSE(stored.contains(guid)) << guid << " was refused";
   }
 

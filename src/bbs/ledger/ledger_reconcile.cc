@@ -96,8 +96,6 @@ asio::awaitable<void> Ledger::compare_with_store() {
     const std::shared_ptr<std::vector<RecordKey>> found = co_await workers_.run(std::move(comparing));
     auto adopting = adopt_all(std::move(*found));
     co_await std::move(adopting);
-  } catch (const boost::system::system_error&) {
-    throw;  // cancelled
   } catch (const std::exception&) {
     rethrow_for_caller();
   }
@@ -168,8 +166,6 @@ asio::awaitable<void> Ledger::delete_lost_tasks_at_home() {
     }
     auto removing = remove_lost(std::move(lost));
     co_await std::move(removing);
-  } catch (const boost::system::system_error&) {
-    throw;  // cancelled
   } catch (const std::exception&) {
     rethrow_for_caller();
   }

@@ -71,8 +71,6 @@ asio::awaitable<void> Ledger::reconcile_next_at_home(bool may_begin) {
   try {
     auto comparing = compare_next_rows();
     co_await std::move(comparing);
-  } catch (const boost::system::system_error&) {
-    throw;  // cancelled
   } catch (const std::exception&) {
     rethrow_for_caller();
   }

@@ -24,7 +24,7 @@
 
 namespace rivera::bbs {
 
-// Cells as the test says. Used on the home strand.
+// The cells that a test sets. Used on the home strand.
 class GivenCells final : public Cells {
  public:
   asio::awaitable<std::vector<models::CellPresence>> list() override {

@@ -201,7 +201,7 @@ void check_config(const Config& config) {
   if (!config.rep.tls.empty()) net::TlsContext::client(config.rep.tls);
   net::TlsContext::client(config.locket.tls);
   if (config.loggregator.is_enabled) net::TlsContext::client(config.loggregator.tls);
-  ColumnCipher(config.encryption_keys, config.active_key_label);
+  const ColumnCipher cipher(config.encryption_keys, config.active_key_label);
   net::Endpoint::parse(config.auctioneer.url);
 }
 

@@ -55,7 +55,7 @@ base::ConfigKeys work_keys() {
       integer_key("update_workers", 1000).between(1, kMostWorkers),
       integer_key("task_callback_workers", 1000).between(1, kMostWorkers),
       integer_key("max_task_retries", 3).between(0, 1'000'000),
-      duration_key("desired_lrp_creation_timeout", minutes(1)).positive().unused("upstream has no use for it either"),
+      duration_key("desired_lrp_creation_timeout", minutes(1)).positive().unused("upstream does not use it either"),
       flag_key("enable_db_health_check"),
       duration_key("health_check_timeout", seconds(5)).positive(),
       duration_key("health_check_interval", seconds(10)).positive(),

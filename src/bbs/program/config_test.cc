@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 using namespace std::chrono_literals;
 
-// Every member but the notices.
+// Every member except the notices.
 std::string read_as(const Config& c) {
   return base::testing::fields(c.uuid, c.listen_address, c.health_address, c.debug_address, c.tls, c.authorization,
                                c.client_limits, c.database, c.encryption_keys, c.active_key_label, c.locket, c.lock_ttl,
@@ -118,7 +118,7 @@ TEST_F(ConfigTest, RefusesValuesOutOfRange) {
   EXPECT_NE(failure().find("log_level"), std::string::npos);
 }
 
-TEST_F(ConfigTest, ReadsWhatTheBbsIsToTellOfItself) {
+TEST_F(ConfigTest, ReadsWhatTheBbsReportsAboutItself) {
   values_["report_interval"] = "10s";
   values_["access_log_path"] = "/var/log/access.log";
   values_["advanced_metrics"] = {
@@ -136,7 +136,7 @@ TEST_F(ConfigTest, ReadsWhatTheBbsIsToTellOfItself) {
   EXPECT_EQ(config.loggregator.source_id, "bbs");
 }
 
-TEST_F(ConfigTest, TellsNothingUnlessAskedTo) {
+TEST_F(ConfigTest, ReportsNothingUnlessConfigured) {
   values_["advanced_metrics"] = {{"enabled", false}, {"route_config", {{"request_count", {"Ping"}}}}};
   const Config config = load();
   EXPECT_EQ(config.report_interval, 1min);

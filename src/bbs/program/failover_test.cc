@@ -1,4 +1,4 @@
-// Clients while the active BBS, or Locket, dies or is stopped: real programs, on every engine
+// Clients while the active BBS, or Locket, is killed or suspended: real programs, on every engine
 // (docs/durability.md).
 #include <csignal>
 #include <thread>
@@ -181,7 +181,7 @@ TEST_P(Failover, AStoppedBbsThatComesBackNeitherAnswersNorWrites) {
   stop_first();
   const Instant stopped = std::chrono::steady_clock::now();
   wait_until_acknowledged(second_config_);
-  const std::size_t told = event_bytes_;
+  const std::size_t published = event_bytes_;
   run(at_home([this] { persistent_->start("after-", 4); }));  // their requests wait in the stopped one's sockets
   const Instant resumed = std::chrono::steady_clock::now();
   first_.send(SIGCONT);
@@ -191,7 +191,7 @@ TEST_P(Failover, AStoppedBbsThatComesBackNeitherAnswersNorWrites) {
   run(poll([this] { return events_ended_.load(); }));
   run(writers_->stop());
 
-  EXPECT_EQ(event_bytes_.load(), told) << "no event is sent any more";
+  EXPECT_EQ(event_bytes_.load(), published) << "no event is sent any more";
   std::set<std::string> acknowledged = writers_->acknowledged(), asked = writers_->asked();
   for (const Exchange& exchange : persistent_->exchanges()) {
     if (exchange.sent > stopped) {

@@ -68,7 +68,7 @@ class Fencing : public BbsHarness {
 };
 
 // The lock is lost while COMMIT is under way: the write stays, but its client gets no answer.
-TEST_F(Fencing, WhatIsCommittedAfterTheLockWasLostIsNeitherAnsweredNorTold) {
+TEST_F(Fencing, WhatIsCommittedAfterTheLockWasLostIsNeitherAnsweredNorPublished) {
   config_.lock_retry_interval = std::chrono::hours(1);  // no statement but the write's
   start();
   wait_until_keys_are_rotated();

@@ -63,7 +63,7 @@ class Standby : public testing::Test {
   clients::TestIngress ingress_{certificates_};
 };
 
-TEST_F(Standby, TellsThatItDoesNotHoldTheLockAndNothingOfRequests) {
+TEST_F(Standby, ReportsThatItDoesNotHoldTheLockAndNoRequests) {
   const Config loaded = load_config(write(config()));
   base::ProgramOptions options;
   options.name = "bbs";

@@ -52,10 +52,10 @@ class NewFile {
   bool is_kept_ = false;
 };
 
-void tell(const char* done, std::size_t rows) { std::cerr << done << " " << rows << " rows\n"; }
+void print_rows(const char* done, std::size_t rows) { std::cerr << done << " " << rows << " rows\n"; }
 
 std::size_t import_from(Store& store, const std::string& path, Existing existing) {
-  const auto progress = [](std::size_t rows) { tell("read", rows); };
+  const auto progress = [](std::size_t rows) { print_rows("read", rows); };
   if (path == "-") return import_records(store, std::cin, existing, progress);
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::system_error(errno, std::generic_category(), "opening " + path);
@@ -66,16 +66,16 @@ std::size_t import_from(Store& store, const std::string& path, Existing existing
 
 void run_export(const Config& config, const std::string& path) {
   const auto database = sql::Database::open(config.database);
-  const auto progress = [](std::size_t rows) { tell("written", rows); };
+  const auto progress = [](std::size_t rows) { print_rows("written", rows); };
   std::cerr << "definitions stay encrypted with the keys of encryption_keys: keep these too\n";
   if (path == "-") {
-    tell("exported", export_records(*database, std::cout, progress));
+    print_rows("exported", export_records(*database, std::cout, progress));
     return;
   }
   NewFile file(path);
   const std::size_t rows = export_records(*database, file.stream(), progress);
   file.keep();
-  tell("exported", rows);
+  print_rows("exported", rows);
 }
 
 asio::awaitable<void> run_import(base::Program& program, Config config, std::string path, bool replace) {
@@ -98,7 +98,7 @@ asio::awaitable<void> run_import(base::Program& program, Config config, std::str
     const Existing existing = replace ? Existing::kReplace : Existing::kRefuse;
     auto importing = [&] { return import_from(store, path, existing); };
     const std::size_t rows = co_await program.workers().run(std::move(importing));
-    tell("imported", rows);
+    print_rows("imported", rows);
   } catch (...) {
     failure = std::current_exception();
   }

@@ -115,7 +115,7 @@ class Telemetry : public BbsHarness {
   clients::TestIngress ingress_{certificates_};
 };
 
-TEST_F(Telemetry, TellsOnceThatItIsTheActiveOne) {
+TEST_F(Telemetry, ReportsOnceThatItIsTheActiveOne) {
   start();
   const auto elected = wait_for("BBSMasterElected");
   EXPECT_EQ(elected.kind, Kind::kGauge);
@@ -188,7 +188,7 @@ TEST_F(Telemetry, SendsWhatTheLastConvergenceSaw) {
   EXPECT_EQ(wait_for("ConvergenceTasksKicked", 0).kind, Kind::kCounter);
 }
 
-TEST_F(Telemetry, SaysNothingOfConvergenceRunsThatWereNone) {
+TEST_F(Telemetry, ReportsNoConvergenceRunsBeforeTheFirst) {
   start();
   report_statistics();
   wait_for("TasksResolving");
@@ -243,7 +243,7 @@ TEST_F(Telemetry, PrometheusReadsTheSameNumbers) {
   }
 }
 
-TEST_F(Telemetry, TellsAnApplicationThatItWasAskedForWrongly) {
+TEST_F(Telemetry, LogsAnInvalidDesireToTheApplication) {
   start();
   const std::string process_guid = std::string(kAppGuid) + "-11111111-0000-4000-8000-0123456789ab";
   models::DesireLRPRequest request;
@@ -261,7 +261,7 @@ TEST_F(Telemetry, TellsAnApplicationThatItWasAskedForWrongly) {
   EXPECT_EQ(log.tags.at("origin"), "bbs");
 }
 
-TEST_F(Telemetry, TellsAnApplicationOfAWrongUpdateAndNobodyWithoutAnApplication) {
+TEST_F(Telemetry, LogsAnInvalidUpdateToItsApplicationIfThereIsOne) {
   start();
   models::UpdateDesiredLRPRequest request;
   request.mutable_update()->set_instances(-1);
@@ -274,7 +274,7 @@ TEST_F(Telemetry, TellsAnApplicationOfAWrongUpdateAndNobodyWithoutAnApplication)
   EXPECT_EQ(std::count_if(all.begin(), all.end(), [](const auto& e) { return e.kind == Kind::kErrorLog; }), 1);
 }
 
-TEST_F(Telemetry, GoesOnServingWithoutAnAgent) {
+TEST_F(Telemetry, ServesWithoutAnAgent) {
   ingress_.stop();
   start();
   for (int i = 0; i < 20; ++i) EXPECT_EQ(post("/v1/ping", "").status, 200);
@@ -301,7 +301,7 @@ TEST_F(Telemetry, WritesTheAccessLogWithThePeersNames) {
   EXPECT_TRUE(lines[1].at("data").as_object().contains("duration"));
 }
 
-TEST_F(Telemetry, GoesOnInANewFileWhenTheAccessLogIsRotated) {
+TEST_F(Telemetry, ReopensTheAccessLogWhenItIsRotated) {
   const auto path = directory_.path() / "access.log", old = directory_.path() / "access.log.1";
   access_log_ = std::make_unique<AccessLog>(path, "bbs", base::LogTimeFormat::kRfc3339);
   start();

@@ -13,7 +13,7 @@ namespace rivera::bbs {
 
 // Wakes up every millisecond. Between two wake-ups runs whatever was due before the second, so the processor time that
 // the loop's thread spends between them is what a timer or a request may have to wait. Processor time, because a busy
-// machine takes the processor away at will.
+// machine takes the processor away at any time.
 //
 // Lives on a loop that one thread runs; take() and stop() are called there.
 class TurnWatch {

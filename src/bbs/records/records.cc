@@ -26,7 +26,7 @@ void leave_gap(Process& process) {
   auto& instances = process.instances;
   ++process.gaps;
   for (; !instances.empty() && instances.back().lrps.empty(); --process.gaps) instances.pop_back();
-  if (2 * process.gaps < instances.size()) return;
+  if (std::size_t{2} * process.gaps < instances.size()) return;
   std::erase_if(instances, [](const Instance& instance) { return instance.lrps.empty(); });
   process.gaps = 0;
 }

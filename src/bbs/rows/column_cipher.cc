@@ -86,7 +86,7 @@ std::string ColumnCipher::Sealer::seal(std::string_view plain) {
 
 std::string ColumnCipher::label_of(std::string_view column) {
   // As much base64 as holds the longest label with its length.
-  constexpr std::size_t kEnough = (1 + 127 + 2) / 3 * 4;
+  constexpr std::size_t kEnough = std::size_t{(1 + 127 + 2) / 3} * 4;
   if (!column.starts_with(kFormat)) return "";
   const std::string_view text = column.substr(kFormat.size(), kEnough);
   try {

@@ -36,7 +36,7 @@ constexpr bool is_sealed(ColumnType type) { return type == ColumnType::kSealed |
 struct Column {
   std::string name;
   ColumnType type;
-  std::string constraint;  // "NOT NULL DEFAULT 0", in the engine's words; "" = NULL is allowed
+  std::string constraint;  // "NOT NULL DEFAULT 0", in the engine's SQL; "" = NULL is allowed
 };
 
 struct Table {
@@ -49,7 +49,7 @@ struct Table {
   const Column& column(std::string_view name) const;
 };
 
-// All tables but configurations, in the order in which they are made.
+// All tables except configurations, in the order in which they are made.
 std::vector<Table> tables(const sql::Dialect& dialect);
 // One of them. Throws std::logic_error if there is none of that name.
 Table table(const sql::Dialect& dialect, std::string_view name);

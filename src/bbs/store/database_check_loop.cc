@@ -1,6 +1,8 @@
 #include "bbs/store/database_check_loop.h"
 
 #include "base/duration.h"
+#include "base/on_exit.h"
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 
 namespace rivera::bbs {
@@ -12,7 +14,7 @@ void check_database(sql::Database& database, std::int64_t now) {
   std::int64_t read = 0;
   connection.query_one("SELECT time FROM bbs_health_check WHERE id = ?", {1},
                        [&read](const sql::Row& row) { read = row.integer(0); });
-  if (read != now) throw std::runtime_error("the database does not give back what was written");
+  if (read != now) throw std::runtime_error("the database does not return what was written");
 }
 
 // A check that may outlive its waiter.
@@ -70,13 +72,16 @@ asio::awaitable<std::string> DatabaseCheckLoop::check_once() {
 
 asio::awaitable<void> DatabaseCheckLoop::attempt(base::WorkerPool& workers, Check check,
                                                  std::shared_ptr<Attempt> into) {
+  const base::OnExit end([into] {
+    into->has_ended = true;
+    into->ended.notify_all();
+  });
   try {
     co_await workers.run(std::move(check));
   } catch (const std::exception& e) {
     into->failure = e.what();
+    if (base::is_cancellation(e)) throw;
   }
-  into->has_ended = true;
-  into->ended.notify_all();
 }
 
 }  // namespace rivera::bbs

@@ -12,10 +12,10 @@ asio::awaitable<void> KeyRotationLoop::run(std::function<void(std::chrono::nanos
     const bool is_needed = co_await workers_.run(std::move(asking));
     if (!is_needed) co_return;
     logger_.info("encrypting-with-the-active-key");
-    bool goes_on = true;
-    while (goes_on) {
+    bool is_unfinished = true;
+    while (is_unfinished) {
       auto stepping = [this] { return rotation_.step(); };
-      goes_on = co_await workers_.run(std::move(stepping));
+      is_unfinished = co_await workers_.run(std::move(stepping));
     }
     logger_.info("finished", {{"columns", rotation_.rotated()}, {"unreadable", rotation_.unreadable()}});
   } catch (const std::exception& e) {

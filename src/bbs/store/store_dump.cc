@@ -186,7 +186,7 @@ class ExportReader {
 
   void check_keys() const {
     for (const auto& [label, has_opened] : keys_) {
-      if (!has_opened) fail("nothing opens with the key '" + label + "': its passphrase is another one");
+      if (!has_opened) fail("nothing opens with the key '" + label + "': its passphrase differs");
     }
   }
 

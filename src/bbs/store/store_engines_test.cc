@@ -55,7 +55,7 @@ class StoreContract {
     v2_80_0_is_brought_up_to_date();
     an_interrupted_migration_can_be_repeated();
     an_interrupted_creation_is_begun_again();
-    rows_that_cannot_be_read_are_told_apart();
+    rows_that_cannot_be_read_are_distinguished();
     keys_are_rotated_beside_writes();
     foreign_writes_are_found();
     records_move_between_stores();
@@ -198,7 +198,7 @@ class StoreContract {
     EXPECT_EQ(loaded(*store_).desired_lrp_count(), 1u);
   }
 
-  void rows_that_cannot_be_read_are_told_apart() {
+  void rows_that_cannot_be_read_are_distinguished() {
     begin("unreadable rows");
     store_->write(a_record_of_each_kind());
     store_->write({Swap<TaskRecord>{nullptr, make_task(models::testing::a_task("good"))}});
@@ -370,8 +370,8 @@ class StoreContract {
     const std::string doubled =
         whole.str().substr(0, whole.str().rfind("{\"end\"")) + whole.str().substr(whole.str().find('\n') + 1);
     EXPECT_THROW(import_text(doubled, Existing::kReplace), UnusableExport);
-    const ColumnCipher stranger({{"k9", "x"}}, "k9"), mistaken({{"k1", "x"}}, "k1");
-    for (const ColumnCipher* cipher : {&stranger, &mistaken}) {
+    const ColumnCipher unknown({{"k9", "x"}}, "k9"), mistaken({{"k1", "x"}}, "k1");
+    for (const ColumnCipher* cipher : {&unknown, &mistaken}) {
       Store other(*database_, *cipher);
       std::istringstream in(whole.str());
       EXPECT_THROW(import_records(other, in, Existing::kReplace, {}), UnusableExport);

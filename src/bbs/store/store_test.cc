@@ -152,8 +152,8 @@ TEST_F(StoreTest, ADatabaseOfALaterVersionOrAnUnknownKeyIsRefused) {
   store_->become_active();
   sql::Connection connection = database_->connect();
   set_configuration(connection, kLabelKey, "k1");
-  const ColumnCipher stranger({{"k9", "x"}}, "k9");
-  EXPECT_THROW(Store(*database_, stranger).become_active(), UnusableDatabase);
+  const ColumnCipher unknown({{"k9", "x"}}, "k9");
+  EXPECT_THROW(Store(*database_, unknown).become_active(), UnusableDatabase);
   database_->connect().execute(
       "UPDATE configurations SET value = '{\"CurrentVersion\":9999999999}' WHERE id = 'version'");
   EXPECT_THROW(store_->become_active(), UnusableDatabase);

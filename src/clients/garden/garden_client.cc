@@ -105,7 +105,7 @@ class GardenClient::Impl {
         options_(std::move(options)),
         endpoint_(net::Endpoint::parse(options_.address)),
         http_(executor, http_options(options_, options_.request_timeout)),
-        // A process may take long to start, a stream as long as it likes.
+        // The start of a process may take long; a stream has no limit.
         streams_(executor, http_options(options_, options_.create_timeout)) {}
 
   asio::awaitable<json::value> call(std::string method, std::string target, std::string body,

@@ -42,7 +42,7 @@ class GardenProcess {
 
   // The exit status (128 + n if killed by signal n), after both sinks have had everything.
   // Throws net::TransportError if the connection breaks (attach again once the server is back), GardenError if the
-  // server cannot tell. May be called more than once, and by one caller at a time be cancelled without harm.
+  // server does not know it. May be called more than once and cancelled, by one caller at a time.
   virtual asio::awaitable<int> wait() = 0;
   virtual asio::awaitable<void> signal(garden::Signal signal) = 0;
 
@@ -82,7 +82,7 @@ class GardenClient {
   // Returns the handle.
   asio::awaitable<std::string> create(garden::ContainerSpec spec);
   asio::awaitable<void> destroy(std::string handle);
-  // Ends every process but the container's first. With `kill` at once.
+  // Ends every process except the container's first. With `kill` at once.
   asio::awaitable<void> stop(std::string handle, bool kill);
 
   asio::awaitable<garden::ContainerInfo> info(std::string handle);

@@ -121,7 +121,7 @@ asio::awaitable<void> AttachedProcess::copy(std::shared_ptr<State> state, std::s
       co_await sink(std::string_view(buffer.data(), n));
     }
   } catch (const boost::system::system_error&) {
-    // The connection broke: the main one tells why.
+    // The connection broke: the main one has the reason.
   } catch (...) {
     state->failure = std::current_exception();  // the sink's: wait() throws it
     state->has_ended = true;

@@ -1,4 +1,4 @@
-// What Garden's API speaks of: containers, processes, limits, rules, metrics, errors; and their JSON
+// The types of Garden's API: containers, processes, limits, rules, metrics, errors; and their JSON
 // (docs/spec/garden.md §1.3, §1.4, §1.7). Shared by the client and the server.
 #pragma once
 

@@ -17,7 +17,7 @@ constexpr auto kReleaseLimit = std::chrono::seconds(5);
 constexpr auto kStandbyInterval = std::chrono::seconds(1);
 // How soon a refresh that got no answer is made again.
 constexpr auto kQuickInterval = std::chrono::milliseconds(250);
-// A Locket that is well answers within milliseconds. What takes longer than this, or than an eighth of the time to
+// A healthy Locket answers within milliseconds. What takes longer than this, or than an eighth of the time to
 // live, is better asked again: there is time for several attempts, and for another Locket's address.
 constexpr std::chrono::nanoseconds kShortestCall = std::chrono::seconds(1);
 

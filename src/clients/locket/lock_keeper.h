@@ -48,7 +48,7 @@ class LockKeeper {
   // Returns when a held lock is lost (at once if it is). After release() it never returns.
   asio::awaitable<void> lost();
 
-  // Stops refreshing and gives the lock up; failures are logged only. At most 5 s. No matter if it was never held.
+  // Stops refreshing and gives the lock up; failures are logged only. At most 5 s. Without effect if it was never held.
   asio::awaitable<void> release();
 
   // The lock is ours at this moment, by our own clock.

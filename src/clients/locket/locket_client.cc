@@ -52,7 +52,7 @@ void to_wire(const LocketResource& resource, locket_api::Resource& wire) {
   wire.set_owner(resource.owner);
   wire.set_value(resource.value);
   wire.set_type_code(static_cast<locket_api::TypeCode>(resource.type));
-  // Servers of old look at the name alone.
+  // Old servers look at the name only.
   switch (resource.type) {
     case LocketType::kLock:
       wire.set_type("lock");

@@ -42,7 +42,8 @@ class PresenceKeeper {
   bool is_established() const;
   // Takes another value at the next refresh, which is made at once.
   void set_value(std::string value);
-  // Stops and gives the presence up, so that the BBS sees the cell go at once. At most 5 s; failures are logged only.
+  // Stops and gives the presence up, so that the BBS notices the cell's end at once. At most 5 s; failures are logged
+  // only.
   asio::awaitable<void> release();
 
  private:

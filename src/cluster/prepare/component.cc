@@ -25,7 +25,7 @@ Component server(const Settings& s, const std::string& name, std::uint16_t port,
           .stop_grace = stop_grace};
 }
 
-// Containers reach nothing but what their egress rules open, gain no privileges, have a ceiling where they ask for no
+// Containers reach only what their egress rules open, gain no privileges, have a ceiling where they ask for no
 // limit, and only our user may ask for them.
 std::vector<std::string> garden_security_flags(const Settings& s) {
   const auto memory =

@@ -1,4 +1,4 @@
-// A process of the cluster: how to start it and how to tell that it serves.
+// A process of the cluster: how to start it and how to check that it serves.
 #pragma once
 
 #include <chrono>

@@ -54,7 +54,7 @@ void add_database(json::object& config, const Settings& s, const std::string& co
 std::string kept_secret(const Settings& s, const char* name) {
   const fs::path file = s.state_dir() / name;
   if (fs::exists(file)) return base::read_file(file);
-  const std::string secret = base::new_guid() + base::new_guid();
+  std::string secret = base::new_guid() + base::new_guid();
   base::write_file_atomically(file, secret, 0600, true);
   return secret;
 }
@@ -244,7 +244,7 @@ json::object gorouter_config(const Settings& s) {
       {"disable_keep_alives", false},
       {"max_idle_conns", 100},
       {"max_idle_conns_per_host", 100},
-      // Clients come without TLS: what they say of their certificates is their own word.
+      // Clients come without TLS: what they claim about their certificates is not verified.
       {"forwarded_client_cert", "sanitize_set"},
       {"backends", json::object{{"max_conns", 500}, {"max_attempts", 3}}},
       {"max_request_header_bytes", 1048576},
@@ -261,7 +261,7 @@ json::object file_server_config(const Settings& s) {
   return config;
 }
 
-// What each component may send and hear (docs/spec/routing.md §4), by the subject of its certificate. A greeting is
+// What each component may send and receive (docs/spec/routing.md §4), by the subject of its certificate. A greeting is
 // answered on a subject of one random word.
 constexpr const char* kNatsPermissions = R"(authorization {
   users = [

@@ -18,7 +18,7 @@ class Problem : public std::runtime_error {
 
 // Each throws Problem.
 void require_root();
-// The directory of the cluster is one whose sockets have names that the kernel takes, and that can be given to others
+// The directory of the cluster is one whose sockets have names that the kernel accepts, and that can be given to others
 // as part of their configuration.
 void require_usable_directory(const Settings& settings);
 void require_programs(const Settings& settings);  // our own binaries, nats-server, runc
@@ -32,11 +32,11 @@ bool is_listened_on(std::uint32_t first, std::uint32_t count);
 // "nginx (pid 123)", "another program" if that is unknown, "" if no program listens on that TCP port.
 std::string listener_on(std::uint16_t port);
 void require_own_address(const Settings& settings);  // of an interface of this machine
-// The directory of the cluster takes what a start writes. Leaves nothing.
+// The directory of the cluster accepts the files that a start writes. Leaves nothing behind.
 void require_room(const Settings& settings);
 
 // Keeps other commands off the cluster of one directory for as long as it lives: two ./run, or a ./run and a ./run
-// down, take turns. Waits for its turn, which it says; throws Problem after ten minutes.
+// down, take turns. Waits for its turn, and says so; throws Problem after ten minutes.
 class ClusterTurn {
  public:
   explicit ClusterTurn(const Settings& settings);

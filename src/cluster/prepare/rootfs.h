@@ -13,7 +13,7 @@ void make_rootfs(const Settings& settings);
 // Packs <samples>/hello into <var>/static/sample/hello.tgz, which the file-server gives to the cell.
 void pack_sample(const Settings& settings, const std::filesystem::path& samples_dir);
 
-// Puts the health check program where the cell binds it into containers from: a directory with nothing else in it.
+// Puts the health check program into a directory of its own, which the cell binds into containers.
 void place_healthcheck(const Settings& settings);
 
 }  // namespace rivera::cluster

@@ -14,7 +14,7 @@ inline constexpr char kSampleTaskPrefix[] = "sample-task-";
 inline constexpr int kSampleInstances = 2;
 
 // A web server with two instances under the host name hello.<suffix>. Its annotation holds a digest of the rest, which
-// tells a definition made by an older Rivera from this one.
+// distinguishes a definition made by an older Rivera from this one.
 models::DesiredLRP sample_lrp(const Settings& settings);
 
 // Writes a greeting into its result file.

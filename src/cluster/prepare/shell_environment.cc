@@ -55,7 +55,7 @@ void print_what_next(const Settings& settings) {
       {fmt::format("curl {}/", url), "again and again: the instances take turns"},
       {"./run status", "or ./run status --json"},
       {fmt::format("./run logs {}", kSampleProcess), "what it prints; ./run logs bbs for a component"},
-      {fmt::format(". {}", shell_word(var + "/env")), "then cfdot speaks to this cluster:"},
+      {fmt::format(". {}", shell_word(var + "/env")), "then cfdot uses this cluster:"},
       {fmt::format("cfdot update-desired-lrp {} '{{\"instances\": 4}}'", kSampleProcess), ""},
       {fmt::format("cfdot create-desired-lrp {}", shell_word("@" + var + "/samples/lrp.json")), ""},
       {"cfdot actual-lrps", ""},

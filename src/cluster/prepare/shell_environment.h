@@ -1,4 +1,4 @@
-// What lets a shell speak to the cluster.
+// The environment in which a shell can use the cluster.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@ namespace rivera::cluster {
 // Writes <var>/env, to be read by a shell: the variables of cfdot, and a PATH that finds it.
 void write_shell_environment(const Settings& settings);
 
-// The text as one word of a shell, whatever is in it.
+// The text, quoted as one word of a shell.
 std::string shell_quoted(const std::string& text);
 
 // Commands to try, after a ./run.

@@ -69,7 +69,7 @@ std::vector<std::string> last_lines(const fs::path& file, std::size_t count) {
   return lines;
 }
 
-// The reason a component does not come up: the last line of its log that tells an error.
+// The reason why a component does not start: the last line of its log that reports an error.
 std::string last_error_in_log(const Settings& settings, const std::string& component) {
   const auto lines = last_lines(settings.log_dir() / (component + ".log"), 20);
   for (auto line = lines.rbegin(); line != lines.rend(); ++line) {

@@ -16,7 +16,7 @@ namespace rivera::cluster {
 // At most `count` lines from the end of a file, in order; empty if it cannot be read.
 std::vector<std::string> last_lines(const std::filesystem::path& file, std::size_t count);
 
-// Why a component does not come up: the last line of its log that tells of an error, or the last one of all.
+// Why a component does not start: the last line of its log that reports an error, else the last line.
 std::string last_error_in_log(const Settings& settings, const std::string& component);
 
 // Reads a log that is rotated while it is read: set aside under "<file>.1" by a new name, as application logs are, or

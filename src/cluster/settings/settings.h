@@ -1,4 +1,4 @@
-// What describes one cluster on one machine: its directories, its ports and its names.
+// The settings of one cluster on one machine: its directories, its ports and its names.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ struct Ports {
   std::uint16_t at(std::uint16_t offset) const { return static_cast<std::uint16_t>(base + offset); }
 };
 
-// Kept in <var>/cluster.json, so that every command speaks of the same cluster.
+// Kept in <var>/cluster.json, so that every command acts on the same cluster.
 struct Settings {
   std::filesystem::path bin_dir;  // where locket, bbs, ... are
   std::filesystem::path var_dir;  // state, logs, certificates: everything the cluster writes

@@ -341,7 +341,7 @@ TEST_F(ClusterFiles, TheRootFilesystemIsSmallAndMadeOnce) {
   EXPECT_EQ(fs::last_write_time(settings_.rootfs_tar()), made);
 }
 
-TEST_F(ClusterFiles, ALargeLogIsSetAsideAndItsWriterGoesOn) {
+TEST_F(ClusterFiles, ALargeLogIsSetAsideAndItsWriterContinues) {
   const fs::path file = settings_.log_dir() / "bbs.log";
   base::write_file_atomically(file, std::string(2000, 'x') + "\n");
   rotate_logs(settings_.log_dir(), 1000);

@@ -12,7 +12,7 @@ namespace rivera::cluster {
 class Progress {
  public:
   void begin(const std::string& step);
-  // What is going on inside the step; terminals only, overwritten by what follows.
+  // What happens inside the step; terminals only, overwritten by what follows.
   void say(const std::string& detail);
   void done(const std::string& result = "ready");
   void failed();
@@ -42,7 +42,7 @@ class PlainText {
     kText,
     kEscape,        // after ESC
     kSequence,      // in ESC [ …, up to a letter
-    kString,        // in ESC ] … and its like, up to BEL or the string terminator
+    kString,        // in ESC ] … and similar ones, up to BEL or the string terminator
     kStringEscape,  // ESC in such a string
     kC2,            // after the first byte of U+0080 to U+00BF, where the C1 controls are
   };

@@ -13,7 +13,7 @@ class HealthChecker {
   // `tls` is what https probes present.
   HealthChecker(asio::any_io_executor executor, net::TlsContext tls);
 
-  // One attempt, at most 2 seconds. Never throws, but if cancelled.
+  // One attempt, at most 2 seconds. Throws only if cancelled.
   asio::awaitable<bool> is_healthy(Probe probe);
 
  private:

@@ -1,4 +1,4 @@
-// Processes that outlive who started them.
+// Processes that outlive the process that started them.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +15,7 @@ namespace rivera::cluster {
 // id. Throws std::system_error.
 pid_t start_daemon(const std::vector<std::string>& argv, const std::filesystem::path& log_file);
 
-// Remembers a process across restarts of who started it: its id and its start time, which together are unique. Throws
+// Records a process across restarts of its starter: its id and its start time, which together are unique. Throws
 // std::system_error.
 void write_pid_file(const std::filesystem::path& file, pid_t pid);
 // The process the file names if it still runs; nullopt if not, or if there is no such file.

@@ -339,7 +339,7 @@ std::uint64_t make_tar_of(const fs::path& directory, const fs::path& tar, const 
     archive_read_disk_descend(disk.get());
     const auto relative = fs::path(archive_entry_pathname(entry.get())).lexically_relative(directory);
     archive_entry_set_pathname(entry.get(), ("./" + relative.string()).c_str());
-    // Whoever unpacked it: owners were not taken over.
+    // Root's, whatever user unpacked it: owners were not taken over.
     archive_entry_set_uid(entry.get(), 0);
     archive_entry_set_gid(entry.get(), 0);
     // Turns the later names of a file into links; with this strategy it never holds an entry back.

@@ -1,5 +1,5 @@
 // Conversion of downloaded archives to plain tars and directories (docs/spec/cell.md §4.4). Archives are not trusted:
-// what reads one runs in a process of its own (archive_worker.h), and relies on no other protection all the same. All
+// the code that reads one runs in a process of its own (archive_worker.h), and does not rely on that protection. All
 // functions block: call them on a worker.
 #pragma once
 

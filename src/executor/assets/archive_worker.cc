@@ -48,10 +48,10 @@ std::string read_message(int fd, std::chrono::steady_clock::time_point deadline)
 }  // namespace
 
 struct ArchiveWorker::Job {
-  const char* task;
-  int input;
-  int output;  // a directory or a file
-  uid_t user;
+  const char* task = "";
+  int input = -1;
+  int output = -1;  // a directory or a file
+  uid_t user = 0;
   ArchiveLimits limits;
 };
 

@@ -1,4 +1,4 @@
-// Reads archives in a process of its own, which has no rights but the one directory that it fills.
+// Reads archives in a process of its own, which has rights only in the one directory that it fills.
 #pragma once
 
 #include <chrono>

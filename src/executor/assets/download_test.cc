@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-// Serves one asset, as told.
+// Serves one asset, as its fields say.
 class AssetServer {
  public:
   explicit AssetServer(asio::any_io_executor executor)
@@ -82,7 +82,7 @@ class AssetServer {
 
   static asio::awaitable<void> respond_in_chunks(net::HttpExchange& exchange, net::HttpResponse response) {
     response.headers.set("Transfer-Encoding", "chunked");
-    auto stream = co_await exchange.take_over(response);
+    auto stream = co_await exchange.take_over(static_cast<const net::ResponseHead&>(response));
     std::string framed;
     std::string_view rest = response.body;
     for (int i = 0; !rest.empty(); ++i) {
@@ -242,10 +242,10 @@ TEST_F(DownloadTest, OneFetchAtATimeForAKey) {
 TEST_F(DownloadTest, LoadsTheCacheAfterARestart) {
   fetch(request("file"));
   const auto mounted = fetch_directory(request("directory"));
-  std::ofstream(directory.path() / "cache/stranger") << "x";
+  std::ofstream(directory.path() / "cache/unknown") << "x";
   CachedDownloader later(loop.executor(), loop.workers(), clock, cache_options(directory.path() / "cache"), logger);
   loop.run(later.recover({mounted.path.string()}));
-  EXPECT_FALSE(fs::exists(directory.path() / "cache/stranger"));
+  EXPECT_FALSE(fs::exists(directory.path() / "cache/unknown"));
   EXPECT_EQ(loop.run(later.fetch_file(request("file"))).bytes, 0u);
   server.etag = "\"v2\"";
   loop.run(later.fetch_directory(request("directory")));

@@ -214,7 +214,7 @@ TEST(ProxyConfig, RefusesWhatUpstreamRefusesWithItsWords) {
   EXPECT_THROW(proxy_ports({61443}), std::invalid_argument);
 }
 
-TEST(ProxyConfig, TellsOurOwnProxyTheSame) {
+TEST(ProxyConfig, ConfiguresOurOwnProxyTheSame) {
   Container container;
   container.internal_ip = "10.254.0.2";
   container.ports = port_mappings({8080, 5000}, proxy_ports({8080, 5000}), {});

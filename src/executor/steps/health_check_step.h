@@ -79,7 +79,7 @@ class HealthCheckStep final : public Step {
   base::Condition changed_;
 };
 
-// One check process to its end. One that the platform could not run, or lost, is replaced by another after a pause; if
+// Runs one check process. One that the platform could not run, or lost, is replaced by another after a pause; if
 // that lasts longer than `give_up_after` (0: no limit) it counts as a failure.
 class PersistentCheckStep final : public Step {
  public:

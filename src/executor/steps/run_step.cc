@@ -241,7 +241,7 @@ asio::awaitable<bool> RunStep::send(garden::Signal signal) {
     if (base::is_cancellation(e)) throw;
     if (is_no_answer(e)) ++env_.platform.outages;
   }
-  // A server that hung may also have kept the news of the process's end.
+  // A server that hung may also not have reported the end of the process.
   if (std::chrono::steady_clock::now() - begun_at > kSlowAnswer) ++env_.platform.outages;
   co_return sent;
 }

@@ -51,7 +51,7 @@ struct TransferServices {
   Limiter& upload_slots;
 };
 
-// What this process knows of a container when it starts to look after it.
+// What this process knows about a container when it starts to manage it.
 enum class Origin {
   kNew,             // created by this process
   kResumed,         // created before a restart: its processes may already exist
@@ -89,7 +89,7 @@ struct StepReporting {
 };
 
 // What the steps of one container share. Lives as long as the tree of steps; everything it refers to lives longer.
-struct StepEnvironment {
+struct StepEnvironment {  // NOLINT(cppcoreguidelines-pro-type-member-init): those are references
   StepContainer container;
   const StepSettings& settings;
   Runtime runtime;

@@ -190,8 +190,8 @@ TEST(Users, AreFoundByNameNumberAndGroup) {
   EXPECT_EQ(unknown.home, "/");
   EXPECT_EQ(resolve_user("", passwd, group).home, "/root");
   EXPECT_EQ(resolve_user("root", "", "").home, "/");
-  EXPECT_THROW(resolve_user("stranger", passwd, group), api::GardenError);
-  EXPECT_THROW(resolve_user("vcap:strangers", passwd, group), api::GardenError);
+  EXPECT_THROW(resolve_user("unknown", passwd, group), api::GardenError);
+  EXPECT_THROW(resolve_user("vcap:unknown", passwd, group), api::GardenError);
 }
 
 TEST(Users, ANumberIsAnIdAndNeverAName) {

@@ -85,7 +85,7 @@ struct Container : std::enable_shared_from_this<Container> {
   std::chrono::steady_clock::time_point last_used{};
 
   // Processes that are starting or running, by id, with their host pids: 0 while this server starts one, kAnyPid while
-  // one is starting that an earlier server began. Those that have ended, oldest first. Ends that were heard of before
+  // one is starting that an earlier server began. Those that have ended, oldest first. Ends that were reported before
   // this server knew the pid.
   static constexpr pid_t kAnyPid = -1;
   std::map<std::string, pid_t> live_processes;

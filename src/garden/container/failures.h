@@ -8,7 +8,7 @@
 
 namespace rivera::garden {
 
-// Used where everything that can be removed is removed, and what could not is said at the end (docs/spec/garden.md
+// For removals that try every step, and report at the end what could not be removed (docs/spec/garden.md
 // §2.1).
 class Failures {
  public:

@@ -1,6 +1,6 @@
 // One aspect of every container: its user namespace, image, control groups, network, processes.
 //
-// The Gardener has a list of parts and drives them; it knows nothing of what they do. To add an aspect, write a Part
+// The Gardener has a list of parts and drives them; it does not know what they do. To add an aspect, write a Part
 // and put it into make_parts() (gardener/parts.cc):
 //
 //   create    check() of all; reserve() of all; then prepare() of all but the last side by side, of those that write

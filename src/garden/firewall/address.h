@@ -19,8 +19,8 @@ std::string to_text(Ipv4 address);
 std::string to_text(const MacAddress& mac);
 MacAddress parse_mac(const std::string& text);
 
-// The hardware address of the container or bridge with that address: locally administered, and like the address no
-// other's.
+// The hardware address of the container or bridge with that address: locally administered, and as
+// unique as that address.
 MacAddress mac_for(Ipv4 address);
 
 struct Subnet {

@@ -17,7 +17,7 @@ namespace rivera::garden {
 
 namespace {
 
-// News of a transaction with some ten thousand rules.
+// The notifications of a transaction with some ten thousand rules.
 constexpr int kBufferSize = 32 << 20;
 
 base::UniqueFd open_news() {

@@ -9,12 +9,12 @@
 
 namespace rivera::garden {
 
-// Listens to the kernel's news of nftables, which come per transaction: what was changed, each with the name of its
-// table, then who did it. Used on one thread at a time; of the network namespace it was made in.
+// Listens to the kernel's notifications of nftables, one set per transaction: each change with the name of its table,
+// then the process that made it. Used on one thread at a time; of the network namespace it was made in.
 class FirewallWatch {
  public:
   struct Change {
-    bool has_lost_news = false;  // some were dropped: anything may have changed
+    bool has_lost_news = false;  // some notifications were dropped: anything may have changed
     std::uint32_t pid = 0;       // of the thread that did it, in the first pid namespace
     std::string process;         // its name
   };
@@ -22,9 +22,9 @@ class FirewallWatch {
   // `table`: of any family. Throws std::system_error.
   explicit FirewallWatch(std::string table);
 
-  // Becomes readable with news.
+  // Becomes readable when there are notifications.
   int fd() const { return socket_.get(); }
-  // Reads what has come, without waiting. The last change of the table that was not Nftables::run()'s in this process.
+  // Reads what has arrived, without waiting. The last change of the table not made by Nftables::run() of this process.
   // Throws std::system_error.
   std::optional<Change> read();
 

@@ -1,4 +1,4 @@
-// What the kernel tells of changes to the tables.
+// The kernel's notifications of changes to the tables.
 #include "garden/firewall/firewall_watch.h"
 
 #include <unistd.h>
@@ -22,7 +22,7 @@ class Watch : public ::testing::Test {
   std::optional<IsolatedNetwork> network_;
 };
 
-TEST_F(Watch, TellsOfOtherProcessesAndOfItsTableOnly) {
+TEST_F(Watch, ReportsChangesOfItsTableByOtherProcessesOnly) {
   FirewallWatch watch("watched");
   Nftables nftables;
   nftables.run("add table ip watched\nadd chain ip watched c\n");

@@ -14,8 +14,8 @@ class Nftables {
   // Returns what "list" commands print. Throws std::runtime_error with nftables' own message.
   std::string run(const std::string& commands);
 
-  // The name that the calling thread has during run(), at most 15 characters. The kernel tells it to whoever watches
-  // the tables (FirewallWatch); it is no other process's as far as processes see each other.
+  // The name that the calling thread has during run(), at most 15 characters. The kernel reports it to those who watch
+  // the tables (FirewallWatch); no other process has it, as far as processes see each other.
   static std::string thread_name();
 
  private:

@@ -7,7 +7,7 @@
 namespace rivera::garden {
 
 // At once, if it was left alone for a minute; then after pauses that double, up to half a minute. So two programs that
-// undo each other's work do little of it.
+// undo each other's work do so rarely.
 class RestorePace {
  public:
   using Time = std::chrono::steady_clock::time_point;

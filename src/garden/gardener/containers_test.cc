@@ -289,7 +289,7 @@ TEST_F(RealContainers, FilesGoInAndOut) {
 TEST_F(RealContainers, FileTransfersThatFailAreErrors) {
   const auto handle = garden_->create();
   EXPECT_THROW(garden_->await(client().stream_out(handle, "", "/no/such/file")), api::GardenError);
-  EXPECT_THROW(garden_->await(client().stream_in(handle, "stranger", "/tmp", pieces_of(std::string(1024, '\0')))),
+  EXPECT_THROW(garden_->await(client().stream_in(handle, "no-such-user", "/tmp", pieces_of(std::string(1024, '\0')))),
                api::GardenError);
   EXPECT_THROW(garden_->await(client().stream_in(handle, "", "/tmp", pieces_of(std::string(1024, 'x')))),
                api::GardenError);

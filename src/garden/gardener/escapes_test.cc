@@ -23,7 +23,7 @@ class Escapes : public ::testing::Test {
     if (!obstacle.empty()) GTEST_FAIL() << obstacle;
     garden_ = std::make_unique<TestGarden>(std::move(flags));
   }
-  // What each attempt of the tenant came to, as root or another user of the container.
+  // The result of each attempt of the tenant, as root or another user of the container.
   std::map<std::string, std::string> attempts(const std::string& handle, const std::string& user) {
     std::map<std::string, std::string> results;
     std::istringstream lines(garden_->run(handle, "tenant try", user).output);

@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/work/cancellation.h"
 #include "garden/host/cgroup_mounts.h"
 #include "garden/host/security_options.h"
 #include "garden/images/layer_views.h"
@@ -222,6 +223,7 @@ asio::awaitable<void> Gardener::process_ended(ContainerPtr container, std::strin
     for (const auto& part : list_.parts) co_await part->process_ended(*container);
     if (container->has_unsaved_changes) co_await save_or_log(*container);
   } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
     // The exit is reported in any case.
     context_.logger.error("process-ended.failed", {{"handle", container->record.handle}, {"error", e.what()}});
   }

@@ -59,7 +59,7 @@ class Gardener {
   std::vector<std::string> list(const clients::garden::PropertyFilter& filter) const;
   asio::awaitable<std::string> create(clients::garden::ContainerSpec spec);
   asio::awaitable<void> destroy(std::string handle);
-  // Ends all processes but the first (docs/spec/garden.md §2.12).
+  // Ends all processes except the first (docs/spec/garden.md §2.12).
   asio::awaitable<void> stop_processes(std::string handle, bool kill);
 
   asio::awaitable<clients::garden::ContainerInfo> info(std::string handle);
@@ -83,7 +83,7 @@ class Gardener {
   asio::awaitable<ProcessSession> run(std::string handle, clients::garden::ProcessSpec spec);
   asio::awaitable<ProcessSession> attach(std::string handle, std::string process_id);
   // Called with every exit before it is reported, and without one being reported: lets the parts notice it (§2.15),
-  // forgets old processes, and removes in the background what one with an image of its own had. Twice does no harm.
+  // forgets old processes, and removes in the background what one with an image of its own had. May be called twice.
   asio::awaitable<void> process_ended(ContainerPtr container, std::string process_id, pid_t pid,
                                       bool client_has_status);
   // See Processes::start_transfer().

@@ -1,6 +1,7 @@
 // How the gardener does several things side by side.
 #include <algorithm>
 
+#include "base/work/cancellation.h"
 #include "garden/gardener/gardener.h"
 
 namespace rivera::garden {
@@ -27,6 +28,7 @@ asio::awaitable<void> keep_answer(std::shared_ptr<Answers<T>> answers, std::size
     T value = co_await std::move(question);
     answers->list[index].value = std::move(value);
   } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
     answers->list[index].error = e.what();
   }
 }

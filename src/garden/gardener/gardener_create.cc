@@ -1,5 +1,6 @@
 // How the gardener creates a container (docs/spec/garden.md §2.1).
 #include "base/ids.h"
+#include "base/work/cancellation.h"
 #include "garden/gardener/gardener.h"
 #include "garden/registry/image_reference.h"
 
@@ -25,7 +26,7 @@ ContainerPtr Gardener::admit(api::ContainerSpec& spec) {
   apply_default_limits(spec.limits, options);
   if (spec.grace_time_ns == 0) spec.grace_time_ns = options.default_grace_time.count();
 
-  const auto container = std::make_shared<Container>();
+  auto container = std::make_shared<Container>();
   container->is_being_created = true;
   container->operation_since = std::chrono::steady_clock::now();
   container->directory = options.depot + "/" + spec.handle;
@@ -58,6 +59,7 @@ asio::awaitable<std::string> Gardener::create(api::ContainerSpec spec) {
       co_await tear_down(*container);
       containers_.erase(spec.handle);
     } catch (const std::exception& e) {
+      if (base::is_cancellation(e)) throw;
       context_.logger.error("create.cleanup-failed", {{"handle", spec.handle}, {"error", e.what()}});
       container->must_be_destroyed = true;  // stays listed under "all", and the upkeep tries again
     }

@@ -1,4 +1,5 @@
 // How the gardener destroys a container.
+#include "base/work/cancellation.h"
 #include "garden/container/failures.h"
 #include "garden/gardener/gardener.h"
 
@@ -38,9 +39,8 @@ asio::awaitable<void> Gardener::tear_down(Container& container) {
   const auto note = [&failures](const std::exception_ptr& failure) {
     try {
       if (failure) std::rethrow_exception(failure);
-    } catch (const boost::system::system_error&) {
-      throw;  // cancellation
     } catch (const std::exception& e) {
+      if (base::is_cancellation(e)) throw;
       failures.add(e.what());
     }
   };

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "base/work/cancellation.h"
+#include "base/work/wait.h"
 #include "garden/gardener/gardener.h"
 
 namespace rivera::garden {
@@ -28,6 +29,7 @@ asio::awaitable<void> Gardener::stop() {
 }
 
 asio::awaitable<void> Gardener::recover_containers() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   auto found = co_await journal_.read_all();
   for (auto& one : found) {
     const auto container = std::make_shared<Container>();
@@ -42,6 +44,7 @@ asio::awaitable<void> Gardener::recover_containers() {
       if (container->record.operation == Operation::kDestroy) reason = "its destruction was interrupted";
       if (reason.empty() && context_.options.destroy_containers_on_startup) reason = "as configured";
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       reason = e.what();
     }
     container->must_be_destroyed = !reason.empty();
@@ -53,6 +56,7 @@ asio::awaitable<void> Gardener::recover_containers() {
 
 // Throws if the container cannot be used any more; every part has restored what it could even then.
 asio::awaitable<void> Gardener::recover(Container& container, std::string text) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   std::exception_ptr failure;
   const std::string handle = container.record.handle;
   try {
@@ -75,23 +79,34 @@ asio::awaitable<void> Gardener::recover(Container& container, std::string text) 
     try {
       co_await part->recover(container, known);
     } catch (...) {
+      if (base::is_cancelled(cancellation)) throw;
       if (!failure) failure = std::current_exception();
     }
   }
   if (failure) std::rethrow_exception(failure);
 }
 
-// Hears of every process that ends, also of those that no client has joined.
+// Handles the end of every process, also of those that no client has joined. Follows again after a failure that is not
+// the shim's end: the shim repeats the ends that it remembers.
 asio::awaitable<void> Gardener::follow(ContainerPtr container) {
-  try {
-    Processes::Ended ended = [this, container](std::string id, pid_t pid) {
-      background_.spawn("process-ended", process_ended(container, std::move(id), pid, false));
-    };
-    co_await processes_.follow(container, std::move(ended));
-  } catch (const ShimGone& e) {
-    if (!container->is_being_destroyed) {
-      context_.logger.error("follow.failed", {{"handle", container->record.handle}, {"error", e.what()}});
+  constexpr auto kPause = std::chrono::seconds(1);
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
+  bool has_failed = true;
+  while (has_failed && !container->is_being_destroyed) {
+    has_failed = false;
+    try {
+      Processes::Ended ended = [this, container](std::string id, pid_t pid) {
+        background_.spawn("process-ended", process_ended(container, std::move(id), pid, false));
+      };
+      co_await processes_.follow(container, std::move(ended));
+    } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
+      has_failed = dynamic_cast<const ShimGone*>(&e) == nullptr;
+      if (!container->is_being_destroyed) {
+        context_.logger.error("follow.failed", {{"handle", container->record.handle}, {"error", e.what()}});
+      }
     }
+    if (has_failed) co_await base::sleep_for(kPause);
   }
 }
 
@@ -135,15 +150,15 @@ asio::awaitable<void> Gardener::run_upkeep() {
 asio::awaitable<void> Gardener::destroy_in_background(std::string handle) {
   try {
     co_await destroy(handle);
-  } catch (const boost::system::system_error&) {
-    throw;  // cancellation
-  } catch (const std::exception&) {
+  } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
     // Logged by destroy(); the upkeep tries again, at the end of a further grace time if it was for that.
     if (const auto container = find_or_null(handle)) container->last_used = std::chrono::steady_clock::now();
   }
 }
 
 asio::awaitable<void> Gardener::remove_everything() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   co_await recover_containers();
   std::vector<std::string> handles;
   for (const auto& [handle, container] : containers_) handles.push_back(handle);
@@ -152,6 +167,7 @@ asio::awaitable<void> Gardener::remove_everything() {
     try {
       co_await destroy(handle);
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failures += (failures.empty() ? "" : "; ") + handle + ": " + e.what();
     }
   }

@@ -117,7 +117,7 @@ TEST_F(Restart, EveryAcknowledgedPropertyIsKept) {
   for (int i = 0; i < kMany; ++i) EXPECT_TRUE(properties.contains("key-" + std::to_string(i))) << i;
 }
 
-TEST_F(Restart, AShimRestsWhenGardenDiesWhileInputIsUnread) {
+TEST_F(Restart, AShimIsIdleWhenGardenIsKilledWithUnreadInput) {
   garden_->create_named("kept");
   const auto process = garden_->begin("kept", shell("echo on; sleep 1000"));
   ASSERT_TRUE(process->prints("on\n"));

@@ -73,6 +73,35 @@ TEST_F(RealRuntimes, CrunIsTakenWhereItWorks) {
   }
 }
 
+// What crun makes of the profile is given to it with later containers and peas.
+TEST_F(RealRuntimes, EveryContainerOfCrunHasTheSameSeccompFilter) {
+  TestGarden garden({"--runtime-plugin", "crun"});
+  const auto filter = [&](const std::string& handle) {
+    return base::read_file(garden.options().run_dir + "/runtime/" + handle + "/seccomp.bpf");
+  };
+  const auto is_given = [&](const std::string& handle) {
+    return base::read_file(garden.depot() + "/" + handle + "/config.json").find("seccomp_bpf_data") !=
+           std::string::npos;
+  };
+  const std::string state = "grep Seccomp: /proc/self/status", filtered = "Seccomp:\t2\n";
+  for (const char* handle : {"first", "second"}) {
+    garden.create_named(handle);
+    EXPECT_EQ(garden.run(handle, state).output, filtered) << handle;
+    const std::string init = base::read_file(garden.depot() + "/" + handle + "/pidfile");
+    EXPECT_NE(base::read_file("/proc/" + init + "/status").find(filtered), std::string::npos) << handle;
+    EXPECT_EQ(garden.run(handle, pea(garden, state, std::string("pea-of-") + handle)).output, filtered) << handle;
+  }
+  EXPECT_FALSE(is_given("first"));
+  EXPECT_TRUE(is_given("second"));
+  EXPECT_EQ(filter("first"), filter("second"));
+  api::ContainerSpec privileged;
+  privileged.handle = "privileged";
+  privileged.privileged = true;
+  garden.create(privileged);
+  EXPECT_FALSE(is_given("privileged"));
+  EXPECT_EQ(garden.run("privileged", state).output, "Seccomp:\t0\n");
+}
+
 TEST_F(RealRuntimes, AContainerStaysWithTheOneThatMadeIt) {
   TestGarden garden({"--runtime-plugin", "runc"});
   garden.create_named("old");

@@ -94,7 +94,7 @@ TEST_F(Security, TheHostIsNotReachedOverIpv6) {
     EXPECT_EQ(base::read_file("/proc/sys/net/ipv6/conf/" + ours + "/disable_ipv6"), "1\n") << ours;
     EXPECT_EQ(base::read_file("/proc/sys/net/ipv6/conf/" + ours + "/accept_ra"), "0\n") << ours;
   }
-  // A container that has it at its own end, whoever switched it on, still does not reach the host.
+  // A container that has it at its own end, however it was switched on, still does not reach the host.
   switch_on_ipv6_in(handle, interface);
   ASSERT_TRUE(garden_->eventually([&] { return has_ipv6_address(handle); }));
   const std::string connect =
@@ -128,7 +128,7 @@ TEST_F(Security, AProcessGainsNoPrivilegesByExecuting) {
   EXPECT_EQ(garden_->run(handle, "grep NoNewPrivs /proc/1/status").output, "NoNewPrivs:\t1\n");
 }
 
-TEST_F(Security, PrivilegedContainersAreRefusedIfTheServerIsToldSo) {
+TEST_F(Security, PrivilegedContainersAreRefusedIfTheServerIsConfiguredSo) {
   start({"--disable-privileged-containers"});
   api::ContainerSpec spec;
   spec.privileged = true;

@@ -62,7 +62,7 @@ std::string mount_of(const std::string& controllers) {
     return fs::exists(hybrid) ? hybrid : "";
   }
   std::string name = controllers.rfind("name=", 0) == 0 ? controllers.substr(5) : controllers;
-  const std::string together = std::string(kRoot) + "/" + name;
+  std::string together = std::string(kRoot) + "/" + name;
   if (fs::exists(together)) return together;
   const std::string first = std::string(kRoot) + "/" + name.substr(0, name.find(','));
   return fs::exists(first) ? first : "";

@@ -28,7 +28,7 @@ struct Options {
   std::uint16_t bind_port = 0;
   std::string bind_socket = "/tmp/garden.sock";
   unsigned bind_socket_mode = 0777;  // as upstream; who may connect may do everything
-  // Upstream limits the head alone, 0: not that either. What is 0 here has the limit of every server of ours.
+  // Upstream limits the head alone, 0: not that either. A limit that is 0 here is that of all our servers.
   std::chrono::nanoseconds read_header_timeout{0};
   // A transfer stands still while a disk is busy, on either side: more than for other requests.
   std::chrono::nanoseconds read_body_timeout = std::chrono::minutes(2);
@@ -53,13 +53,14 @@ struct Options {
   std::string shim_bin;  // "" = garden-shim in this program's directory
 
   std::string default_rootfs;
-  // Programs that make root file systems in our place, for containers with and without a user namespace. Both "": none.
+  // Programs that make root file systems instead of garden, for containers with and without a user namespace. Both "":
+  // none.
   std::string image_plugin, privileged_image_plugin;
   std::vector<std::string> image_plugin_extra_args, privileged_image_plugin_extra_args;
   std::string docker_registry = "registry-1.docker.io";  // of images that name none
   std::vector<std::string> insecure_docker_registries;   // "host" or "host:port"
   std::string registry_certificates = "/etc/docker/certs.d";
-  // Where images may not come from, beside this machine and the containers' networks; and where they may all the same.
+  // Where images may not come from, beside this machine and the containers' networks; and exceptions to that.
   std::vector<std::string> deny_registry_networks, allow_registry_networks;
   std::int64_t graph_cleanup_threshold_megabytes = 10240;  // -1: unused layers stay
   std::chrono::nanoseconds default_grace_time{0};
@@ -91,7 +92,7 @@ struct Options {
   std::uint32_t mtu = 0;  // 0: that of the external interface, at most 1500
   bool enable_container_network_metrics = false;
   std::uint64_t container_connection_limit = 0;  // connections that one may have opened at a time; 0: any number
-  std::string network_plugin;                    // program that connects containers in our place; "" = none
+  std::string network_plugin;                    // program that connects containers instead of garden; "" = none
   std::vector<std::string> network_plugin_extra_args;
 
   std::uint64_t cpu_quota_per_share = 0;
@@ -113,7 +114,7 @@ struct Options {
   std::string listen_address() const;
 };
 
-// Puts the ceilings of this cell where nothing is asked for.
+// Sets the ceilings of this cell where a container asks for no limit.
 void apply_default_limits(clients::garden::Limits& limits, const Options& options);
 
 // Every flag that upstream knows, and ours; names without dashes.

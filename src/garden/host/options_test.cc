@@ -26,7 +26,7 @@ std::vector<std::string> devices_of(const Options& c) {
   return texts;
 }
 
-// Every member but the notices.
+// Every member except the notices.
 std::string read_as(const Options& c) {
   return base::testing::fields(
       c.command, c.bind_ip, c.bind_port, c.bind_socket, c.bind_socket_mode, c.read_header_timeout, c.read_body_timeout,

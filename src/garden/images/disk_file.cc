@@ -124,7 +124,7 @@ DiskFiles::DiskFiles(std::string templates) : templates_(std::move(templates)) {
 
 std::string DiskFiles::template_for(const DiskLimit& limit) const {
   const std::uint64_t needed = blocks_for(limit) + kOwnBlocks;
-  const std::string path = templates_ + "/" + std::to_string(needed) + "-" + std::to_string(limit.inodes) + ".ext4";
+  std::string path = templates_ + "/" + std::to_string(needed) + "-" + std::to_string(limit.inodes) + ".ext4";
   if (fs::exists(path)) {
     ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
     return path;

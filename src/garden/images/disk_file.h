@@ -13,8 +13,8 @@ struct DiskLimit {
 };
 
 // Makes them from templates: `mkfs.ext4` runs once for each size, and its few blocks are copied from then on. The file
-// systems have no journal, and nothing is reserved for root, because overlayfs writes as root whoever the container's
-// user is. They do not survive a power loss, as the containers do not. Every function blocks.
+// systems have no journal, and nothing is reserved for root, because overlayfs writes as root for every user of
+// the container. They do not survive a power loss, as the containers do not. Every function blocks.
 class DiskFiles {
  public:
   // `templates` is a directory for the templates, on the disk of the files.

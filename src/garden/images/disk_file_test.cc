@@ -1,4 +1,4 @@
-// File systems of a fixed size: exact, quick to make, gone at once.
+// File systems of a fixed size: exact, quick to make, removed at once.
 #include "garden/images/disk_file.h"
 
 #include <fcntl.h>
@@ -56,8 +56,8 @@ TEST_F(Disk, HoldsWhatWasAskedForAndNoMore) {
     EXPECT_EQ(DiskFiles::used_bytes(mount_point_, limit), 0u);
     const std::uint64_t written = fill();
     EXPECT_GE(written, limit.bytes - limit.bytes / 500) << megabytes;
-    EXPECT_LE(written, limit.bytes + limit.bytes / 200 + 16 * 4096) << megabytes;
-    EXPECT_GE(DiskFiles::used_bytes(mount_point_, limit), limit.bytes - limit.bytes / 500 - 16 * 4096);
+    EXPECT_LE(written, limit.bytes + limit.bytes / 200 + std::uint64_t{16} * 4096) << megabytes;
+    EXPECT_GE(DiskFiles::used_bytes(mount_point_, limit), limit.bytes - limit.bytes / 500 - std::uint64_t{16} * 4096);
     EXPECT_LE(DiskFiles::used_bytes(mount_point_, limit), limit.bytes);
     DiskFiles::unmount(mount_point_);
     EXPECT_FALSE(is_mount_point(mount_point_));

@@ -80,7 +80,7 @@ class Layout {
 // Unpacked once for each state of the file; others may do the same at the same time.
 std::string unpacked_archive(const std::string& path, const std::string& archives) {
   const std::string id = chain_id_of_path(path).substr(std::string_view("sha256:").size());
-  const std::string directory = archives + "/" + id;
+  std::string directory = archives + "/" + id;
   if (fs::exists(directory)) return directory;
   const std::string draft = directory + "." + base::new_guid();
   fs::create_directory(draft);

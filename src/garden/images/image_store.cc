@@ -82,7 +82,7 @@ std::string ImageStore::files_of(const std::string& id, const DiskLimit& limit) 
 std::string ImageStore::mount_directory(const std::string& id, const std::string& source,
                                         const IdMapping& owners) const {
   destroy(id);
-  const std::string target = root_of(id);
+  std::string target = root_of(id);
   make_directory(target, 0755);
   try {
     LayerViews::mount_directory(source, target, owners);

@@ -59,7 +59,8 @@ class ImageStore {
   // Every layer that an image uses, or that is mounted.
   std::set<std::string> used_layers() const;
 
-  // Deletes for good what was destroyed. Takes as long as there are files. Throws the first failure after trying all.
+  // Deletes the files of destroyed images permanently. Takes as long as there are files. Throws the first failure after
+  // trying all.
   void collect_trash() const;
   // At the start of the server: removes what was being made.
   void recover() const;

@@ -57,7 +57,7 @@ TEST_F(ImagesTest, ADigestNamesOneManifestAlone) {
   EXPECT_NE(failure_of(uri).find("digest"), std::string::npos);
 }
 
-TEST_F(ImagesTest, ALayerIsFetchedOnceForAllWhoWantIt) {
+TEST_F(ImagesTest, ALayerIsFetchedOnceForAllThatNeedIt) {
   const auto shared = layer("shared", std::string(1 << 20, 's'));
   registry_.add("one", test_image({shared, layer("one", "1")}));
   registry_.add("two", test_image({shared, layer("two", "2")}));
@@ -163,7 +163,7 @@ TEST_F(ImagesTest, DocumentsWithoutEndAreCutOff) {
 TEST_F(ImagesTest, AnIndexOfItselfEnds) {
   const auto image = test_image({layer("file", "x")});
   auto index = test_index(image);
-  // Whatever is asked for, the index comes: the digest betrays it.
+  // The registry answers every request with the index: its digest shows that it is not what was asked for.
   registry_.intercept = [&](const net::RequestHead& head) -> std::optional<net::HttpResponse> {
     if (head.target.find("/manifests/") == std::string::npos) return std::nullopt;
     return net::json_response(200, index.manifest);
@@ -361,7 +361,7 @@ TEST_F(ImagesTest, ATotalLimitCountsTheImageAndAnExclusiveOneDoesNot) {
   EXPECT_EQ(await(images_->used_bytes(image)), 0u);
   { std::ofstream(image.root + "/written") << std::string(1 << 20, 'w'); }
   ::sync();
-  EXPECT_GE(await(images_->used_bytes(image)), (std::uint64_t{1} << 20) - 16 * 4096);
+  EXPECT_GE(await(images_->used_bytes(image)), (std::uint64_t{1} << 20) - std::uint64_t{16} * 4096);
   { std::ofstream(image.root + "/too-much") << std::string(8 << 20, 'w'); }
   EXPECT_LT(fs::file_size(image.root + "/too-much"), 6u << 20);
   limited.disk = {};

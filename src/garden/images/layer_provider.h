@@ -48,7 +48,7 @@ class LayerProvider {
   };
   base::WorkerPool& unpackers() { return unpackers_; }
   bool is_held(const std::string& layer) const { return held_.contains(layer) || busy_.contains(layer); }
-  // Takes layers that are being removed out of everybody's reach: provide() waits for them.
+  // Reserves layers that are being removed: provide() waits for them.
   void lock(const std::vector<std::string>& layers);
   void unlock(const std::vector<std::string>& layers);
 

@@ -35,7 +35,7 @@ class Overlays : public ::testing::Test {
   // With a name as long as those of the store.
   std::string add_layer(const std::string& file, uid_t owner = 0) {
     std::string name = std::string(60, 'l') + std::to_string(1000 + names_.size());
-    const std::string directory = place_ + "/layers/" + name;
+    std::string directory = place_ + "/layers/" + name;
     fs::create_directories(directory);
     base::write_file_atomically(directory + "/" + file, file);
     for (const std::string& path : {directory, directory + "/" + file})

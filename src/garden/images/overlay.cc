@@ -77,7 +77,7 @@ std::string lower_option(const std::vector<std::string>& layers) {
   return option;
 }
 
-// A thread that alone stands in the layers' directory mounts: names are relative to it.
+// A thread of its own changes to the layers' directory and mounts: names are relative to it.
 void mount_from(int directory, const std::string& target, const std::string& options) {
   int error = 0;
   std::thread([&] {

@@ -82,7 +82,7 @@ std::optional<LayerFigures> LayerStore::find(const std::string& id) const {
 }
 
 std::string LayerStore::begin(const std::string& id, const IdMapping& mapping) const {
-  const std::string draft = path(id) + kDraft + base::new_guid();
+  std::string draft = path(id) + kDraft + base::new_guid();
   if (::mkdir(draft.c_str(), 0755) != 0 || ::chmod(draft.c_str(), 0755) != 0 ||
       ::chown(draft.c_str(), mapping.host_uid(0), mapping.host_gid(0)) != 0) {
     throw std::system_error(errno, std::generic_category(), "make a layer");

@@ -50,7 +50,7 @@ class LayerStore {
 
   // Writes all layers to the disk.
   void make_durable() const;
-  // At the start of the server: moves to the trash what is incomplete, or what a power loss may have damaged, but for
+  // At the start of the server: moves to the trash what is incomplete, or what a power loss may have damaged, except
   // the layers in `used`.
   void recover(const std::set<std::string>& used) const;
 

@@ -1,6 +1,7 @@
-// Layers, from directories and from archives that try to get out.
+// Layers, from directories and from archives that try to write elsewhere.
 #include "garden/layers/unpack.h"
 
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <sys/stat.h>

@@ -23,7 +23,7 @@ asio::awaitable<void> LinkDeletions::remove(std::vector<std::string> names) {
     if (!are_left) break;
     co_await base::sleep_for(std::chrono::milliseconds(1));
   }
-  // Whoever deleted them, interfaces of these names that are made from now on are others.
+  // They are deleted, by this request or another one: interfaces of these names that are made from now on are others.
   std::erase(waiting_, request);
   if (request->failure) std::rethrow_exception(request->failure);
 }

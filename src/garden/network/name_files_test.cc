@@ -1,4 +1,4 @@
-// Which names containers resolve, and with what.
+// Which names containers resolve, and with which servers.
 #include "garden/network/name_files.h"
 
 #include <gtest/gtest.h>

@@ -55,7 +55,7 @@ bool enforce(const Settings& settings) {
   return has_changed;
 }
 
-// Sets them again. An interface that vanishes meanwhile is the next look's matter.
+// Sets them again. An interface that vanishes meanwhile is left to the next check.
 bool has_changed_settings(const std::string& interface, const Settings& settings) {
   try {
     return enforce(settings);
@@ -271,7 +271,7 @@ void NetworkDriver::restore_rules(const FirewallWatch::Change& cause) {
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
   logger_.error("firewall.restored",
                 {{"table", table()},
-                 {"reason", cause.has_lost_news ? "news of changes were lost" : "another process changed it"},
+                 {"reason", cause.has_lost_news ? "notifications of changes were lost" : "another process changed it"},
                  {"process", cause.process},
                  {"pid", cause.pid},
                  {"containers", containers_.size()},

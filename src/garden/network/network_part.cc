@@ -9,6 +9,7 @@
 #include <boost/json/parse.hpp>
 
 #include "base/files.h"
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "garden/firewall/net_out_rules.h"
 #include "garden/network/bind_files.h"
@@ -81,6 +82,7 @@ asio::awaitable<void> NetworkPart::watch_rules() {
 
 // Until it succeeds: without its tables no container is reached, and none is kept from what it may not reach.
 asio::awaitable<void> NetworkPart::restore_rules(FirewallWatch::Change change) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (std::string last_failure;;) {
     co_await base::sleep_for(pace_.pause(std::chrono::steady_clock::now()));
     // What happened meanwhile is undone with the rest.
@@ -91,9 +93,8 @@ asio::awaitable<void> NetworkPart::restore_rules(FirewallWatch::Change change) {
     try {
       co_await on_network_thread(std::move(restore));
       co_return;
-    } catch (const boost::system::system_error&) {
-      throw;
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     if (failure != last_failure) context_.logger.error("firewall.restore-failed", {{"error", failure}});
@@ -103,15 +104,15 @@ asio::awaitable<void> NetworkPart::restore_rules(FirewallWatch::Change change) {
 
 asio::awaitable<void> NetworkPart::watch_devices() {
   constexpr auto kInterval = std::chrono::seconds(5);
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (std::string last_failure;;) {
     co_await base::sleep_for(kInterval);
     auto restore = [this] { driver_.restore_devices(); };
     std::string failure;
     try {
       co_await on_network_thread(std::move(restore));
-    } catch (const boost::system::system_error&) {
-      throw;
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failure = e.what();
     }
     if (!failure.empty() && failure != last_failure) {

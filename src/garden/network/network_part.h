@@ -16,8 +16,8 @@ namespace rivera::garden {
 
 // Gives a container an address, host ports, devices, rules and name files (docs/spec/garden.md §3). The host's network
 // is changed by one thread: requests for several containers queue up there. What other processes change of it is
-// noticed (the tables by the kernel's news, devices and forwarding by a look every few seconds) and restored. Devices
-// are deleted beside that thread.
+// noticed (the tables by the kernel's notifications, devices and forwarding by a check every few seconds) and restored.
+// Devices are deleted beside that thread.
 class NetworkPart final : public Networker {
  public:
   explicit NetworkPart(const Context& context);

@@ -277,7 +277,7 @@ TEST_F(Network, OneContainerCannotUseUpTheConnectionsOfOthers) {
 }
 
 // Of the connections to 127.0.0.1 the kernel keeps none but those to mapped ports.
-TEST_F(Network, TheHostsTalkToItselfTakesNoPlaceAmongConnections) {
+TEST_F(Network, ConnectionsOfTheHostToItselfAreNotTracked) {
   network_.emplace();
   start();
   api::ContainerSpec spec;

@@ -1,4 +1,4 @@
-// What other processes break of the containers' network is made again. In a network namespace of the test's own.
+// Changes of the containers' network by other processes are undone. In a network namespace of the test's own.
 #include <filesystem>
 
 #include <gtest/gtest.h>
@@ -87,7 +87,7 @@ TEST_F(Restoring, ASingleElement) {
   expect_restored("firewall.restored");
 }
 
-// The rule that the request adds has no table at that moment, whoever notices first.
+// The rule that the request adds has no table at that moment, whether the watch or the request notices first.
 TEST_F(Restoring, TheTableOnceARequestNeedsIt) {
   for (int i = 0; i < 5; ++i) {
     break_by({"nft", "delete", "table", "ip", table()});

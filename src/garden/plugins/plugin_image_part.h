@@ -10,7 +10,7 @@
 
 namespace rivera::garden {
 
-// Stands in the place of ImagePart with `--image-plugin` or `--privileged-image-plugin` (docs/spec/garden.md §2.3): the
+// Replaces ImagePart with `--image-plugin` or `--privileged-image-plugin` (docs/spec/garden.md §2.3): the
 // first makes the images of containers with a user namespace, the other those of the rest.
 class PluginImagePart final : public Part {
  public:
@@ -43,7 +43,7 @@ class PluginImagePart final : public Part {
 
   const Context& context_;
   ImagePlugin unprivileged_, privileged_;
-  base::WorkerPool threads_{8};  // of its own: a plugin that hangs holds up no other work
+  base::WorkerPool threads_{8};  // of its own: a plugin that hangs delays no other work
 };
 
 }  // namespace rivera::garden

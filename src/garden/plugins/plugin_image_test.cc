@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/files.h"
 #include "garden/plugins/image_plugin.h"
 #include "garden/plugins/plugin_layout.h"
 #include "garden/testing/fake_plugin.h"
@@ -138,7 +139,7 @@ class PluginImages : public ::testing::Test {
     fs::copy(garden_->rootfs(), root, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
     for (const char* file : {"/etc/hosts", "/etc/resolv.conf", "/tmp/garden-init"}) std::ofstream(root + file);
     std::ofstream(fake.directory() + "/mounted") << "from the image";
-    std::ofstream(root + "/etc/mounted");
+    base::write_file_atomically(root + "/etc/mounted", "");
     fake.answer("create", R"({"root":{"path":")" + root + R"("},"process":{"env":["FROM_IMAGE=yes","BOTH=image"]},
 "mounts":[{"destination":"/etc/mounted","type":"bind","source":")" +
                               fake.directory() + R"(/mounted","options":["bind","ro"]}]})");

@@ -24,7 +24,7 @@ constexpr const char* kMappedPorts = "garden.network.mapped-ports";
   throw api::GardenError("unmarshaling result from external networker: " + what);
 }
 
-// What of a container's properties is the plugin's business.
+// The properties of a container that concern the plugin.
 json::object plugin_properties(const api::Properties& properties) {
   constexpr std::string_view kPrefix = "network.";
   json::object chosen;

@@ -13,7 +13,7 @@ class PluginNetworkPart final : public Networker {
  public:
   explicit PluginNetworkPart(const Context& context);
 
-  // Not NetworkPart's: a server with another networker undoes nothing of what this one made.
+  // Not NetworkPart's name: a server with another networker must not undo what this one made.
   std::string name() const override { return "network-plugin"; }
   asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
                                 BundleInput& bundle) override;
@@ -37,7 +37,7 @@ class PluginNetworkPart final : public Networker {
   NetworkPlugin plugin_;
   std::string external_ip_;
   bool has_warned_of_names_ = false;
-  base::WorkerPool threads_{8};  // of its own: a plugin that hangs holds up no other work
+  base::WorkerPool threads_{8};  // of its own: a plugin that hangs delays no other work
 };
 
 }  // namespace rivera::garden

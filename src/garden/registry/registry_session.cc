@@ -37,7 +37,7 @@ std::unique_ptr<net::HttpClient> make_client(const asio::any_io_executor& execut
   return std::make_unique<net::HttpClient>(executor, std::move(http));
 }
 
-// A registry that trickles is given up as one that says nothing is.
+// A registry that trickles is given up like a silent one.
 asio::awaitable<std::size_t> read_some(net::HttpIncoming& incoming, net::Pace& pace, std::span<char> into) {
   incoming.stream().set_deadline(pace.begin(std::chrono::steady_clock::now()));
   const std::size_t count = co_await incoming.read_some(into);

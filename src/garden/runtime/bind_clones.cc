@@ -27,7 +27,7 @@ namespace {
 
 constexpr std::size_t kMostDevices = 256;
 
-// Everyone may read it, and enter it if it is a directory, as those may to whom owners mean nothing.
+// Every user may read it, and enter it if it is a directory, independent of its owner.
 bool is_open_to_all(const struct stat& info) {
   const mode_t needed = S_ISDIR(info.st_mode) ? S_IROTH | S_IXOTH : S_IROTH;
   return info.st_uid == 0 && (info.st_mode & needed) == needed;

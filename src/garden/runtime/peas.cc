@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/files.h"
+#include "base/work/cancellation.h"
 #include "garden/container/failures.h"
 #include "garden/runtime/container_root.h"
 
@@ -45,12 +46,13 @@ class HeldNamespaces {
 
 }  // namespace
 
-Peas::Peas(const Context& context, const Parts& parts, Journal& journal, StepObserver observer)
+Peas::Peas(const Context& context, const Parts& parts, Journal& journal, const Runtimes& runtimes,
+           StepObserver observer)
     : context_(context),
       parts_(parts),
       journal_(journal),
       observer_(std::move(observer)),
-      runtimes_(context.options, context.host.has_unified_cgroups),
+      runtimes_(runtimes),
       changed_(context.executor) {}
 
 void Peas::at_step(const std::string& step) const {
@@ -80,11 +82,12 @@ asio::awaitable<PreparedPea> Peas::prepare(ContainerPtr container, api::ProcessS
     co_await part->prepare_pea(*container, pea, spec, bundle);
     at_step("prepare pea " + part->name() + " done");
   }
+  prepared.runtime_id = start.id;
   prepared.held = bundle.held;
   co_await journal_.save(*container);
   at_step("prepare pea bundle");
-  auto write = [this, container, spec, bundle, directory = start.bundle]() mutable {
-    write_bundle(*container, spec, std::move(bundle), directory);
+  auto write = [this, container, spec, bundle, &runtime, directory = start.bundle]() mutable {
+    write_bundle(*container, spec, std::move(bundle), runtime, directory);
   };
   co_await context_.on_worker(std::move(write));
   prepared.command = runtime.run_pea_command(start);
@@ -93,7 +96,7 @@ asio::awaitable<PreparedPea> Peas::prepare(ContainerPtr container, api::ProcessS
 
 // config.json, with the process as its image's own files name users and directories. Blocks.
 void Peas::write_bundle(const Container& container, const api::ProcessSpec& spec, BundleInput bundle,
-                        const std::string& directory) const {
+                        const Runtime& runtime, const std::string& directory) const {
   const base::UniqueFd root(::open(bundle.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) throw std::system_error(errno, std::generic_category(), "open the image");
   ProcessInput input;
@@ -105,7 +108,8 @@ void Peas::write_bundle(const Container& container, const api::ProcessSpec& spec
   input.directory = std::filesystem::path("/" + spec.dir).lexically_normal();
   if (!is_directory_in_root(root.get(), input.directory)) input.directory = "/";
   bundle.process = make_process(input, context_.options, context_.host);
-  const auto config = make_bundle(bundle, context_.options, context_.host);
+  auto config = make_bundle(bundle, context_.options, context_.host);
+  runtime.prepare(config);
   base::write_file_atomically(directory + "/config.json", boost::json::serialize(config), 0600);
 }
 
@@ -125,6 +129,7 @@ asio::awaitable<void> Peas::clean_up(ContainerPtr container, std::string id, std
 }
 
 asio::awaitable<void> Peas::remove(ContainerPtr container, std::string id, std::int64_t created_at_ns) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   while (in_cleanup_.contains(id)) co_await changed_.wait();
   const auto found = container->record.peas.find(id);
   if (found == container->record.peas.end() || found->second.created_at_ns != created_at_ns) co_return;
@@ -136,10 +141,11 @@ asio::awaitable<void> Peas::remove(ContainerPtr container, std::string id, std::
       at_step("cleanup pea " + (*part)->name());
       co_await (*part)->cleanup_pea(*container, pea);
       at_step("cleanup pea " + (*part)->name() + " done");
-    } catch (const boost::system::system_error&) {
-      in_cleanup_.erase(id);
-      throw;  // cancellation
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) {
+        in_cleanup_.erase(id);
+        throw;
+      }
       failures.add(e.what());
     }
   }
@@ -155,14 +161,14 @@ asio::awaitable<void> Peas::remove(ContainerPtr container, std::string id, std::
 }
 
 asio::awaitable<void> Peas::clean_up_all(ContainerPtr container) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   const auto peas = container->record.peas;
   Failures failures;
   for (const auto& [id, pea] : peas) {
     try {
       co_await clean_up(container, id, pea.created_at_ns);
-    } catch (const boost::system::system_error&) {
-      throw;
     } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
       failures.add(e.what());
     }
   }

@@ -15,6 +15,7 @@
 namespace rivera::garden {
 
 struct PreparedPea {
+  std::string runtime_id;
   std::vector<std::string> command;               // the runtime's
   std::vector<std::shared_ptr<const void>> held;  // must live until the runtime has started the process
 };
@@ -26,15 +27,16 @@ class Peas {
  public:
   using StepObserver = std::function<void(const std::string& step)>;
 
-  Peas(const Context& context, const Parts& parts, Journal& journal, StepObserver observer);
+  // `runtimes` are those of the processes.
+  Peas(const Context& context, const Parts& parts, Journal& journal, const Runtimes& runtimes, StepObserver observer);
 
   // Prepares the process `spec.id` of `container`, whose files are in `start.bundle`; `start.id` is filled in. What was
-  // made stays if that fails: clean_up() removes it. The caller has seen to it that the id is free. Throws GardenError.
+  // made stays if that fails: clean_up() removes it. The caller has made sure that the id is free. Throws GardenError.
   asio::awaitable<PreparedPea> prepare(ContainerPtr container, clients::garden::ProcessSpec spec, Runtime::Start start);
   // From before prepare() until the process runs or what it had is removed again: until then clean_up() waits.
   void begin(const std::string& id) { starting_.insert(id); }
   void end(const std::string& id);
-  // For whoever has begun the pea and could not start it; clean_up() without the wait.
+  // For the caller that has begun the pea and could not start it; clean_up() without the wait.
   asio::awaitable<void> undo(ContainerPtr container, std::string id);
   // Removes what the pea made at that time had, once its process has ended, or never began. Several calls at once do it
   // once; without effect for a later pea of the same id. Throws GardenError with what could not be removed; the pea is
@@ -45,7 +47,7 @@ class Peas {
 
  private:
   void write_bundle(const Container& container, const clients::garden::ProcessSpec& spec, BundleInput bundle,
-                    const std::string& directory) const;
+                    const Runtime& runtime, const std::string& directory) const;
   asio::awaitable<void> remove(ContainerPtr container, std::string id, std::int64_t created_at_ns);
   void at_step(const std::string& step) const;
 
@@ -53,7 +55,7 @@ class Peas {
   const Parts& parts_;
   Journal& journal_;
   StepObserver observer_;
-  Runtimes runtimes_;
+  const Runtimes& runtimes_;
   std::set<std::string> starting_, in_cleanup_;
   base::Condition changed_;
 };

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/ids.h"
 #include "base/on_exit.h"
+#include "base/work/cancellation.h"
 #include "base/work/wait.h"
 #include "garden/bundle/bundle.h"
 #include "garden/container/failures.h"
@@ -91,9 +92,8 @@ asio::awaitable<ProcessSession> Processes::run(ContainerPtr container, api::Proc
   Failures failures;
   try {
     std::rethrow_exception(failure);
-  } catch (const boost::system::system_error&) {
-    throw;
   } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
     failures.add(e.what());
   }
   throw api::GardenError(failures.text());
@@ -104,6 +104,7 @@ asio::awaitable<void> Processes::undo_launch(ProcessSession& session) {
   try {
     co_await peas_.undo(container, session.id);
   } catch (const std::exception& e) {
+    if (base::is_cancellation(e)) throw;
     // The upkeep tries again.
     context_.logger.error("run.cleanup-failed", {{"handle", container->record.handle}, {"error", e.what()}});
   }
@@ -158,6 +159,7 @@ asio::awaitable<void> Processes::launch(ProcessSession& session, const api::Proc
   request.id = session.id;
   request.pid_file = directory + "/pidfile";
   request.exit_file = directory + "/exitcode";
+  request.is_sealed = runtime.runs_sealed();
   if (spec.tty) {
     const api::WindowSize size = spec.tty->window_size.value_or(api::WindowSize{});
     request.columns = size.columns, request.rows = size.rows;
@@ -180,7 +182,9 @@ asio::awaitable<void> Processes::launch(ProcessSession& session, const api::Proc
   auto answer =
       co_await session.shim->exchange(shim::FrameType::kLaunch, request.encode(), kStartLimit, "starting process");
   const bool has_started = answer && answer->type == shim::FrameType::kStarted;
-  auto finish = [secret_files, log = start.log, has_started] {
+  const std::string started_pea = has_started ? pea.runtime_id : "";
+  auto finish = [secret_files, log = start.log, has_started, &runtime, started_pea] {
+    if (!started_pea.empty()) runtime.has_started(started_pea);
     std::error_code ignored;
     for (const auto& file : secret_files) fs::remove(file, ignored);
     std::string error = has_started ? "" : last_error_of_log(log);

@@ -28,13 +28,13 @@ class Processes {
   Processes(const Context& context, const Parts& parts, Journal& journal, Peas::StepObserver observer)
       : context_(context),
         runtimes_(context.options, context.host.has_unified_cgroups),
-        peas_(context, parts, journal, std::move(observer)) {}
+        peas_(context, parts, journal, runtimes_, std::move(observer)) {}
 
   asio::awaitable<ProcessSession> run(ContainerPtr container, clients::garden::ProcessSpec spec);
   asio::awaitable<ProcessSession> attach(ContainerPtr container, std::string process_id);
-  // Ends all processes but the first (§2.12): SIGTERM for up to 10 s unless `kill`, then SIGKILL for up to 10 s.
+  // Ends all processes except the first (§2.12): SIGTERM for up to 10 s unless `kill`, then SIGKILL for up to 10 s.
   asio::awaitable<void> stop(ContainerPtr container, bool kill);
-  // Takes it that the process `process_id` with that pid (0: unknown) has ended, and deletes the files of those that
+  // Notes that the process `process_id` with that pid (0: unknown) has ended, and deletes the files of those that
   // ended longest ago, except for the last 100; of this one at once if its client has its status and the flags say so.
   // True if the end was not known.
   asio::awaitable<bool> forget(ContainerPtr container, std::string process_id, pid_t pid, bool client_has_status);

@@ -9,6 +9,7 @@
 
 #include "base/process/subprocess.h"
 #include "clients/garden/garden_types.h"
+#include "garden/runtime/seccomp_filter.h"
 
 namespace rivera::garden {
 
@@ -41,6 +42,9 @@ class OciRuntime : public Runtime {
   Cgroups cgroups(const std::string& group) const override {
     return Cgroups::expected(group, is_relative_to_own_group());
   }
+  bool runs_sealed() const override { return false; }
+  void prepare(boost::json::object&) const override {}
+  void has_started(const std::string&) const override {}
   Words exec_command(const Start& start, const std::string& process_file) const override {
     Words command = begin(start.log);
     append(command, {"exec", "--detach", "--pid-file", start.pid_file, "-p", process_file});
@@ -63,7 +67,7 @@ class OciRuntime : public Runtime {
 };
 
 // A program whose behaviour is known: it keeps its state where we tell it to.
-class KnownRuntime final : public OciRuntime {
+class KnownRuntime : public OciRuntime {
  public:
   KnownRuntime(std::string program, const Options& options, bool has_unified_cgroups)
       : OciRuntime(std::move(program), options, has_unified_cgroups), root_(options.run_dir + "/runtime") {}
@@ -80,13 +84,29 @@ class KnownRuntime final : public OciRuntime {
   // costs a process, and runc's waits for 100 ms.
   void remove(const std::string& id) const override { fs::remove_all(root_ + "/" + id); }
 
+ protected:
+  std::string root_;
+
  private:
   Words begin(const std::string& log) const override {
     Words command{program_, "--root", root_, "--log", log, "--log-format", "json"};
     append(command, extra_);
     return command;
   }
-  std::string root_;
+};
+
+// crun starts itself again from a read-only mount of its program, unless it runs from a sealed file; and it translates
+// the seccomp profile for every container, unless it is given the translation.
+class Crun final : public KnownRuntime {
+ public:
+  using KnownRuntime::KnownRuntime;
+
+  bool runs_sealed() const override { return true; }
+  void prepare(boost::json::object& config) const override { filter_.add_to(config); }
+  void has_started(const std::string& id) const override { filter_.learn(root_ + "/" + id); }
+
+ private:
+  mutable SeccompFilter filter_;
 };
 
 // Any other program, with upstream's exact words.
@@ -128,7 +148,8 @@ class PluginRuntime final : public OciRuntime {
 std::unique_ptr<Runtime> make_oci_runtime(const std::string& program, const Options& options,
                                           bool has_unified_cgroups) {
   const std::string name = fs::path(program).filename();
-  if (name == "runc" || name == "crun") return std::make_unique<KnownRuntime>(program, options, has_unified_cgroups);
+  if (name == "crun") return std::make_unique<Crun>(program, options, has_unified_cgroups);
+  if (name == "runc") return std::make_unique<KnownRuntime>(program, options, has_unified_cgroups);
   return std::make_unique<PluginRuntime>(program, options, has_unified_cgroups);
 }
 

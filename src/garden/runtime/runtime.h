@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <boost/json/object.hpp>
+
 #include "garden/host/cgroups.h"
 #include "garden/host/options.h"
 
@@ -28,6 +30,12 @@ class Runtime {
   virtual std::vector<std::string> run_pea_command(const Start& start) const = 0;
   // Starts a process of an existing container.
   virtual std::vector<std::string> exec_command(const Start& start, const std::string& process_file) const = 0;
+  // Whether it is best started from a sealed copy of its program (shim/sealed_program.h).
+  virtual bool runs_sealed() const = 0;
+  // Adds to a config.json what lets this runtime start it sooner. Blocks.
+  virtual void prepare(boost::json::object& config) const = 0;
+  // The container or pea `id` has started: what the runtime made for it may serve the next one. Blocks.
+  virtual void has_started(const std::string& id) const = 0;
   // Removes what the runtime keeps of a container whose processes have ended. Blocks. No error if it keeps nothing.
   virtual void remove(const std::string& id) const = 0;
 

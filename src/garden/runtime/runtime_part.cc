@@ -71,8 +71,10 @@ void RuntimePart::reserve(Container& container, const api::ContainerSpec& spec) 
 }
 
 asio::awaitable<void> RuntimePart::prepare(Container& container, const api::ContainerSpec&, BundleInput& bundle) {
-  auto write = [this, &bundle, directory = container.directory] {
-    const auto config = make_bundle(bundle, context_.options, context_.host);
+  const Runtime& runtime = runtimes_.named(container.runtime);
+  auto write = [this, &bundle, &runtime, directory = container.directory] {
+    auto config = make_bundle(bundle, context_.options, context_.host);
+    runtime.prepare(config);
     base::write_file_atomically(directory + "/config.json", boost::json::serialize(config), 0600);
   };
   co_await context_.on_worker(std::move(write));
@@ -85,6 +87,7 @@ asio::awaitable<void> RuntimePart::launch(Container& container) {
   shim::LaunchRequest request;
   request.pid_file = container.directory + "/pidfile";
   request.exit_file = container.directory + "/exitcode";
+  request.is_sealed = runtime.runs_sealed();
   request.command = runtime.run_command({container.runtime_id, container.directory, request.pid_file, log, ""});
   const auto shim = co_await ShimConnection::connect(context_, container.directory);
   auto answer =
@@ -98,7 +101,11 @@ asio::awaitable<void> RuntimePart::launch(Container& container) {
   }
   const auto pid = static_cast<pid_t>(number);
   if (pid == 0) throw api::GardenError("container init PID was 0");
-  auto look = [pid] { return look_up(pid); };
+  auto look = [pid, &runtime, id = container.runtime_id] {
+    FirstProcess found = look_up(pid);
+    runtime.has_started(id);
+    return found;
+  };
   FirstProcess process = co_await context_.on_worker(std::move(look));
   if (!process.pidfd) throw api::GardenError("the container's first process ended at once");
   container.init_pid = pid;

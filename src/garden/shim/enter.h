@@ -14,7 +14,7 @@ struct User {
 };
 
 // Moves this process into these control groups (directories), so that what it holds counts towards the container's
-// limits: pages of a tmpfs belong to the group of whoever wrote them first. Throws std::runtime_error.
+// limits: pages of a tmpfs belong to the group of the process that wrote them first. Throws std::runtime_error.
 void join_cgroups(const std::vector<std::string>& directories);
 
 // Joins the user and mount namespaces of the process behind `pidfd` and becomes root there, so that every path is

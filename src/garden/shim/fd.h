@@ -1,4 +1,4 @@
-// File descriptors for the static helper programs, which link nothing but libc.
+// File descriptors for the static helper programs, which link only libc.
 #pragma once
 
 #include <cerrno>

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 
+#include "garden/shim/sealed_program.h"
 #include "garden/shim/supervisor.h"
 
 namespace rivera::garden::shim {
@@ -31,7 +32,7 @@ void set_non_blocking(const Fd& fd) { check(::fcntl(fd.get(), F_SETFL, O_NONBLOC
 Fd open_null() { return Fd(check(::open("/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null")); }
 
 // In the child: the runtime's command with these standard streams. Does not return.
-[[noreturn]] void exec_runtime(const std::vector<std::string>& command, int input, int output, int error) {
+[[noreturn]] void exec_runtime(const LaunchRequest& request, int input, int output, int error) {
   ::dup2(input, 0);
   ::dup2(output, 1);
   ::dup2(error, 2);
@@ -39,8 +40,12 @@ Fd open_null() { return Fd(check(::open("/dev/null", O_RDWR | O_CLOEXEC), "open 
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   std::vector<char*> argv;
-  for (const auto& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+  for (const auto& word : request.command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
+  if (request.is_sealed) {
+    const Fd copy = sealed_copy(find_program(request.command[0]));
+    if (copy) ::fexecve(copy.get(), argv.data(), environ);
+  }
   ::execvp(argv[0], argv.data());
   ::_exit(127);
 }
@@ -112,8 +117,8 @@ void Supervisor::launch(Session& session, const Frame& frame) {
 
   launch.runtime = check(::fork(), "fork");
   if (launch.runtime == 0) {
-    exec_runtime(launch.request.command, has_pipes ? input.read.get() : null.get(),
-                 has_pipes ? output.write.get() : null.get(), has_pipes ? error.write.get() : null.get());
+    exec_runtime(launch.request, has_pipes ? input.read.get() : null.get(), has_pipes ? output.write.get() : null.get(),
+                 has_pipes ? error.write.get() : null.get());
   }
   if (has_pipes) {
     for (const Fd* fd : {&input.write, &output.read, &error.read}) set_non_blocking(*fd);
@@ -125,7 +130,7 @@ void Supervisor::launch(Session& session, const Frame& frame) {
 void Supervisor::launched(Launch& launch, int status) {
   const pid_t pid = status == 0 ? read_pid(launch.request.pid_file) : -1;
   if (pid > 0 && adopt(launch, pid)) return;
-  // The launching garden has died: the next one must know that this process will not come.
+  // The launching garden was killed: the next one must know that this process will not start.
   if (launch.session == nullptr) return tell_followers(launch.request.id, -1, status);
   send(*launch.session, FrameType::kFailed, encode_number(static_cast<std::uint32_t>(status)));
   launch.session->closes_when_sent = true;

@@ -80,6 +80,7 @@ class PayloadReader {
     return value;
   }
   std::string text() { return std::string(take(number())); }
+  bool is_at_end() const { return bytes_.empty(); }
 
  private:
   std::string_view take(std::size_t size) {
@@ -100,12 +101,15 @@ struct LaunchRequest {
       console_socket;  // not empty: a terminal, whose end comes over this socket; relative to the shim's directory
   std::uint32_t columns = 80, rows = 24;
   std::vector<std::string> command;
+  // Runs the program from a sealed copy of itself in memory. Shims and gardens of earlier releases do not know this.
+  bool is_sealed = false;
 
   std::string encode() const {
     PayloadWriter w;
     w.put(id).put(pid_file).put(exit_file).put(console_socket).put(columns).put(rows);
     w.put(static_cast<std::uint32_t>(command.size()));
     for (const auto& word : command) w.put(word);
+    w.put(is_sealed ? 1u : 0u);
     return w.take();
   }
   static LaunchRequest decode(std::string_view bytes) {
@@ -115,6 +119,7 @@ struct LaunchRequest {
     request.columns = r.number(), request.rows = r.number();
     for (std::uint32_t left = r.number(); left > 0; --left) request.command.push_back(r.text());
     if (request.command.empty()) throw std::runtime_error("launch without a command");
+    request.is_sealed = !r.is_at_end() && r.number() != 0;
     return request;
   }
 };

@@ -35,7 +35,7 @@ class Supervisor {
     std::string outbox;
     Process* process = nullptr;
     bool is_attached = false;  // requests are taken only as the first frame
-    bool follows = false;      // wants to hear of every process that ends
+    bool follows = false;      // gets a message for every process that ends
     bool waits_for_all = false;
     bool closes_when_sent = false;
   };

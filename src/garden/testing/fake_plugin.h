@@ -1,4 +1,4 @@
-// A plugin for tests: writes down how it is called, and answers as told.
+// A plugin for tests: records how it is called, and gives the answers that the test sets.
 #pragma once
 
 #include <string>

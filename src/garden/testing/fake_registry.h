@@ -1,5 +1,5 @@
 // A registry in the test's own process, for what a real one does not do: tokens, redirects, downloads that break off,
-// lies.
+// wrong content.
 #pragma once
 
 #include <chrono>

@@ -168,11 +168,11 @@ TestImage test_image(const std::vector<TestLayer>& layers, const std::vector<std
 }
 
 TestImage test_index(const TestImage& image) {
-  const auto entry = [&](const std::string& digest, std::size_t size, std::string architecture) {
+  const auto entry = [&](const std::string& digest, std::size_t size, const std::string& architecture) {
     return json::object{{"mediaType", image.manifest_type},
                         {"digest", digest},
                         {"size", size},
-                        {"platform", {{"architecture", std::move(architecture)}, {"os", "linux"}}}};
+                        {"platform", {{"architecture", architecture}, {"os", "linux"}}}};
   };
   TestImage index;
   index.manifest = json::serialize(json::object{

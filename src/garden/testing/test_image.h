@@ -1,4 +1,4 @@
-// Images that tests make: tar files with names no sane program would write, layers, manifests.
+// Images that tests make: tar files with names that usual programs do not write, layers, manifests.
 #pragma once
 
 #include <map>

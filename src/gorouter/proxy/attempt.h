@@ -38,7 +38,8 @@ class Attempt {
   asio::awaitable<void> connect();
   // Writes the request's head and what goes with it. Throws boost::system::system_error.
   asio::awaitable<void> send(std::string_view bytes);
-  // Reads the next response head into response(). Throws net::Http1Error for what is no response or exceeds a limit
+  // Reads the next response head into response(). Throws net::Http1Error for bytes that are no response or exceed a
+  // limit
   // (`most_fields` 0: no limit) and at the 101st informational one, boost::system::system_error.
   asio::awaitable<void> read_head(std::size_t most_bytes, std::size_t most_fields);
   // True once response() is neither 1xx nor nothing; 101 is final.
@@ -53,13 +54,13 @@ class Attempt {
   bool expire(Instant now);
   // The attempt may take any time from here on.
   void lift_deadline() { deadline_ = Instant::max(); }
-  // Ends the attempt: the client is not interested any more.
+  // Ends the attempt: the client no longer waits for a response.
   void cancel();
 
   // Why the connection failed, by what was sent and received.
   Failure failure_of(const error_code& error, bool is_idempotent) const;
 
-  // The client's disconnection is of interest: there is nothing to deliver yet.
+  // The client's disconnection matters: there is nothing to deliver yet.
   bool awaits_head() const { return phase_ == Phase::kSending || phase_ == Phase::kAwaitingHead; }
   Phase phase() const { return phase_; }
   Interruption interruption() const { return interruption_; }

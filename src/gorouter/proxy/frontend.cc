@@ -4,6 +4,7 @@
 #include <boost/asio/detached.hpp>
 #include <fmt/format.h>
 
+#include "base/log/log_unexpected.h"
 #include "base/work/cancellation.h"
 #include "net/stream/stream_factory.h"
 
@@ -61,7 +62,8 @@ asio::awaitable<void> Frontend::accept(net::HttpListener& listener, bool tls) {
     auto& tcp = std::get<TcpSocket>(socket);
     if (tls) {
       ++open_handshakes_;
-      asio::co_spawn(plane_.executor, handshake(std::move(tcp)), [this](std::exception_ptr) {
+      asio::co_spawn(plane_.executor, handshake(std::move(tcp)), [this](std::exception_ptr failure) {
+        base::log_unexpected(plane_.logger, "handshake.failed", failure);
         --open_handshakes_;
         changed_.notify_all();
       });
@@ -101,7 +103,8 @@ void Frontend::adopt(std::unique_ptr<net::Stream> stream) {
   auto connection = std::make_shared<ClientConnection>(plane_, std::move(stream));
   connections_.emplace(id, connection);
   memory_.note(connections_.size());
-  asio::co_spawn(plane_.executor, connection->serve(connection), [this, id](std::exception_ptr) {
+  asio::co_spawn(plane_.executor, connection->serve(connection), [this, id](std::exception_ptr failure) {
+    base::log_unexpected(plane_.logger, "connection.failed", failure);
     connections_.erase(id);
     memory_.note(connections_.size());
     changed_.notify_all();

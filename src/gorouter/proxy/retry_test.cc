@@ -61,7 +61,7 @@ TEST(Retry, ReplacesAnIdleConnectionThatTheBackendHasClosedForIdempotentRequests
   }
 }
 
-TEST(RequestTraits, TellsWhatMayBeSentTwice) {
+TEST(RequestTraits, SayWhatMayBeSentTwice) {
   EXPECT_TRUE(traits("GET / HTTP/1.1\r\nHost: a\r\n\r\n").is_idempotent);
   EXPECT_TRUE(traits("POST / HTTP/1.1\r\nHost: a\r\nX-Idempotency-Key: 1\r\n\r\n").is_idempotent);
   EXPECT_FALSE(traits("POST / HTTP/1.1\r\nHost: a\r\n\r\n").is_idempotent);

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/work/cancellation.h"
 #include "net/crypto/digest.h"
 
 namespace rivera::gorouter {
@@ -201,9 +202,15 @@ void AccessLog::write(const AccessRecord& record) {
 }
 
 asio::awaitable<void> AccessLog::run() {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (;;) {
     while (queued_.empty()) co_await changed_.wait();
-    co_await flush();
+    try {
+      co_await flush();
+    } catch (const std::exception& e) {
+      if (base::is_cancelled(cancellation)) throw;
+      logger_.error("access-log-lines-lost", {{"error", e.what()}});
+    }
   }
 }
 

@@ -39,7 +39,7 @@ base::ConfigKeys listener_keys() {
       text_key("min_tls_version").one_of({"TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"}).with_zero_as_default(),
       text_key("max_tls_version").one_of({"TLSv1.2", "TLSv1.3"}).with_zero_as_default(),
       flag_key("enable_verify_client_certificate_metadata")
-          .refused("rules for client certificates are not checked: any certificate would be let in"),
+          .refused("rules for client certificates are not checked: any certificate would be accepted"),
       sections_key("verify_client_certificate_metadata",
                    {text_key("issuer_in_chain").unused("rules for client certificates are not checked"),
                     sections_key("valid_cert_subjects", {}).unused("rules for client certificates are not checked")}),
@@ -67,7 +67,7 @@ base::ConfigKeys nats_keys() {
                                     text_key("user"), text_key("pass"), flag_key("tls_enabled"), texts_key("ca_certs")},
                                    identity_keys()})),
           duration_key("nats_client_ping_interval", seconds(20)).positive(),
-          duration_key("publish_start_message_interval", seconds(30)).unused("upstream has no use for it either"),
+          duration_key("publish_start_message_interval", seconds(30)).unused("upstream does not use it either"),
           duration_key("publish_active_apps_interval").not_built("router.active_apps is not published")};
 }
 
@@ -134,7 +134,7 @@ base::ConfigKeys backend_keys() {
       duration_key("endpoint_dial_timeout", seconds(5)).not_negative(),
       duration_key("tls_handshake_timeout", seconds(10)).not_negative(),
       duration_key("websocket_dial_timeout", seconds(5)).not_built("endpoint_dial_timeout counts for upgrades too"),
-      duration_key("endpoint_keep_alive_probe_interval", seconds(1)).not_built("the system's interval counts"),
+      duration_key("endpoint_keep_alive_probe_interval", seconds(1)).not_built("the system's interval applies"),
       flag_key("disable_keep_alives", true),
       integer_key("max_idle_conns", 100).between(0, kMostCount),
       integer_key("max_idle_conns_per_host", 2).between(0, kMostCount),
@@ -178,8 +178,8 @@ base::ConfigKeys header_keys() {
       text_key("html_error_template_file").not_built("error pages are plain text"),
       text_key("trace_key"),
       text_key("healthcheck_user_agent", "HTTP-Monitor/1.1"),
-      duration_key("healthcheck_poll_interval", seconds(10)).unused("upstream has no use for it either"),
-      duration_key("healthcheck_timeout", seconds(5)).unused("upstream has no use for it either"),
+      duration_key("healthcheck_poll_interval", seconds(10)).unused("upstream does not use it either"),
+      duration_key("healthcheck_timeout", seconds(5)).unused("upstream does not use it either"),
       flag_key("secure_cookies"),
       texts_key("sticky_session_cookie_names", {"JSESSIONID"}),
       flag_key("sticky_sessions_for_auth_negotiate"),

@@ -15,7 +15,7 @@ namespace {
 namespace json = boost::json;
 using ::testing::HasSubstr;
 
-// Every member but the notices.
+// Every member except the notices.
 std::string read_as(const Config& c) {
   return base::testing::fields(
       c.port, c.disable_http, c.enable_ssl, c.ssl_port, c.tls, c.index, c.zone, c.status, c.nats, c.log_level,

@@ -6,7 +6,7 @@
 //   always     the submessage is written on the wire even when empty (src/models/wire.h)
 //   oneof      an optional, printed as {"OptionalRoutable": {NAME: value}} or null
 //   number     an enum printed as its number, where others print their name
-//   raw        a map of JSON texts, printed as they are, but for white space; null when empty
+//   raw        a map of JSON texts, printed as they are, except white space; null when empty
 //   object     a map printed as {} when empty, where others print null
 #pragma once
 

@@ -151,7 +151,7 @@ TEST(Json, TakesNullForNothing) {
   EXPECT_EQ(update.optional_annotation_case(), DesiredLRPUpdate::kAnnotation);
 }
 
-TEST(Json, TellsAnEmptyRouteMapFromNone) {
+TEST(Json, DistinguishesAnEmptyRouteMapFromNone) {
   EXPECT_TRUE(parse_json<DesiredLRPUpdate>(R"({"routes": {}})").has_routes());
 }
 

@@ -110,7 +110,7 @@ void write_list(const Message& message, const FieldForm& form, Writer& out) {
   out.end_list();
 }
 
-// Routes hold JSON texts, which Go prints as they are, but for white space; without any it has a nil map. What is not
+// Routes hold JSON texts, which Go prints as they are, except white space; without any it has a nil map. What is not
 // JSON, where Go prints nothing at all, is null.
 void write_raw(const Message& message, Writer& out) {
   std::map<std::string, std::string> ordered;
@@ -154,6 +154,7 @@ bool is_empty_field(const Message& message, const FieldForm& form) {
 
 void write_field(const Message& message, const FieldForm& form, Writer& out) {
   const bool is_empty = is_empty_field(message, form);
+  const bool is_message = form.field->message_type() != nullptr;
   if (form.field->is_repeated()) {
     if (is_empty && !form.is_object) {
       out.null();
@@ -162,11 +163,9 @@ void write_field(const Message& message, const FieldForm& form, Writer& out) {
     } else {
       write_list(message, form, out);
     }
-  } else if (form.field->message_type() == nullptr) {
-    write_scalar(message, form, out);
-  } else if (is_empty && !form.is_always_written) {
+  } else if (is_message && is_empty && !form.is_always_written) {
     out.null();
-  } else if (form.is_raw) {
+  } else if (is_message && form.is_raw) {
     write_raw(message.GetReflection()->GetMessage(message, form.field), out);
   } else {
     write_scalar(message, form, out);
@@ -226,7 +225,7 @@ void write(const json::value& value, Writer& out) {
 
 json::value to_json(const Message& message) {
   json::parse_options options;
-  options.max_depth = 2 * kMaxRawDepth;
+  options.max_depth = std::size_t{2} * kMaxRawDepth;
   return json::parse(to_json_text(message), {}, options);
 }
 

@@ -52,7 +52,7 @@ TEST(Transition, NeedsTheSameKeyDomainIncluded) {
   EXPECT_FALSE(transition_allowed(lrp, actual_lrp_key("g", 0, "other"), actual_lrp_instance_key("i", "c"), kClaimed));
 }
 
-TEST(CrashRule, CountsAnewAfterFiveMinutesOfRunning) {
+TEST(CrashRule, RestartsTheCountAfterFiveMinutesOfRunning) {
   auto lrp = an_actual_lrp().running_on("c", "i").since(0).build();
   lrp.set_crash_count(7);
   EXPECT_EQ(crash_count_after(lrp, 300 * kSecond), 8);

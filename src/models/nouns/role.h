@@ -1,4 +1,4 @@
-// What a component of the cluster is to the others: the role that its certificate carries (docs/security.md).
+// The role of a component towards the others, which its certificate carries (docs/security.md).
 #pragma once
 
 #include <cstdint>

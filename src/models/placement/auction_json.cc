@@ -132,7 +132,7 @@ std::vector<Request> parse_list(std::string_view text, void (*read_one)(const js
   const json::value value = go_json::parse(text, go_json::Rest::kIsError, &memory);
   NullableList<Request> requests;
   read_list(value, "body", requests, read_one);
-  return requests;
+  return std::move(static_cast<std::vector<Request>&>(requests));
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ std::optional<std::string> problem_of(const TaskStartRequest& request);
 // JSON lists.
 std::string to_json(const std::vector<LRPStartRequest>& requests);
 std::string to_json(const std::vector<TaskStartRequest>& requests);
-// `null` is an empty list. Throw JsonError on anything but a list of such objects, and on text after it.
+// `null` is an empty list. Throw JsonError on everything except a list of such objects, and on text after it.
 std::vector<LRPStartRequest> parse_lrp_start_requests(std::string_view json);
 std::vector<TaskStartRequest> parse_task_start_requests(std::string_view json);
 

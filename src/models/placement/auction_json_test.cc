@@ -188,7 +188,7 @@ TEST(StartRequest, IsInvalidWithoutWhatPlacementNeeds) {
   EXPECT_EQ(problem_of(task), std::nullopt);
 }
 
-TEST(LRPUpdateJson, TellsAbsentFromEmpty) {
+TEST(LRPUpdateJson, DistinguishesAbsentFromEmpty) {
   LRPUpdate update;
   update.internal_routes.emplace();
   update.metric_tags.emplace();

@@ -89,12 +89,12 @@ struct CellLRP {
   ContainerResource resource;
   std::string state;  // "CLAIMED", "RUNNING", "SHUTDOWN", "CRASHED", or "" in a work request
 
-  // "<process_guid>.<index>": how the auction tells instances apart.
+  // "<process_guid>.<index>": how the auction distinguishes instances.
   std::string identifier() const { return process_guid + "." + std::to_string(index); }
   bool operator==(const CellLRP&) const = default;
 };
 
-// The state of a Task as the rep prints it. Anything but these five names makes the whole text undecodable.
+// The state of a Task as the rep prints it. Any other name than these five makes the whole text undecodable.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow"  // GCC warns wrongly: a scoped enumerator shadows nothing (models::kRunning)
 enum class CellTaskState { kInvalid, kPending, kRunning, kCompleted, kResolving };

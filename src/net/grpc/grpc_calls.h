@@ -44,7 +44,7 @@ class GrpcCalls {
   // When gRPC has ended a call: its owner is taken here and given up on the caller's executor. It must not run on
   // gRPC's own thread: if it were the last to hold the channel, that thread would wait for its own end.
   Owner take(grpc::ClientContext* context);
-  // The last that is done of a call on gRPC's thread.
+  // The last action for a call on gRPC's thread.
   void forget();
 
   std::mutex mutex_;
@@ -62,7 +62,7 @@ asio::awaitable<grpc::Status> GrpcCalls::run(std::shared_ptr<Call> call, Start s
     if (auto slot = asio::get_associated_cancellation_slot(handler); slot.is_connected()) {
       slot.assign([call](asio::cancellation_type) { call->context.TryCancel(); });
     }
-    // std::function wants a copyable thing.
+    // std::function needs a copyable target.
     auto shared = std::make_shared<decltype(handler)>(std::move(handler));
     start(*call, [this, context = &call->context, shared, executor](grpc::Status status) mutable {
       asio::post(executor, [owner = take(context), shared = std::move(shared), status = std::move(status)]() mutable {

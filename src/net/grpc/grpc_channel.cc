@@ -13,7 +13,7 @@ constexpr int kMostDoubt = 3;
 
 // gRPC's own resolver asks name servers for what the hosts file does not have, also where that file has an address of
 // the other family: with a name server that does not answer, a channel to a known name takes seconds, and one that is
-// made again after each silent call never gets there. The C library's resolver is content with the file. Read by gRPC
+// made again after each silent call never gets there. For the C library's resolver the file suffices. Read by gRPC
 // when it starts, so it is set before main() and its threads.
 [[maybe_unused]] const int kResolverIsChosen = ::setenv("GRPC_DNS_RESOLVER", "native", 0);
 

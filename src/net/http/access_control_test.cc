@@ -48,12 +48,12 @@ TEST(AccessControl, IsOffUnlessItIsConfigured) {
 TEST(AccessControl, AsksForOneOfTheRolesOfARoute) {
   const AccessControl control(Authorization::kRoles, test_roles, base::Logger::discard());
   const Caller reader = control.identify("a", {"reader"}, "");
-  const Caller stranger = control.identify("b", {}, "");
+  const Caller without_role = control.identify("b", {}, "");
   EXPECT_TRUE(control.allows(reader, kReader | kWriter, "/"));
   EXPECT_FALSE(control.allows(reader, kWriter, "/"));
-  EXPECT_FALSE(control.allows(stranger, kReader | kWriter, "/"));
+  EXPECT_FALSE(control.allows(without_role, kReader | kWriter, "/"));
   EXPECT_FALSE(control.allows(reader, 0, "/"));
-  EXPECT_TRUE(control.allows(stranger, kAnyCaller, "/"));
+  EXPECT_TRUE(control.allows(without_role, kAnyCaller, "/"));
 }
 
 TEST(AccessControl, WithoutRolesAllowsEverything) {
@@ -149,8 +149,8 @@ TEST_F(GuardedServer, FindsTheRolesOncePerConnection) {
 TEST_F(GuardedServer, LetsEveryCertificateInByDefault) {
   run([this](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor, Authorization::kAny);
-    HttpClient stranger(executor, client("department"));
-    const HttpResponse response = co_await send(stranger, *server, "POST", "/write");
+    HttpClient without_role(executor, client("department"));
+    const HttpResponse response = co_await send(without_role, *server, "POST", "/write");
     EXPECT_EQ(response.status, 200);
     co_await server->stop(std::chrono::seconds(1));
   });

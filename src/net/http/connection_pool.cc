@@ -9,10 +9,9 @@ constexpr std::chrono::nanoseconds kLongestBetweenSweeps = std::chrono::seconds(
 
 }  // namespace
 
-ConnectionPool::ConnectionPool(asio::any_io_executor executor, Limits limits)
-    : timer_(std::move(executor)), limits_(limits) {}
+ConnectionPool::ConnectionPool(asio::any_io_executor executor, Limits limits) : timer_(executor), limits_(limits) {}
 
-// What comes unasked, the end of the stream above all, makes a connection useless.
+// Bytes that were not asked for, or the end of the stream, make a connection unusable.
 bool ConnectionPool::is_usable(const Idle& idle, Instant now) const {
   return now - idle.since < limits_.idle_timeout && !idle.connection->stream->has_pending_input();
 }

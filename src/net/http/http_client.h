@@ -25,15 +25,15 @@ struct HttpClientOptions {
   std::size_t max_idle_per_endpoint = 32;
   std::size_t max_idle = 4096;            // of all endpoints together
   std::size_t response_limit = 1u << 30;  // bytes of a response body
-  // A server may take its time, or may have been stopped: its kernel keeps the connection either way. Where the head of
-  // a response, or more of a whole response, has not come for `quiet_limit` (0: no matter how long), `still_answers` is
+  // A server may take its time, or may have been stopped: its kernel keeps the connection either way. If the head of
+  // a response, or more of a whole response, has not arrived for `quiet_limit` (0: unlimited), `still_answers` is
   // awaited with the address of the connection's peer, "10.0.0.1:8889". If it throws, the request fails with that.
   std::chrono::nanoseconds quiet_limit{0};
   std::function<asio::awaitable<void>(std::string peer_address)> still_answers = nullptr;
   DestinationPolicy destinations = {};  // a request to a denied one fails with DestinationDenied
 };
 
-// Nothing has come for as long as Stream::set_timeout() allows. The response can be read on.
+// Nothing has arrived within the limit of Stream::set_timeout(). Reading may continue.
 class ResponseStalled : public TransportError {
  public:
   explicit ResponseStalled(const std::string& message) : TransportError(message, true) {}

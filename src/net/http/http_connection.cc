@@ -11,7 +11,7 @@
 namespace rivera::net {
 namespace {
 
-// What a request's body may still hold when its handler has answered: read and thrown away to keep the connection.
+// What a request's body may still hold when its handler has answered: read and discarded to keep the connection.
 constexpr std::size_t kDrainLimit = 256 * base::kKibibyte;
 // How long a client may take to read a last answer and to close, and how much it may still send meanwhile.
 constexpr std::chrono::seconds kLingerLimit{2};
@@ -54,7 +54,7 @@ class ConnectionExchange final : public HttpExchange {
   bool taken_over() const { return taken_over_; }
   bool complete() const { return complete_; }
   bool must_close() const { return must_close_; }
-  // The client waits for a word before it sends its body, and has not got it.
+  // The client waits for permission to send its body, and has not received it.
   bool withholds_body() const { return expects_continue() && !continue_sent_; }
 
   asio::awaitable<std::string> read_body(std::size_t limit) override {

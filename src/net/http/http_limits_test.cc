@@ -220,7 +220,7 @@ TEST_F(HttpLimits, EndsAWaitingRequestWhoseClientSendsOnWithoutAnEnd) {
   });
 }
 
-TEST_F(HttpLimits, TellsOfEachRequestThatItRefuses) {
+TEST_F(HttpLimits, ReportsEachRequestThatItRefuses) {
   base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);
     for (const char* bad :

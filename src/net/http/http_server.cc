@@ -16,6 +16,7 @@
 
 #include "base/failure.h"
 #include "base/log/end_process.h"
+#include "base/log/log_unexpected.h"
 #include "base/work/wait.h"
 #include "net/http/http_connection.h"
 #include "net/http/http_listener.h"
@@ -105,7 +106,8 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     memory_.note(connections_.size());
     asio::co_spawn(strand, connection->serve(connection, std::move(socket)),
                    asio::bind_cancellation_slot(connection->cancellation_slot(),
-                                                [self = shared_from_this(), id](std::exception_ptr) {
+                                                [self = shared_from_this(), id](std::exception_ptr failure) {
+                                                  base::log_unexpected(self->logger_, "connection.failed", failure);
                                                   asio::post(self->home_, [self, id] {
                                                     self->connections_.erase(id);
                                                     self->memory_.note(self->connections_.size());

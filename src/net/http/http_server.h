@@ -87,7 +87,7 @@ struct HttpServerOptions {
   // Above it, those that have been idle for the longest time are closed; if none is, further ones wait in the kernel's
   // queue. By default a share of the descriptors that the process may have (net/limits/connection_share.h).
   std::size_t max_connections = connection_share(kClientShare, 20'000);
-  // Told of each refused request, for an access log; on the connection's strand. Empty: the server logs it itself.
+  // Called for each refused request, for an access log; on the connection's strand. Empty: the server logs it itself.
   std::function<void(const RefusedRequest&)> on_refused = nullptr;
 };
 

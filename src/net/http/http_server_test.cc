@@ -239,7 +239,7 @@ TEST_F(HttpServerTest, HandsOverTheConnectionWithWhatWasReadAhead) {
   });
 }
 
-TEST_F(HttpServerTest, TellsAHandlerThatItsClientHasGone) {
+TEST_F(HttpServerTest, NotifiesAHandlerThatItsClientHasDisconnected) {
   run([this](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);
     {
@@ -312,7 +312,7 @@ TEST_F(HttpServerTest, StreamsARequestBodyFromItsSource) {
       std::string piece = left-- > 0 ? "part" : "";
       co_return piece;
     };
-    RequestHead head = request("POST", "/echo");
+    const RequestHead head = static_cast<RequestHead&&>(request("POST", "/echo"));
     auto incoming = co_await client.open(endpoint_of(*server), head, source);
     char buffer[64];
     std::string body;

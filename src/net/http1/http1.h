@@ -101,7 +101,7 @@ std::string canonical_name(std::string_view name);
 bool http1_same_name(std::string_view a, std::string_view b);
 // Whether `text` may be a method or a field's name.
 bool http1_is_token(std::string_view text);
-// Whether `text` may be a field's value: no control characters but the tab.
+// Whether `text` may be a field's value: no control characters except the tab.
 bool http1_is_field_value(std::string_view text);
 // Whether `text` is "name", "10.0.0.1" or "[2001:db8::1]", each with or without ":port" (RFC 3986 §3.2.2).
 bool http1_is_host(std::string_view text);

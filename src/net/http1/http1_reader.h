@@ -52,9 +52,9 @@ class Http1Reader {
   bool has_leftover() const { return begin_ < end_; }
   std::string take_leftover();
   // Reads once, whatever comes, up to 64 KiB in all: to notice the peer's end while nothing is expected of it. False at
-  // the end of the stream, and when so much has come.
+  // the end of the stream, and when so much has arrived.
   asio::awaitable<bool> read_ahead(Stream& stream);
-  // Gives memory back while nothing is expected for long; with the head that was read last, if it is not needed.
+  // Releases memory while nothing is expected for long, also that of the last head if it is not needed.
   void shrink();
   void shrink(std::string& head);
 

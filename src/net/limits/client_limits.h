@@ -31,7 +31,7 @@ ClientLimits read_client_limits(const base::ConfigFile& file);
 
 // What one side of a transfer has left of the time that the other side may make it wait: never more than `grace`. It
 // runs out while the other side is slower than 16 KiB a second, and grows again while that is faster: a pause is
-// allowed, to trickle is not. What this side does between two waits takes none of it.
+// allowed, trickling is not. The time that this side spends between two waits does not count.
 class Pace {
  public:
   using Instant = std::chrono::steady_clock::time_point;

@@ -1,4 +1,4 @@
-// Clients that are slow in the middle of something: the time that they may take is the server's to say.
+// Clients that are slow in the middle of a transfer: the server limits the time that they may take.
 #include <array>
 
 #include <boost/asio/ip/tcp.hpp>
@@ -82,7 +82,8 @@ class SlowTransfers : public ::testing::Test {
  protected:
   SlowTransfers() {
     router_.add("POST", "/stream", [this](HttpExchange& exchange, const PathParameters&) { return take(exchange); });
-    router_.add("GET", "/events", [this](HttpExchange& exchange, const PathParameters&) { return tell(exchange); });
+    router_.add("GET", "/events",
+                [this](HttpExchange& exchange, const PathParameters&) { return send_events(exchange); });
     options_.address = "127.0.0.1:0";
   }
 
@@ -98,7 +99,7 @@ class SlowTransfers : public ::testing::Test {
   }
 
   // Events without end, while it listens for the client's.
-  asio::awaitable<void> tell(HttpExchange& exchange) {
+  asio::awaitable<void> send_events(HttpExchange& exchange) {
     const auto executor = co_await asio::this_coro::executor;
     ResponseHead head;
     auto response = co_await SseResponse::begin(exchange, std::move(head), 300ms);
@@ -109,7 +110,7 @@ class SlowTransfers : public ::testing::Test {
       for (;;) co_await response->write(events);
     } catch (const boost::system::system_error& e) {
       if (base::is_cancellation(e)) throw;
-      telling_ended_ = true;
+      events_ended_ = true;
     }
     co_await group.stop();
   }
@@ -144,7 +145,7 @@ class SlowTransfers : public ::testing::Test {
   HttpRouter router_;
   HttpServerOptions options_;
   std::size_t taken_ = 0;
-  bool telling_ended_ = false;
+  bool events_ended_ = false;
 };
 
 TEST_F(SlowTransfers, OfLittleEndAtTheLimitForABody) {
@@ -164,7 +165,7 @@ TEST_F(SlowTransfers, OfMuchMayTakeLongerThanTheLimitForABody) {
   base::run([&](asio::any_io_executor executor) -> asio::awaitable<void> {
     auto server = start(executor);
     const auto begun = steady_clock::now();
-    const std::size_t length = 64 * 4096;
+    const std::size_t length = std::size_t{64} * 4096;
     const std::string answer = co_await send_slowly(*server, std::string(4096, 'x'), length);
     EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 ")) << answer;
     EXPECT_EQ(taken_, length);
@@ -221,7 +222,7 @@ TEST_F(SlowTransfers, OfEventsEndAlsoIfTheClientSendsMeanwhile) {
     // Reads much, so that the writer waits more than once, and then nothing more.
     std::vector<char> buffer(64 * base::kKibibyte);
     const auto begun = steady_clock::now();
-    for (std::size_t read = 0; !telling_ended_ && steady_clock::now() - begun < kCutWithin;) {
+    for (std::size_t read = 0; !events_ended_ && steady_clock::now() - begun < kCutWithin;) {
       if (read < (16u << 20)) {
         read += co_await stream->read_some(buffer);
       } else {
@@ -233,7 +234,7 @@ TEST_F(SlowTransfers, OfEventsEndAlsoIfTheClientSendsMeanwhile) {
         // The server has ended the connection.
       }
     }
-    EXPECT_TRUE(telling_ended_);
+    EXPECT_TRUE(events_ended_);
     stream.reset();
     co_await server->stop(1s);
   });

@@ -27,7 +27,7 @@ constexpr int kFirstTryMilliseconds = 1500;  // doubled for each further one
 constexpr int kTries = 3;
 constexpr std::size_t kMostLookUps = 4096;
 
-// One caller. Everything but `executor` is used on that executor.
+// One caller. Everything except `executor` is used on that executor.
 struct Waiter {
   explicit Waiter(asio::any_io_executor on) : executor(on), changed(on) {}
   asio::any_io_executor executor;

@@ -43,7 +43,7 @@ struct Subscription {
   std::uint64_t remaining = 0;  // messages; 0: no limit
 };
 
-// What the server told about itself in its first line.
+// What the server says about itself in its first line.
 struct ServerInfo {
   bool tls_required = false;
   bool tls_available = false;
@@ -220,7 +220,7 @@ class NatsClient::Impl : public std::enable_shared_from_this<Impl> {
     session->stream->close();
     if (cancelled) std::rethrow_exception(cancelled);
     co_await helpers.stop();
-    output_.clear();  // what the lost connection may or may not have carried is not said twice
+    output_.clear();  // what the lost connection may or may not have carried is not sent twice
   }
 
   asio::awaitable<void> read_loop(Session& session) {
@@ -311,7 +311,7 @@ class NatsClient::Impl : public std::enable_shared_from_this<Impl> {
     }
   }
 
-  // False: every server refuses us for good.
+  // False: every server refuses us permanently.
   asio::awaitable<bool> reconnect() {
     for (;;) {
       std::uniform_real_distribution<double> part(0, 1);

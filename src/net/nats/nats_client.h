@@ -38,11 +38,11 @@ struct NatsMessage {
 enum class NatsEvent {
   kDisconnected,  // the client is looking for a server again
   kReconnected,   // subscriptions are in place; what was published meanwhile follows
-  kClosed,        // for good: a server refused our credentials twice, or close() was called
+  kClosed,        // permanently: a server refused our credentials twice, or close() was called
 };
 
 struct NatsClientOptions {
-  std::vector<std::string> servers;  // "host:port"; tried in random order, and any they tell of
+  std::vector<std::string> servers;  // "host:port"; tried in random order, with those that they announce
   std::string user;
   std::string password;
   std::string name;

@@ -11,7 +11,7 @@
 
 namespace rivera::net {
 
-// The server said something that is not the protocol, or something longer than we take.
+// The server sent something that does not follow the protocol, or exceeds a limit.
 class NatsProtocolError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -40,7 +40,7 @@ class NatsParser {
   void commit(std::size_t bytes) { end_ += bytes; }
   void feed(std::string_view bytes);
 
-  // nullopt: more bytes are needed. Throws NatsProtocolError; the parser is then of no further use.
+  // nullopt: more bytes are needed. Throws NatsProtocolError; the parser cannot be used afterwards.
   std::optional<NatsFrame> next();
 
  private:

@@ -28,7 +28,7 @@ class SseParser {
   // An event may be as large as this.
   static constexpr std::size_t kLimit = std::size_t{128} << 20;
 
-  // Throws std::length_error where the event that it is in the middle of is larger than the limit.
+  // Throws std::length_error if the event that it has read in part is larger than the limit.
   void feed(std::string_view bytes);
   std::optional<ServerSentEvent> next();
 

@@ -29,10 +29,10 @@ class SseResponse {
   using Events = std::vector<std::shared_ptr<const std::string>>;
   asio::awaitable<void> write(const Events& events);
 
-  // Says that this was all: without it the client takes the stream for broken.
+  // Ends the stream cleanly: without it the client regards the stream as broken.
   asio::awaitable<void> end();
 
-  // Returns when the client has closed its side or the connection breaks. What it sends meanwhile is thrown away.
+  // Returns when the client has closed its side or the connection breaks. What it sends meanwhile is discarded.
   asio::awaitable<void> client_gone();
 
  private:

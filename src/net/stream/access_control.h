@@ -1,4 +1,4 @@
-// Who may call what: the rule of a server, beyond that its peers' certificates are verified.
+// Who may call what: a server's rule, in addition to the verification of its peers' certificates.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ enum class Authorization {
 base::ConfigKey authorization_key();
 Authorization read_authorization(const base::ConfigFile& file);
 
-// A set of roles, as bits; which bit is which role is the program's matter.
+// A set of roles, as bits; each program decides which bit is which role.
 using RoleBits = std::uint32_t;
 // Routes with these callers are open to every verified certificate, even without a role.
 inline constexpr RoleBits kAnyCaller = ~RoleBits{0};
@@ -47,7 +47,7 @@ class AccessControl {
   // `roles_of` reads the organizational units of a verified certificate.
   AccessControl(Authorization authorization, RolesOf roles_of, const base::Logger& logger);
 
-  // False: whoever calls, allows() is true, and there is no need to identify() anyone.
+  // False: allows() is true for every caller, and there is no need to identify() any.
   bool is_enforced() const { return roles_of_ != nullptr; }
   // Call it once for each connection.
   Caller identify(const Stream& stream) const;

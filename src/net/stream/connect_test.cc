@@ -1,4 +1,4 @@
-// Connections to a name that has several addresses, of which some are of no use.
+// Connections to a name that has several addresses, some of which do not work.
 #include <gtest/gtest.h>
 
 #include "base/testing/test_run.h"

@@ -86,7 +86,7 @@ bool is_in(const std::vector<Network>& networks, const AddressBytes& address) {
 std::optional<AddressBytes> embedded_v4(const AddressBytes& address) {
   struct Embedding {
     Network network;
-    std::size_t at;
+    std::size_t at = 0;
   };
   static const std::array<Embedding, 2> kEmbeddings{
       {{parse_network("64:ff9b::/96"), 12}, {parse_network("2002::/16"), 2}}};

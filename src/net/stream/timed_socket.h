@@ -91,7 +91,7 @@ class TimedSocket : public std::enable_shared_from_this<TimedSocket<Socket>> {
  private:
   enum Direction { kReading, kWriting };
 
-  // One wait: its deadline counts while this lives.
+  // One wait: its deadline applies while this object lives.
   class Wait {
    public:
     Wait(TimedSocket& socket, Direction direction)

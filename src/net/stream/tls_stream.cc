@@ -203,7 +203,7 @@ class TlsStream final : public SocketStream<TcpSocket> {
     while (!bytes.empty()) {
       encrypt(bytes);
       co_await flush();
-      // Who reads as fast as we send must not keep others from this thread.
+      // A peer that reads as fast as we send must not keep this thread from other connections.
       if (!bytes.empty()) co_await asio::post(executor(), asio::use_awaitable);
     }
     wire_.outbox.give_back();

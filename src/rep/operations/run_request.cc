@@ -39,9 +39,9 @@ std::string fold_first_layer(const std::string& root_fs, Layers& layers) {
   constexpr std::string_view kScheme = "preloaded:";
   const auto found = std::find_if(layers.begin(), layers.end(), is_foldable);
   if (!root_fs.starts_with(kScheme) || found == layers.end()) return root_fs;
-  const auto url = "preloaded+layer:" + root_fs.substr(kScheme.size()) + "?layer=" + net::percent_encode(found->url()) +
-                   "&layer_path=" + net::percent_encode(found->destination_path()) +
-                   "&layer_digest=" + net::percent_encode(found->digest_value());
+  auto url = "preloaded+layer:" + root_fs.substr(kScheme.size()) + "?layer=" + net::percent_encode(found->url()) +
+             "&layer_path=" + net::percent_encode(found->destination_path()) +
+             "&layer_digest=" + net::percent_encode(found->digest_value());
   layers.erase(found);
   return url;
 }

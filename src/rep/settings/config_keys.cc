@@ -10,7 +10,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr char kPooled[] = "clients keep their connections and TLS sessions by themselves";
-constexpr char kOldTls[] = "upstream has no use for it either; ca_cert_file, cert_file and key_file count";
+constexpr char kOldTls[] = "upstream does not use it either; ca_cert_file, cert_file and key_file count";
 
 // A head may take 5s, as upstream.
 net::ClientLimits default_client_limits() {
@@ -80,12 +80,12 @@ base::ConfigKeys container_keys() {
       text_key("post_setup_hook"),
       text_key("post_setup_user"),
       integer_key("max_log_lines_per_second").not_negative(),
-      duration_key("log_rate_limit_exceeded_report_interval").unused("upstream has no use for it either"),
+      duration_key("log_rate_limit_exceeded_report_interval").unused("upstream does not use it either"),
       text_key("trusted_system_certificates_path"),
       text_key("volume_mounted_files"),
       text_key("volman_driver_paths", "/var/vcap/data/voldrivers").not_built("there are no volume drivers"),
-      flag_key("export_network_env_vars").unused("upstream has no use for it either"),
-      flag_key("use_node_port_for_pod_service").unused("upstream has no use for it either"),
+      flag_key("export_network_env_vars").unused("upstream does not use it either"),
+      flag_key("use_node_port_for_pod_service").unused("upstream does not use it either"),
       duration_key("container_metrics_report_interval", seconds(15)).positive(),
       duration_key("container_reap_interval", minutes(1)).positive(),
       duration_key("reserved_expiration_time", minutes(1)).positive(),
@@ -115,7 +115,7 @@ base::ConfigKeys proxy_keys() {
       texts_key("container_proxy_verify_subject_alt_name"),
       flag_key("proxy_enable_http2", true),
       duration_key("proxy_healthcheck_interval", seconds(30)).positive(),
-      duration_key("envoy_config_refresh_delay").unused("upstream has no use for it either"),
+      duration_key("envoy_config_refresh_delay").unused("upstream does not use it either"),
       duration_key("envoy_config_reload_duration", seconds(5)).not_negative(),
       duration_key("envoy_drain_timeout", minutes(15)).not_negative(),
   };

@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Every member but the notices.
+// Every member except the notices.
 std::string read_as(const Config& c) {
   return base::testing::fields(
       c.cell_id, c.cell_index, c.zone, c.session_name, c.advertise_domain, c.advertise_preference_for_instance_address,

@@ -63,7 +63,7 @@ void ProgramProcess::wait_for(const std::string& text, std::chrono::seconds limi
   while (base::read_file(log_file_).find(text) == std::string::npos) {
     if (has_ended()) throw std::runtime_error(name_ + " has ended: " + end_of_log());
     if (std::chrono::steady_clock::now() > deadline) {
-      throw std::runtime_error(name_ + " did not come to \"" + text + "\": " + end_of_log());
+      throw std::runtime_error(name_ + " did not log \"" + text + "\": " + end_of_log());
     }
     std::this_thread::sleep_for(20ms);
   }

@@ -122,7 +122,7 @@ Scenario zone_lost(const Scale& scale, const TimelineOptions& options, std::int6
       blank(starting_limit > 0 ? "zone-lost" : "zone-lost-unlimited",
             starting_limit > 0 ? fmt::format("One zone lost, {} containers may start at once", starting_limit)
                                : "One zone lost, without a limit",
-            fmt::format("One of {} zones goes at minute 1. Its instances start again in the others.", scale.zones),
+            fmt::format("One of {} zones is lost at minute 1. Its instances start again in the others.", scale.zones),
             options, starting_limit);
   scenario.world = empty_cells(scale);
   Population population(options.seed);

@@ -102,7 +102,7 @@ void LocalServer::wait_until_up() {
     } catch (const Error& e) {
       if (e.error_class() != ErrorClass::kConnection) return;  // it exists: started again
       if (std::chrono::steady_clock::now() > end) {
-        throw std::runtime_error("the database server does not come up: " + base::read_file(directory_.path() / "log"));
+        throw std::runtime_error("the database server does not start: " + base::read_file(directory_.path() / "log"));
       }
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));

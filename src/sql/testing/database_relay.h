@@ -20,7 +20,7 @@ class DatabaseRelay {
   // see the connection break.
   enum class Moment { kBeforeCommit, kAfterCommit };
   void cut_at_next_commit(Moment moment);
-  // How often cut_at_next_commit() has come true.
+  // How often cut_at_next_commit() has cut a connection.
   int cuts() const { return cuts_; }
 
   // Breaks every connection.
