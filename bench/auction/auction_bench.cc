@@ -108,8 +108,8 @@ std::vector<CellSnapshot> full_cells() {
     auto& cell = cells[static_cast<std::size_t>(i)];
     std::sort(cell.processes.begin(), cell.processes.end(),
               [](const auto& a, const auto& b) { return a.process_guid < b.process_guid; });
-    cell.free_memory -= 200 * 288 + i % 7;
-    cell.free_disk -= 200 * 1024;
+    cell.free_memory -= std::int64_t{200} * 288 + i % 7;
+    cell.free_disk -= std::int64_t{200} * 1024;
     cell.free_containers -= 200;
   }
   return cells;

@@ -21,7 +21,7 @@ std::optional<std::chrono::seconds> parse_router_interval(std::string_view text)
   const auto* member = value.get_object().if_contains("minimumRegisterIntervalInSeconds");
   if (member == nullptr || !member->is_int64()) return std::nullopt;
   const auto seconds = member->get_int64();
-  if (seconds <= 0 || seconds > 24 * 3600) return std::nullopt;
+  if (seconds <= 0 || seconds > std::int64_t{24} * 3600) return std::nullopt;
   return std::chrono::seconds(seconds);
 }
 

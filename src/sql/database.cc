@@ -1,6 +1,7 @@
 #include "sql/database.h"
 
 #include <thread>
+#include <utility>
 
 #include "sql/pool.h"
 

@@ -7,6 +7,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
 #include "base/config/config.h"

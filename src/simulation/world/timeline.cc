@@ -5,7 +5,7 @@
 namespace rivera::simulation {
 
 Timeline::Timeline(World& world, TimelineOptions options)
-    : world_(world), options_(std::move(options)), random_(options_.seed), status_(world.instances().size()) {
+    : world_(world), options_(options), random_(options_.seed), status_(world.instances().size()) {
   for (CellId cell = 0; cell < world.cells().size(); ++cell) {
     for (const InstanceId instance : world.cells()[cell].instances) {
       status_[instance] = {.cell = cell, .is_running = true, .is_desired = true};
