@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
+#include <fcntl.h>
 #include <stdexcept>
+#include <unistd.h>
 
 #include "base/files.h"
 #include "executor/assets/archive.h"

@@ -1,6 +1,7 @@
 #include "garden/runtime/shim_connection.h"
 
 #include <fcntl.h>
+#include <utility>
 
 #include "base/check.h"
 #include "base/files.h"

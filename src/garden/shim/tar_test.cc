@@ -1,4 +1,6 @@
 // Tar streams into a container and out of it.
+#include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
