@@ -1,7 +1,8 @@
 // Garden's helper program: the supervisor of one container, and file transfer into and out of one. Static, so that
 // nothing of a container is ever loaded into it.
 //
-//   garden-shim supervise DIRECTORY [OWNER UID_MAP GID_MAP [NAME=VALUE...]]    (prints the user namespace it made)
+//   garden-shim supervise DIRECTORY [network] [OWNER UID_MAP GID_MAP [NAME=VALUE...]]    (prints the network and user
+//                                                                                         namespaces it made)
 //   garden-shim stream-in USER DESTINATION [CGROUP...]    (tar on standard input; a pidfd of the container as
 //                                                          descriptor 3; joins the control groups first)
 //   garden-shim stream-out USER SOURCE [CGROUP...]        (tar on standard output; likewise)
@@ -28,9 +29,12 @@ int main(int argc, char** argv) {
     return std::vector<std::string>(arguments.begin() + first, arguments.end());
   };
   try {
-    if (mode == "supervise" && arguments.size() == 2) return shim::supervise(arguments[1], std::nullopt);
-    if (mode == "supervise" && arguments.size() >= 5) {
-      return shim::supervise(arguments[1], shim::parse_user_namespace(from(2)));
+    if (mode == "supervise" && arguments.size() >= 2) {
+      shim::NamespaceRequest request;
+      request.network = arguments.size() > 2 && arguments[2] == "network";
+      const auto user = from(request.network ? 3 : 2);
+      if (!user.empty()) request.user = shim::parse_user_namespace(user);
+      return shim::supervise(arguments[1], request);
     }
     if (mode == "stream-in" && arguments.size() >= 3) {
       shim::join_cgroups(from(3));

@@ -63,6 +63,8 @@ struct Container : std::enable_shared_from_this<Container> {
   // `directory`.
   std::string files_directory;
   bool has_directory = false;
+  // The directory, through which its shim is reached; opened at the first use.
+  std::shared_ptr<const base::UniqueFd> opened_directory;
 
   // Set by the parts: the user namespace's mapping and its owner (0: the container has none of its own), the OCI
   // runtime and the name it knows the container by, its first process, its control groups.
@@ -73,6 +75,9 @@ struct Container : std::enable_shared_from_this<Container> {
   std::string runtime_id;
   pid_t init_pid = 0;
   base::UniqueFd init;  // pidfd; none if the first process has ended
+  // While the container is created: the network namespace that its first process will be in. Shared with work that uses
+  // it.
+  std::shared_ptr<const base::UniqueFd> network_namespace;
   Cgroups cgroups;
 
   bool is_being_created = false;

@@ -1,6 +1,9 @@
 #include "garden/container/journal.h"
 
+#include <cstdio>
+#include <fcntl.h>
 #include <filesystem>
+#include <unistd.h>
 
 #include "base/files.h"
 #include "base/ids.h"
@@ -12,7 +15,20 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kStateFile = "/state.json";
+constexpr const char* kNextFile = "/state.json.next";
 constexpr const char* kRemoved = ".removed-";  // no handle begins with a dot
+
+// A reader sees the old or the new text. The file is exchanged with the new one, not replaced: to replace a file makes
+// ext4 allocate the new one's blocks at once, and the journal does not outlive a power loss in any case.
+void write_state(const std::string& directory, const std::string& text) {
+  const std::string file = directory + kStateFile, next = directory + kNextFile;
+  base::write_file_atomically(next, text, 0600);
+  if (::renameat2(AT_FDCWD, next.c_str(), AT_FDCWD, file.c_str(), RENAME_EXCHANGE) == 0) {
+    ::unlink(next.c_str());
+  } else {
+    fs::rename(next, file);  // the first text, or a file system that exchanges nothing
+  }
+}
 
 }  // namespace
 
@@ -45,7 +61,7 @@ asio::awaitable<void> Journal::write(Container& container, Writing& writing) {
   const std::uint64_t version = writing.asked;
   auto write_file = [text = container.record.to_json(), directory = container.directory] {
     fs::create_directory(directory);
-    base::write_file_atomically(directory + kStateFile, text, 0600);
+    write_state(directory, text);
   };
   writing.is_writing = true;
   std::exception_ptr failure;
@@ -65,6 +81,8 @@ asio::awaitable<void> Journal::remove(Container& container) {
   auto& writing = container.state<Writing>();
   while (writing.is_writing) co_await changed_.wait();
   writing.is_removed = true;
+  // Who closes a deleted directory last waits for its deletion.
+  container.opened_directory.reset();
   auto remove_directory = [depot = context_.options.depot, directory = container.directory] {
     const std::string removed = depot + "/" + kRemoved + base::new_guid();
     std::error_code ec;

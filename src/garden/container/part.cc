@@ -10,6 +10,7 @@ asio::awaitable<void> Part::remove_everything() { co_return; }
 asio::awaitable<void> Part::check(Container&, const api::ContainerSpec&) { co_return; }
 void Part::reserve(Container&, const api::ContainerSpec&) {}
 asio::awaitable<void> Part::prepare(Container&, const api::ContainerSpec&, BundleInput&) { co_return; }
+asio::awaitable<void> Part::launch(Container&) { co_return; }
 asio::awaitable<void> Part::started(Container&, const api::ContainerSpec&) { co_return; }
 asio::awaitable<void> Part::cleanup(Container&) { co_return; }
 void Part::release(Container&) {}

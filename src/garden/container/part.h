@@ -3,9 +3,9 @@
 // The Gardener has a list of parts and drives them; it does not know what they do. To add an aspect, write a Part
 // and put it into make_parts() (gardener/parts.cc):
 //
-//   create    check() of all; reserve() of all; then prepare() of all but the last side by side, of those that write
-//             files of the container after that; then that of the last, which starts the container; then started() of
-//             each in order
+//   create    check() of all; reserve() of all; then prepare() of all but the last side by side, of those that write to
+//             the container's disk after that, then that of the last; then launch() side by side, that of the last
+//             starts the container; then started() of each in order
 //   destroy   cleanup() of the last, which ends every process; then that of the others side by side; release() after
 //             each
 //   restart   recover() of each for every container found, then start() of each
@@ -58,13 +58,17 @@ class Part {
   // Makes what must be there before the first process, and adds to `bundle`. May fail at any point.
   virtual asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
                                         BundleInput& bundle);
-  // Whether prepare() writes to Container::file_path(), which is on the container's disk: then it comes after those of
-  // the parts that make the disk.
+  // Whether prepare() writes to Container::file_path(): if the container has a disk of its own, that is there, and
+  // prepare() comes after those of the parts that make the disk.
   virtual bool writes_files() const { return false; }
+  // Starts the first process, or works in Container::network_namespace meanwhile. All is prepared, and the record on
+  // the disk names it. Only of parts with has_launch().
+  virtual asio::awaitable<void> launch(Container& container);
+  virtual bool has_launch() const { return false; }
   // The first process runs: Container::init and init_pid are set.
   virtual asio::awaitable<void> started(Container& container, const clients::garden::ContainerSpec& spec);
-  // Removes what prepare() and started() made, however far they came and however often this is called. Throws if
-  // something stays; then it is called again later.
+  // Removes what prepare(), launch() and started() made, however far they came and however often this is called.
+  // Throws if something stays; then it is called again later.
   virtual asio::awaitable<void> cleanup(Container& container);
   // Gives back what reserve() or recover() took. Without effect the second time.
   virtual void release(Container& container);

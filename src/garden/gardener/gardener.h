@@ -130,6 +130,12 @@ class Gardener {
   asio::awaitable<void> build(Container& container, const clients::garden::ContainerSpec& spec);
   asio::awaitable<void> prepare_part(ContainerPtr container, std::shared_ptr<const clients::garden::ContainerSpec> spec,
                                      std::shared_ptr<BundleInput> bundle, Part& part);
+  asio::awaitable<void> prepare_in_order(ContainerPtr container,
+                                         std::shared_ptr<const clients::garden::ContainerSpec> spec,
+                                         std::shared_ptr<BundleInput> bundle, std::vector<Part*> parts);
+  asio::awaitable<void> launch_part(ContainerPtr container, std::shared_ptr<BundleInput> bundle, Part& part);
+  // all_at_once(), and throws the first of the failures.
+  asio::awaitable<void> all_or_throw(std::vector<asio::awaitable<void>> works);
 
   // gardener_destroy.cc
   asio::awaitable<void> tear_down(Container& container);

@@ -86,22 +86,29 @@ asio::awaitable<void> Gardener::build(Container& container, const api::Container
   bundle->limits = spec.limits;
   for (const auto& part : list_.parts) record.begun.insert(part->name());
   co_await journal_.save(container);
+  const auto self = container.shared_from_this();
+  const bool may_have_disk = spec.limits.disk.byte_hard > 0 || spec.limits.disk.inode_hard > 0;
   std::vector<asio::awaitable<void>> works;
   std::vector<Part*> later;
   for (const auto& part : list_.parts) {
-    if (part->writes_files() || part == list_.parts.back()) {
+    if (part == list_.parts.back() || (part->writes_files() && may_have_disk)) {
       later.push_back(part.get());
     } else {
-      works.push_back(prepare_part(container.shared_from_this(), shared_spec, bundle, *part));
+      works.push_back(prepare_part(self, shared_spec, bundle, *part));
     }
   }
-  const auto failures = co_await all_at_once(std::move(works));
-  for (const auto& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
+  co_await all_or_throw(std::move(works));
   // What they have chosen is needed to remove it.
-  co_await journal_.save(container);
-  for (Part* part : later) co_await prepare_part(container.shared_from_this(), shared_spec, bundle, *part);
+  std::vector<asio::awaitable<void>> last_works;
+  last_works.push_back(journal_.save(container));
+  last_works.push_back(prepare_in_order(self, shared_spec, bundle, std::move(later)));
+  co_await all_or_throw(std::move(last_works));
+  std::vector<asio::awaitable<void>> launches;
+  for (const auto& part : list_.parts) {
+    if (part->has_launch()) launches.push_back(launch_part(self, bundle, *part));
+  }
+  co_await all_or_throw(std::move(launches));
+  container.network_namespace.reset();
   for (const auto& part : list_.parts) {
     at_step("started " + part->name());
     co_await part->started(container, spec);
@@ -118,6 +125,25 @@ asio::awaitable<void> Gardener::prepare_part(ContainerPtr container, std::shared
   at_step("prepare " + part.name());
   co_await part.prepare(*container, *spec, *bundle);
   at_step("prepare " + part.name() + " done");
+}
+
+asio::awaitable<void> Gardener::prepare_in_order(ContainerPtr container, std::shared_ptr<const api::ContainerSpec> spec,
+                                                 std::shared_ptr<BundleInput> bundle, std::vector<Part*> parts) {
+  for (Part* part : parts) co_await prepare_part(container, spec, bundle, *part);
+}
+
+// Holds the bundle: what is mounted for it stays until the runtime has used it.
+asio::awaitable<void> Gardener::launch_part(ContainerPtr container, std::shared_ptr<BundleInput>, Part& part) {
+  at_step("launch " + part.name());
+  co_await part.launch(*container);
+  at_step("launch " + part.name() + " done");
+}
+
+asio::awaitable<void> Gardener::all_or_throw(std::vector<asio::awaitable<void>> works) {
+  const auto failures = co_await all_at_once(std::move(works));
+  for (const auto& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
 }
 
 }  // namespace rivera::garden

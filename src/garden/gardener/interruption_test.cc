@@ -166,7 +166,7 @@ TEST_F(Interruption, APartThatFailsToRemoveItsShareKeepsNoOtherFromIt) {
 }
 
 TEST_F(Interruption, CleanupAloneRemovesWhatAKilledServerLeft) {
-  for (const char* step : {"prepare images done", "prepare runtime done", "cleanup network"}) {
+  for (const char* step : {"prepare images done", "prepare runtime done", "launch network done", "cleanup network"}) {
     ASSERT_TRUE(kill_at(step)) << step;
     EXPECT_EQ(garden_->clean_up(), 0);
     EXPECT_EQ(garden_->left_overs(), std::vector<std::string>{}) << step;

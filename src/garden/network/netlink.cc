@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "base/on_exit.h"
 #include "base/units.h"
 
 namespace rivera::garden {
@@ -111,15 +112,23 @@ class Netlink::Message {
 
 Netlink::Netlink() : socket_(open_socket()) {}
 
-Netlink Netlink::in_namespace_of(int pidfd) {
+void run_in_namespace_of(int fd, const std::function<void()>& work) {
   const base::UniqueFd home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   if (!home) fail("open own network namespace");
-  if (::setns(pidfd, CLONE_NEWNET) != 0) fail("enter network namespace");
-  base::UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  const int error = errno;
+  if (::setns(fd, CLONE_NEWNET) != 0) fail("enter network namespace");
   // A thread that cannot return would do the host's work in a container.
-  if (::setns(home.get(), CLONE_NEWNET) != 0) std::abort();
-  if (!socket) fail("netlink socket", error);
+  const base::OnExit return_home([&home] {
+    if (::setns(home.get(), CLONE_NEWNET) != 0) std::abort();
+  });
+  work();
+}
+
+Netlink Netlink::in_namespace_of(int fd) {
+  base::UniqueFd socket;
+  run_in_namespace_of(fd, [&socket] {
+    socket.reset(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+    if (!socket) fail("netlink socket");
+  });
   const timeval limit{30, 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   return Netlink(std::move(socket));

@@ -19,8 +19,8 @@ namespace rivera::garden {
 class Netlink {
  public:
   Netlink();
-  // In the namespace of that process. The calling thread joins it and returns to its own.
-  static Netlink in_namespace_of(int pidfd);
+  // In the network namespace behind a pidfd or a descriptor of the namespace.
+  static Netlink in_namespace_of(int fd);
 
   // The hardware address is given, so that it does not change with the ports.
   void create_bridge(const std::string& name, const MacAddress& mac);
@@ -73,6 +73,10 @@ class Netlink {
   base::UniqueFd socket_;
   std::uint32_t sequence_ = 0;
 };
+
+// Runs `work` in the network namespace behind a pidfd or a descriptor of the namespace: the calling thread joins it and
+// returns to its own. Throws std::system_error, or what `work` throws.
+void run_in_namespace_of(int fd, const std::function<void()>& work);
 
 // Whether our network namespace has an interface of that name. Waits for no change in progress, unlike netlink.
 bool interface_exists(const std::string& name);

@@ -107,15 +107,16 @@ void attach_host_end(Netlink& host, const ContainerNetwork& network) {
 }
 
 // The pair is not up yet: rules come first.
-void make_pair(Netlink& host, const ContainerNetwork& network, int pidfd) {
-  const auto container_namespace = open_network_namespace(pidfd);
-  host.create_veth(network.host_interface, network.container_interface, mac_of(network), container_namespace.get());
+void make_pair(Netlink& host, const ContainerNetwork& network, int network_namespace) {
+  // Of interfaces that are made from now on: the loopback keeps ::1.
+  run_in_namespace_of(network_namespace, [] { enforce(without_ipv6("default")); });
+  host.create_veth(network.host_interface, network.container_interface, mac_of(network), network_namespace);
   enforce(without_ipv6(network.host_interface));
   attach_host_end(host, network);
 }
 
-void open_pair(Netlink& host, const ContainerNetwork& network, int pidfd) {
-  Netlink inside = Netlink::in_namespace_of(pidfd);
+void open_pair(Netlink& host, const ContainerNetwork& network, int network_namespace) {
+  Netlink inside = Netlink::in_namespace_of(network_namespace);
   inside.add_address(network.container_interface, network.lease.address, network.lease.subnet.prefix);
   inside.set_up(network.container_interface, network.mtu);
   inside.set_up("lo", 0);
@@ -214,18 +215,23 @@ void NetworkDriver::start(const std::vector<Found>& containers) {
   restore_devices();
 }
 
-void NetworkDriver::connect(const ContainerNetwork& network, int pidfd) {
-  Connected& container = containers_[network.id];
-  container = {network, duplicate(pidfd), false, ""};
+void NetworkDriver::connect(const ContainerNetwork& network, int network_namespace) {
+  containers_[network.id] = {network, base::UniqueFd(), false, ""};
   Netlink host;
   make_bridge(host, network);
-  make_pair(host, network, pidfd);
+  make_pair(host, network, network_namespace);
   // The rules are in place before the first packet can come.
   std::string commands = add_commands(firewall_options_, network.rules());
   for (const auto& port : network.ports) commands += commands_for(ports_.add(network.id, network.mapped(port)));
   apply(commands);
-  open_pair(host, network, pidfd);
-  container.is_complete = true;
+  open_pair(host, network, network_namespace);
+}
+
+void NetworkDriver::watch(const std::string& id, int pidfd) {
+  const auto found = containers_.find(id);
+  if (found == containers_.end()) return;
+  found->second.init = duplicate(pidfd);
+  found->second.is_complete = true;
 }
 
 void NetworkDriver::disconnect(const ContainerNetwork& network, bool bridge_too) {
@@ -335,8 +341,9 @@ void NetworkDriver::restore_host_end(Netlink& host, Connected& container,
   const char* problem = nullptr;
   if (link == links.end()) {
     problem = "it was deleted";
-    make_pair(host, network, container.init.get());
-    open_pair(host, network, container.init.get());
+    const auto network_namespace = open_network_namespace(container.init.get());
+    make_pair(host, network, network_namespace.get());
+    open_pair(host, network, network_namespace.get());
   } else if (bridge != links.end() && link->second.master != bridge->second.index) {
     problem = "it was detached";
     attach_host_end(host, network);

@@ -36,8 +36,12 @@ class NetworkDriver {
   };
   // Replaces the tables by ones with the rules of these containers, and turns on forwarding.
   void start(const std::vector<Found>& containers);
-  // Connects the container whose first process is behind `pidfd`. After a failure it must be disconnected.
-  void connect(const ContainerNetwork& network, int pidfd);
+  // Connects the container whose first process will be in that network namespace. After a failure it must be
+  // disconnected.
+  void connect(const ContainerNetwork& network, int network_namespace);
+  // The first process of a connected container runs: what others remove of its devices is made again as long as it
+  // does. Without effect if the container is disconnected by now.
+  void watch(const std::string& id, int pidfd);
   // Removes a container's rules, once it has no host end any more; and its bridge, if `bridge_too`. Without error for
   // what does not exist.
   void disconnect(const ContainerNetwork& network, bool bridge_too);
@@ -57,7 +61,7 @@ class NetworkDriver {
   struct Connected {
     ContainerNetwork network;
     base::UniqueFd init;
-    bool is_complete = false;  // all devices were made
+    bool is_complete = false;  // all devices were made, and its first process has run
     std::string complaint;     // the last failure to restore its devices, which was logged
   };
   Connected& connected(const std::string& id);

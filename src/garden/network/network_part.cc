@@ -200,12 +200,24 @@ asio::awaitable<void> NetworkPart::prepare_pea(Container& container, Pea&, const
   co_return;
 }
 
-asio::awaitable<void> NetworkPart::started(Container& container, const api::ContainerSpec&) {
-  auto connect = [this, network = network_of(container), init = container.init.get()] {
-    driver_.connect(network, init);
+asio::awaitable<void> NetworkPart::launch(Container& container) {
+  auto connect = [this, network = network_of(container), network_namespace = container.network_namespace] {
+    driver_.connect(network, network_namespace->get());
   };
   co_await on_network_thread(std::move(connect));
   write_properties(container);
+}
+
+// The create does not wait for it: the thread may have other containers to connect.
+asio::awaitable<void> NetworkPart::started(Container& container, const api::ContainerSpec&) {
+  const auto init = std::make_shared<base::UniqueFd>(::fcntl(container.init.get(), F_DUPFD_CLOEXEC, 0));
+  background_.spawn("watch-container", watch_container(network_of(container).id, init));
+  co_return;
+}
+
+asio::awaitable<void> NetworkPart::watch_container(std::string id, std::shared_ptr<const base::UniqueFd> init) {
+  auto watch = [this, id, init] { driver_.watch(id, init->get()); };
+  co_await on_network_thread(std::move(watch));
 }
 
 void NetworkPart::write_properties(Container& container) const {

@@ -31,6 +31,8 @@ class NetworkPart final : public Networker {
   asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
                                 BundleInput& bundle) override;
   bool writes_files() const override { return true; }
+  asio::awaitable<void> launch(Container& container) override;
+  bool has_launch() const override { return true; }
   asio::awaitable<void> started(Container& container, const clients::garden::ContainerSpec& spec) override;
   asio::awaitable<void> cleanup(Container& container) override;
   void release(Container& container) override;
@@ -53,6 +55,7 @@ class NetworkPart final : public Networker {
   void write_properties(Container& container) const;
   asio::awaitable<void> watch_rules();
   asio::awaitable<void> restore_rules(FirewallWatch::Change change);
+  asio::awaitable<void> watch_container(std::string id, std::shared_ptr<const base::UniqueFd> init);
   asio::awaitable<void> watch_devices();
   template <typename Work>
   asio::awaitable<std::invoke_result_t<Work>> on_network_thread(Work work) {

@@ -178,7 +178,7 @@ asio::awaitable<void> Processes::launch(ProcessSession& session, const api::Proc
     pea = co_await peas_.prepare(container, spec, start);
     request.command = pea.command;
   }
-  session.shim = co_await ShimConnection::connect(context_, container->directory);
+  session.shim = co_await ShimConnection::connect(context_, *container);
   auto answer =
       co_await session.shim->exchange(shim::FrameType::kLaunch, request.encode(), kStartLimit, "starting process");
   const bool has_started = answer && answer->type == shim::FrameType::kStarted;
@@ -212,7 +212,7 @@ asio::awaitable<ProcessSession> Processes::attach(ContainerPtr container, std::s
   if (!is_known) throw api::ProcessNotFoundError(process_id);
   std::string failure;
   try {
-    auto shim = co_await ShimConnection::connect(context_, container->directory);
+    auto shim = co_await ShimConnection::connect(context_, *container);
     auto answer = co_await shim->exchange(shim::FrameType::kAttach, process_id, kStartLimit, "attaching to process");
     if (answer && answer->type == shim::FrameType::kStarted) {
       session.pid = static_cast<pid_t>(shim::PayloadReader(answer->payload).number());
@@ -260,7 +260,7 @@ asio::awaitable<void> Processes::stop(ContainerPtr container, bool kill) {
 }
 
 asio::awaitable<void> Processes::follow(ContainerPtr container, Ended ended) {
-  const auto shim = co_await ShimConnection::connect(context_, container->directory);
+  const auto shim = co_await ShimConnection::connect(context_, *container);
   co_await shim->send(shim::FrameType::kFollow, "");
   (*followers_)[container.get()] = ended;
   const base::OnExit leave([followers = followers_, key = container.get()] { followers->erase(key); });

@@ -78,7 +78,6 @@ asio::awaitable<void> RuntimePart::prepare(Container& container, const api::Cont
     base::write_file_atomically(directory + "/config.json", boost::json::serialize(config), 0600);
   };
   co_await context_.on_worker(std::move(write));
-  co_await launch(container);
 }
 
 asio::awaitable<void> RuntimePart::launch(Container& container) {
@@ -89,7 +88,7 @@ asio::awaitable<void> RuntimePart::launch(Container& container) {
   request.exit_file = container.directory + "/exitcode";
   request.is_sealed = runtime.runs_sealed();
   request.command = runtime.run_command({container.runtime_id, container.directory, request.pid_file, log, ""});
-  const auto shim = co_await ShimConnection::connect(context_, container.directory);
+  const auto shim = co_await ShimConnection::connect(context_, container);
   auto answer =
       co_await shim->exchange(shim::FrameType::kLaunch, request.encode(), kLaunchLimit, "starting the container");
   if (!answer) throw ShimGone("the container's shim has exited");
@@ -135,7 +134,7 @@ asio::awaitable<void> RuntimePart::cleanup_pea(Container& container, const Pea& 
 
 asio::awaitable<void> RuntimePart::kill_processes(Container& container) const {
   try {
-    co_await ask_shim(context_, container.directory, shim::FrameType::kKillAll, kKillLimit);
+    co_await ask_shim(context_, container, shim::FrameType::kKillAll, kKillLimit);
     co_return;
   } catch (const ShimGone&) {
     // Without their parent the processes are found by their control group.
@@ -181,7 +180,7 @@ asio::awaitable<void> RuntimePart::recover(Container& container, const boost::js
 // Throws without a shim: nothing else knows how the container's processes end. A first process that has ended is no
 // error: the other processes have ended with it, and the shim knows how.
 asio::awaitable<void> RuntimePart::find_processes(Container& container) const {
-  const auto answer = co_await ask_shim(context_, container.directory, shim::FrameType::kStatus, kStatusLimit);
+  const auto answer = co_await ask_shim(context_, container, shim::FrameType::kStatus, kStatusLimit);
   const auto status = shim::StatusReply::decode(answer.payload);
   if (status.version != shim::kProtocolVersion) throw std::runtime_error("the container's shim is of another version");
   for (const auto& process : status.processes) {

@@ -9,8 +9,8 @@
 
 namespace rivera::garden {
 
-// The last part: its prepare() starts the container with what the other parts put into the bundle, its cleanup() ends
-// every process before the others remove what the processes use.
+// The last part: its prepare() writes what the other parts put into the bundle, its launch() starts the container with
+// that, its cleanup() ends every process before the others remove what the processes use.
 class RuntimePart final : public Part {
  public:
   explicit RuntimePart(const Context& context)
@@ -21,6 +21,8 @@ class RuntimePart final : public Part {
   void reserve(Container& container, const clients::garden::ContainerSpec& spec) override;
   asio::awaitable<void> prepare(Container& container, const clients::garden::ContainerSpec& spec,
                                 BundleInput& bundle) override;
+  asio::awaitable<void> launch(Container& container) override;
+  bool has_launch() const override { return true; }
   asio::awaitable<void> cleanup(Container& container) override;
   boost::json::object state(const Container& container) const override;
   asio::awaitable<void> recover(Container& container, const boost::json::object& state) override;
@@ -32,7 +34,6 @@ class RuntimePart final : public Part {
     std::uint64_t start_time = 0;
     std::string boot_id;
   };
-  asio::awaitable<void> launch(Container& container);
   void guess_lost_names(Container& container) const;
   asio::awaitable<void> find_processes(Container& container) const;
   asio::awaitable<void> kill_processes(Container& container) const;

@@ -1,6 +1,7 @@
 #include "garden/runtime/shim_connection.h"
 
 #include <fcntl.h>
+#include <sstream>
 #include <utility>
 
 #include "base/check.h"
@@ -15,15 +16,21 @@
 
 namespace rivera::garden {
 
-asio::awaitable<std::unique_ptr<ShimConnection>> ShimConnection::connect(const Context& context,
-                                                                         std::string directory) {
+asio::awaitable<std::unique_ptr<ShimConnection>> ShimConnection::connect(const Context& context, Container& container) {
+  const auto keep = container.shared_from_this();
+  auto place = container.opened_directory;
   // The path of a socket is limited to 107 characters, that of a container's directory is not.
-  auto open = [directory] { return base::UniqueFd(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)); };
-  const base::UniqueFd place = co_await context.on_worker(std::move(open));
-  if (!place) throw ShimGone("no shim: " + directory + " does not exist");
+  if (!place) {
+    auto open = [directory = container.directory] {
+      return std::make_shared<const base::UniqueFd>(::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    };
+    place = co_await context.on_worker(std::move(open));
+    if (!*place) throw ShimGone("no shim: " + container.directory + " does not exist");
+    container.opened_directory = place;
+  }
   net::Endpoint endpoint;
   endpoint.is_unix = true;
-  endpoint.host = "/proc/self/fd/" + std::to_string(place.get()) + "/" + shim::kSocketName;
+  endpoint.host = "/proc/self/fd/" + std::to_string(place->get()) + "/" + shim::kSocketName;
   std::string failure;
   try {
     auto stream = co_await net::connect(std::move(endpoint), std::nullopt, std::chrono::seconds(5));
@@ -95,17 +102,17 @@ std::string map_text(const std::vector<IdMapping::Range>& ranges) {
 
 }  // namespace
 
-asio::awaitable<shim::Frame> ask_shim(const Context& context, std::string directory, shim::FrameType type,
+asio::awaitable<shim::Frame> ask_shim(const Context& context, Container& container, shim::FrameType type,
                                       std::chrono::nanoseconds limit) {
-  const auto connection = co_await ShimConnection::connect(context, std::move(directory));
+  const auto connection = co_await ShimConnection::connect(context, container);
   auto answer = co_await connection->exchange(type, "", limit, "asking the container's shim");
   if (!answer) throw ShimGone("the container's shim closed the connection");
   co_return std::move(*answer);
 }
 
-std::string start_shim(const std::string& program, const std::string& directory, std::uint32_t owner,
-                       const IdMapping& mapping, const IdMapping::Range& own_ids) {
-  std::vector<std::string> command{program, "supervise", directory};
+ShimNamespaces start_shim(const std::string& program, const std::string& directory, std::uint32_t owner,
+                          const IdMapping& mapping, const IdMapping::Range& own_ids) {
+  std::vector<std::string> command{program, "supervise", directory, "network"};
   if (owner != 0) {
     const std::vector<std::string> user_namespace{std::to_string(owner), map_text(mapping.uids), map_text(mapping.gids),
                                                   "max_user_namespaces=0"};
@@ -115,9 +122,11 @@ std::string start_shim(const std::string& program, const std::string& directory,
                         IdRanges::kLockFile);
     }
   }
-  std::string path = base::must_run(command);
-  while (!path.empty() && path.back() == '\n') path.pop_back();
-  return path;
+  std::istringstream output(base::must_run(command));
+  ShimNamespaces made;
+  if (!std::getline(output, made.network) || made.network.empty()) throw std::runtime_error("the shim has no network");
+  std::getline(output, made.user);
+  return made;
 }
 
 }  // namespace rivera::garden

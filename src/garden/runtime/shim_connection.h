@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/asio.h"
+#include "garden/container/container.h"
 #include "garden/host/context.h"
 #include "garden/ids/id_mapping.h"
 #include "garden/shim/protocol.h"
@@ -24,8 +25,8 @@ class ShimGone : public std::runtime_error {
 // would mix their frames up, and end the program (RIVERA_CHECK).
 class ShimConnection {
  public:
-  // `directory` is the container's. Throws ShimGone.
-  static asio::awaitable<std::unique_ptr<ShimConnection>> connect(const Context& context, std::string directory);
+  // Throws ShimGone.
+  static asio::awaitable<std::unique_ptr<ShimConnection>> connect(const Context& context, Container& container);
 
   // Throws ShimGone.
   asio::awaitable<void> send(shim::FrameType type, std::string payload);
@@ -50,13 +51,18 @@ class ShimConnection {
 };
 
 // Sends one frame on a new connection and returns the answer. Throws ShimGone, or base::DeadlineExceeded.
-asio::awaitable<shim::Frame> ask_shim(const Context& context, std::string directory, shim::FrameType type,
+asio::awaitable<shim::Frame> ask_shim(const Context& context, Container& container, shim::FrameType type,
                                       std::chrono::nanoseconds limit);
 
-// Starts a shim that listens in `directory`. With an owner it makes a user namespace for the container; returns that
-// namespace's path, which is good as long as the shim lives, else "". It holds `own_ids` (ids/id_ranges.h), unless
-// their length is 0. Blocks. Throws std::runtime_error.
-std::string start_shim(const std::string& program, const std::string& directory, std::uint32_t owner,
-                       const IdMapping& mapping, const IdMapping::Range& own_ids);
+// The paths of what a shim has made for its container.
+struct ShimNamespaces {
+  std::string network;  // good until the container's first process has started
+  std::string user;     // good as long as the shim lives; "": there is none
+};
+
+// Starts a shim that listens in `directory` and makes a network namespace; with an owner, a user namespace too. It
+// holds `own_ids` (ids/id_ranges.h), unless their length is 0. Blocks. Throws std::runtime_error.
+ShimNamespaces start_shim(const std::string& program, const std::string& directory, std::uint32_t owner,
+                          const IdMapping& mapping, const IdMapping::Range& own_ids);
 
 }  // namespace rivera::garden

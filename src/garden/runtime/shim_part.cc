@@ -1,5 +1,6 @@
 #include "garden/runtime/shim_part.h"
 
+#include <fcntl.h>
 #include <filesystem>
 
 #include "garden/runtime/shim_connection.h"
@@ -18,16 +19,22 @@ asio::awaitable<void> ShimPart::prepare(Container& container, const api::Contain
   auto start = [program = context_.options.shim_bin, directory = container.directory,
                 owner = container.user_namespace_owner, mapping = container.mapping, own_ids = container.own_ids] {
     std::filesystem::create_directories(directory + "/processes");
-    return start_shim(program, directory, owner, mapping, own_ids);
+    auto made = start_shim(program, directory, owner, mapping, own_ids);
+    auto network = std::make_shared<base::UniqueFd>(::open(made.network.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!*network) throw std::system_error(errno, std::generic_category(), "open " + made.network);
+    return std::pair(std::move(made), std::move(network));
   };
-  const std::string user_namespace = co_await context_.on_worker(std::move(start));
-  if (!user_namespace.empty()) bundle.joined_namespaces["user"] = user_namespace;
+  auto started = co_await context_.on_worker(std::move(start));
+  container.network_namespace = std::move(started.second);
+  bundle.joined_namespaces["network"] = started.first.network;
+  if (!started.first.user.empty()) bundle.joined_namespaces["user"] = started.first.user;
 }
 
 asio::awaitable<void> ShimPart::cleanup(Container& container) {
+  container.network_namespace.reset();
   bool has_quit = true;
   try {
-    const auto answer = co_await ask_shim(context_, container.directory, shim::FrameType::kQuit, kQuitLimit);
+    const auto answer = co_await ask_shim(context_, container, shim::FrameType::kQuit, kQuitLimit);
     has_quit = answer.type == shim::FrameType::kExit;
   } catch (const ShimGone&) {
     // It had already exited.

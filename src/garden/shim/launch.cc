@@ -169,6 +169,8 @@ bool Supervisor::adopt(Launch& launch, pid_t pid) {
   }
   place = std::move(process);
   Process& adopted = *place;
+  // From now on it exists as long as the container.
+  if (request.id.empty()) network_.reset();
   const auto dead = unclaimed_.find(pid);
   if (launch.session != nullptr) attach(*launch.session, adopted);
   if (dead != unclaimed_.end()) {
@@ -179,29 +181,33 @@ bool Supervisor::adopt(Launch& launch, pid_t pid) {
   return true;
 }
 
-int supervise(const std::string& directory, const std::optional<UserNamespaceRequest>& user_namespace) {
+int supervise(const std::string& directory, const NamespaceRequest& request) {
   check(::chdir(directory.c_str()), "chdir " + directory);
   Pipe started = make_pipe();
   const pid_t daemon = check(::fork(), "fork");
   if (daemon > 0) {
     started.write.reset();
-    char text[32] = {};
+    char text[128] = {};
     const std::size_t n = read_full(started.read.get(), text, sizeof text - 1);
     if (n == 0) return 1;  // it has said why
-    if (user_namespace) std::printf("/proc/%d/fd/%s\n", daemon, text);
+    std::fputs(text, stdout);
     return 0;
   }
   ::setsid();
   ::prctl(PR_SET_NAME, "garden-shim");
-  const Fd ids = user_namespace ? hold_ids(*user_namespace) : Fd();
-  const Fd made = user_namespace ? make_user_namespace(*user_namespace) : Fd();
-  Supervisor supervisor;
+  const Fd ids = request.user ? hold_ids(*request.user) : Fd();
+  Namespaces made = make_namespaces(request.user, request.network);
+  std::string paths;
+  for (const Fd* one : {&made.network, &made.user}) {
+    if (*one) paths += "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(one->get()) + "\n";
+  }
+  Supervisor supervisor(std::move(made.network));
   const Fd null = open_null();
   const Fd log(::open("shim.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   ::dup2(null.get(), 0);
   ::dup2(null.get(), 1);
   ::dup2(log ? log.get() : null.get(), 2);
-  write_all(started.write.get(), user_namespace ? std::to_string(made.get()) : "+");
+  write_all(started.write.get(), paths + "\n");
   started.write.reset();
   started.read.reset();
   supervisor.run();

@@ -38,7 +38,7 @@ double now() {
 
 }  // namespace
 
-Supervisor::Supervisor() {
+Supervisor::Supervisor(Fd network) : network_(std::move(network)) {
   ::unlink(kSocketName);
   listener_ = Fd(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), "socket"));
   sockaddr_un address{};

@@ -21,8 +21,9 @@ namespace rivera::garden::shim {
 
 class Supervisor {
  public:
-  // Listens on kSocketName in the working directory. Throws std::runtime_error.
-  Supervisor();
+  // Listens on kSocketName in the working directory. Holds the network namespace until the first process is in it.
+  // Throws std::runtime_error.
+  explicit Supervisor(Fd network);
   ~Supervisor();
   // Serves until a quit request, or until no garden has connected for half a minute after the start: then garden was
   // killed between starting this shim and using it.
@@ -85,6 +86,7 @@ class Supervisor {
   void forget_finished();
   void answer_waiters();
 
+  Fd network_;
   Fd listener_;
   Fd signals_;
   bool quits_ = false;
@@ -97,8 +99,15 @@ class Supervisor {
   std::vector<Ready> ready_;
 };
 
+// What the daemon makes first and holds: the network namespace until the container's first process is in it, the user
+// namespace as long as it lives.
+struct NamespaceRequest {
+  bool network = false;
+  std::optional<UserNamespaceRequest> user;
+};
+
 // Becomes a daemon in `directory` and supervises. Returns the program's exit status; the parent returns when the socket
-// listens. With `user_namespace` the daemon makes that first and holds it; the parent prints its path.
-int supervise(const std::string& directory, const std::optional<UserNamespaceRequest>& user_namespace);
+// listens, and prints the paths of the namespaces that were made, the network's first, each on a line.
+int supervise(const std::string& directory, const NamespaceRequest& request);
 
 }  // namespace rivera::garden::shim

@@ -44,9 +44,9 @@ void become_owner(unsigned owner) {
   check(static_cast<int>(::syscall(SYS_capset, &header, data)), "capset");
 }
 
-// In the child: says "made", waits until the parent has written the maps, sets the limits, says "limited". Ends if the
-// parent does.
-void hold(const UserNamespaceRequest& request, int say, int hear) {
+// In the child: says "made", waits until the parent has written the maps, sets the limits, makes the network namespace,
+// says "done". Ends if the parent does.
+void hold(const UserNamespaceRequest& request, bool network, int say, int hear) {
   check(::setgroups(0, nullptr), "setgroups");
   limit(RLIMIT_MSGQUEUE, kMessageQueueBytes);
   limit(RLIMIT_SIGPENDING, kQueuedSignals);
@@ -57,18 +57,34 @@ void hold(const UserNamespaceRequest& request, int say, int hear) {
   char byte = 0;
   if (read_full(hear, &byte, 1) != 1) return;
   for (const auto& [name, value] : request.limits) write_text("/proc/sys/user/" + name, value);
-  write_all(say, "l");
-  read_full(hear, &byte, 1);  // until the parent has opened the namespace
+  // With the maps: its files in /sys belong to the container's root.
+  if (network) check(::unshare(CLONE_NEWNET), "unshare network");
+  write_all(say, "d");
+  read_full(hear, &byte, 1);  // until the parent has opened the namespaces
 }
 
 void expect(int fd) {
   char byte = 0;
-  if (read_full(fd, &byte, 1) != 1) throw std::runtime_error("the user namespace could not be made");
+  if (read_full(fd, &byte, 1) != 1) throw std::runtime_error("the namespaces could not be made");
 }
 
 std::string lines_of(std::string map) {
   std::replace(map.begin(), map.end(), ',', '\n');
   return map + "\n";
+}
+
+Fd open_namespace(const std::string& process, const char* type) {
+  return Fd(
+      check(::open((process + "/ns/" + type).c_str(), O_RDONLY | O_CLOEXEC), std::string("open namespace ") + type));
+}
+
+// Of our own user namespace.
+Fd make_network_namespace() {
+  const Fd home = open_namespace("/proc/self", "net");
+  check(::unshare(CLONE_NEWNET), "unshare network");
+  Fd made = open_namespace("/proc/self", "net");
+  check(::setns(home.get(), CLONE_NEWNET), "return to the host's network");
+  return made;
 }
 
 // "FIRST:COUNT:LOCK_FILE".
@@ -112,7 +128,12 @@ Fd hold_ids(const UserNamespaceRequest& request) {
   return file;
 }
 
-Fd make_user_namespace(const UserNamespaceRequest& request) {
+Namespaces make_namespaces(const std::optional<UserNamespaceRequest>& user, bool network) {
+  Namespaces made;
+  if (!user) {
+    if (network) made.network = make_network_namespace();
+    return made;
+  }
   int from_child[2], to_child[2];
   check(::pipe2(from_child, O_CLOEXEC), "pipe");
   Fd hear(from_child[0]), child_says(from_child[1]);
@@ -123,24 +144,24 @@ Fd make_user_namespace(const UserNamespaceRequest& request) {
     say.reset();
     int status = 0;
     try {
-      hold(request, child_says.get(), child_hears.get());
+      hold(*user, network, child_says.get(), child_hears.get());
     } catch (const std::exception& e) {
-      std::fprintf(stderr, "user namespace: %s\n", e.what());
+      std::fprintf(stderr, "namespaces: %s\n", e.what());
       status = 1;
     }
     ::_exit(status);
   }
   child_says.reset();
   child_hears.reset();
-  Fd made;
   try {
     expect(hear.get());
     const std::string process = "/proc/" + std::to_string(child);
-    write_text(process + "/uid_map", request.uid_map);
-    write_text(process + "/gid_map", request.gid_map);
+    write_text(process + "/uid_map", user->uid_map);
+    write_text(process + "/gid_map", user->gid_map);
     write_all(say.get(), "g");
     expect(hear.get());
-    made = Fd(check(::open((process + "/ns/user").c_str(), O_RDONLY | O_CLOEXEC), "open user namespace"));
+    made.user = open_namespace(process, "user");
+    if (network) made.network = open_namespace(process, "net");
   } catch (...) {
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);

@@ -1,7 +1,8 @@
-// A container's user namespace, made before the runtime starts the container in it.
+// A container's user and network namespaces, made before the runtime starts the container in them.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,9 +29,14 @@ struct UserNamespaceRequest {
 // std::exception.
 UserNamespaceRequest parse_user_namespace(const std::vector<std::string>& words);
 
-// Makes the namespace; it exists as long as the descriptor or a process in it. The caller has one thread. Throws
+struct Namespaces {
+  Fd user, network;
+};
+
+// Makes what is asked for, the network namespace as one of the new user namespace, if there is one, as the runtime
+// would. Each exists as long as the descriptor or a process in it. The caller has one thread. Throws
 // std::runtime_error.
-Fd make_user_namespace(const UserNamespaceRequest& request);
+Namespaces make_namespaces(const std::optional<UserNamespaceRequest>& user, bool network);
 
 // Holds the container's own ids, beside the garden, which may end before its containers. None if there are none. Throws
 // std::runtime_error.
