@@ -7,6 +7,7 @@
 #include "base/process/program.h"
 #include "bbs/program/bbs_program.h"
 #include "bbs/program/store_commands.h"
+#include "net/grpc/grpc_log.h"
 
 namespace base = rivera::base;
 namespace bbs = rivera::bbs;
@@ -54,6 +55,7 @@ int main(int argc, char** argv) {
   options.log_time_format = config.log.time_format;
   options.log_scrubbing = config.log.scrubbing;
   base::Program program(options);
+  rivera::net::log_grpc(program.logger());
   base::log_notices(program.logger(), config.notices);
   return program.run([&](base::Program& p) {
     return import_path.empty() ? bbs::run_bbs(p, config) : bbs::run_import(p, config, import_path, replace);
