@@ -45,6 +45,14 @@ int main(int argc, char** argv) {
       {{"export", "write all records to this file (- = standard output) and exit", &export_path},
        {"import", "read them from such a file (- = standard input) into an empty store and exit", &import_path},
        {"replace", "with -import: delete the records that the store has", &replace}});
+  if (replace && import_path.empty()) {
+    std::cerr << "bbs: -replace is for -import only\n";
+    return 2;
+  }
+  if (!export_path.empty() && !import_path.empty()) {
+    std::cerr << "bbs: -export and -import exclude each other\n";
+    return 2;
+  }
   const bbs::Config config = load_or_exit(arguments);
   if (arguments.check_config) return base::report_checked(config.notices);
   if (!export_path.empty()) return export_to(export_path, config);
