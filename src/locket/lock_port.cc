@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/work/cancellation.h"
 #include "locket/callers.h"
 #include "net/crypto/certificate_authority.h"
 #include "net/grpc/grpc_server.h"
@@ -107,8 +108,12 @@ class LockPort::Impl {
     } catch (const RpcError& e) {
       reply = {.code = static_cast<int>(e.code()), .text = e.what()};
     } catch (const std::exception& e) {
-      logger_.error("request-failed", {{"request-type", std::string(to_string(type))}, {"error", e.what()}});
-      reply = failure(net::GrpcCode::kInternal, "internal error");
+      if (base::is_cancellation(e)) {
+        reply = failure(net::GrpcCode::kUnavailable, "the server is stopping");
+      } else {
+        logger_.error("request-failed", {{"request-type", std::string(to_string(type))}, {"error", e.what()}});
+        reply = failure(net::GrpcCode::kInternal, "internal error");
+      }
     }
     if (call->is_cancelled()) note_cancelled(type, *call);
     co_return reply;

@@ -148,7 +148,7 @@ base::CommandResult run_rivera(const std::string& command, const fs::path& var) 
   return base::run_command({base::bin_dir() + "/rivera", command, "--var", var.string()}, options);
 }
 
-// As a user does who wants to begin anew.
+// As a user does who wants to begin without the old state.
 TEST(OneMachine, IsFoundAndStoppedThoughItsDirectoryWasRemoved) {
   const base::TemporaryDirectory directory("rivera-one-machine-");
   const fs::path var = directory.path() / "var";

@@ -39,7 +39,7 @@ std::vector<json::value> lines_of(const std::string& output) {
   return out;
 }
 
-// What ./run writes, its components take without a word.
+// What ./run writes, its components take without a notice.
 TEST_F(Tools, TheClustersOwnConfigurationIsTakenWithoutNotices) {
   int logs = 0;
   for (const auto& entry : std::filesystem::directory_iterator(cluster_.settings().log_dir())) {

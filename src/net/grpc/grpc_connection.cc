@@ -42,7 +42,7 @@ asio::awaitable<void> GrpcConnection::serve(std::shared_ptr<GrpcConnection> self
   asio::co_spawn(executor_, watch(self), asio::detached);
   try {
     co_await read();
-  } catch (const boost::system::system_error&) {  // the client has gone, or was closed
+  } catch (const boost::system::system_error&) {  // the client has left, or was closed
   }
   close();
   has_ended_ = true;
@@ -77,7 +77,7 @@ asio::awaitable<void> GrpcConnection::read() {
 asio::awaitable<void> GrpcConnection::write(std::shared_ptr<GrpcConnection> /*keeps us alive*/) {
   try {
     co_await write_all();
-  } catch (const std::exception&) {  // the client has gone, or was closed
+  } catch (const std::exception&) {  // the client has left, or was closed
     close();
   }
   has_written_ = true;

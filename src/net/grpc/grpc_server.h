@@ -20,7 +20,14 @@
 namespace rivera::net {
 
 // Those of gRPC's status codes that the server itself uses.
-enum class GrpcCode { kOk = 0, kDeadlineExceeded = 4, kResourceExhausted = 8, kUnimplemented = 12, kInternal = 13 };
+enum class GrpcCode {
+  kOk = 0,
+  kDeadlineExceeded = 4,
+  kResourceExhausted = 8,
+  kUnimplemented = 12,
+  kInternal = 13,
+  kUnavailable = 14,
+};
 
 // One call. Its handler keeps it alive.
 struct GrpcServerCall {
