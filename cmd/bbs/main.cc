@@ -7,6 +7,7 @@
 #include "base/process/program.h"
 #include "bbs/program/bbs_program.h"
 #include "bbs/program/store_commands.h"
+#include "net/grpc/grpc_log.h"
 
 namespace base = rivera::base;
 namespace bbs = rivera::bbs;
@@ -44,6 +45,14 @@ int main(int argc, char** argv) {
       {{"export", "write all records to this file (- = standard output) and exit", &export_path},
        {"import", "read them from such a file (- = standard input) into an empty store and exit", &import_path},
        {"replace", "with -import: delete the records that the store has", &replace}});
+  if (replace && import_path.empty()) {
+    std::cerr << "bbs: -replace is for -import only\n";
+    return 2;
+  }
+  if (!export_path.empty() && !import_path.empty()) {
+    std::cerr << "bbs: -export and -import exclude each other\n";
+    return 2;
+  }
   const bbs::Config config = load_or_exit(arguments);
   if (arguments.check_config) return base::report_checked(config.notices);
   if (!export_path.empty()) return export_to(export_path, config);
@@ -54,6 +63,7 @@ int main(int argc, char** argv) {
   options.log_time_format = config.log.time_format;
   options.log_scrubbing = config.log.scrubbing;
   base::Program program(options);
+  rivera::net::log_grpc(program.logger());
   base::log_notices(program.logger(), config.notices);
   return program.run([&](base::Program& p) {
     return import_path.empty() ? bbs::run_bbs(p, config) : bbs::run_import(p, config, import_path, replace);

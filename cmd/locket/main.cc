@@ -7,6 +7,7 @@
 #include "base/process/program.h"
 #include "locket/config.h"
 #include "locket/locket.h"
+#include "net/grpc/grpc_log.h"
 
 namespace {
 
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
                    .log_level = config.log.level,
                    .log_time_format = config.log.time_format,
                    .log_scrubbing = config.log.scrubbing});
+  rivera::net::log_grpc(program.logger());
   rivera::base::log_notices(program.logger(), config.notices);
   return program.run([&config](Program& p) { return serve(p, config); });
 }

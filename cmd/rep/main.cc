@@ -6,6 +6,7 @@
 #include "base/config/config.h"
 #include "base/log/config_notices.h"
 #include "base/process/program.h"
+#include "net/grpc/grpc_log.h"
 #include "rep/rep.h"
 #include "rep/settings/config.h"
 
@@ -30,6 +31,7 @@ int main(int argc, char** argv) {
                          .log_level = config.log.level,
                          .log_time_format = config.log.time_format,
                          .log_scrubbing = config.log.scrubbing});
+  rivera::net::log_grpc(program.logger());
   base::log_notices(program.logger(), config.notices);
   return program.run([&config](base::Program& running) -> asio::awaitable<void> {
     rep::Rep rep(running, config);

@@ -6,34 +6,19 @@
 
 #include "base/config/command_line.h"
 #include "cluster/commands.h"
-#include "cluster/prepare/preflight.h"
 #include "cluster/settings/terminal.h"
+#include "cluster/up_arguments.h"
 
 namespace {
 
 namespace fs = std::filesystem;
-using rivera::cluster::UpOptions;
 
 fs::path own_directory() { return fs::read_symlink("/proc/self/exe").parent_path(); }
 
 // Where a build puts programs is three levels below the sources: build/<preset>/bin.
 fs::path source_directory() { return own_directory().parent_path().parent_path().parent_path(); }
 
-void add_up(CLI::App& app, UpOptions& options, std::string& port_base, std::vector<std::string>& settings) {
-  auto* up = app.add_subcommand("up", "start the cluster, a sample application and a task (what ./run alone does)");
-  up->add_option("--port-base", port_base, "first port of the block of 100 the cluster listens on (default 28000)");
-  up->add_option("--set", settings, "a setting of var/cluster.json, as key=value; may be given more than once");
-  up->add_flag("!--no-sample", options.sample, "without the sample application and task");
-}
-
-void take_settings(UpOptions& options, const std::string& port_base, const std::vector<std::string>& settings) {
-  if (!port_base.empty()) options.overrides.emplace_back("port_base", port_base);
-  for (const std::string& setting : settings) {
-    const auto equals = setting.find('=');
-    if (equals == std::string::npos) throw rivera::cluster::Problem("--set wants key=value, not " + setting);
-    options.overrides.emplace_back(setting.substr(0, equals), setting.substr(equals + 1));
-  }
-}
+constexpr int kUsageStatus = 2;
 
 }  // namespace
 
@@ -42,11 +27,10 @@ int main(int argc, char** argv) try {
   app.name("./run");
   app.require_subcommand(1);
   std::string var = (source_directory() / "var").string();
-  UpOptions options{.samples_dir = source_directory() / "samples", .overrides = {}};
-  std::string port_base;
-  std::vector<std::string> settings;
+  rivera::cluster::UpArguments up;
+  up.options.samples_dir = source_directory() / "samples";
   app.add_option("--var", var, "where the cluster keeps everything it writes")->capture_default_str();
-  add_up(app, options, port_base, settings);
+  rivera::cluster::add_up(app, up);
   auto* down = app.add_subcommand("down", "stop everything, keep the state");
   auto* status = app.add_subcommand("status", "show components, cells, applications and tasks");
   bool as_json = false;
@@ -59,21 +43,21 @@ int main(int argc, char** argv) try {
   logs->add_flag("-f,--follow", follow, "print more as it is logged");
   logs->add_option("-n,--lines", lines, "how many of the last lines")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(rivera::cluster::check_lines);
   auto* supervise = app.add_subcommand("supervise", "")->group("");
   for (CLI::App* command : app.get_subcommands({})) command->fallthrough();
   try {
     app.parse(rivera::base::arguments_for_cli11(argc, argv));
   } catch (const CLI::ParseError& e) {
-    return app.exit(e);
+    return app.exit(e) == 0 ? 0 : kUsageStatus;
   }
   const fs::path var_dir = fs::absolute(var).lexically_normal();
   if (*down) return rivera::cluster::down(own_directory(), var_dir);
   if (*status) return rivera::cluster::show_status(var_dir, as_json);
   if (*logs) return rivera::cluster::show_logs(var_dir, name, follow, lines);
   if (*supervise) return rivera::cluster::supervise(var_dir);
-  take_settings(options, port_base, settings);
-  return rivera::cluster::up(own_directory(), var_dir, options);
+  if (up.only_check) return rivera::cluster::check_up(own_directory(), var_dir, up.all_options());
+  return rivera::cluster::up(own_directory(), var_dir, up.all_options());
 } catch (const std::exception& e) {
   fmt::print(stderr, "\nrivera: {}\n", rivera::cluster::plain_text(e.what()));
   return 1;

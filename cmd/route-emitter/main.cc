@@ -6,6 +6,7 @@
 #include "base/config/config.h"
 #include "base/log/config_notices.h"
 #include "base/process/program.h"
+#include "net/grpc/grpc_log.h"
 #include "route_emitter/config.h"
 #include "route_emitter/route_emitter.h"
 
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
                    .log_level = config.log.level,
                    .log_time_format = config.log.time_format,
                    .log_scrubbing = config.log.scrubbing});
+  rivera::net::log_grpc(program.logger());
   rivera::base::log_notices(program.logger(), config.notices);
   return program.run([&config](Program& p) { return serve(p, config); });
 }

@@ -15,6 +15,7 @@
 #include "cli/help.h"
 #include "clients/rep_client.h"
 #include "models/errors.h"
+#include "net/grpc/grpc_log.h"
 
 namespace rivera::cli {
 namespace {
@@ -165,6 +166,7 @@ int run_help(const std::vector<std::string>& words) {
 }  // namespace
 
 int run_cfdot(const std::vector<std::string>& words) {
+  net::log_grpc(base::Logger::discard());  // how a call failed is what is printed
   const std::size_t place = find_command(words);
   if (place == words.size()) {
     print_out(general_help());

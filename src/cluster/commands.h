@@ -19,6 +19,8 @@ struct UpOptions {
   std::vector<std::pair<std::string, std::string>> overrides;
 };
 
+// What up() would refuse before it stops or starts anything, without doing either.
+int check_up(const std::filesystem::path& bin_dir, const std::filesystem::path& var_dir, const UpOptions& options);
 int up(const std::filesystem::path& bin_dir, const std::filesystem::path& var_dir, const UpOptions& options);
 int down(const std::filesystem::path& bin_dir, const std::filesystem::path& var_dir);
 int show_status(const std::filesystem::path& var_dir, bool as_json);

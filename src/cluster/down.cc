@@ -3,19 +3,45 @@
 
 #include "cluster/cleanup.h"
 #include "cluster/commands.h"
+#include "cluster/lost_cluster.h"
 #include "cluster/prepare/preflight.h"
 #include "cluster/settings/terminal.h"
 #include "cluster/supervision/supervisor_client.h"
 
 namespace rivera::cluster {
 
-int down(const std::filesystem::path& bin_dir, const std::filesystem::path& var_dir) {
-  if (!settings_exist(var_dir)) {
+namespace {
+
+// What there is to stop where no settings can be read. `why`: what is wrong with them; "": there are none.
+int down_without_settings(const std::filesystem::path& bin_dir, const std::filesystem::path& var_dir,
+                          const std::string& why) {
+  const auto lost = find_lost_cluster(bin_dir, var_dir);
+  if (!lost) {
+    if (!why.empty()) throw Problem(why);
     print("No cluster has been started here.\n");
     return 0;
   }
   require_root();
-  Settings settings = load_settings(var_dir);
+  print(fmt::format("The cluster that was started in {} runs, but {}.\n", var_dir.string(),
+                    why.empty() ? "its files were removed" : why));
+  Progress progress;
+  progress.begin("what is left of it");
+  end_lost_cluster(*lost);
+  progress.done("stopped");
+  return 0;
+}
+
+}  // namespace
+
+int down(const std::filesystem::path& bin_dir, const std::filesystem::path& var_dir) {
+  if (!settings_exist(var_dir)) return down_without_settings(bin_dir, var_dir, "");
+  Settings settings;
+  try {
+    settings = load_settings(var_dir);
+  } catch (const base::ConfigError& e) {
+    return down_without_settings(bin_dir, var_dir, e.what());
+  }
+  require_root();
   settings.bin_dir = bin_dir;
   const ClusterTurn turn(settings);
   if (settings.was_moved()) {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cluster/commands.h"
+#include "cluster/lost_cluster.h"
 #include "cluster/prepare/component.h"
 #include "cluster/prepare/preflight.h"
 #include "cluster/run_coroutine.h"
@@ -19,8 +20,14 @@ namespace {
 namespace fs = std::filesystem;
 
 Settings settings_of(const fs::path& var_dir) {
-  if (!settings_exist(var_dir)) throw Problem("no cluster has been started here: start one with ./run");
-  return load_settings(var_dir);
+  if (settings_exist(var_dir)) return load_settings(var_dir);
+  if (const auto lost = find_lost_cluster({}, var_dir)) {
+    throw Problem(
+        fmt::format("the cluster that was started here runs, but its files were removed: stop what is left "
+                    "of it with ./run down: {}",
+                    processes_text(*lost)));
+  }
+  throw Problem("no cluster has been started here: start one with ./run");
 }
 
 bool is_plain_name(const std::string& name) {
@@ -48,7 +55,10 @@ int show_logs(const fs::path& var_dir, const std::string& name, bool follow, int
   // What goes to a terminal is plain text: applications write their own logs.
   const auto show = [&plain](std::string_view text) { print(is_terminal() ? plain.take(text) : std::string(text)); };
   log.read_last(static_cast<std::size_t>(std::max(0, lines)), show);
-  if (!follow) return 0;
+  if (!follow) {
+    print(plain.finish());
+    return 0;
+  }
   for (;;) {
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
     log.read_new(show);

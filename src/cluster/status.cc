@@ -5,9 +5,11 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value_to.hpp>
+#include <fmt/format.h>
 
 #include "cluster/prepare/certificates.h"
 #include "cluster/prepare/component.h"
+#include "cluster/settings/process_table.h"
 #include "cluster/supervision/supervisor_client.h"
 #include "models/nouns/task.h"
 
@@ -22,6 +24,25 @@ std::vector<ComponentStatus> stopped_components(const Settings& settings) {
   return out;
 }
 
+// `failure`: of the attempt to ask the supervisor.
+std::string why_no_answer(const Settings& settings, const std::string& failure) {
+  const auto running = processes_of(settings);
+  const auto supervisor = std::ranges::find_if(running, is_supervisor);
+  if (supervisor != running.end()) {
+    return fmt::format("the supervisor (pid {}) runs, but does not answer ({}): ./run starts the cluster again",
+                       supervisor->pid, failure);
+  }
+  std::vector<std::string> names;
+  for (const RunningProcess& process : running) {
+    if (process.program() != "garden-shim") names.push_back(fmt::format("{} (pid {})", process.program(), process.pid));
+  }
+  if (names.empty()) return "the cluster does not run: start it with ./run";
+  return fmt::format(
+      "the supervisor has ended; these run without it: {}: ./run starts the cluster again, ./run down "
+      "stops them",
+      fmt::join(names, ", "));
+}
+
 asio::awaitable<void> add_components(ClusterStatus& status, const Settings& settings) {
   std::string problem;
   try {
@@ -29,8 +50,8 @@ asio::awaitable<void> add_components(ClusterStatus& status, const Settings& sett
     SupervisorClient supervisor(executor, settings);
     status.components = co_await supervisor.components();
     co_return;
-  } catch (const std::exception&) {
-    problem = "the cluster does not run";
+  } catch (const std::exception& e) {
+    problem = why_no_answer(settings, e.what());
   }
   status.components = stopped_components(settings);
   status.problem = problem;

@@ -1,7 +1,9 @@
 // ./run: from nothing, or from whatever there is, to a cluster whose sample application serves.
 #include <algorithm>
+#include <csignal>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -9,10 +11,12 @@
 #include "base/work/wait.h"
 #include "cluster/cleanup.h"
 #include "cluster/commands.h"
+#include "cluster/lost_cluster.h"
 #include "cluster/prepare/certificates.h"
 #include "cluster/prepare/component.h"
 #include "cluster/prepare/component_configs.h"
 #include "cluster/prepare/holdings.h"
+#include "cluster/prepare/host_network.h"
 #include "cluster/prepare/preflight.h"
 #include "cluster/prepare/rootfs.h"
 #include "cluster/prepare/sample.h"
@@ -152,21 +156,43 @@ void stop_old_cluster(const Settings& old) {
   progress.done("stopped, because its settings changed");
 }
 
-// Makes room for the cluster that is wanted. Everything that can be refused is refused before anything is stopped.
-// Returns whether the cluster runs already where it is wanted.
-bool make_room(Settings& wanted) {
+void stop_lost_cluster(const LostCluster& lost) {
+  Progress progress;
+  progress.begin("old cluster");
+  end_lost_cluster(lost);
+  progress.done("stopped, because its files were removed");
+}
+
+constexpr std::string_view kInterrupted =
+    "\nInterrupted. What was started goes on running: ./run continues, ./run status shows it, ./run down stops it.\n";
+
+extern "C" void say_interrupted(int /*signal*/) {
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kInterrupted.data(), kInterrupted.size());
+  ::_exit(128 + SIGINT);
+}
+
+// Makes room for the cluster that is wanted. Everything that can be refused is refused before anything is stopped;
+// `only_check` leaves it at that. Returns whether the cluster runs already where it is wanted.
+bool make_room(Settings& wanted, bool only_check) {
   std::optional<Settings> old;
   if (settings_exist(wanted.var_dir)) old = load_settings(wanted.var_dir);
+  if (const auto lost = old ? std::nullopt : find_lost_cluster(wanted.bin_dir, wanted.var_dir)) {
+    if (only_check) return false;
+    stop_lost_cluster(*lost);
+  }
   const bool has_same_programs = old && old->bin_dir == wanted.bin_dir;
   if (old) old->bin_dir = wanted.bin_dir;  // the programs of an earlier build may not be there any more
   if (old && old->was_moved()) require_not_running_after_move(*old);
   const bool is_running = supervisor_pid(wanted).has_value();
-  if (is_running && old && has_same_programs && same_place(*old, wanted)) return true;
+  const bool can_be_asked = fs::exists(wanted.supervisor_socket());
+  if (is_running && can_be_asked && old && has_same_programs && same_place(*old, wanted)) return true;
   const std::vector<Holding> held = holdings_of_others(wanted);
   if (!is_running) choose_holdings(wanted, held, !old);
   require_unheld(wanted, held);
+  require_network_apart(wanted);
   require_own_address(wanted);
   require_free_ports(wanted, old ? old->ports.all() : std::vector<std::uint16_t>());
+  if (only_check) return is_running;
   require_room(wanted);
   if (old && old->was_moved()) {
     forget_containers(wanted);
@@ -182,6 +208,13 @@ bool make_room(Settings& wanted) {
 
 }  // namespace
 
+int check_up(const fs::path& bin_dir, const fs::path& var_dir, const UpOptions& options) {
+  Settings settings = effective_settings(bin_dir, var_dir, options);
+  require_usable_directory(settings);
+  make_room(settings, true);
+  return 0;
+}
+
 int up(const fs::path& bin_dir, const fs::path& var_dir, const UpOptions& options) {
   require_root();
   Settings settings = effective_settings(bin_dir, var_dir, options);
@@ -190,12 +223,16 @@ int up(const fs::path& bin_dir, const fs::path& var_dir, const UpOptions& option
   fs::create_directories(var_dir);
   const ClusterTurn turn(settings);
   settings = effective_settings(bin_dir, var_dir, options);  // who was here before may have changed them
+  std::signal(SIGINT, say_interrupted);
   print(fmt::format("Rivera: a cluster on this machine, state in {}\n", var_dir.string()));
   std::set<std::string> to_restart;
   {
     // Until the supervisor shows others what this cluster holds.
     const ChoosingTurn choosing;
-    const bool running = make_room(settings);
+    const bool running = make_room(settings, false);
+    if (const std::string warning = running ? "" : warning_of_ports(settings); !warning.empty()) {
+      print("Warning: " + warning + "\n");
+    }
     to_restart = prepare(settings, options);
     if (!running) {
       to_restart.clear();

@@ -3,15 +3,11 @@
 #include <algorithm>
 #include <cctype>
 
-#include "net/crypto/certificate_authority.h"
-
 namespace rivera::locket {
 namespace {
 
 using models::Role;
 using models::RoleSet;
-
-constexpr std::size_t kMostCertificates = 1024;
 
 // Components of which one at a time is active.
 constexpr RoleSet kLockHolders{Role::kBbs, Role::kAuctioneer, Role::kRouteEmitter, Role::kCloudController,
@@ -71,15 +67,6 @@ std::string describe(const Ask& ask) {
   }
   if (ask.is_presence) return out + " of the presence " + ask.key;
   return ask.key.empty() ? out : out + " of the key " + ask.key;
-}
-
-const net::Caller& CallerCache::find(const std::string& certificate_pem) {
-  const auto known = callers_.find(certificate_pem);
-  if (known != callers_.end()) return known->second;
-  if (callers_.size() >= kMostCertificates) callers_.clear();
-  const net::CertificateSubject subject = net::certificate_subject(certificate_pem);
-  net::Caller caller = access_.identify(subject.common_name, subject.organizational_units, "");
-  return callers_.emplace(certificate_pem, std::move(caller)).first->second;
 }
 
 }  // namespace rivera::locket

@@ -3,12 +3,10 @@
 
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "locket/locks/locket_probe.h"
 #include "models/nouns/role.h"
-#include "net/stream/access_control.h"
 
 namespace rivera::locket {
 
@@ -40,19 +38,5 @@ const std::vector<KeyOwner>& key_owners();
 models::RoleSet callers_of(const Ask& ask);
 // "/models.Locket/Lock of the key bbs": for logs and refusals.
 std::string describe(const Ask& ask);
-
-// The callers behind certificates. gRPC gives the certificate with each call; it is read once and found by its bytes
-// from then on. Holds at most 1,024; used on one strand.
-class CallerCache {
- public:
-  explicit CallerCache(net::AccessControl access) : access_(std::move(access)) {}
-
-  // `certificate_pem`: verified. The caller's address is left empty.
-  const net::Caller& find(const std::string& certificate_pem);
-
- private:
-  net::AccessControl access_;
-  std::unordered_map<std::string, net::Caller> callers_;
-};
 
 }  // namespace rivera::locket

@@ -136,26 +136,5 @@ TEST_F(LocketServer, WithoutRolesEveryCertificateMayCallEverything) {
   EXPECT_TRUE(release(*stub, "bbs", "o").ok());
 }
 
-int certificates_read = 0;
-
-std::uint32_t counted_roles(const std::vector<std::string>& units) {
-  ++certificates_read;
-  return models::role_bits(units);
-}
-
-TEST(CallersByCertificate, AreReadOnce) {
-  net::TestCertificates certificates;
-  const auto pem_of = [&](const std::string& unit) {
-    return base::read_file(certificates.issue({.organizational_units = {unit}}).certificate_file);
-  };
-  const std::string bbs = pem_of("bbs"), rep = pem_of("rep");
-  CallerCache cache(net::AccessControl(net::Authorization::kRoles, counted_roles, base::Logger::discard()));
-  for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(cache.find(bbs).roles, models::RoleSet{Role::kBbs}.bits());
-    EXPECT_EQ(cache.find(rep).roles, models::RoleSet{Role::kRep}.bits());
-  }
-  EXPECT_EQ(certificates_read, 2);
-}
-
 }  // namespace
 }  // namespace rivera::locket

@@ -4,11 +4,14 @@
 
 #include "base/clock.h"
 #include "base/duration.h"
+#include "base/work/jitter.h"
 #include "base/work/wait.h"
 #include "locket/locks/lock_record.h"
 
 namespace rivera::locket {
 namespace {
+
+constexpr int kPausesOfTimeout = 5;  // attempts that fail are begun this part of the timeout apart, at least
 
 // False if the value read is not the value written.
 bool write_and_read(sql::Connection& connection) {
@@ -50,12 +53,19 @@ asio::awaitable<void> run_health_checks(LockJournal& journal, Config config, bas
                                         std::function<void()> failed) {
   const auto check_logger = logger.session("db-health-check");
   while (true) {
-    co_await base::sleep_for(config.health_check_interval);
+    co_await base::sleep_for(base::jittered(config.health_check_interval));
     bool succeeded = false;
     for (int attempt = 1; attempt <= config.health_check_failure_threshold && !succeeded; ++attempt) {
+      const auto begun = std::chrono::steady_clock::now();
       const std::string failure = co_await check_once(journal, config.health_check_timeout);
       succeeded = failure.empty();
-      if (!succeeded) check_logger.error("health-check-failed", {{"error", failure}, {"attempt", attempt}});
+      if (succeeded) break;
+      check_logger.error("health-check-failed", {{"error", failure}, {"attempt", attempt}});
+      if (attempt == config.health_check_failure_threshold) break;
+      // One that fails at once fails the same way when it is repeated at once.
+      const auto took = std::chrono::steady_clock::now() - begun;
+      const auto pause = base::jittered(config.health_check_timeout / kPausesOfTimeout);
+      if (took < pause) co_await base::sleep_for(pause - took);
     }
     if (succeeded) {
       check_logger.debug("health-check-succeeded");

@@ -14,7 +14,8 @@ namespace rivera::locket {
 // Creates the table `locket_health_check`. Blocks.
 void create_health_check_table(sql::Connection& connection);
 
-// At every interval writes the time and reads it back. After several failed attempts in a row calls `failed` and ends.
+// At every interval writes the time and reads it back. After several failed attempts in a row, a fifth of the
+// timeout apart at least, calls `failed` and ends. These times vary by a quarter.
 // Runs until cancelled. The journal must outlive it.
 asio::awaitable<void> run_health_checks(LockJournal& journal, Config config, base::Logger logger,
                                         std::function<void()> failed);

@@ -4,8 +4,8 @@
 #include "base/work/periodic.h"
 #include "base/work/task_group.h"
 #include "base/work/wait.h"
-#include "locket/grpc_server.h"
 #include "locket/health_check_loop.h"
+#include "locket/lock_port.h"
 #include "locket/lock_service.h"
 #include "locket/locks/expiry_loop.h"
 #include "locket/locks/lock_journal.h"
@@ -41,7 +41,7 @@ struct Engine {
   ExpiryLoop expiry;
   LockReads reads;
   LockService service;
-  GrpcServer server;
+  LockPort server;
 };
 
 }  // namespace
@@ -78,12 +78,12 @@ class Locket::Impl {
                             run_health_checks(engine_->journal, config_, logger_, [this] { stop_(1); }));
     }
     // Last: requests arrive from here on.
-    engine_->server.start(config_.listen_address, config_.tls, config_.client_limits.handshake);
+    engine_->server.start(config_.listen_address, config_.tls, config_.client_limits);
     logger_.info("started", {{"listen_address", engine_->server.address()}});
   }
 
   asio::awaitable<void> stop() {
-    if (engine_) co_await engine_->server.stop(workers_, kStopGrace);
+    if (engine_) co_await engine_->server.stop(kStopGrace);
     co_await tasks_.stop();
     if (engine_) {
       co_await engine_->expiry.stop();

@@ -149,7 +149,7 @@ int run_command(int argc, char** argv) {
   try {
     app.parse(base::arguments_for_cli11(argc, argv));
   } catch (const CLI::ParseError& e) {
-    return app.exit(e);
+    return app.exit(e) == 0 ? 0 : 2;
   }
   try {
     if (options.real) {

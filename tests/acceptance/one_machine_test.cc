@@ -142,6 +142,33 @@ TEST(OneMachine, RenewsCertificatesWithoutRolesAndKeepsApplicationsRunning) {
   cluster.stop();
 }
 
+base::CommandResult run_rivera(const std::string& command, const fs::path& var) {
+  base::CommandOptions options;
+  options.timeout = std::chrono::minutes(3);
+  return base::run_command({base::bin_dir() + "/rivera", command, "--var", var.string()}, options);
+}
+
+// As a user does who wants to begin without the old state.
+TEST(OneMachine, IsFoundAndStoppedThoughItsDirectoryWasRemoved) {
+  const base::TemporaryDirectory directory("rivera-one-machine-");
+  const fs::path var = directory.path() / "var";
+  fs::create_directories(var);
+  const ClusterUnderTest cluster = ClusterUnderTest::start(var, true);
+  std::error_code busy;  // what is mounted below it
+  for (const auto& entry : fs::directory_iterator(var)) fs::remove_all(entry.path(), busy);
+  ASSERT_FALSE(fs::exists(var / "cluster.json"));
+  const auto status = run_rivera("status", var);
+  EXPECT_EQ(status.exit_status, 1);
+  EXPECT_THAT(status.error, HasSubstr("the cluster that was started here runs, but its files were removed"));
+  EXPECT_THAT(status.error, HasSubstr("supervisor (pid "));
+  const auto down = run_rivera("down", var);
+  EXPECT_EQ(down.exit_status, 0) << down.output << down.error;
+  EXPECT_THAT(down.output, HasSubstr("its files were removed"));
+  EXPECT_THAT(traces_of(cluster.settings()), IsEmpty());
+  const auto again = run_rivera("down", var);
+  EXPECT_THAT(again.output, HasSubstr("No cluster has been started here."));
+}
+
 TEST(OneMachine, SaysWhoHasAPortItNeeds) {
   // The shared cluster holds its ports: a second one with the same ports fails with an error that says so.
   const cluster::Settings& taken = ClusterUnderTest::shared().settings();

@@ -8,6 +8,8 @@
 #include "base/files.h"
 #include "base/process/subprocess.h"
 #include "base/testing/places.h"
+#include "cluster/settings/settings.h"
+#include "harness/cluster_under_test.h"
 
 namespace rivera::harness {
 namespace {
@@ -42,6 +44,55 @@ TEST(Scripts, AMovedOrCopiedCheckoutIsConfiguredForItsNewPlace) {
     EXPECT_THAT(base::read_file(place / "build" / "small" / "CMakeCache.txt"),
                 HasSubstr("CMAKE_HOME_DIRECTORY:INTERNAL=" + place.string()));
   }
+}
+
+// Only ./run itself is there: what it would install or build cannot be.
+class RunScript : public ::testing::Test {
+ protected:
+  RunScript() { fs::copy_file(base::source_dir() + "/run", directory_.path() / "run"); }
+
+  base::CommandResult run(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), (directory_.path() / "run").string());
+    return base::run_command(arguments);
+  }
+
+  const base::TemporaryDirectory directory_;
+};
+
+TEST_F(RunScript, ChecksItsCommandLineBeforeItBuilds) {
+  const std::pair<std::vector<std::string>, const char*> wrong[] = {
+      {{"up", "--port-base", "abc"}, "--port-base wants a number from 1024 to 65436, not \"abc\""},
+      {{"--port-base=65500"}, "--port-base wants a number"},
+      {{"--set", "zone"}, "--set wants KEY=VALUE, not \"zone\""},
+      {{"--set", "zones=z1"}, "zones: there is no such setting"},
+      {{"up", "--set"}, "--set wants a value"},
+      {{"up", "now"}, "up has no argument \"now\""},
+      {{"down", "now"}, "down has no argument \"now\""},
+      {{"bring"}, "there is no command \"bring\""},
+  };
+  for (const auto& [arguments, message] : wrong) {
+    const auto result = run(arguments);
+    EXPECT_EQ(result.exit_status, 2) << result.error;
+    EXPECT_THAT(result.error, HasSubstr(message));
+  }
+}
+
+TEST_F(RunScript, HelpsWithoutABuildAndNamesEverySetting) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--help"}, {"up", "--help"}, {"down", "-h"}, {"status", "--help"}, {"logs", "-h"}}) {
+    const auto result = run(arguments);
+    EXPECT_EQ(result.exit_status, 0) << result.error;
+    for (const base::ConfigKey& key : cluster::setting_keys()) {
+      if (key.name != "bin_dir") EXPECT_THAT(result.output, HasSubstr(key.name));
+    }
+  }
+}
+
+TEST_F(RunScript, SaysThatAPortIsInUseBeforeItBuilds) {
+  const cluster::Settings& taken = ClusterUnderTest::shared().settings();
+  const auto result = run({"up", "--port-base", std::to_string(taken.ports.base)});
+  EXPECT_EQ(result.exit_status, 1);
+  EXPECT_THAT(result.error, HasSubstr(" is in use: choose others with ./run --port-base"));
 }
 
 TEST(Scripts, CheckProgramsSaysWhatIsNotBuilt) {

@@ -1,10 +1,13 @@
 // What an operator sees: ./run status, ./run logs, cfdot.
+#include <filesystem>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/files.h"
 #include "base/testing/places.h"
 #include "harness/app.h"
 #include "harness/cluster_under_test.h"
@@ -34,6 +37,30 @@ std::vector<json::value> lines_of(const std::string& output) {
   std::istringstream lines(output);
   for (std::string line; std::getline(lines, line);) out.push_back(json::parse(line));
   return out;
+}
+
+// What ./run writes, its components take without a notice.
+TEST_F(Tools, TheClustersOwnConfigurationIsTakenWithoutNotices) {
+  int logs = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(cluster_.settings().log_dir())) {
+    if (entry.path().extension() != ".log") continue;
+    ++logs;
+    EXPECT_THAT(base::read_file(entry.path()), ::testing::Not(HasSubstr(".configuration."))) << entry.path();
+  }
+  EXPECT_GE(logs, 9);
+}
+
+TEST_F(Tools, WhatIsWrongWithACommandLineIsSaidWithStatus2) {
+  const std::pair<std::vector<std::string>, const char*> wrong[] = {
+      {{"logs", "bbs", "-n", "abc"}, "expected a number of lines, not \"abc\""},
+      {{"logs"}, "name"},
+      {{"no-such-command"}, ""},
+  };
+  for (const auto& [arguments, message] : wrong) {
+    const auto result = cluster_.run_tool(arguments);
+    EXPECT_EQ(result.exit_status, 2) << result.error;
+    EXPECT_THAT(result.error + result.output, HasSubstr(message));
+  }
 }
 
 TEST_F(Tools, StatusIsOneJsonObjectWithEverything) {

@@ -56,13 +56,15 @@ Leftovers& leftovers() {
   return *all;
 }
 
-std::vector<std::string> environment_with(const std::map<std::string, std::string>& added) {
+std::vector<std::string> environment_of(const ChildOptions& options) {
   std::vector<std::string> out;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
-    if (!added.contains(std::string(text.substr(0, text.find('='))))) out.emplace_back(text);
+    const std::string name(text.substr(0, text.find('=')));
+    if (!usual_variables().contains(name) && !options.inherited.contains(name)) continue;
+    if (!options.variables.contains(name)) out.emplace_back(text);
   }
-  for (const auto& [name, value] : added) out.push_back(name + "=" + value);
+  for (const auto& [name, value] : options.variables) out.push_back(name + "=" + value);
   return out;
 }
 
@@ -152,6 +154,14 @@ bool ends_by(int pidfd, Clock::time_point deadline) {
 
 }  // namespace
 
+const std::set<std::string>& usual_variables() {
+  static const std::set<std::string> names = {
+      "PATH",   "HOME",         "LANG",          "LC_ALL",       "LC_CTYPE",     "TZ",
+      "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "ASAN_SYMBOLIZER_PATH",
+  };
+  return names;
+}
+
 Pipe::Pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) fail(errno, "cannot make a pipe");
@@ -166,7 +176,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& argv, const ChildOpti
   // A descriptor for the pidfd is set aside while a failure is still harmless.
   UniqueFd set_aside(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!set_aside) fail(errno, "cannot start " + argv[0]);
-  const auto environment = environment_with(options.variables);
+  const auto environment = environment_of(options);
   pid_ = SpawnActions(options).spawn(argv, environment);
   set_aside.reset();
   pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));

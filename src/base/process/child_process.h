@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -25,10 +26,17 @@ struct ChildOptions {
   int error = -1;
   // Becomes the child's descriptor 3; -1: none. The child gets no other descriptor.
   int passed = -1;
-  std::map<std::string, std::string> variables;  // added to our environment
-  std::string directory;                         // "" = ours
+  // The child's environment: these, and of ours what usual_variables() names and `inherited` does. Secrets that an
+  // operator has put in ours do not reach it.
+  std::map<std::string, std::string> variables;
+  std::set<std::string> inherited;
+  std::string directory;  // "" = ours
   ProcessGroup group = ProcessGroup::kOurs;
 };
+
+// What every program may need of our environment, whatever it does: PATH, HOME, the language, the time zone, where
+// temporary files go, and the options of sanitizers.
+const std::set<std::string>& usual_variables();
 
 // A pipe, closed in every child except at the ends that are given to it.
 struct Pipe {

@@ -45,6 +45,19 @@ TEST(ChildProcess, GivesTheChildItsStreamsDirectoryAndEnvironment) {
             "green\n" + directory.path().string() + "\n0\n");
 }
 
+TEST(ChildProcess, GetsOfOurEnvironmentOnlyWhatEveryProgramNeeds) {
+  ::setenv("RIVERA_TEST_SECRET", "hidden", 1);
+  ::setenv("RIVERA_TEST_NAMED", "seen", 1);
+  ::setenv("TZ", "Europe/Berlin", 1);
+  ChildOptions options;
+  options.inherited = {"RIVERA_TEST_NAMED", "RIVERA_TEST_UNSET"};
+  options.variables = {{"LANG", "eo"}};
+  const std::string words = "echo $RIVERA_TEST_SECRET+$RIVERA_TEST_NAMED+$TZ+$LANG; test -n \"$PATH\"";
+  EXPECT_EQ(output_of({"sh", "-c", words}, options), "+seen+Europe/Berlin+eo\n");
+  EXPECT_EQ(output_of({"sh", "-c", "echo $RIVERA_TEST_NAMED"}, {}), "\n");
+  for (const char* name : {"RIVERA_TEST_SECRET", "RIVERA_TEST_NAMED", "TZ"}) ::unsetenv(name);
+}
+
 TEST(ChildProcess, PassesNoOtherDescriptor) {
   const UniqueFd inheritable(::open("/dev/null", O_RDONLY));  // not close-on-exec, as a library may leave it
   Pipe passed;

@@ -63,6 +63,7 @@ struct Program::State {
 
   ProgramOptions options;
   Logger logger;
+  FreeMemoryWatch free_memory;
   Watchdog watchdog;  // outlives what may hang
   asio::io_context io;
   WorkerPool workers;

@@ -81,6 +81,7 @@ class Conversation {
     how.output = out_.write_end.get();
     how.error = err_.write_end.get();
     how.variables = options_.variables;
+    how.inherited = options_.inherited;
     how.directory = options_.directory;
     how.group = ProcessGroup::kOwn;  // so that the timeout ends its children too
     return ChildProcess(argv, how);

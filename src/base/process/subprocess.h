@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,8 @@ namespace rivera::base {
 
 struct CommandOptions {
   std::string input;                             // given on standard input
-  std::map<std::string, std::string> variables;  // added to our environment
+  std::map<std::string, std::string> variables;  // as ChildOptions
+  std::set<std::string> inherited;               // likewise
   std::string directory;                         // "" = ours
   std::chrono::milliseconds timeout{30'000};     // killed after that, with its process group
   std::size_t output_limit = 4u << 20;           // bytes kept of each of output and error

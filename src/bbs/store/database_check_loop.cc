@@ -3,9 +3,15 @@
 #include "base/duration.h"
 #include "base/on_exit.h"
 #include "base/work/cancellation.h"
+#include "base/work/jitter.h"
 #include "base/work/wait.h"
 
 namespace rivera::bbs {
+namespace {
+
+constexpr int kPausesOfTimeout = 5;  // checks that fail are begun this part of the timeout apart, at least
+
+}  // namespace
 
 void check_database(sql::Database& database, std::int64_t now) {
   const std::string upsert = database.dialect().upsert("bbs_health_check", {"id"}, {"time"});
@@ -37,10 +43,11 @@ DatabaseCheckLoop::DatabaseCheckLoop(asio::any_io_executor home, base::WorkerPoo
 asio::awaitable<void> DatabaseCheckLoop::run(std::function<void(const std::string& reason)> give_up) {
   int failures = 0;
   while (options_.is_enabled) {
+    const auto begun = std::chrono::steady_clock::now();
     const std::string failure = co_await check_once();
     if (failure.empty()) {
       failures = 0;
-      co_await base::sleep_for(options_.interval);
+      co_await base::sleep_for(base::jittered(options_.interval));
       continue;
     }
     logger_.error("failed", {{"error", failure}, {"in-a-row", ++failures}});
@@ -48,6 +55,10 @@ asio::awaitable<void> DatabaseCheckLoop::run(std::function<void(const std::strin
       give_up("the database does not pass its health check: " + failure);
       co_return;
     }
+    // One that fails at once fails the same way when it is repeated at once.
+    const auto took = std::chrono::steady_clock::now() - begun;
+    const auto pause = base::jittered(options_.timeout / kPausesOfTimeout);
+    if (took < pause) co_await base::sleep_for(pause - took);
   }
 }
 

@@ -34,8 +34,9 @@ class DatabaseCheckLoop {
                     base::Logger logger);
 
   // Until cancelled, or until `failure_threshold` checks in a row have failed or taken too long: then it calls
-  // `give_up` and returns. A failed check is repeated at once; a check that takes too long is awaited again instead.
-  // Returns at once if it is not enabled.
+  // `give_up` and returns. A failed check is repeated a fifth of the timeout after its begin; a check that takes too
+  // long is awaited again instead. Intervals and pauses vary by a quarter, so that several processes do not check in
+  // step. Returns at once if it is not enabled.
   asio::awaitable<void> run(std::function<void(const std::string& reason)> give_up);
   // Waits for a check that still runs; once run() has ended.
   asio::awaitable<void> stop();

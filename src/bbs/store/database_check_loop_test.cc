@@ -45,6 +45,16 @@ TEST_F(DatabaseCheckTest, GivesUpAfterSoManyFailuresInARow) {
   EXPECT_EQ(checks, 6) << "the third one was good";
 }
 
+TEST_F(DatabaseCheckTest, LeavesTheDatabaseTimeBetweenFailures) {
+  std::vector<std::chrono::steady_clock::time_point> begun;
+  reason_to_give_up([&begun] {
+    begun.push_back(std::chrono::steady_clock::now());
+    throw std::runtime_error("no database");
+  });
+  ASSERT_EQ(begun.size(), 3u);
+  for (std::size_t i = 1; i < begun.size(); ++i) EXPECT_GE(begun[i] - begun[i - 1], 2ms) << "a fifth of 20ms, about";
+}
+
 TEST_F(DatabaseCheckTest, TakesSilenceForAFailure) {
   std::atomic<int> checks = 0;
   const auto reason = reason_to_give_up([this, &checks] {

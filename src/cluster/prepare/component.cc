@@ -54,8 +54,6 @@ std::vector<std::string> garden_flags(const Settings& s) {
           s.garden_socket().string(),
           "--depot",
           (data / "depot").string(),
-          "--properties-path",
-          (data / "properties.json").string(),
           "--port-pool-properties-path",
           (data / "port-pool.json").string(),
           "--default-rootfs",

@@ -20,7 +20,6 @@ json::object common(std::uint16_t debug_port) {
   return {{"log_level", "info"},
           {"time_format", "rfc3339"},
           {"debug_address", loopback(debug_port)},
-          {"report_interval", "1m"},
           {"loggregator", json::object{{"loggregator_use_v2_api", false}}}};
 }
 
@@ -91,7 +90,6 @@ json::object bbs_config(const Settings& s) {
   config["kick_task_duration"] = s.converge_interval;
   config["expire_completed_task_duration"] = "120s";
   config["expire_pending_task_duration"] = "30m";
-  config["convergence_workers"] = 20;
   config["update_workers"] = 100;
   config["task_callback_workers"] = 100;
   config["max_task_retries"] = 3;
@@ -116,8 +114,6 @@ json::object auctioneer_config(const Settings& s) {
   config["starting_container_weight"] = 0.25;
   config["starting_container_count_maximum"] = 200;
   config["bin_pack_first_fit_weight"] = 0.0;
-  config["lock_ttl"] = "15s";
-  config["lock_retry_interval"] = "5s";
   config["authorization"] = s.authorization;
   return config;
 }
@@ -133,7 +129,6 @@ void add_executor_config(json::object& config, const Settings& s) {
   config["garden_healthcheck_interval"] = "10m";
   config["garden_healthcheck_timeout"] = "10m";
   config["garden_healthcheck_command_retry_pause"] = "1s";
-  config["garden_healthcheck_emission_interval"] = "30s";
   config["memory_mb"] = s.cell_memory_mb.empty() ? "auto" : s.cell_memory_mb;
   config["disk_mb"] = s.cell_disk_mb.empty() ? "auto" : s.cell_disk_mb;
   config["cache_path"] = (data / "download_cache").string();
@@ -151,8 +146,7 @@ void add_executor_config(json::object& config, const Settings& s) {
   config["unhealthy_monitoring_interval"] = "500ms";
   config["enable_container_proxy"] = false;
   config["enable_unproxied_port_mappings"] = true;
-  for (const char* pool : {"create_work_pool_size", "delete_work_pool_size", "read_work_pool_size"}) config[pool] = 16;
-  config["metrics_work_pool_size"] = 8;
+  for (const char* pool : {"create_work_pool_size", "delete_work_pool_size"}) config[pool] = 16;
   config["healthcheck_work_pool_size"] = 16;
 }
 
@@ -199,10 +193,8 @@ json::object route_emitter_config(const Settings& s) {
   config["healthcheck_address"] = loopback(s.ports.route_emitter_health());
   config["jitter_factor"] = 0.2;
   config["sync_interval"] = s.route_sync_interval;
-  config["route_emitting_workers"] = 20;
   config["unregistration_interval"] = "30s";
   config["unregistration_send_count"] = 20;
-  config["tcp_route_ttl"] = "2m";
   return config;
 }
 

@@ -1,7 +1,6 @@
 #include "cluster/prepare/holdings.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <charconv>
 #include <chrono>
 #include <fcntl.h>
@@ -15,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "base/process/subprocess.h"
+#include "cluster/prepare/host_network.h"
 #include "cluster/prepare/preflight.h"
 #include "cluster/settings/process_table.h"
 
@@ -31,24 +31,7 @@ constexpr std::uint16_t kFirstOtherPort = 10000;
 constexpr std::uint16_t kOtherPortPools = 18;  // up to 27999: the kernel gives those from 32768 on to clients
 constexpr std::string_view kTagLetters = "0123456789abcdefghijklmnopqrstuvwxyz";
 
-// The addresses from `first` to `last`.
-struct Range {
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
-  bool overlaps(const Range& other) const { return first <= other.last && other.first <= last; }
-};
-
-std::optional<Range> addresses_of(const std::string& network) {
-  const auto slash = network.find('/');
-  in_addr address{};
-  int bits = 0;
-  if (slash == std::string::npos || ::inet_pton(AF_INET, network.substr(0, slash).c_str(), &address) != 1) return {};
-  const auto [end, ec] = std::from_chars(network.data() + slash + 1, network.data() + network.size(), bits);
-  if (ec != std::errc() || bits < 0 || bits > 32) return {};
-  const std::uint64_t size = std::uint64_t{1} << (32 - bits);
-  const std::uint64_t first = ntohl(address.s_addr) / size * size;
-  return Range{first, first + size - 1};
-}
+using Range = AddressRange;
 
 Range ports_of(std::uint32_t first, std::uint32_t count) { return {first, std::uint64_t{first} + count - 1}; }
 
@@ -138,24 +121,6 @@ bool has_traces(const std::string& tag) {
   return base::run_command({"nft", "list", "table", "ip", "rivera_garden_" + tag}).ok();
 }
 
-// Whether the machine has a route into the network, other than the default one.
-bool is_routed(const std::string& network) {
-  const auto ours = addresses_of(network);
-  std::istringstream lines(base::read_file("/proc/net/route"));
-  std::string line;
-  std::getline(lines, line);
-  while (std::getline(lines, line)) {
-    std::istringstream fields(line);
-    std::string interface, destination, gateway, skipped, mask;
-    fields >> interface >> destination >> gateway >> skipped >> skipped >> skipped >> skipped >> mask;
-    if (mask.empty() || mask == "00000000") continue;
-    const std::uint64_t first = ntohl(static_cast<std::uint32_t>(std::stoul(destination, nullptr, 16)));
-    const std::uint64_t bits = ntohl(static_cast<std::uint32_t>(std::stoul(mask, nullptr, 16)));
-    if (ours && ours->overlaps({first, first + (0xffffffffu - bits)})) return true;
-  }
-  return false;
-}
-
 void choose_tag(Settings& s, const std::vector<Holding>& held) {
   constexpr std::size_t kTags = 2 * kTagLetters.size();  // "r0" to "sz"
   const std::uint64_t start = digest_of(s.var_dir.string());
@@ -172,7 +137,7 @@ void choose_network(Settings& s, const std::vector<Holding>& held) {
   for (std::uint32_t i = 0; i < kPools; ++i) {
     const std::uint32_t pool = kFirstPool + static_cast<std::uint32_t>((start + i) % kPools) * kPoolAddresses;
     s.network_pool = fmt::format("10.254.{}.0/22", (pool >> 8) & 0xff);
-    if (holder_of_network(s, held) == nullptr && !is_routed(s.network_pool)) return;
+    if (holder_of_network(s, held) == nullptr && interface_into(s.network_pool, s.garden_tag).empty()) return;
   }
   throw Problem("no network in 10.254.0.0/16 is free for containers: choose one with --set network_pool=...");
 }

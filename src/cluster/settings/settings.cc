@@ -122,6 +122,26 @@ const base::ConfigKeys& setting_keys() {
   return keys;
 }
 
+std::string settings_help() {
+  Settings defaults;
+  std::string out;
+  for (const base::ConfigKey& key : setting_keys()) {
+    if (key.name == "bin_dir") continue;
+    const auto rule = std::ranges::find_if(kTextRules, [&](const TextRule& one) { return key.name == one.key; });
+    std::string expected = rule != std::end(kTextRules) ? rule->expected : "a duration such as 10s";
+    std::string value;
+    const auto numbers = number_fields(defaults);
+    if (const auto number = numbers.find(key.name); number != numbers.end()) {
+      expected = "a number";
+      value = std::to_string(*number->second);
+    } else {
+      value = *text_fields(defaults).at(key.name);
+    }
+    out += fmt::format("  {:28} {}{}\n", key.name, expected, value.empty() ? "" : fmt::format(" ({})", value));
+  }
+  return out;
+}
+
 std::vector<std::uint16_t> Ports::all() const {
   return {rep_admin(),        rep(),           route_emitter_health(),
           auctioneer(),       nats(),          nats_status(),
@@ -145,8 +165,9 @@ fs::path settings_file(const fs::path& var_dir) { return var_dir / "cluster.json
 
 bool settings_exist(const fs::path& var_dir) { return fs::exists(settings_file(var_dir)); }
 
-Settings load_settings(const fs::path& var_dir) {
-  const std::string name = settings_file(var_dir).string();
+namespace {
+
+Settings read_settings(const fs::path& var_dir, const std::string& name) {
   json::error_code ec;
   const json::value value = json::parse(base::read_file(name), ec);
   if (ec || !value.is_object()) throw base::ConfigError(name + ": expected a JSON object");
@@ -172,6 +193,21 @@ Settings load_settings(const fs::path& var_dir) {
   if (out.bin_dir.empty()) throw base::ConfigError(name + ": bin_dir: expected a directory");
   check_settings(out);
   return out;
+}
+
+}  // namespace
+
+Settings load_settings(const fs::path& var_dir) {
+  const std::string name = settings_file(var_dir).string();
+  try {
+    return read_settings(var_dir, name);
+  } catch (const base::ConfigError& e) {
+    const std::string what = e.what();
+    throw base::ConfigError(
+        fmt::format("{}{}: correct it; or run ./run down and remove the file, and ./run begins with the settings' "
+                    "defaults and keeps the databases",
+                    what.starts_with(name) ? "" : name + ": ", what));
+  }
 }
 
 void save_settings(const Settings& s) {

@@ -108,6 +108,9 @@ struct Settings {
 // The settings that cluster.json and --set know.
 const base::ConfigKeys& setting_keys();
 
+// One line for each setting that --set takes: its name, what is expected, its default.
+std::string settings_help();
+
 // Sets one by its name in cluster.json; it is then no longer among the chosen ones. Throws base::ConfigError if there
 // is no such setting or the value is bad.
 void apply_setting(Settings& settings, const std::string& key, const std::string& value);
@@ -117,7 +120,8 @@ void check_settings(const Settings& settings);
 
 std::filesystem::path settings_file(const std::filesystem::path& var_dir);
 bool settings_exist(const std::filesystem::path& var_dir);
-// Throw base::ConfigError, std::system_error. What is read is checked as by apply_setting() and check_settings().
+// Throw base::ConfigError, which says what to do, std::system_error. What is read is checked as by apply_setting() and
+// check_settings().
 Settings load_settings(const std::filesystem::path& var_dir);
 void save_settings(const Settings& settings);
 // Makes the directories. The ones with keys, databases and logs of applications are for root only.

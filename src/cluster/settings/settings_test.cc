@@ -154,6 +154,29 @@ TEST_F(ClusterFiles, ASavedSettingThatIsWrongIsNamedWithItsFile) {
 }
 
 // Its password is no part of another secret.
+TEST_F(ClusterFiles, ASettingsFileThatCannotBeReadComesWithAdvice) {
+  for (const std::string text : {"{", "[]", R"({"port_base": 1})", R"({"no_such_thing": "1"})", "{}"}) {
+    base::write_file_atomically(settings_file(directory_.path()), text);
+    try {
+      load_settings(directory_.path());
+      ADD_FAILURE() << text;
+    } catch (const base::ConfigError& e) {
+      EXPECT_THAT(e.what(), ::testing::StartsWith(settings_file(directory_.path()).string() + ": ")) << text;
+      EXPECT_THAT(e.what(), ::testing::HasSubstr("run ./run down and remove the file")) << text;
+    }
+  }
+}
+
+TEST_F(ClusterFiles, TheHelpNamesEverySettingWithItsDefault) {
+  const std::string help = settings_help();
+  for (const base::ConfigKey& key : setting_keys()) {
+    EXPECT_EQ(help.find("  " + key.name + " ") != std::string::npos, key.name != "bin_dir") << key.name;
+  }
+  EXPECT_THAT(help, ::testing::HasSubstr("a duration such as 10s (10s)"));
+  EXPECT_THAT(help, ::testing::HasSubstr("roles or any (roles)"));
+  EXPECT_THAT(help, ::testing::HasSubstr("a number (28000)"));
+}
+
 TEST_F(ClusterFiles, TheRoutersPasswordIsASecretOfItsOwn) {
   make_certificates(settings_);
   write_component_configs(settings_);
@@ -189,9 +212,23 @@ TEST(PlainText, LosesWhatATerminalWouldObey) {
   EXPECT_EQ(plain_text("over\rwritten\b\x7f\x00"), "overwritten");
   EXPECT_EQ(plain_text("\xc2\x9b"
                        "31mx \xc2\xb5s \xe2\x82\xac"),
-            "31mx \xc2\xb5s \xe2\x82\xac");
+            "\\u009b31mx \xc2\xb5s \xe2\x82\xac");
   EXPECT_EQ(plain_text("cut \x1b[31"), "cut ");
   EXPECT_EQ(plain_text("cut \x1b]0;title\nnext"), "cut \nnext") << "a line end always gets through";
+}
+
+// A terminal takes 0x9b for ESC [ and 0x9d for ESC ].
+TEST(PlainText, ShowsControlsOfTheSecondKindAndBytesThatAreNoText) {
+  EXPECT_EQ(plain_text("a\x9b"
+                       "2Jb\x9d"
+                       "0;title\x07"
+                       "c"),
+            "a\\x9b2Jb\\x9d0;titlec");
+  EXPECT_EQ(plain_text("\xc2\x80\xc2\x9f\xc2\xa0"), "\\u0080\\u009f\xc2\xa0");
+  EXPECT_EQ(plain_text("\xff\xc0\x9b\xe2\x9b!\xe0\x9b\x9b"), "\\xff\\xc0\\x9b\\xe2\\x9b!\\xe0\\x9b\\x9b");
+  EXPECT_EQ(plain_text("\xe2\x9b\x84 \xf0\x9f\x9b\x91"), "\xe2\x9b\x84 \xf0\x9f\x9b\x91") << "parts of characters";
+  EXPECT_EQ(plain_text("\xe2\x1b[31m\x9b"), "\\xe2\\x9b");
+  EXPECT_EQ(plain_text("cut \xe2\x9b"), "cut \\xe2\\x9b");
 }
 
 TEST(PlainText, RemembersWhatAPieceBegan) {

@@ -16,6 +16,31 @@ constexpr unsigned char kBell = 0x07;
 // ESC ] (title, clipboard), ESC P, ESC X, ESC ^ and ESC _ begin a string.
 bool begins_string(unsigned char c) { return c == ']' || c == 'P' || c == 'X' || c == '^' || c == '_'; }
 
+// Bytes of the character of UTF-8 that begins so; 0 if none does.
+std::size_t length_of_character(unsigned char first) {
+  if (first >= 0xc2 && first <= 0xdf) return 2;
+  if (first >= 0xe0 && first <= 0xef) return 3;
+  return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
+}
+
+// Whether `c` may follow the bytes of a character that has begun (RFC 3629 §4).
+bool continues(std::string_view begun, unsigned char c) {
+  if (c < 0x80 || c > 0xbf) return false;
+  if (begun.size() > 1) return true;
+  switch (static_cast<unsigned char>(begun[0])) {
+    case 0xe0:
+      return c >= 0xa0;
+    case 0xed:
+      return c <= 0x9f;
+    case 0xf0:
+      return c >= 0x90;
+    case 0xf4:
+      return c <= 0x8f;
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
 bool is_terminal() {
@@ -56,23 +81,48 @@ void PlainText::take_byte(unsigned char c, std::string& out) {
         state_ = State::kString;
       }
       return;
-    case State::kC2:
-      if (c >= 0x80 && c <= 0x9f) return;
-      out += static_cast<char>(0xc2);
-      break;
     case State::kText:
       break;
   }
   if (c == kEscapeByte) {
+    drop_character(out);
     state_ = State::kEscape;
-  } else if (c == 0xc2) {
-    state_ = State::kC2;
-  } else if (c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f)) {
-    out += static_cast<char>(c);
+  } else {
+    take_text(c, out);
   }
 }
 
-std::string plain_text(std::string_view text) { return PlainText().take(text); }
+void PlainText::take_text(unsigned char c, std::string& out) {
+  if (!character_.empty() && !continues(character_, c)) drop_character(out);
+  if (character_.empty() && c < 0x80) {
+    if (c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f)) out += static_cast<char>(c);
+    return;
+  }
+  character_ += static_cast<char>(c);
+  const std::size_t length = length_of_character(static_cast<unsigned char>(character_[0]));
+  if (length == 0) return drop_character(out);
+  if (character_.size() < length) return;
+  const bool is_control = character_[0] == '\xc2' && static_cast<unsigned char>(character_[1]) < 0xa0;
+  out += is_control ? fmt::format("\\u{:04x}", static_cast<unsigned char>(character_[1])) : character_;
+  character_.clear();
+}
+
+void PlainText::drop_character(std::string& out) {
+  for (const char byte : std::exchange(character_, {}))
+    out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+}
+
+std::string PlainText::finish() {
+  std::string out;
+  drop_character(out);
+  return out;
+}
+
+std::string plain_text(std::string_view text) {
+  PlainText plain;
+  const std::string out = plain.take(text);
+  return out + plain.finish();
+}
 
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -32,10 +32,14 @@ void print(const std::string& text);
 bool is_terminal();
 
 // Removes escape sequences and control characters from text that comes in pieces, so that what applications wrote
-// cannot move the cursor, change the title or answer for the user. Line ends and tabs stay.
+// cannot move the cursor, change the title or answer for the user. Line ends and tabs stay. The second kind of control
+// characters (C1), U+0080 to U+009F, becomes visible: a terminal may take one for the begin of a sequence, and what
+// follows it is text. So do bytes that are no UTF-8, among which a terminal without UTF-8 finds the same ones.
 class PlainText {
  public:
   std::string take(std::string_view piece);
+  // What a character that was cut off has left.
+  std::string finish();
 
  private:
   enum class State {
@@ -44,11 +48,13 @@ class PlainText {
     kSequence,      // in ESC [ …, up to a letter
     kString,        // in ESC ] … and similar ones, up to BEL or the string terminator
     kStringEscape,  // ESC in such a string
-    kC2,            // after the first byte of U+0080 to U+00BF, where the C1 controls are
   };
   void take_byte(unsigned char c, std::string& out);
+  void take_text(unsigned char c, std::string& out);
+  void drop_character(std::string& out);
 
   State state_ = State::kText;
+  std::string character_;  // the first bytes of one that has several
 };
 
 // The same for a whole text.

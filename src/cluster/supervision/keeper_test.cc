@@ -85,6 +85,19 @@ TEST_F(Keeper, StartsTheProcessAndSeesItsHealth) {
   });
 }
 
+TEST_F(Keeper, GivesTheProcessNothingOfTheEnvironmentButWhatEveryProgramNeeds) {
+  ::setenv("RIVERA_TEST_SECRET", "hidden", 1);
+  keep("echo secret=$RIVERA_TEST_SECRET path=$PATH; exec sleep 1000",
+       [&](ComponentKeeper& keeper) -> asio::awaitable<void> {
+         co_await keeper.wait_healthy(seconds(20));
+         const auto log = settings_.log_dir() / "thing.log";
+         const bool has_written = co_await until([&] { return base::read_file(log).ends_with('\n'); });
+         EXPECT_TRUE(has_written);
+         EXPECT_THAT(base::read_file(log), ::testing::StartsWith("secret= path=/"));
+       });
+  ::unsetenv("RIVERA_TEST_SECRET");
+}
+
 TEST_F(Keeper, StartsAnotherAfterAKill) {
   keep("exec sleep 1000", [&](ComponentKeeper& keeper) -> asio::awaitable<void> {
     co_await keeper.wait_healthy(seconds(20));

@@ -7,6 +7,7 @@
 
 #include "base/files.h"
 #include "base/process/child_process.h"
+#include "cluster/lost_cluster.h"
 #include "cluster/prepare/preflight.h"
 #include "cluster/supervision/process.h"
 #include "cluster/supervision/supervisor_client.h"
@@ -64,6 +65,39 @@ TEST_F(ProcessTable, APidFileOfACopyNamesNoSupervisor) {
   const base::ChildProcess original(script("rivera", {"supervise", "--var", "/elsewhere"}));
   write_pid_file(settings_.supervisor_pid_file(), original.pid());
   EXPECT_EQ(supervisor_pid(settings_), std::nullopt);
+}
+
+TEST_F(ProcessTable, FindsAClusterWhoseDirectoryWasRemovedAndHowToCleanUpAfterIt) {
+  EXPECT_FALSE(find_lost_cluster("/bin", settings_.var_dir));
+  const auto depot = (settings_.state_dir() / "garden" / "depot").string();
+  fs::create_symlink("/bin/sh", directory_.path() / "garden");
+  // A shell takes "server" for its script: it waits there.
+  base::write_file_atomically(directory_.path() / "server", "kill -STOP $$");
+  base::ChildOptions options;
+  options.directory = directory_.path();
+  const std::vector<std::string> argv{
+      (directory_.path() / "garden").string(), "server", "--depot", depot, "--tag", "zq"};
+  const base::ChildProcess garden = base::start_logged(argv, settings_.log_dir() / "garden.log", options);
+  base::ChildProcess bbs = base::start_logged(script("bbs", {(settings_.config_dir() / "bbs.json").string()}),
+                                              settings_.log_dir() / "b.log");
+  fs::remove_all(settings_.var_dir);
+  const auto lost = find_lost_cluster("/bin", settings_.var_dir);
+  ASSERT_TRUE(lost);
+  EXPECT_EQ(lost->settings.garden_tag, "zq");
+  EXPECT_EQ(lost->cleanup, (std::vector<std::string>{argv[0], "cleanup", "--depot", depot, "--tag", "zq"}));
+  EXPECT_THAT(processes_text(*lost), ::testing::HasSubstr("bbs (pid " + std::to_string(bbs.pid()) + ")"));
+  EXPECT_FALSE(find_lost_cluster("/bin", settings_.var_dir.string() + "2"));
+}
+
+TEST_F(ProcessTable, EndsWhatIsLeftOfAClusterWithoutFiles) {
+  base::ChildProcess bbs = base::start_logged(script("bbs", {(settings_.config_dir() / "bbs.json").string()}),
+                                              settings_.log_dir() / "b.log");
+  fs::remove_all(settings_.var_dir);
+  const auto lost = find_lost_cluster("/bin", settings_.var_dir);
+  ASSERT_TRUE(lost);
+  end_lost_cluster(*lost);
+  EXPECT_TRUE(bbs.wait_for(std::chrono::seconds(20)).has_value());
+  EXPECT_FALSE(find_lost_cluster("/bin", settings_.var_dir));
 }
 
 TEST_F(ProcessTable, EndsWhatItFoundByForceIfNeedBe) {

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/process/subprocess.h"
+#include "garden/plugins/plugin_environment.h"
 
 namespace rivera::garden {
 
@@ -109,6 +110,7 @@ std::string ImagePlugin::run(const std::string& action, const std::vector<std::s
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   const auto limit = action == "create" ? kCreateLimit : kLimit;
   base::CommandOptions options;
+  options.inherited = plugin_variables();
   options.timeout = limit;
   base::CommandResult result;
   try {

@@ -8,6 +8,7 @@
 
 #include "base/process/subprocess.h"
 #include "clients/garden/garden_types.h"
+#include "garden/plugins/plugin_environment.h"
 
 namespace rivera::garden {
 
@@ -34,6 +35,7 @@ json::value NetworkPlugin::run(const std::string& action, const std::string& han
   argv.insert(argv.end(), extra_arguments_.begin(), extra_arguments_.end());
   argv.insert(argv.end(), {"--action", action, "--handle", handle});
   base::CommandOptions options;
+  options.inherited = plugin_variables();
   options.input = json::serialize(input);
   options.timeout = std::chrono::minutes(2);
   base::CommandResult result;

@@ -102,11 +102,9 @@ void Frontend::adopt(std::unique_ptr<net::Stream> stream) {
   const std::uint64_t id = next_id_++;
   auto connection = std::make_shared<ClientConnection>(plane_, std::move(stream));
   connections_.emplace(id, connection);
-  memory_.note(connections_.size());
   asio::co_spawn(plane_.executor, connection->serve(connection), [this, id](std::exception_ptr failure) {
     base::log_unexpected(plane_.logger, "connection.failed", failure);
     connections_.erase(id);
-    memory_.note(connections_.size());
     changed_.notify_all();
   });
 }

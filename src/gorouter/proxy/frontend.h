@@ -52,7 +52,6 @@ class Frontend {
   std::unique_ptr<net::HttpListener> http_;
   std::unique_ptr<net::HttpListener> https_;
   std::unordered_map<std::uint64_t, std::shared_ptr<ClientConnection>> connections_;
-  net::CrowdMemory memory_;
   std::uint64_t next_id_ = 0;
   std::size_t open_handshakes_ = 0;
   bool closed_ = false;

@@ -1,4 +1,4 @@
-// A listening TCP or Unix socket. For the .cc files of this folder.
+// A listening TCP or Unix socket. For the .cc files of src/net.
 #pragma once
 
 #include <string>

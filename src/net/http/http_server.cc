@@ -103,14 +103,12 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     const std::uint64_t id = next_id_++;
     auto connection = std::make_shared<HttpConnection>(strand, settings_);
     connections_.emplace(id, connection);
-    memory_.note(connections_.size());
     asio::co_spawn(strand, connection->serve(connection, std::move(socket)),
                    asio::bind_cancellation_slot(connection->cancellation_slot(),
                                                 [self = shared_from_this(), id](std::exception_ptr failure) {
                                                   base::log_unexpected(self->logger_, "connection.failed", failure);
                                                   asio::post(self->home_, [self, id] {
                                                     self->connections_.erase(id);
-                                                    self->memory_.note(self->connections_.size());
                                                     self->changed_.notify_all();
                                                   });
                                                 }));
@@ -147,7 +145,6 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   HttpListener listener_;
   base::Condition changed_;
   std::unordered_map<std::uint64_t, std::shared_ptr<HttpConnection>> connections_;
-  CrowdMemory memory_;
   std::uint64_t next_id_ = 0;
   bool stopping_ = false;
 };

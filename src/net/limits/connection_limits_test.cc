@@ -33,17 +33,6 @@ TEST(ConnectionShare, ChoosesThoseThatHaveBeenIdleForLongest) {
   EXPECT_EQ(chosen, (std::vector<std::uint64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
 }
 
-TEST(CrowdMemory, IsReturnedOnceWhenMostConnectionsHaveEnded) {
-  CrowdMemory memory;
-  for (std::size_t i = 0; i <= 800; ++i) EXPECT_FALSE(memory.note(i));
-  EXPECT_FALSE(memory.note(0)) << "too few";
-  EXPECT_FALSE(memory.note(4000));
-  EXPECT_FALSE(memory.note(501));
-  EXPECT_TRUE(memory.note(500));
-  EXPECT_FALSE(memory.note(499));
-  EXPECT_FALSE(memory.note(0));
-}
-
 TEST(HeadBudget, LeavesAPartForHeadsThatAreNotLarge) {
   auto budget = std::make_shared<HeadBudget>(1u << 20);
   {

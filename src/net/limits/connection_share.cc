@@ -8,7 +8,6 @@ namespace rivera::net {
 namespace {
 
 constexpr std::size_t kOwnDescriptors = 256;   // for what does not grow with the clients
-constexpr std::size_t kCrowd = 1000;           // connections; fewer have no memory worth the time
 constexpr std::size_t kPartClosedAtOnce = 64;  // one of so many connections
 
 }  // namespace
@@ -30,14 +29,6 @@ std::vector<std::uint64_t> longest_idle(std::vector<IdleConnection> idle, std::s
   ids.reserve(idle.size());
   for (const IdleConnection& connection : idle) ids.push_back(connection.id);
   return ids;
-}
-
-bool CrowdMemory::note(std::size_t connections) {
-  peak_ = std::max(peak_, connections);
-  if (peak_ < kCrowd || connections > peak_ / 8) return false;
-  peak_ = connections;
-  base::return_free_memory();
-  return true;
 }
 
 }  // namespace rivera::net

@@ -24,14 +24,4 @@ struct IdleConnection {
 // once, so that a server that is full does not look through all of them for each new one.
 std::vector<std::uint64_t> longest_idle(std::vector<IdleConnection> idle, std::size_t limit);
 
-// Returns the memory of many connections to the operating system when most of them have ended. Not thread-safe.
-class CrowdMemory {
- public:
-  // After each connection that has begun or ended. True if memory was returned.
-  bool note(std::size_t connections);
-
- private:
-  std::size_t peak_ = 0;
-};
-
 }  // namespace rivera::net

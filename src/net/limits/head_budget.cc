@@ -1,7 +1,5 @@
 #include "net/limits/head_budget.h"
 
-#include "base/process/resources.h"
-
 namespace rivera::net {
 
 bool HeadBudget::take(std::size_t bytes, bool is_large) {
@@ -11,13 +9,7 @@ bool HeadBudget::take(std::size_t bytes, bool is_large) {
     used_ -= bytes;
     return false;
   }
-  if (before + bytes >= bytes_ / 4) was_much_ = true;
   return true;
-}
-
-void HeadBudget::give_back(std::size_t bytes) {
-  const std::size_t left = used_.fetch_sub(bytes) - bytes;
-  if (left <= bytes_ / 16 && was_much_.exchange(false)) base::return_free_memory();
 }
 
 bool HeadReservation::grow_to(std::size_t bytes) {
@@ -29,7 +21,7 @@ bool HeadReservation::grow_to(std::size_t bytes) {
 
 void HeadReservation::shrink_to(std::size_t bytes) {
   if (bytes >= bytes_) return;
-  budget_->give_back(bytes_ - bytes);
+  budget_->used_ -= bytes_ - bytes;
   bytes_ = bytes;
 }
 

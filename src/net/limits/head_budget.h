@@ -1,4 +1,4 @@
-// Memory for the heads of requests that a server's clients have sent only in part.
+// Memory for requests that a server's clients have sent only in part.
 #pragma once
 
 #include <atomic>
@@ -21,12 +21,9 @@ class HeadBudget {
  private:
   friend class HeadReservation;
   bool take(std::size_t bytes, bool is_large);
-  // Returns memory to the operating system when the last of much has been given back.
-  void give_back(std::size_t bytes);
 
   const std::size_t bytes_;
   std::atomic<std::size_t> used_{0};
-  std::atomic<bool> was_much_{false};
 };
 
 // One connection's part of the budget; given back when destroyed. Without a budget there is no limit.

@@ -1,6 +1,10 @@
 #include "net/stream/tls.h"
 
+#include <functional>
+#include <mutex>
+#include <set>
 #include <stdexcept>
+#include <string_view>
 
 #include <boost/asio/ssl/context.hpp>
 #include <fmt/format.h>
@@ -51,13 +55,38 @@ void load_authority(ssl::context& context, const std::string& ca_file) {
   load("TLS CA certificates", ca_file, ec);
 }
 
+// Lives as long as the process: there are few protocols, and contexts refer to them.
+const std::string* kept_protocol(std::string_view protocol) {
+  static std::mutex mutex;
+  static auto* const all = new std::set<std::string, std::less<>>;
+  const std::lock_guard lock(mutex);
+  return &*all->emplace(protocol).first;
+}
+
+int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
+                    unsigned offered_size, void* ours) {
+  const std::string& wanted = *static_cast<const std::string*>(ours);
+  for (unsigned i = 0; i < offered_size; i += 1u + offered[i]) {
+    const std::string_view one(reinterpret_cast<const char*>(offered) + i + 1, offered[i]);
+    if (one != wanted) continue;
+    *chosen = offered + i + 1;
+    *size = offered[i];
+    return SSL_TLSEXT_ERR_OK;
+  }
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 }  // namespace
 
 TlsContext::TlsContext(std::shared_ptr<ssl::context> context, bool checks_name)
     : context_(std::move(context)), checks_name_(checks_name) {}
 
-TlsContext TlsContext::mutual_server(const TlsFiles& files) {
+TlsContext TlsContext::mutual_server(const TlsFiles& files, std::string_view protocol) {
   auto context = make_context(ssl::context::tls_server);
+  if (!protocol.empty()) {
+    auto* const kept = const_cast<std::string*>(kept_protocol(protocol));  // read only
+    SSL_CTX_set_alpn_select_cb(context->native_handle(), choose_protocol, kept);
+  }
   load_identity(*context, files.certificate_file, files.key_file);
   load_authority(*context, files.ca_file);
   context->set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert);

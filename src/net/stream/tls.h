@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace boost::asio::ssl {
@@ -22,7 +23,9 @@ struct TlsFiles {
 class TlsContext {
  public:
   // TLS 1.2 and 1.3, ECDHE with AES-GCM; a client certificate signed by the CA is required.
-  static TlsContext mutual_server(const TlsFiles& files);
+  // `protocol`: the one that is spoken over it, as ALPN names it ("h2"); a client that offers others only is refused,
+  // and one that offers none is taken for a speaker of it. "": ALPN is left alone.
+  static TlsContext mutual_server(const TlsFiles& files, std::string_view protocol = "");
   // Without client certificates.
   static TlsContext server(const std::string& certificate_file, const std::string& key_file);
   // Verifies the server against the CA (the system's CAs if `ca_file` is empty) and its name; presents the certificate
