@@ -110,5 +110,5 @@ int main() {
   const double comparing = seconds_of([&] { differences = store.find_differences(known).size(); });
   report("looking for foreign writes: beside transactions", comparing, "s");
   report("differences found", static_cast<double>(differences), "", 0);
-  return committed.actual_lrp_count() == kDesired * kInstances ? 0 : 1;
+  return committed.actual_lrp_count() == std::size_t{kDesired} * kInstances ? 0 : 1;
 }

@@ -181,8 +181,9 @@ class Measurement {
     std::vector<std::string> handles;
     for (int i = 0; i < containers_; ++i) handles.push_back("crowd-" + std::to_string(i));
     for (int first = 0; first < containers_; first += kTogether) {
-      at_once(std::min(kTogether, containers_ - first),
-              [&](int i) { return create_and_run(handles[static_cast<std::size_t>(first + i)]); });
+      at_once(std::min(kTogether, containers_ - first), [&](int i) {
+        return create_and_run(handles[static_cast<std::size_t>(first) + static_cast<std::size_t>(i)]);
+      });
     }
     std::vector<double> metrics, infos;
     for (int i = 0; i < 10; ++i) {
@@ -194,8 +195,9 @@ class Measurement {
     say(which.c_str(), "info of all", median(infos), "ms");
     say(which.c_str(), "memory of the server", resident_megabytes(), "MiB", 60);
     for (int first = 0; first < containers_; first += kTogether) {
-      at_once(std::min(kTogether, containers_ - first),
-              [&](int i) { return garden_.client().destroy(handles[static_cast<std::size_t>(first + i)]); });
+      at_once(std::min(kTogether, containers_ - first), [&](int i) {
+        return garden_.client().destroy(handles[static_cast<std::size_t>(first) + static_cast<std::size_t>(i)]);
+      });
     }
   }
 

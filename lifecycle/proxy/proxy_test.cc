@@ -73,7 +73,7 @@ class Application {
       const int fd = ::accept(listener_, nullptr, nullptr);
       if (fd < 0) break;
       clients.emplace_back([fd] {
-        std::array<char, 65536> buffer;
+        std::array<char, 65536> buffer{};
         for (;;) {
           const auto count = ::recv(fd, buffer.data(), buffer.size(), 0);
           if (count <= 0) break;
@@ -300,7 +300,7 @@ TEST_F(ProxyTest, NeedsLittleMemoryOnceItHasItsCertificates) {
   write_identity("again");
   until([this] { return Client(port).server_name() == "again"; });
   write_identity("and-again");
-  until([this] { return resident_kilobytes() < 3 * 1024; });
+  until([this] { return resident_kilobytes() < 3L * 1024; });
 }
 
 }  // namespace

@@ -139,7 +139,7 @@ void Server::run() {
     for (int i = 0; i < count; ++i) {
       const auto& event = events[static_cast<std::size_t>(i)];
       if (changes_ && event.data.fd == changes_.get()) {
-        std::array<char, 4096> names;
+        std::array<char, 4096> names{};
         while (::read(changes_.get(), names.data(), names.size()) > 0) certificates_changed = true;
       } else if (const auto port = by_socket_.find(event.data.fd); port != by_socket_.end()) {
         accept_all(*port->second);
