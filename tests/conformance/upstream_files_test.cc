@@ -76,7 +76,7 @@ class UpstreamFiles : public ::testing::Test {
   }
 
   std::string write(const std::string& name, const std::string& text) {
-    const std::string path = (directory_.path() / name).string();
+    std::string path = (directory_.path() / name).string();
     base::write_file_atomically(path, text);
     return path;
   }

@@ -159,7 +159,7 @@ class MachineLoss : public Failover, public ::testing::WithParamInterface<Loss> 
  protected:
   // Has the active auctioneer on the machine of the active BBS, which it returns.
   static std::string gather(MachineCluster& cluster) {
-    const std::string both = cluster.active_control();
+    std::string both = cluster.active_control();
     if (cluster.active_auctioneer() == both) return both;
     cluster.machine(other(both)).kill("auctioneer");
     EXPECT_TRUE(eventually([&] { return cluster.active_auctioneer() == both; }, kAuctioneerTtl + kTakeOver));

@@ -112,8 +112,9 @@ class MalformedRequests : public ::testing::Test {
 };
 
 TEST_F(MalformedRequests, BytesThatAreNoHttpAreRefusedByEveryServer) {
+  using namespace std::string_literals;
   for (const Server& server : servers(settings_)) {
-    const std::string answer = exchange(server.url, std::string("\x16\x03\xff garbage \x00\x01\r\n\r\n", 22));
+    const std::string answer = exchange(server.url, "\x16\x03\xff garbage \x00\x01\r\n\r\n"s);
     if (server.component != "locket") {
       EXPECT_THAT(answer, AnyOf(Eq(""), HasSubstr(" 400 "))) << server.component << " " << server.url;
     }
