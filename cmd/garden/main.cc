@@ -1,4 +1,4 @@
-// Garden: runs containers behind Garden's API. `garden [server] FLAGS` serves, `garden cleanup FLAGS` removes
+// Garden: runs containers behind Garden's API. `garden server FLAGS` serves, `garden cleanup FLAGS` removes
 // everything, `garden setup` mounts control groups that are missing, for a server with --skip-setup.
 #include "base/log/config_notices.h"
 #include "base/process/program.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <boost/asio/error.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -10,6 +11,7 @@
 
 #include "base/units.h"
 #include "base/work/cancellation.h"
+#include "base/work/wait.h"
 
 namespace rivera::garden {
 
@@ -103,8 +105,12 @@ json::value bulk_answer(const std::vector<std::string>& handles, const std::vect
 
 }  // namespace
 
-Api::Api(asio::any_io_executor executor, Gardener& gardener, base::Logger logger)
-    : gardener_(gardener), logger_(std::move(logger)), streams_(std::move(executor), gardener, logger_) {
+Api::Api(asio::any_io_executor executor, Gardener& gardener, std::chrono::nanoseconds document_timeout,
+         base::Logger logger)
+    : gardener_(gardener),
+      document_timeout_(document_timeout),
+      logger_(std::move(logger)),
+      streams_(std::move(executor), gardener, logger_) {
   add_container_routes();
   add_network_routes();
   add_property_routes();
@@ -119,13 +125,23 @@ void Api::add(const char* method, const char* pattern, bool has_body, JsonHandle
       });
 }
 
+asio::awaitable<std::string> Api::read_document(net::HttpExchange& exchange) const {
+  try {
+    auto reading = exchange.read_body(kBodyLimit);
+    std::string document = co_await base::within(document_timeout_, "the document", std::move(reading));
+    co_return document;
+  } catch (const base::DeadlineExceeded&) {
+    throw boost::system::system_error(asio::error::timed_out);
+  }
+}
+
 asio::awaitable<void> Api::answer(net::HttpExchange& exchange, const Parameters& parameters, bool has_body,
                                   const JsonHandler& handler) {
   net::HttpResponse response;
   std::exception_ptr failure;
   const auto handle = parameters.find("handle");
   std::string text;
-  if (has_body) text = co_await exchange.read_body(kBodyLimit);
+  if (has_body) text = co_await read_document(exchange);
   try {
     json::value body;
     if (has_body) body = parse_body(text);
@@ -289,7 +305,7 @@ asio::awaitable<void> Api::run(net::HttpExchange& exchange, const Parameters& pa
   const auto use = gardener_.use(parameters.at("handle"));
   ProcessSession session;
   std::exception_ptr failure;
-  const std::string body = co_await exchange.read_body(kBodyLimit);
+  const std::string body = co_await read_document(exchange);
   try {
     auto spec = api::process_spec_from_json(parse_body(body));
     session = co_await gardener_.run(parameters.at("handle"), std::move(spec));

@@ -11,7 +11,9 @@ namespace rivera::garden {
 // Owns the route table; must outlive the server that uses it.
 class Api {
  public:
-  Api(asio::any_io_executor executor, Gardener& gardener, base::Logger logger);
+  // `document_timeout`: for all of a JSON body, however steadily it comes.
+  Api(asio::any_io_executor executor, Gardener& gardener, std::chrono::nanoseconds document_timeout,
+      base::Logger logger);
 
   net::HttpHandler handler() const { return router_.handler(); }
   // Ends the streams of processes, when the server stops.
@@ -31,12 +33,15 @@ class Api {
   void add_property_routes();
   void add_stream_routes();
 
+  // Throws boost::system::system_error (timed_out), net::BodyTooLarge.
+  asio::awaitable<std::string> read_document(net::HttpExchange& exchange) const;
   asio::awaitable<void> run(net::HttpExchange& exchange, const Parameters& parameters);
   asio::awaitable<void> attach(net::HttpExchange& exchange, const Parameters& parameters);
   asio::awaitable<void> stream_in(net::HttpExchange& exchange, const Parameters& parameters);
   asio::awaitable<void> stream_out(net::HttpExchange& exchange, const Parameters& parameters);
 
   Gardener& gardener_;
+  std::chrono::nanoseconds document_timeout_;
   base::Logger logger_;
   ProcessStreams streams_;
   net::HttpRouter router_;

@@ -38,6 +38,19 @@ class Wire {
     while (!text.ends_with(end) && ::recv(socket_.get(), &c, 1, 0) == 1) text.push_back(c);
     return text;
   }
+  // Sends a byte at a time until an answer comes, which it gives; "" if none has come after `most` of them.
+  std::string trickle(int most, std::chrono::milliseconds pause) {
+    const timeval limit{0, static_cast<suseconds_t>(pause.count() * 1000)};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    char answer[4096];
+    for (int i = 0; i < most; ++i) {
+      if (::send(socket_.get(), " ", 1, MSG_NOSIGNAL) != 1) return "closed";
+      const ssize_t size = ::recv(socket_.get(), answer, sizeof answer, 0);
+      if (size > 0) return std::string(answer, static_cast<std::size_t>(size));
+      if (size == 0) return "closed";
+    }
+    return "";
+  }
   std::string rest() { return read_to(std::string("\0no such end\0", 13)); }
 
  private:
@@ -65,6 +78,23 @@ class GardenApi : public ::testing::Test {
 
   std::unique_ptr<TestGarden> garden_;
 };
+
+TEST_F(GardenApi, ADocumentThatTricklesEndsAtItsTime) {
+  garden_.reset();
+  garden_ = std::make_unique<TestGarden>(std::vector<std::string>{"--read-document-timeout=400ms"});
+  for (const char* line : {"POST /containers", "POST /containers/c/processes", "PUT /containers/c/stop"}) {
+    Wire wire = connect();
+    wire.send(std::string(line) + " HTTP/1.1\r\nHost: api\r\nContent-Length: 4000\r\n\r\n");
+    const std::string answer = wire.trickle(400, std::chrono::milliseconds(50));
+    EXPECT_TRUE(answer == "closed" || answer.starts_with("HTTP/1.1 408 ")) << line << ": " << answer;
+  }
+}
+
+TEST_F(GardenApi, HandlesHaveNoControlCharacters) {
+  const std::string answer = ask("POST /containers", "{\"handle\":\"a\\u009b2Jb\"}");
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 500 ")) << answer;
+  EXPECT_NE(answer.find("invalid handle: it has control characters"), std::string::npos) << answer;
+}
 
 TEST_F(GardenApi, AnswersAndErrorsHaveUpstreamsForm) {
   struct stat socket {};

@@ -66,12 +66,23 @@ std::string debug_variables(const Gardener& gardener) {
   return boost::json::serialize(variables) + "\n";
 }
 
+// The first directory on the way to this one that does not exist; "" if it exists.
+std::filesystem::path first_absent(const std::filesystem::path& directory) {
+  std::filesystem::path way;
+  std::error_code ec;
+  for (const auto& part : directory) {
+    way /= part;
+    if (!std::filesystem::exists(way, ec)) return way;
+  }
+  return {};
+}
+
 }  // namespace
 
 asio::awaitable<void> serve(base::Program& program, Options options) {
   const base::Logger& logger = program.logger();
   Gardener gardener(program.executor(), program.workers(), options, logger);
-  Api api(program.executor(), gardener, logger);
+  Api api(program.executor(), gardener, options.read_document_timeout, logger);
   net::HttpServer server(program.executor(), server_options(options), api.handler(), logger);
   server.listen();
   base::Metrics metrics("garden");
@@ -103,8 +114,18 @@ asio::awaitable<void> set_up(base::Program& program) {
 }
 
 asio::awaitable<void> clean_up(base::Program& program, Options options) {
-  Gardener gardener(program.executor(), program.workers(), options, program.logger());
-  co_await gardener.remove_everything();
+  std::vector<std::filesystem::path> absent;
+  for (const std::string& directory : {options.depot, options.state_dir, options.run_dir}) {
+    const auto made = first_absent(directory);
+    if (!made.empty()) absent.push_back(made);
+  }
+  {
+    Gardener gardener(program.executor(), program.workers(), options, program.logger());
+    co_await gardener.remove_everything();
+  }
+  // What it needed to look for things, and is not there to stay.
+  std::error_code ignored;
+  for (const auto& made : absent) std::filesystem::remove_all(made, ignored);
   program.logger().info("cleaned-up");
   program.request_stop(0);
 }

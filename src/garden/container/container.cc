@@ -133,8 +133,23 @@ std::string Container::property(const std::string& key) const {
   return found == record.properties.end() ? "" : found->second;
 }
 
+namespace {
+
+// Of either kind, C0 or C1; the name is printed in logs and by tools of operators.
+bool has_control_character(const std::string& name) {
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const auto c = static_cast<unsigned char>(name[i]);
+    if (c < 0x20 || c == 0x7f) return true;
+    if (c == 0xc2 && i + 1 < name.size() && static_cast<unsigned char>(name[i + 1]) < 0xa0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void check_name(const std::string& what, const std::string& name) {
   const bool is_path = name.find('/') != std::string::npos || name.find('\0') != std::string::npos;
+  if (has_control_character(name)) throw api::GardenError("invalid " + what + ": it has control characters");
   if (name.empty() || name[0] == '.' || is_path || name.size() > 255)
     throw api::GardenError("invalid " + what + ": " + name);
 }

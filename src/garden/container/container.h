@@ -137,7 +137,8 @@ inline constexpr const char* kGraceTimeProperty = "garden.grace-time";
 inline constexpr const char* kEventsProperty = "rundmc.events";
 inline constexpr const char* kRunStateProperty = "rundmc.state";
 
-// Throws clients::garden::GardenError if a handle or process id cannot be a path component.
+// Throws clients::garden::GardenError if a handle or process id cannot be a path component, or has
+// control characters.
 void check_name(const std::string& what, const std::string& name);
 
 }  // namespace rivera::garden

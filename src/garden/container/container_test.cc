@@ -49,9 +49,21 @@ TEST(ContainerRecord, OfAnEarlierServerIsReadToo) {
 
 TEST(Names, ThatAreNoPathComponentAreRefused) {
   check_name("handle", "a-b_c.d e");
+  check_name("handle", "\xc3\xa4\xc2\xb5");
   for (const std::string& name : {std::string(), std::string("."), std::string(".."), std::string("a/b"),
                                   std::string("a\0b", 3), std::string(256, 'x')}) {
     EXPECT_THROW(check_name("handle", name), api::GardenError) << name;
+  }
+}
+
+TEST(Names, WithControlCharactersAreRefusedAndNotRepeated) {
+  for (const std::string name : {"a\x1b[2Jb", "a\nb", "a\tb", "a\x7f", "a\xc2\x9b", "\x01"}) {
+    try {
+      check_name("handle", name);
+      ADD_FAILURE() << "accepted";
+    } catch (const api::GardenError& e) {
+      EXPECT_STREQ(e.what(), "invalid handle: it has control characters");
+    }
   }
 }
 

@@ -6,7 +6,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/files.h"
 #include "base/process/subprocess.h"
+#include "base/testing/places.h"
 #include "garden/testing/test_garden.h"
 
 namespace rivera::garden {
@@ -483,6 +485,36 @@ TEST_F(RealContainers, ManyAreMadeAndDestroyedAtOnce) {
                    [&](std::exception_ptr e) { destroyed += e ? 0 : 1; });
   }
   EXPECT_TRUE(garden_->eventually([&] { return destroyed == kMany; }, std::chrono::seconds(90)));
+}
+
+TEST_F(RealContainers, AServerWithoutContainersLeavesNothing) {
+  garden_->terminate();
+  EXPECT_EQ(garden_->clean_up(), 0);
+  EXPECT_EQ(garden_->left_overs(), std::vector<std::string>{});
+}
+
+TEST_F(RealContainers, CleanupMakesNoDirectories) {
+  garden_->terminate();
+  ASSERT_EQ(garden_->clean_up(), 0);
+  const base::TemporaryDirectory place;
+  const auto depot = place.path() / "new" / "depot";
+  auto words = garden_->command("cleanup");
+  const auto flag = std::find(words.begin(), words.end(), "--depot");
+  ASSERT_NE(flag, words.end());
+  *(flag + 1) = depot.string();
+  const auto result = base::run_command(words);
+  EXPECT_EQ(result.exit_status, 0) << result.output << result.error;
+  EXPECT_FALSE(fs::exists(depot.parent_path()));
+}
+
+TEST_F(RealContainers, GardenWithoutACommandSaysWhatThereIs) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{}, {"--bind-socket", "/nowhere"}}) {
+    std::vector<std::string> argv{base::bin_dir() + "/garden"};
+    argv.insert(argv.end(), words.begin(), words.end());
+    const auto result = base::run_command(argv);
+    EXPECT_EQ(result.exit_status, 1);
+    EXPECT_NE(result.error.find("specify one command: server, cleanup or setup"), std::string::npos) << result.error;
+  }
 }
 
 TEST_F(RealContainers, DestroyLeavesNothing) {

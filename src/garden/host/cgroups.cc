@@ -192,6 +192,10 @@ std::set<std::string> Cgroups::parents() const {
   return found;
 }
 
+void Cgroups::remove_empty_parents() const {
+  for (const std::string& directory : parents()) ::rmdir(directory.c_str());
+}
+
 void Cgroups::remove() const {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
   for (const auto& [controller, path] : paths_) {

@@ -44,6 +44,8 @@ class Cgroups {
   void signal(const std::vector<pid_t>& pids, int signal) const;
   // The directories that all containers of this server share.
   std::set<std::string> parents() const;
+  // Of those, the ones in which nothing is.
+  void remove_empty_parents() const;
   // Removes the directories and those below them; waits up to 5 s for processes that are ending. Throws
   // std::runtime_error.
   void remove() const;

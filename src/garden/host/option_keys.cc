@@ -23,6 +23,9 @@ base::ConfigKeys server_flags() {
       duration_key("read-body-timeout", o.read_body_timeout)
           .positive()
           .described("how long a client may keep a request's body back, and a second longer for each 16 KiB [2m]"),
+      duration_key("read-document-timeout", o.read_document_timeout)
+          .positive()
+          .described("how long a request's JSON document may take in all [10s]"),
       duration_key("transfer-timeout", o.transfer_timeout)
           .positive()
           .described("how long a file transfer into a container may take in all [1h]"),

@@ -87,6 +87,7 @@ void read_server(const base::ConfigFile& given, Options& o) {
   o.bind_socket_mode = parse_mode(given);
   o.read_header_timeout = given.duration("read-header-timeout");
   o.read_body_timeout = given.duration("read-body-timeout");
+  o.read_document_timeout = given.duration("read-document-timeout");
   o.transfer_timeout = given.duration("transfer-timeout");
   o.write_timeout = given.duration("write-timeout");
   o.idle_timeout = given.duration("idle-timeout");
@@ -250,13 +251,18 @@ Options parse_options(int argc, const char* const* argv) {
   try {
     const base::CommandLine line = read_flags(std::vector<std::string>(argv + 1, argv + argc));
     if (asks_for(line, "help", "h")) {
-      std::cout << "Runs containers behind Garden's API.\nUsage: garden [server|cleanup|setup] FLAGS\n"
+      std::cout << "Runs containers behind Garden's API.\nUsage: garden server|cleanup|setup FLAGS\n"
                 << base::flag_help(all_flags());
       std::exit(0);
     }
     if (asks_for(line, "version", "v")) {
       std::cout << "dev\n";
       std::exit(0);
+    }
+    if (line.positional.empty()) {  // as upstream; a server is not started by a slip
+      throw base::CommandLineError(
+          "specify one command: server, cleanup or setup\nUsage: garden server|cleanup|setup "
+          "FLAGS; garden --help lists them");
     }
     return options_of(line);
   } catch (const std::exception& e) {

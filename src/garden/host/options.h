@@ -32,6 +32,8 @@ struct Options {
   std::chrono::nanoseconds read_header_timeout{0};
   // A transfer stands still while a disk is busy, on either side: more than for other requests.
   std::chrono::nanoseconds read_body_timeout = std::chrono::minutes(2);
+  // All of a JSON document that a request has as its body.
+  std::chrono::nanoseconds read_document_timeout = std::chrono::seconds(10);
   std::chrono::nanoseconds transfer_timeout = std::chrono::hours(1);
   std::chrono::nanoseconds write_timeout = std::chrono::minutes(2);
   std::chrono::nanoseconds idle_timeout = std::chrono::minutes(5);

@@ -57,7 +57,14 @@ asio::awaitable<void> CgroupPart::remember_parents(std::set<std::string> parents
 
 asio::awaitable<void> CgroupPart::remove_everything() {
   co_await remember_parents({});
-  auto clear = [parents = parents_] { clear_cgroups(parents); };
+  auto clear = [parents = parents_, ours = cgroup_parent(context_.options.tag)] {
+    std::set<std::string> all = parents;
+    // Where they are expected, too: a server that was killed while it started has written nothing down.
+    for (const bool is_below_own_group : {true, false}) {
+      all.merge(Cgroups::expected(ours + "/any", is_below_own_group).parents());
+    }
+    clear_cgroups(all);
+  };
   co_await context_.on_worker(std::move(clear));
 }
 

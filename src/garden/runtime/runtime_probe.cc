@@ -1,5 +1,6 @@
 #include "garden/runtime/runtime_probe.h"
 
+#include <csignal>
 #include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -67,6 +68,7 @@ std::string obstacle_to_runtime(const std::string& program, Options options, con
     const Cgroups groups = runtime->cgroups(group);
     groups.signal(groups.processes(), SIGKILL);
     groups.remove();
+    groups.remove_empty_parents();  // a server that never has a container leaves nothing
     if (result.ok()) return "";
     const std::string said = last_error_of_log(start.log);
     return said.empty() ? "exit status " + std::to_string(result.exit_status) : said;

@@ -60,6 +60,8 @@ class TestGarden {
   void use_ids(Ids ids) { ids_ = ids; }
   void terminate();  // in order
   void kill();       // kill -9
+  // The command line of `garden VERB`, with this garden's flags.
+  std::vector<std::string> command(const std::string& verb) const;
   // `garden cleanup`. Returns its exit status.
   int clean_up();
   // What is left on this host of this garden: mounts, links, rules, control groups, processes. Empty if nothing.
@@ -110,7 +112,6 @@ class TestGarden {
   std::unique_ptr<RunningProcess> attach(const std::string& handle, const std::string& process_id);
 
  private:
-  std::vector<std::string> command(const std::string& verb) const;
   void remove_predecessor();
   void pump(const bool& is_done);
 
