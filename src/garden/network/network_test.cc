@@ -1,7 +1,13 @@
 // The network of real containers.
 #include <arpa/inet.h>
+#include <csignal>
+#include <fcntl.h>
+#include <filesystem>
 #include <fstream>
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -297,6 +303,42 @@ TEST_F(Network, ConnectionsOfTheHostToItselfAreNotTracked) {
     EXPECT_NE(line.find("dport=" + std::to_string(port) + " "), std::string::npos) << line;
   }
   EXPECT_GT(mapped, 0);
+}
+
+// It is made before the runtime starts the container; the runtime would give it to the same owner.
+TEST_F(Network, BelongsToTheContainersUserNamespace) {
+  start();
+  const auto inode = [](int fd) {
+    struct stat info {};
+    return ::fstat(fd, &info) == 0 ? info.st_ino : ino_t{0};
+  };
+  const auto open_namespace = [](const std::string& process, const char* type) {
+    return base::UniqueFd(::open(("/proc/" + process + "/ns/" + type).c_str(), O_RDONLY | O_CLOEXEC));
+  };
+  for (const bool is_privileged : {false, true}) {
+    api::ContainerSpec spec;
+    spec.privileged = is_privileged;
+    const auto handle = garden_->create(spec);
+    const std::string init = base::read_file(garden_->depot() + "/" + handle + "/pidfile");
+    const auto network = open_namespace(init, "net"), user = open_namespace(init, "user"),
+               host = open_namespace("self", "user"), host_network = open_namespace("self", "net");
+    const base::UniqueFd owner(::ioctl(network.get(), NS_GET_USERNS));
+    ASSERT_NE(inode(owner.get()), 0u);
+    EXPECT_EQ(inode(owner.get()), inode(user.get())) << is_privileged;
+    EXPECT_EQ(inode(user.get()) == inode(host.get()), is_privileged);
+    EXPECT_NE(inode(network.get()), inode(host_network.get())) << is_privileged;
+  }
+}
+
+// Nothing else keeps it.
+TEST_F(Network, EndsWithTheFirstProcess) {
+  start();
+  const auto handle = garden_->create({});
+  const auto info = garden_->await(client().info(handle));
+  const std::string host_end = "/sys/class/net/" + info.properties.at("kawasaki.host-interface");
+  EXPECT_TRUE(std::filesystem::exists(host_end));
+  ::kill(static_cast<pid_t>(std::stol(base::read_file(garden_->depot() + "/" + handle + "/pidfile"))), SIGKILL);
+  EXPECT_TRUE(garden_->eventually([&] { return !std::filesystem::exists(host_end); }));
 }
 
 }  // namespace
