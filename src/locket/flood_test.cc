@@ -1,7 +1,6 @@
 // A client with a good certificate that makes the port work for nothing: the program holds little for it, and serves
 // others meanwhile.
 #include <fstream>
-#include <optional>
 
 #include <fmt/format.h>
 
@@ -25,6 +24,14 @@ constexpr std::uint32_t kStreams = 20'000;  // on each connection
 class Flood : public LocketHarness {
  protected:
   Flood() {
+    const auto end = std::chrono::steady_clock::now() + kTestLimit;
+    while (base::read_file(log_).find("locket.started") == std::string::npos) {
+      if (std::chrono::steady_clock::now() > end) throw std::runtime_error("locket does not start");
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
+  base::ChildProcess start_program() {
     stop();
     const auto config = directory_.path() / "locket.json";
     std::ofstream(config) << R"({"listen_address": ")" << config_.listen_address << R"(", "ca_file": ")"
@@ -34,18 +41,12 @@ class Flood : public LocketHarness {
                           << config_.database.connection_string << R"("})";
     base::ChildOptions options;
     options.variables = {{"ASAN_OPTIONS", "quarantine_size_mb=1"}};  // what is freed is not held back
-    const auto log = directory_.path() / "log";
-    process_.emplace(base::start_logged({base::bin_dir() + "/locket", "-config", config.string()}, log, options));
-    const auto end = std::chrono::steady_clock::now() + kTestLimit;
-    while (base::read_file(log).find("locket.started") == std::string::npos) {
-      if (std::chrono::steady_clock::now() > end) throw std::runtime_error("locket does not start");
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+    return base::start_logged({base::bin_dir() + "/locket", "-config", config.string()}, log_, options);
   }
 
   // "VmRSS" or, since begin_to_measure(), "VmHWM", in bytes.
   std::size_t memory(const std::string& field) const {
-    std::ifstream status(fmt::format("/proc/{}/status", process_->pid()));
+    std::ifstream status(fmt::format("/proc/{}/status", process_.pid()));
     for (std::string line; std::getline(status, line);) {
       if (line.starts_with(field + ":")) return std::stoull(line.substr(field.size() + 1)) * 1024;
     }
@@ -53,7 +54,7 @@ class Flood : public LocketHarness {
     return 0;
   }
   std::size_t begin_to_measure() const {
-    std::ofstream(fmt::format("/proc/{}/clear_refs", process_->pid())) << "5";
+    std::ofstream(fmt::format("/proc/{}/clear_refs", process_.pid())) << "5";
     return memory("VmRSS");
   }
 
@@ -102,7 +103,8 @@ class Flood : public LocketHarness {
     co_return;
   }
 
-  std::optional<base::ChildProcess> process_;
+  const std::filesystem::path log_ = directory_.path() / "log";
+  base::ChildProcess process_ = start_program();
   std::vector<std::unique_ptr<net::Stream>> connections_;
 };
 
