@@ -1,12 +1,17 @@
 // What the BBS does in a second: the real program, mutual TLS, a real database beside it, 32 concurrent clients.
 //
-//   bbs [--engine postgres|mysql|sqlite] [--instances N]
+//   bbs [--engine postgres|mysql|sqlite] [--instances N] [--against DIRECTORY]
+//
+// --against: afterwards the BBS in that directory, of another build, takes turns with this one over the same store, and
+// what each costs is compared.
 //
 // Database, Locket, BBS and load share the machine's cores, as upstream's own figures were taken.
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <signal.h>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -28,7 +33,18 @@ constexpr int kInstances = 5;  // of each further application, until the store i
 struct Options {
   sql::Engine engine = sql::Engine::kPostgres;
   int instances = 250'000;
+  std::string against = {};  // "": nothing
 };
+
+// What a list answers with, and what it may cost the server for each record, in microseconds.
+struct List {
+  std::string_view what, path;
+  bool is_of_instances;
+  double target;
+};
+constexpr List kLists[] = {{"all actual LRPs", "/v1/actual_lrps/list", true, 0.5},
+                           {"all desired LRPs", "/v1/desired_lrps/list.r3", false, 1},
+                           {"all scheduling infos", "/v1/desired_lrp_scheduling_infos/list", false, 1}};
 
 // The same guid for the same number: as long as those of Cloud Foundry.
 std::string process_guid(std::size_t n) {
@@ -119,6 +135,7 @@ class Run {
     connect();
     const auto list = client_->run(1, [](std::size_t) { return LoadRequest{"/v1/actual_lrps/list", ""}; });
     tell("takeover", "first list of all actual LRPs after it", list.seconds * 1e3, "ms");
+    if (!options_.against.empty()) against(options_.against);
   }
 
  private:
@@ -186,44 +203,99 @@ class Run {
   }
 
   void lists() {
-    list("all actual LRPs", "/v1/actual_lrps/list", static_cast<double>(options_.instances), 0.5);
-    list("all desired LRPs", "/v1/desired_lrps/list.r3", static_cast<double>(desired_), 1);
-    list("all scheduling infos", "/v1/desired_lrp_scheduling_infos/list", static_cast<double>(desired_), 1);
+    for (const List& list : kLists) {
+      const ListCost cost = cost_of(list);
+      const std::string which = fmt::format("list {} ({:.0f}, {:.0f} MB)", list.what, records_of(list), cost.megabytes);
+      tell(which, "server CPU a record", cost.cpu, "us", list.target, Better::kLower);
+      tell(which, "whole answer", cost.whole, "ms");
+    }
   }
 
-  void list(std::string_view what, std::string_view path, double records, double target) {
+  struct ListCost {
+    double cpu = 0;    // microseconds a record, of the server
+    double whole = 0;  // milliseconds, of the answer
+    double megabytes = 0;
+  };
+
+  double records_of(const List& list) const {
+    const auto instances = static_cast<std::size_t>(options_.instances);
+    return static_cast<double>(list.is_of_instances ? instances + 2 * added_ : desired_ + added_);
+  }
+
+  ListCost cost_of(const List& list) {
     constexpr int kTimes = 10;
     const double cpu = stage_.bbs().cpu_seconds();
-    std::uint64_t bytes = 0;
-    double seconds = 0;
+    ListCost cost;
     for (int i = 0; i < kTimes; ++i) {
-      const auto result = client_->run(1, [path](std::size_t) { return LoadRequest{path, ""}; });
-      bytes = result.bytes;
-      seconds += result.seconds;
+      const auto result = client_->run(1, [&list](std::size_t) { return LoadRequest{list.path, ""}; });
+      cost.megabytes = static_cast<double>(result.bytes) / 1e6;
+      cost.whole += result.seconds * 1e3 / kTimes;
     }
-    const double spent = stage_.bbs().cpu_seconds() - cpu;
-    const std::string which =
-        fmt::format("list {} ({:.0f}, {:.0f} MB)", what, records, static_cast<double>(bytes) / 1e6);
-    tell(which, "server CPU a record", spent / kTimes / records * 1e6, "us", target, Better::kLower);
-    tell(which, "whole answer", seconds / kTimes * 1e3, "ms");
+    cost.cpu = (stage_.bbs().cpu_seconds() - cpu) / kTimes / records_of(list) * 1e6;
+    return cost;
   }
 
-  // Nothing is asked and nothing is out of order: what the process uses then is convergence. Its runs differ, because
-  // one of them reaches the end of the look for foreign writes.
+  // Nothing is asked and nothing is out of order: what the process uses then is convergence.
   void convergence() {
-    constexpr int kRuns = 10;
+    const auto [mean, most] = cost_of_runs(10);
+    const std::string which = fmt::format("convergence of {} actual LRPs, nothing to do", options_.instances);
+    tell(which, "CPU a run", mean, "ms", 100, Better::kLower);
+    tell(which, "CPU of the longest run", most, "ms");
+  }
+
+  // Mean and greatest, in milliseconds of CPU.
+  std::pair<double, double> cost_of_runs(int runs) {
     double all = 0, most = 0;
     wait_for_run();
-    for (int i = 0; i < kRuns; ++i) {
+    for (int i = 0; i < runs; ++i) {
       const double cpu = stage_.bbs().cpu_seconds();
       wait_for_run();
-      const double spent = stage_.bbs().cpu_seconds() - cpu;
+      const double spent = (stage_.bbs().cpu_seconds() - cpu) * 1e3;
       all += spent;
       most = std::max(most, spent);
     }
-    const std::string which = fmt::format("convergence of {} actual LRPs, nothing to do", options_.instances);
-    tell(which, "CPU a run", all / kRuns * 1e3, "ms", 100, Better::kLower);
-    tell(which, "CPU of the longest run", most * 1e3, "ms");
+    return {all / runs, most};
+  }
+
+  // This build and another one in turns, so that what else the machine does meets both.
+  void against(const std::string& other) {
+    constexpr int kTurns = 3;
+    Costs ours, theirs;
+    for (int turn = 0; turn < kTurns; ++turn) {
+      take_turn(base::bin_dir(), ours);
+      take_turn(other, theirs);
+    }
+    for (const auto& [what, cost] : ours) {
+      tell("against " + other, what + ", this one", cost / kTurns, "us");
+      tell("against " + other, what + ", that one", theirs.at(what) / kTurns, "us");
+      tell("against " + other, what + ", ratio", cost / theirs.at(what), "");
+    }
+  }
+
+  using Costs = std::map<std::string, double>;  // microseconds of CPU
+
+  void take_turn(const std::string& programs, Costs& costs) {
+    client_.reset();
+    stage_.take_over(programs);
+    connect();
+    for (const List& list : kLists) {
+      cost_of(list);
+      costs[fmt::format("list {}, a record", list.what)] += cost_of(list).cpu;
+    }
+    constexpr std::size_t kMore = 4'000;
+    const std::size_t first = desired_ + added_;
+    added_ += kMore;
+    const auto load = [&](const std::string& what, std::size_t count, auto make) {
+      const double cpu = stage_.bbs().cpu_seconds();
+      client_->run(count, make);
+      costs[what] += (stage_.bbs().cpu_seconds() - cpu) / static_cast<double>(count) * 1e6;
+    };
+    load("desire an LRP", kMore, [first](std::size_t n) { return desire_request(first + n, 2); });
+    load("start", 2 * kMore, [first](std::size_t n) { return start_request(first + n / 2, static_cast<int>(n % 2)); });
+    load("repeated start", 20'000, [](std::size_t n) { return start_request(n % 10'000, 0); });
+    load("one desired LRP by key", 20'000, [](std::size_t n) { return get_request(n % 10'000); });
+    wait_for_run();
+    costs["convergence, a run"] += cost_of_runs(4).first * 1e3;
   }
 
   // Returns shortly after the end of a run.
@@ -237,10 +309,12 @@ class Run {
   Stage stage_;
   std::unique_ptr<LoadClient> client_;
   std::size_t desired_ = 0;
+  std::size_t added_ = 0;  // since then, with two instances each
 };
 
 [[noreturn]] void refuse() {
-  std::fputs("usage: bbs [--engine postgres|mysql|sqlite] [--instances N, 20000 or more]\n", stderr);
+  std::fputs("usage: bbs [--engine postgres|mysql|sqlite] [--instances N, 20000 or more] [--against DIRECTORY]\n",
+             stderr);
   std::exit(2);
 }
 
@@ -258,6 +332,8 @@ Options parse(int argc, char** argv) {
     } else if (flag == "--instances") {
       std::from_chars(value.data(), value.data() + value.size(), options.instances);
       if (options.instances < 20'000) refuse();
+    } else if (flag == "--against") {
+      options.against = value;
     } else {
       refuse();
     }

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -15,7 +16,6 @@
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 
-#include "base/testing/places.h"
 #include "clients/locket/locket_client.h"
 #include "net/http/http_client.h"
 
@@ -46,14 +46,14 @@ std::string presence_of(const std::string& cell) {
 
 }  // namespace
 
-Program::Program(const std::string& name, const std::string& config_path)
+Program::Program(const std::string& name, const std::string& config_path, const std::string& directory)
     : name_(name), log_path_(config_path + ".log") {
   const base::UniqueFd log(open(log_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!log) throw std::runtime_error("cannot write " + log_path_);
   base::ChildOptions options;
   options.output = log.get();
   options.error = STDERR_FILENO;
-  process_.emplace(std::vector<std::string>{base::bin_dir() + "/" + name, "-config", config_path}, options);
+  process_.emplace(std::vector<std::string>{directory + "/" + name, "-config", config_path}, options);
   log_file_.open(log_path_);
 }
 
@@ -83,14 +83,12 @@ void Program::end(int signal) {
 }
 
 double Program::cpu_seconds() const {
-  std::ifstream file(fmt::format("/proc/{}/stat", process_->pid()));
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  std::istringstream fields(text.substr(text.rfind(')') + 2));
-  std::string field;
-  for (int i = 0; i < 11; ++i) fields >> field;
-  double user = 0, system = 0;
-  fields >> user >> system;
-  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  clockid_t clock{};
+  timespec used{};
+  if (clock_getcpuclockid(process_->pid(), &clock) != 0 || clock_gettime(clock, &used) != 0) {
+    throw std::runtime_error(name_ + " ended");
+  }
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
 }
 
 double Program::resident_bytes() const {
@@ -104,7 +102,7 @@ Stage::Stage(sql::Engine engine) : engine_(engine) {
   if (engine != sql::Engine::kSqlite) database_ = std::make_unique<sql::TestServer>(engine);
   start_auctioneer();
   start_locket();
-  bbs_ = start_bbs();
+  bbs_ = start_bbs(base::bin_dir());
   bbs_->wait_for("bbs.started");
 }
 
@@ -159,7 +157,7 @@ void Stage::start_locket() {
   locket_->wait_for("locket.started");
 }
 
-std::unique_ptr<Program> Stage::start_bbs() {
+std::unique_ptr<Program> Stage::start_bbs(const std::string& programs) {
   const net::TlsFiles& tls = certificates_.server();
   api_address_ = free_address();
   debug_address_ = free_address();
@@ -182,7 +180,7 @@ std::unique_ptr<Program> Stage::start_bbs() {
                          {"lock_retry_interval", "500ms"},
                          {"rep_require_tls", true}};
   for (const auto& [key, value] : database_config()) config[key] = value;
-  return std::make_unique<Program>("bbs", write(fmt::format("bbs-{}.json", started_), config));
+  return std::make_unique<Program>("bbs", write(fmt::format("bbs-{}.json", started_), config), programs);
 }
 
 void Stage::add_cells(int count) {
@@ -203,9 +201,9 @@ void Stage::add_cells(int count) {
   asio::co_spawn(io_, adding(io_.get_executor()), asio::use_future).get();
 }
 
-double Stage::take_over() {
+double Stage::take_over(const std::string& programs) {
   bbs_->end(SIGKILL);
-  bbs_ = start_bbs();
+  bbs_ = start_bbs(programs);
   const double locked = bbs_->wait_for("bbs.locket-lock.acquired-lock");
   return bbs_->wait_for("bbs.started") - locked;
 }

@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "base/process/child_process.h"
+#include "base/testing/places.h"
 #include "net/http/http_server.h"
 #include "net/testing/test_certificates.h"
 #include "sql/testing/test_servers.h"
@@ -22,7 +23,7 @@ namespace rivera::bench {
 // A program that logs lager lines on standard output, running until it is ended.
 class Program {
  public:
-  Program(const std::string& name, const std::string& config_path);
+  Program(const std::string& name, const std::string& config_path, const std::string& directory = base::bin_dir());
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -56,8 +57,9 @@ class Stage {
 
   // Makes cells cell-0 ... present.
   void add_cells(int count);
-  // kill -9 of the BBS, and a new one; gives the seconds from its holding the lock to its serving.
-  double take_over();
+  // kill -9 of the BBS, and a new one, the program of that directory; gives the seconds from its holding the lock to
+  // its serving.
+  double take_over(const std::string& programs = base::bin_dir());
   // Runs of convergence so far, from the BBS's metrics.
   double convergence_runs();
 
@@ -66,7 +68,7 @@ class Stage {
   boost::json::object database_config();
   void start_auctioneer();
   void start_locket();
-  std::unique_ptr<Program> start_bbs();
+  std::unique_ptr<Program> start_bbs(const std::string& programs);
 
   sql::Engine engine_;
   base::TemporaryDirectory directory_{"rivera-bench-"};

@@ -12,6 +12,11 @@
 namespace base = rivera::base;
 namespace bbs = rivera::bbs;
 
+// What jemalloc reads at start; the environment's MALLOC_CONF overrides it. The records are millions of small objects
+// all over the heap: with pages of 2 MiB, where the kernel grants them, reading them misses the TLB far less often.
+extern "C" __attribute__((visibility("default"))) const char* malloc_conf;
+const char* malloc_conf = "thp:always";
+
 namespace {
 
 bbs::Config load_or_exit(const base::ServerArguments& arguments) {

@@ -7,7 +7,6 @@
 #include "bbs/api/guid_pages.h"
 #include "bbs/api/services.h"
 #include "bbs/records/prefetch.h"
-#include "bbs/records/record_pages.h"
 
 namespace rivera::bbs {
 namespace {
@@ -132,38 +131,31 @@ void ActualLRPService::add_transitions(Api& api) {
 }
 
 // A domain alone selects nearly all records, so they are scanned.
-template <typename As>
-asio::awaitable<ActualLRPService::Shared<As>> ActualLRPService::select(models::ActualLRPsRequest request, As as) {
-  if (has_index(request)) {
-    auto look = [&](const Records& records) {
-      return share_each<ActualLRPRecord>(select_by_index(records, request), as);
-    };
-    co_return co_await ledger_.read(std::move(look));
+asio::awaitable<RecordSnapshot<ActualLRPRecord>> ActualLRPService::scan(models::ActualLRPsRequest request) {
+  auto take = [](const Records& records) { return records.actual_lrps().snapshot(); };
+  RecordSnapshot<ActualLRPRecord> snapshot = co_await ledger_.read(std::move(take));
+  if (!wants_all(request)) {
+    auto selecting = select_from(snapshot, [&request](const ActualLRPRecord& r) { return matches(r, request); });
+    co_await std::move(selecting);
   }
-  const bool all = wants_all(request);
-  Shared<As> selected;
-  for (RecordPages pages; !pages.is_done();) {
-    auto look = [&](const Records& records) {
-      if (selected.empty()) selected.reserve(records.actual_lrp_count());
-      FoundLRPs found;
-      const auto visit = [&](const std::string&, const Process& process) {
-        all ? add_process(process, found) : add_process(process, request, found);
-        return process.instances.size() + 1;
-      };
-      pages.next(records.processes(), kRecordsAtOnce, visit, [&] { selected.clear(); });
-      Shared<As> shared = share_each<ActualLRPRecord>(found, as);
-      std::move(shared.begin(), shared.end(), std::back_inserter(selected));
-    };
-    co_await ledger_.read(std::move(look));
-  }
-  co_return selected;
+  co_return snapshot;
 }
 
-asio::awaitable<EncodedRecords> ActualLRPService::list(models::ActualLRPsRequest request) {
-  return select(std::move(request), as_wire);
+asio::awaitable<std::unique_ptr<EncodedList>> ActualLRPService::list(models::ActualLRPsRequest request) {
+  if (!has_index(request)) {
+    auto scanning = scan(std::move(request));
+    RecordSnapshot<ActualLRPRecord> snapshot = co_await std::move(scanning);
+    co_return as_list(std::move(snapshot), &ActualLRPRecord::wire);
+  }
+  auto look = [&](const Records& records) {
+    return share_each<ActualLRPRecord>(select_by_index(records, request), as_wire);
+  };
+  EncodedRecords found = co_await ledger_.read(std::move(look));
+  co_return as_list(std::move(found));
 }
 
-asio::awaitable<EncodedRecords> ActualLRPService::list_by_guids(models::ActualLRPsByProcessGuidsRequest request) {
+asio::awaitable<std::unique_ptr<EncodedList>> ActualLRPService::list_by_guids(
+    models::ActualLRPsByProcessGuidsRequest request) {
   EncodedRecords selected;
   for (GuidPages pages(request.process_guids()); !pages.is_done();) {
     auto look = [&](const Records& records) {
@@ -177,13 +169,21 @@ asio::awaitable<EncodedRecords> ActualLRPService::list_by_guids(models::ActualLR
     };
     co_await ledger_.read(std::move(look));
   }
-  co_return selected;
+  co_return as_list(std::move(selected));
 }
 
 // Groups are the form of old clients: their list is made by a worker.
 asio::awaitable<std::string> ActualLRPService::groups_of(models::ActualLRPsRequest filter) {
-  auto selecting = select(std::move(filter), [](const ActualLRPPtr& record) { return record; });
-  LRPs lrps = co_await std::move(selecting);
+  if (!has_index(filter)) {
+    auto scanning = scan(std::move(filter));
+    RecordSnapshot<ActualLRPRecord> snapshot = co_await std::move(scanning);
+    auto encoding = [snapshot = std::move(snapshot)] { return body_of_groups(records_of(snapshot)); };
+    co_return co_await workers_.run(std::move(encoding));
+  }
+  auto look = [&](const Records& records) {
+    return share_each<ActualLRPRecord>(select_by_index(records, filter), [](const ActualLRPPtr& lrp) { return lrp; });
+  };
+  LRPs lrps = co_await ledger_.read(std::move(look));
   auto encoding = [lrps = std::move(lrps)] { return body_of_groups(lrps); };
   co_return co_await workers_.run(std::move(encoding));
 }

@@ -81,7 +81,7 @@ asio::awaitable<Api::Answer> Api::answer(const Route& route, std::string body, C
       auto handling = route.handle(std::move(body), std::move(call));
       made.body = co_await std::move(handling);
     }
-    co_return made;
+    co_return std::move(made);
   } catch (const models::ModelError& e) {
     error = e;
   } catch (const std::exception& e) {
@@ -93,38 +93,36 @@ asio::awaitable<Api::Answer> Api::answer(const Route& route, std::string body, C
     traced(trace_id).debug("refused", {{"route", route.name}, {"error", error->message()}});
   }
   made.body = error_body(*error) + route.error_suffix;
-  co_return made;
+  co_return std::move(made);
 }
 
 // Sends a list in pieces that fit the processor's cache, so that there is never a second copy of a hundred megabytes,
 // not even for a client that reads slowly.
 asio::awaitable<void> Api::respond(net::HttpExchange& exchange, Answer answer) {
-  if (answer.records.empty()) {
+  if (!answer.records || answer.records->size() == 0) {
     net::HttpResponse response;
     response.headers.set("Content-Type", "application/x-protobuf");
     response.body = std::move(answer.body);
     co_await exchange.respond(std::move(response));
     co_return;
   }
-  EncodedRecords& records = answer.records;
-  std::size_t size = 0;
-  for (const EncodedRecord& record : records) size += models::field_size(2, record.bytes.size());
+  EncodedList& records = *answer.records;
   net::ResponseHead head;
-  head.headers = {{"Content-Type", "application/x-protobuf"}, {"Content-Length", std::to_string(size)}};
+  head.headers = {{"Content-Type", "application/x-protobuf"}, {"Content-Length", std::to_string(records.size())}};
   co_await exchange.begin_response(std::move(head));
   std::string piece;
   piece.reserve(kPiece + kPiece / 4);
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    if (i + kPrefetchDistance < records.size()) {
-      prefetch(records[i + kPrefetchDistance].owner.get());  // the reference count is beside it
-      prefetch_text(records[i + kPrefetchDistance].bytes);
+  const auto executor = co_await asio::this_coro::executor;
+  for (auto some = records.next(); !some.empty(); some = records.next()) {
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      if (i + kPrefetchDistance < some.size()) prefetch_text(some[i + kPrefetchDistance]);
+      models::append_field(piece, kListField, some[i]);
+      if (piece.size() < kPiece) continue;
+      if (!options_.may_answer()) throw std::runtime_error("the lock was lost while a list was sent");
+      co_await exchange.write_body(piece);
+      piece.clear();
+      co_await asio::post(executor, asio::use_awaitable);  // others' turn, even if the client reads as fast as we send
     }
-    models::append_field(piece, 2, records[i].bytes);
-    records[i].owner.reset();
-    if (piece.size() < kPiece) continue;
-    if (!options_.may_answer()) throw std::runtime_error("the lock was lost while a list was sent");
-    co_await exchange.write_body(piece);
-    piece.clear();
   }
   co_await exchange.write_body(piece);
   co_await exchange.end_response();
@@ -132,12 +130,6 @@ asio::awaitable<void> Api::respond(net::HttpExchange& exchange, Answer answer) {
 
 base::Logger Api::traced(const std::string& trace_id) const {
   return base::traced_session(logger_, "request", trace_id);
-}
-
-EncodedRecord encoded_record(std::string bytes) {
-  auto owner = std::make_shared<const std::string>(std::move(bytes));
-  const std::string_view view = *owner;
-  return {std::move(owner), view};
 }
 
 std::string error_body(const models::ModelError& error) {

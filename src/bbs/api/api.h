@@ -17,6 +17,7 @@
 #include "base/units.h"
 #include "base/work/worker_pool.h"
 #include "bbs/api/bbs_probe.h"
+#include "bbs/api/encoded_list.h"
 #include "bbs/board/outcome.h"
 #include "models/errors.h"
 #include "models/forms/wire.h"
@@ -33,17 +34,6 @@ struct Call {
 
 // For routes that ignore their request.
 struct Ignored {};
-
-// The encoded form of a record, in memory for as long as `owner` lives. Where the bytes are is noted here, because the
-// records of a list are scattered over the heap: to look it up in each costs as much as to send them.
-struct EncodedRecord {
-  std::shared_ptr<const void> owner;
-  std::string_view bytes;
-};
-// One that owns its bytes.
-EncodedRecord encoded_record(std::string bytes);
-// The content of a list, without a copy.
-using EncodedRecords = std::vector<EncodedRecord>;
 
 // Adds routes to a router and owns what they need. The router and everything passed in must outlive serving.
 class Api {
@@ -86,12 +76,12 @@ class Api {
     add(std::move(path), std::move(route));
   }
 
-  // The same for a route whose response repeats records in field 2: `handle(Request)` returns an awaitable of
-  // EncodedRecords.
+  // The same for a route whose response repeats records in field 2: `handle(Request)` returns an awaitable of an
+  // EncodedList.
   template <typename Request, typename Handle>
   void post_list(std::string name, std::string path, Handle handle) {
     Route route = made_route(std::move(name), "");
-    route.list = [this, handle = std::move(handle)](std::string body) -> asio::awaitable<EncodedRecords> {
+    route.list = [this, handle = std::move(handle)](std::string body) -> asio::awaitable<std::unique_ptr<EncodedList>> {
       auto reading = read<Request>(std::move(body), OnInvalid<Request>());
       Request request = co_await std::move(reading);
       auto handling = handle(std::move(request));
@@ -115,12 +105,12 @@ class Api {
     models::RoleSet callers = {};
     std::size_t body_limit = 0;  // bytes
     std::function<asio::awaitable<std::string>(std::string body, Call call)> handle;
-    std::function<asio::awaitable<EncodedRecords>(std::string body)> list;
+    std::function<asio::awaitable<std::unique_ptr<EncodedList>>(std::string body)> list;
     RequestMeter meter;
   };
   struct Answer {
     std::string body;
-    EncodedRecords records;  // behind the body
+    std::unique_ptr<EncodedList> records;  // or this
   };
 
   // A request, or why it is invalid.

@@ -7,15 +7,8 @@
 #include "bbs/api/guid_pages.h"
 #include "bbs/api/services.h"
 #include "bbs/records/prefetch.h"
-#include "bbs/records/record_pages.h"
 
 namespace rivera::bbs {
-namespace {
-
-using FoundDesiredLRPs = Found<DesiredLRPRecord>;
-
-constexpr int kSortedAtOnce = 5'000;            // guids; more are sorted by a worker
-constexpr char kLogSourceType[] = "DIEGO-API";  // the BBS's name in the logs of applications
 
 // What a list of all desired LRPs selects. O(log(app guids)) for each record.
 class DesiredLRPFilter {
@@ -42,6 +35,13 @@ class DesiredLRPFilter {
   std::string domain_;
   std::vector<std::string> apps_;  // sorted
 };
+
+namespace {
+
+using FoundDesiredLRPs = Found<DesiredLRPRecord>;
+
+constexpr int kSortedAtOnce = 5'000;            // guids; more are sorted by a worker
+constexpr char kLogSourceType[] = "DIEGO-API";  // the BBS's name in the logs of applications
 
 // The bytes of a record in the form of a route.
 std::string encoded(const DesiredLRPRecord& record, models::DefinitionVersion version) {
@@ -129,57 +129,57 @@ void DesiredLRPService::tell_application(const std::string& process_guid, const 
   loggregator_.send_app_error_log(text, kLogSourceType, {{"source_id", *source_id}});
 }
 
-template <typename As>
-asio::awaitable<DesiredLRPService::Shared<As>> DesiredLRPService::select(models::DesiredLRPsRequest request, As as) {
+asio::awaitable<std::shared_ptr<const DesiredLRPFilter>> DesiredLRPService::made_filter(
+    const models::DesiredLRPsRequest& request) {
   auto sorting = [&request] { return std::make_shared<const DesiredLRPFilter>(request); };
-  std::shared_ptr<const DesiredLRPFilter> made;
-  if (request.app_guids_size() < kSortedAtOnce) {
-    made = sorting();
-  } else {
-    made = co_await workers_.run(std::move(sorting));
-  }
-  const DesiredLRPFilter& filter = *made;
-  Shared<As> selected;
-  const auto add = [&](const std::vector<const DesiredLRPPtr*>& found) {
-    Shared<As> shared = share_each<DesiredLRPRecord>(found, as);
-    std::move(shared.begin(), shared.end(), std::back_inserter(selected));
-  };
-  if (!request.process_guids().empty()) {
-    for (GuidPages pages(request.process_guids()); !pages.is_done();) {
-      auto look = [&](const Records& records) {
-        FoundDesiredLRPs found;
-        pages.next([&](const std::string& guid) {
-          const Process* process = records.process(guid);
-          if (process && process->desired && filter.selects(process->desired->lrp)) found.push_back(&process->desired);
-        });
-        add(found);
-      };
-      co_await ledger_.read(std::move(look));
-    }
-    co_return selected;
-  }
-  for (RecordPages pages; !pages.is_done();) {
+  if (request.app_guids_size() < kSortedAtOnce) co_return sorting();
+  co_return co_await workers_.run(std::move(sorting));
+}
+
+asio::awaitable<std::vector<DesiredLRPPtr>> DesiredLRPService::look_up(models::DesiredLRPsRequest request) {
+  auto making = made_filter(request);
+  const std::shared_ptr<const DesiredLRPFilter> filter = co_await std::move(making);
+  std::vector<DesiredLRPPtr> selected;
+  for (GuidPages pages(request.process_guids()); !pages.is_done();) {
     auto look = [&](const Records& records) {
-      if (selected.empty()) selected.reserve(records.desired_lrp_count());
       FoundDesiredLRPs found;
-      const auto visit = [&](const std::string&, const Process& process) {
-        const bool is_selected = process.desired && (filter.selects_all() || filter.selects(process.desired->lrp));
-        if (is_selected) found.push_back(&process.desired);
-        return std::size_t{1};
-      };
-      pages.next(records.processes(), kRecordsAtOnce, visit, [&] { selected.clear(); });
-      add(found);
+      pages.next([&](const std::string& guid) {
+        const Process* process = records.process(guid);
+        if (process && process->desired && filter->selects(process->desired->lrp)) found.push_back(&process->desired);
+      });
+      auto shared = share_each<DesiredLRPRecord>(found, [](const DesiredLRPPtr& record) { return record; });
+      std::move(shared.begin(), shared.end(), std::back_inserter(selected));
     };
     co_await ledger_.read(std::move(look));
   }
   co_return selected;
 }
 
-asio::awaitable<EncodedRecords> DesiredLRPService::encoded_list(models::DesiredLRPsRequest request,
-                                                                const std::string DesiredLRPRecord::*form) {
-  return select(std::move(request), [form](const DesiredLRPPtr& record) {
-    return EncodedRecord{record, (*record).*form};
-  });
+asio::awaitable<RecordSnapshot<DesiredLRPRecord>> DesiredLRPService::scan(models::DesiredLRPsRequest request) {
+  auto making = made_filter(request);
+  const std::shared_ptr<const DesiredLRPFilter> filter = co_await std::move(making);
+  auto take = [](const Records& records) { return records.desired_lrps().snapshot(); };
+  RecordSnapshot<DesiredLRPRecord> snapshot = co_await ledger_.read(std::move(take));
+  if (!filter->selects_all()) {
+    auto selecting = select_from(snapshot, [&filter](const DesiredLRPRecord& r) { return filter->selects(r.lrp); });
+    co_await std::move(selecting);
+  }
+  co_return snapshot;
+}
+
+asio::awaitable<std::unique_ptr<EncodedList>> DesiredLRPService::encoded_list(
+    models::DesiredLRPsRequest request, const std::string DesiredLRPRecord::*form) {
+  if (request.process_guids().empty()) {
+    auto scanning = scan(std::move(request));
+    RecordSnapshot<DesiredLRPRecord> snapshot = co_await std::move(scanning);
+    co_return as_list(std::move(snapshot), form);
+  }
+  auto looking_up = look_up(std::move(request));
+  const std::vector<DesiredLRPPtr> records = co_await std::move(looking_up);
+  EncodedRecords encoded;
+  encoded.reserve(records.size());
+  for (const DesiredLRPPtr& record : records) encoded.push_back({record, (*record).*form});
+  co_return as_list(std::move(encoded));
 }
 
 asio::awaitable<DesiredLRPPtr> DesiredLRPService::find(std::string process_guid) {
@@ -192,20 +192,29 @@ asio::awaitable<DesiredLRPPtr> DesiredLRPService::find(std::string process_guid)
   co_return desired;
 }
 
-asio::awaitable<EncodedRecords> DesiredLRPService::list(models::DesiredLRPsRequest request,
-                                                        models::DefinitionVersion version) {
+asio::awaitable<std::unique_ptr<EncodedList>> DesiredLRPService::list(models::DesiredLRPsRequest request,
+                                                                      models::DefinitionVersion version) {
   if (version == models::DefinitionVersion::kV3) {
     co_return co_await encoded_list(std::move(request), &DesiredLRPRecord::wire);
   }
-  auto selecting = select(std::move(request), [](const DesiredLRPPtr& record) { return record; });
-  std::vector<DesiredLRPPtr> lrps = co_await std::move(selecting);
-  auto converting = [lrps = std::move(lrps), version] {
-    EncodedRecords converted;
-    converted.reserve(lrps.size());
-    for (const DesiredLRPPtr& lrp : lrps) converted.push_back(encoded_record(encoded(*lrp, version)));
-    return converted;
+  std::vector<DesiredLRPPtr> lrps;
+  RecordSnapshot<DesiredLRPRecord> snapshot;
+  if (request.process_guids().empty()) {
+    auto scanning = scan(std::move(request));
+    snapshot = co_await std::move(scanning);
+  } else {
+    auto looking_up = look_up(std::move(request));
+    lrps = co_await std::move(looking_up);
+  }
+  auto converting = [lrps = std::move(lrps), snapshot = std::move(snapshot), version]() mutable {
+    if (lrps.empty()) lrps = records_of(snapshot);
+    EncodedRecords records;
+    records.reserve(lrps.size());
+    for (const DesiredLRPPtr& lrp : lrps) records.push_back(encoded_record(encoded(*lrp, version)));
+    return records;
   };
-  co_return co_await workers_.run(std::move(converting));
+  EncodedRecords converted = co_await workers_.run(std::move(converting));
+  co_return as_list(std::move(converted));
 }
 
 asio::awaitable<std::string> DesiredLRPService::get(std::string process_guid, models::DefinitionVersion version) {
@@ -215,7 +224,7 @@ asio::awaitable<std::string> DesiredLRPService::get(std::string process_guid, mo
   co_return body;
 }
 
-asio::awaitable<EncodedRecords> DesiredLRPService::scheduling_infos(models::DesiredLRPsRequest request) {
+asio::awaitable<std::unique_ptr<EncodedList>> DesiredLRPService::scheduling_infos(models::DesiredLRPsRequest request) {
   request.clear_app_guids();  // ignored here (§4.9)
   co_return co_await encoded_list(std::move(request), &DesiredLRPRecord::scheduling_info);
 }
@@ -227,7 +236,7 @@ asio::awaitable<std::string> DesiredLRPService::scheduling_info(std::string proc
   co_return body;
 }
 
-asio::awaitable<EncodedRecords> DesiredLRPService::routing_infos(models::DesiredLRPsRequest request) {
+asio::awaitable<std::unique_ptr<EncodedList>> DesiredLRPService::routing_infos(models::DesiredLRPsRequest request) {
   request.clear_app_guids();  // ignored here, as is the domain (§4.9)
   request.clear_domain();
   co_return co_await encoded_list(std::move(request), &DesiredLRPRecord::routing_info);

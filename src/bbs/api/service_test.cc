@@ -1,5 +1,6 @@
 // The BBS over HTTP: form, failures, streams, and its requests to other components.
 #include <algorithm>
+#include <set>
 
 #include <boost/json.hpp>
 
@@ -337,6 +338,14 @@ TEST_F(BbsService, FiltersListsAsAsked) {
               r.set_process_guid("q");
             }),
             0);
+  const std::string domain = a_desired_lrp("p").build().domain();
+  EXPECT_EQ(count([&](auto& r) { r.set_domain(domain); }), 3);
+  EXPECT_EQ(count([](auto& r) { r.set_domain("another"); }), 0);
+  models::ActualLRPGroupsRequest groups;
+  groups.set_domain(domain);
+  EXPECT_EQ(call<models::ActualLRPGroupsResponse>("/v1/actual_lrp_groups/list", groups).actual_lrp_groups_size(), 3);
+  groups.set_cell_id("cell");
+  EXPECT_EQ(call<models::ActualLRPGroupsResponse>("/v1/actual_lrp_groups/list", groups).actual_lrp_groups_size(), 1);
   models::ActualLRPsByProcessGuidsRequest by_guids;
   by_guids.add_process_guids("p");
   by_guids.add_process_guids("p");
@@ -347,9 +356,36 @@ TEST_F(BbsService, FiltersListsAsAsked) {
   models::DesiredLRPsRequest apps;
   apps.add_app_guids("q");
   EXPECT_EQ(call<models::DesiredLRPsResponse>("/v1/desired_lrps/list.r3", apps).desired_lrps_size(), 1);
+  EXPECT_EQ(call<models::DesiredLRPsResponse>("/v1/desired_lrps/list.r2", apps).desired_lrps_size(), 1);
+  models::DesiredLRPsRequest process;
+  process.add_process_guids("p");
+  for (const char* path : {"/v1/desired_lrps/list.r3", "/v1/desired_lrps/list.r2"}) {
+    const auto listed = call<models::DesiredLRPsResponse>(path, process);
+    ASSERT_EQ(listed.desired_lrps_size(), 1) << path;
+    EXPECT_EQ(listed.desired_lrps(0).process_guid(), "p") << path;
+  }
   EXPECT_EQ(call<models::DesiredLRPSchedulingInfosResponse>("/v1/desired_lrp_scheduling_infos/list", apps)
                 .desired_lrp_scheduling_infos_size(),
             2);
+}
+
+TEST_F(BbsService, AListOfManyRecordsHasEachOnce) {
+  start();
+  constexpr int kMany = 300;  // several blocks of them
+  desire("many", kMany);
+  for (int n = 0; n < kMany; n += 7) start_instance("many", n, "cell");
+  const auto indices = [this](models::ActualLRPsRequest request) {
+    std::multiset<int> found;
+    const auto listed = call<models::ActualLRPsResponse>("/v1/actual_lrps/list", request);
+    for (const auto& lrp : listed.actual_lrps()) found.insert(lrp.actual_lrp_key().index());
+    return found;
+  };
+  std::multiset<int> expected;
+  for (int n = 0; n < kMany; ++n) expected.insert(n);
+  EXPECT_EQ(indices(models::ActualLRPsRequest()), expected);
+  models::ActualLRPsRequest of_domain;
+  of_domain.set_domain(a_desired_lrp("many").build().domain());
+  EXPECT_EQ(indices(of_domain), expected);
 }
 
 TEST_F(BbsService, ShowsCellsAndConvergesOnThem) {

@@ -4,8 +4,8 @@
 // Each constructor adds its routes; the service must live as long as they are served.
 #pragma once
 
+#include <memory>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "base/asio.h"
@@ -44,13 +44,10 @@ class ActualLRPService {
  private:
   void add_reads(Api& api);
   void add_transitions(Api& api);
-  // A view of each record that the request selects, made by `as(pointer)`.
-  template <typename As>
-  using Shared = std::vector<std::invoke_result_t<As, const ActualLRPPtr&>>;
-  template <typename As>
-  asio::awaitable<Shared<As>> select(models::ActualLRPsRequest request, As as);
-  asio::awaitable<EncodedRecords> list(models::ActualLRPsRequest request);
-  asio::awaitable<EncodedRecords> list_by_guids(models::ActualLRPsByProcessGuidsRequest request);
+  // Those that a request without an index selects.
+  asio::awaitable<RecordSnapshot<ActualLRPRecord>> scan(models::ActualLRPsRequest request);
+  asio::awaitable<std::unique_ptr<EncodedList>> list(models::ActualLRPsRequest request);
+  asio::awaitable<std::unique_ptr<EncodedList>> list_by_guids(models::ActualLRPsByProcessGuidsRequest request);
   asio::awaitable<std::string> groups_of(models::ActualLRPsRequest filter);
   asio::awaitable<std::string> groups(models::ActualLRPGroupsRequest request);
   asio::awaitable<std::string> groups_by_guid(models::ActualLRPGroupsByProcessGuidRequest request);
@@ -78,6 +75,8 @@ class EvacuationService {
   Ledger& ledger_;
 };
 
+class DesiredLRPFilter;
+
 class DesiredLRPService {
  public:
   DesiredLRPService(Api& api, Ledger& ledger, base::WorkerPool& workers, clients::LoggregatorClient& loggregator);
@@ -87,19 +86,19 @@ class DesiredLRPService {
   void add_changes(Api& api);
   // Writes to an application's log that the request for it was invalid (docs/spec/bbs.md §7.4).
   void tell_application(const std::string& process_guid, const models::ModelError& error);
-  // A view of each record that the request selects, made by `as(pointer)`.
-  template <typename As>
-  using Shared = std::vector<std::invoke_result_t<As, const DesiredLRPPtr&>>;
-  template <typename As>
-  asio::awaitable<Shared<As>> select(models::DesiredLRPsRequest request, As as);
-  asio::awaitable<EncodedRecords> encoded_list(models::DesiredLRPsRequest request,
-                                               const std::string DesiredLRPRecord::*form);
+  // Those of a request that names process guids, and those of one that does not.
+  asio::awaitable<std::vector<DesiredLRPPtr>> look_up(models::DesiredLRPsRequest request);
+  asio::awaitable<RecordSnapshot<DesiredLRPRecord>> scan(models::DesiredLRPsRequest request);
+  asio::awaitable<std::shared_ptr<const DesiredLRPFilter>> made_filter(const models::DesiredLRPsRequest& request);
+  asio::awaitable<std::unique_ptr<EncodedList>> encoded_list(models::DesiredLRPsRequest request,
+                                                             const std::string DesiredLRPRecord::*form);
   asio::awaitable<DesiredLRPPtr> find(std::string process_guid);
-  asio::awaitable<EncodedRecords> list(models::DesiredLRPsRequest request, models::DefinitionVersion version);
+  asio::awaitable<std::unique_ptr<EncodedList>> list(models::DesiredLRPsRequest request,
+                                                     models::DefinitionVersion version);
   asio::awaitable<std::string> get(std::string process_guid, models::DefinitionVersion version);
-  asio::awaitable<EncodedRecords> scheduling_infos(models::DesiredLRPsRequest request);
+  asio::awaitable<std::unique_ptr<EncodedList>> scheduling_infos(models::DesiredLRPsRequest request);
   asio::awaitable<std::string> scheduling_info(std::string process_guid);
-  asio::awaitable<EncodedRecords> routing_infos(models::DesiredLRPsRequest request);
+  asio::awaitable<std::unique_ptr<EncodedList>> routing_infos(models::DesiredLRPsRequest request);
   asio::awaitable<std::string> change(Ledger::Operation operation);
 
   Ledger& ledger_;
@@ -114,7 +113,7 @@ class TaskService {
  private:
   void add_reads(Api& api);
   void add_changes(Api& api);
-  asio::awaitable<EncodedRecords> list(models::TasksRequest request, models::DefinitionVersion version);
+  asio::awaitable<std::unique_ptr<EncodedList>> list(models::TasksRequest request, models::DefinitionVersion version);
   asio::awaitable<std::string> get(std::string task_guid, models::DefinitionVersion version);
   asio::awaitable<std::string> change(Ledger::Operation operation);
   asio::awaitable<std::string> start(models::StartTaskRequest request);

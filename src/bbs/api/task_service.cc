@@ -73,7 +73,8 @@ void TaskService::add_changes(Api& api) {
   });
 }
 
-asio::awaitable<EncodedRecords> TaskService::list(models::TasksRequest request, models::DefinitionVersion version) {
+asio::awaitable<std::unique_ptr<EncodedList>> TaskService::list(models::TasksRequest request,
+                                                                models::DefinitionVersion version) {
   const auto is_asked_for = [&request](const std::string& domain, const std::string& cell) {
     return (request.domain().empty() || domain == request.domain()) &&
            (request.cell_id().empty() || cell == request.cell_id());
@@ -102,7 +103,8 @@ asio::awaitable<EncodedRecords> TaskService::list(models::TasksRequest request, 
     }
     return list;
   };
-  co_return co_await workers_.run(std::move(encoding));
+  EncodedRecords encoded_tasks = co_await workers_.run(std::move(encoding));
+  co_return as_list(std::move(encoded_tasks));
 }
 
 asio::awaitable<std::string> TaskService::get(std::string task_guid, models::DefinitionVersion version) {

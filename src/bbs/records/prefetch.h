@@ -2,6 +2,7 @@
 // dominate the cost of a list; prefetching the next ones makes their misses overlap.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string_view>
@@ -16,10 +17,15 @@ inline constexpr std::size_t kPrefetchDistance = 12;
 
 inline void prefetch(const void* memory) { __builtin_prefetch(memory); }
 
+inline void prefetch_bytes(const void* memory, std::size_t size) {
+  constexpr std::size_t kLine = 64;
+  for (std::size_t at = 0; at < size; at += kLine) prefetch(static_cast<const char*>(memory) + at);
+}
+
 // Prefetches a text, up to the length after which the hardware prefetcher takes over.
 inline void prefetch_text(std::string_view text) {
-  constexpr std::size_t kLine = 64, kLines = 4;
-  for (std::size_t at = 0; at < kLines * kLine && at < text.size(); at += kLine) prefetch(text.data() + at);
+  constexpr std::size_t kMost = 256;
+  prefetch_bytes(text.data(), std::min(kMost, text.size()));
 }
 
 template <typename Record>

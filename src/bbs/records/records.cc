@@ -36,6 +36,20 @@ auto lower_bound(std::vector<Instance>& instances, std::int32_t index) {
                           [](const Instance& i, std::int32_t wanted) { return i.index < wanted; });
 }
 
+// Puts `value`, which may be null, where `at` is.
+template <typename Record>
+void put(const std::shared_ptr<const Record>& value, std::shared_ptr<const Record>& at, Place& place,
+         RecordBlocks<Record>& blocks) {
+  if (value && at) {
+    blocks.replace(place, value);
+  } else if (value) {
+    place = blocks.add(value);
+  } else if (at) {
+    blocks.remove(place);
+  }
+  at = value;
+}
+
 bool share_a_slot(const ActualLRPRecord& a, const ActualLRPRecord& b) {
   return a.lrp.presence() == b.lrp.presence() && instance_index(a) == instance_index(b) &&
          process_guid(a) == process_guid(b);
@@ -59,6 +73,12 @@ ActualLRPPtr LRPSet::with_key(const models::ActualLRPInstanceKey& key) const {
   return nullptr;
 }
 
+const Instance* Process::instance(std::int32_t index) const {
+  const auto at = std::lower_bound(instances.begin(), instances.end(), index,
+                                   [](const Instance& i, std::int32_t wanted) { return i.index < wanted; });
+  return at == instances.end() || at->index != index ? nullptr : &*at;
+}
+
 void Records::apply(const Change& change) {
   if (!unreadable_.empty()) unreadable_.erase(key_of(change));
   std::visit([this](const auto& swap) { replace(swap.before, swap.after); }, change);
@@ -76,13 +96,9 @@ const Process* Records::process(const std::string& guid) const {
 }
 
 LRPSet Records::lrps(const std::string& guid, std::int32_t index) const {
-  auto it = processes_.find(guid);
-  if (it == processes_.end()) return {};
-  const auto& instances = it->second.instances;
-  auto at = std::lower_bound(instances.begin(), instances.end(), index,
-                             [](const Instance& i, std::int32_t wanted) { return i.index < wanted; });
-  if (at == instances.end() || at->index != index) return {};
-  return at->lrps;
+  const Process* found = process(guid);
+  const Instance* instance = found ? found->instance(index) : nullptr;
+  return instance ? instance->lrps : LRPSet();
 }
 
 DesiredLRPPtr Records::desired_lrp(const std::string& guid) const {
@@ -160,11 +176,12 @@ void Records::put_into_slot(const ActualLRPRecord& of, const ActualLRPPtr& value
   auto at = lower_bound(instances, instance_index(of));
   if (at == instances.end() || at->index != instance_index(of)) {
     RIVERA_CHECK(value, "an actual LRP that is taken out is here");
-    at = instances.insert(at, Instance{instance_index(of), {}});
+    at = instances.insert(at, Instance{.index = instance_index(of), .places = {}, .lrps = {}});
   } else if (at->lrps.empty()) {
     --process.gaps;
   }
-  at->lrps[of.lrp.presence()] = value;
+  const models::ActualLRP::Presence presence = of.lrp.presence();
+  put(value, at->lrps[presence], at->places[static_cast<std::size_t>(presence)], actual_lrps_);
   if (at->lrps.empty()) leave_gap(process);
 }
 
@@ -215,13 +232,13 @@ void Records::replace(const DesiredLRPPtr& out, const DesiredLRPPtr& in) {
   if (in) tally_.desired_instances += in->lrp.instances();
   if (out) tally_.desired_instances -= out->lrp.instances();
   if (in) {
-    DesiredLRPPtr& desired = processes_[in->lrp.process_guid()].desired;
-    RIVERA_CHECK(desired == out, "a desired LRP is replaced by its successor");
-    desired = in;
+    Process& process = processes_[in->lrp.process_guid()];
+    RIVERA_CHECK(process.desired == out, "a desired LRP is replaced by its successor");
+    put(in, process.desired, process.place, desired_lrps_);
   } else {
-    DesiredLRPPtr& desired = processes_[out->lrp.process_guid()].desired;
-    RIVERA_CHECK(desired == out, "a desired LRP that is taken out is here");
-    desired = nullptr;
+    Process& process = processes_[out->lrp.process_guid()];
+    RIVERA_CHECK(process.desired == out, "a desired LRP that is taken out is here");
+    put({}, process.desired, process.place, desired_lrps_);
     forget_if_empty(out->lrp.process_guid());
   }
   desired_lrp_count_ += (in ? 1 : 0);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bbs/records/record.h"
+#include "bbs/records/record_blocks.h"
 #include "bbs/records/record_key.h"
 
 namespace rivera::bbs {
@@ -46,6 +47,7 @@ struct LRPSet {
 
 struct Instance {
   std::int32_t index = 0;
+  std::array<Place, 3> places{};  // of those of `lrps` that are there
   LRPSet lrps;
 };
 
@@ -55,6 +57,10 @@ struct Process {
   DesiredLRPPtr desired;
   std::vector<Instance> instances;
   std::uint32_t gaps = 0;  // fewer than half of the instances
+  Place place = 0;         // of `desired`, if it is there
+
+  // Null if there is none with this index.
+  const Instance* instance(std::int32_t index) const;
 };
 
 // How many records there are of each kind (docs/spec/bbs.md §7.2).
@@ -114,6 +120,10 @@ class Records {
   void mark_unreadable(UnreadableRecord record);
   void forget_unreadable(const RecordKey& key) { unreadable_.erase(key); }
 
+  // All of them in blocks, for lists.
+  const RecordBlocks<ActualLRPRecord>& actual_lrps() const { return actual_lrps_; }
+  const RecordBlocks<DesiredLRPRecord>& desired_lrps() const { return desired_lrps_; }
+
   std::size_t actual_lrp_count() const { return actual_lrp_count_; }
   std::size_t desired_lrp_count() const { return desired_lrp_count_; }
 
@@ -127,6 +137,8 @@ class Records {
   void count(const ActualLRPRecord& lrp, int by);
 
   std::unordered_map<std::string, Process> processes_;
+  RecordBlocks<ActualLRPRecord> actual_lrps_;
+  RecordBlocks<DesiredLRPRecord> desired_lrps_;
   std::unordered_map<std::string, LRPs> cells_;
   std::unordered_map<std::string, TaskPtr> tasks_;
   std::unordered_map<std::string, DomainPtr> domains_;
