@@ -23,7 +23,7 @@ std::vector<std::string> as_owner(std::vector<std::string> command) {
 fs::path make_directory(const Machine& machine) {
   const passwd* owner = ::getpwnam(kOwner);
   if (owner == nullptr) throw std::runtime_error("there is no user postgres");
-  const fs::path directory = machine.directory() / "server";
+  fs::path directory = machine.directory() / "server";
   fs::create_directories(directory);
   if (::chown(directory.c_str(), owner->pw_uid, owner->pw_gid) != 0) throw std::runtime_error("chown failed");
   return directory;

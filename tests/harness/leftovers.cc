@@ -68,7 +68,7 @@ std::string take_garden_tag(const fs::path& cluster_directory) {
   };
   for (;;) {
     // From "g" to "q": other test clusters and ./run begin theirs with later letters.
-    const std::string tag{letter(6, 16), letter(0, kLetters.size() - 1)};
+    std::string tag{letter(6, 16), letter(0, kLetters.size() - 1)};
     if (!groups_of_tag(tag).empty()) continue;
     std::ofstream(cluster_directory / kTagsFile, std::ios::app) << tag << "\n";
     return tag;
