@@ -7,6 +7,7 @@
 
 #include "base/failure.h"
 #include "base/log/end_process.h"
+#include "base/log/log_unexpected.h"
 #include "net/grpc/grpc_connection.h"
 #include "net/http/http_listener.h"
 
@@ -101,11 +102,12 @@ class GrpcServer::Impl : public std::enable_shared_from_this<Impl> {
     auto connection = std::make_shared<GrpcConnection>(executor_, shared_);
     connections_.emplace(id, connection);
     asio::co_spawn(executor_, connection->serve(connection, std::move(socket)),
-                   asio::bind_cancellation_slot(connection->cancellation_slot(),
-                                                [self = shared_from_this(), id](std::exception_ptr /*how it ended*/) {
-                                                  self->connections_.erase(id);
-                                                  self->changed_.notify_all();
-                                                }));
+                   asio::bind_cancellation_slot(
+                       connection->cancellation_slot(), [self = shared_from_this(), id](std::exception_ptr failure) {
+                         base::log_unexpected(self->shared_->logger, "connection.failed", failure);
+                         self->connections_.erase(id);
+                         self->changed_.notify_all();
+                       }));
   }
 
   asio::awaitable<bool> wait_until_empty(std::chrono::nanoseconds limit) {
