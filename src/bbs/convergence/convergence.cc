@@ -4,6 +4,8 @@
 #include <limits>
 #include <unordered_set>
 
+#include "bbs/records/prefetch.h"
+
 namespace rivera::bbs {
 namespace {
 
@@ -21,12 +23,17 @@ class LRPPlanner {
     find_cells();
     instances_left_ = portion.instances;
     findings_allowed_ = portion.findings;
-    while (!examination.is_done() && has_room()) look_at_next(examination);
+    for (; !examination.is_done() && has_room(); look_at_next(examination)) {
+      if (ahead_.empty()) read_ahead(examination);
+    }
     count_findings();
     return std::move(plan_);
   }
 
  private:
+  static constexpr std::size_t kAhead = 8;           // processes
+  static constexpr std::size_t kInstancesAhead = 8;  // of each of them
+
   bool has_room() const { return instances_left_ > 0 && findings() < findings_allowed_; }
 
   std::size_t findings() const {
@@ -35,10 +42,41 @@ class LRPPlanner {
            plan_.outdated_tags.size();
   }
 
+  // Finds the next processes and prefetches what is looked at: it is scattered over the heap, and its cache misses
+  // overlap only if they do not wait for one another.
+  void read_ahead(const Examination& examination) {
+    const std::size_t end = std::min(examination.next + kAhead, examination.guids.size());
+    for (std::size_t i = end; i > examination.next; --i) ahead_.push_back(records_.process(examination.guids[i - 1]));
+    for (const Process* process : ahead_) {
+      if (process == nullptr) continue;
+      prefetch(process->desired.get());
+      for (std::size_t i = 0; i < std::min(kInstancesAhead, process->instances.size()); ++i) {
+        prefetch(&process->instances[i]);
+      }
+    }
+    for_each_lrp_ahead([](const ActualLRPRecord& lrp) { prefetch_bytes(&lrp, sizeof lrp); });
+    for_each_lrp_ahead([](const ActualLRPRecord& lrp) {
+      prefetch_text(lrp.wire);
+      prefetch(&lrp.lrp.state());
+    });
+  }
+
+  template <typename Visit>
+  void for_each_lrp_ahead(Visit visit) const {
+    for (const Process* process : ahead_) {
+      if (process == nullptr) continue;
+      for (std::size_t i = 0; i < std::min(kInstancesAhead, process->instances.size()); ++i) {
+        const ActualLRPPtr& lrp = process->instances[i].lrps.ordinary();
+        if (lrp) visit(*lrp);
+      }
+    }
+  }
+
   void look_at_next(Examination& examination) {
     const std::string& guid = examination.guids[examination.next];
-    const Process* process = records_.process(guid);
+    const Process* process = ahead_.back();
     if (process && !look_at(guid, *process, examination)) return;
+    ahead_.pop_back();
     ++examination.next;
     examination.index = 0;
     examination.is_crashing = false;
@@ -228,6 +266,7 @@ class LRPPlanner {
   const CellIds& cells_;
   const std::int64_t now_;
   LRPConvergence plan_;
+  std::vector<const Process*> ahead_;  // the next ones of the examination, in reverse
   std::unordered_set<std::string_view> missing_cells_;
   std::size_t instances_left_ = 0, findings_allowed_ = 0;
   bool crashing_ = false;  // of the current process
@@ -304,7 +343,8 @@ Examination processes_to_examine(const Records& records, const CellIds& cells, s
     const std::size_t end = processes.bucket_count() * (slice->number + 1) / slice->count;
     for (std::size_t bucket = processes.bucket_count() * slice->number / slice->count; bucket < end; ++bucket) {
       for (auto process = processes.begin(bucket); process != processes.end(bucket); ++process) {
-        if (!unsettled.contains(process->first)) more.insert(process->first);
+        const bool is_new = !unsettled.contains(process->first) && !more.contains(process->first);
+        if (is_new) guids.push_back(process->first);
       }
     }
   }

@@ -159,7 +159,7 @@ class Ledger {
   asio::awaitable<void> adopt(std::vector<RecordKey> keys);
   asio::awaitable<void> reconcile_next_at_home(bool may_begin);
   asio::awaitable<void> compare_next_rows();
-  std::vector<RecordKey> that_differ(const std::vector<PlainRow>& rows) const;
+  std::vector<RecordKey> that_differ(const std::vector<PlainRow>& rows, Walk& walk) const;
   asio::awaitable<std::vector<RecordKey>> without_row(std::shared_ptr<const Walk> walk);
   std::vector<Change> differences(const std::vector<RecordKey>& keys, const Store::LoadResult& rows) const;
   asio::awaitable<void> delete_lost_tasks_at_home();

@@ -1,7 +1,7 @@
 // Looks for foreign writes a few thousand rows at a time.
-#include <algorithm>
 #include <functional>
-#include <optional>
+#include <string>
+#include <unordered_set>
 
 #include <boost/asio/post.hpp>
 
@@ -15,39 +15,33 @@ namespace {
 // Rows that one call compares: some ten milliseconds of processor time.
 constexpr std::size_t kRowsACall = 10'000;
 
-// Of the key of a row; `guid` is the hash of its guid.
-std::uint64_t hash_of(RecordKind kind, std::uint64_t guid, std::int64_t index = 0, std::int64_t presence = 0) {
-  const std::uint64_t hash = (guid + static_cast<std::uint64_t>(index * 4 + presence)) * 0x9e3779b97f4a7c15;
-  return hash ^ (static_cast<std::uint64_t>(kind) << 62);
-}
-std::uint64_t hash_of_guid(const std::string& guid) { return std::hash<std::string>()(guid); }
-std::uint64_t hash_of(const RecordKey& key) {
-  return hash_of(key.kind, hash_of_guid(key.guid), key.index, key.presence);
-}
+// How many blocks of records are looked through before others have their turn.
+constexpr std::size_t kBlocksAtOnce = kRecordsAtOnce / 16;
 
-// Of the record that is here; nullopt if there is none.
-std::optional<std::uint64_t> digest_of_known(const Change& change) {
-  return std::visit(
-      [](const auto& swap) -> std::optional<std::uint64_t> {
-        if (!swap.before) return std::nullopt;
-        return digest_of(*swap.before);
-      },
-      change);
+std::size_t hash_of(const std::string& key) { return std::hash<std::string>()(key); }
+
+template <typename Record>
+Change deletion_of(const std::shared_ptr<const Record>& record) {
+  return Swap<Record>{record, nullptr};
 }
 
 }  // namespace
 
+// The records that had a row. A place may have been taken over since, by a record that was made later.
+struct RecordsWithRow {
+  PlaceMarks actual_lrps, desired_lrps;
+  std::unordered_set<std::size_t> tasks, domains;  // hashes of guids and of names
+};
+
 struct Ledger::Walk {
   Walk(sql::Database& database, base::Timestamp begin) : rows(database), began(base::to_unix_nanos(begin)) {}
 
-  // Whether a record that was made at `made` should have been among the rows, but was not.
-  bool misses(std::int64_t made, std::uint64_t key) const {
-    return made < began && !std::binary_search(seen.begin(), seen.end(), key);
-  }
+  // Whether a record that was made at `made`, and has no row so far, should have one.
+  bool is_due(std::int64_t made) const { return made < began; }
 
   PlainRows rows;
   const std::int64_t began;
-  std::vector<std::uint64_t> seen;  // hashes of the rows' keys; sorted at the end
+  RecordsWithRow with_row;
 };
 
 asio::awaitable<void> Ledger::reconcile_next() {
@@ -86,13 +80,10 @@ asio::awaitable<void> Ledger::compare_next_rows() {
     const bool is_over = rows->empty();
     if (is_over) {
       walk_ = nullptr;
-      auto sorting = [walk] { std::sort(walk->seen.begin(), walk->seen.end()); };
-      co_await workers_.run(std::move(sorting));
       auto finding = without_row(walk);
       keys = co_await std::move(finding);
     } else {
-      for (const PlainRow& row : *rows) walk->seen.push_back(hash_of(row.key));
-      keys = that_differ(*rows);
+      keys = that_differ(*rows, *walk);
     }
     compared += rows->size();
     auto adopting = adopt_all(std::move(keys));
@@ -101,13 +92,70 @@ asio::awaitable<void> Ledger::compare_next_rows() {
   }
 }
 
-std::vector<RecordKey> Ledger::that_differ(const std::vector<PlainRow>& rows) const {
+namespace {
+
+// Compares rows with the records that are known, and marks these. The rows of a process come one after the other.
+class RowComparison {
+ public:
+  RowComparison(const Records& records, RecordsWithRow& found) : records_(records), found_(found) {}
+
+  bool is_known(const PlainRow& row) {
+    switch (row.key.kind) {
+      case RecordKind::kDomain: {
+        const auto known = records_.domains().find(row.key.guid);
+        if (known == records_.domains().end()) return false;
+        found_.domains.insert(hash_of(row.key.guid));
+        return digest_of(*known->second) == row.digest;
+      }
+      case RecordKind::kTask: {
+        const auto known = records_.tasks().find(row.key.guid);
+        if (known == records_.tasks().end()) return false;
+        found_.tasks.insert(hash_of(row.key.guid));
+        return digest_of(*known->second) == row.digest;
+      }
+      case RecordKind::kDesiredLRP: {
+        const Process* process = process_of(row.key.guid);
+        if (process == nullptr || !process->desired) return false;
+        found_.desired_lrps.mark(process->place);
+        return digest_of(*process->desired) == row.digest;
+      }
+      case RecordKind::kActualLRP:
+        return is_known_lrp(row);
+    }
+    return false;
+  }
+
+ private:
+  const Process* process_of(const std::string& guid) {
+    if (guid_ == nullptr || *guid_ != guid) process_ = records_.process(guid);
+    guid_ = &guid;
+    return process_;
+  }
+
+  bool is_known_lrp(const PlainRow& row) {
+    const Process* process = process_of(row.key.guid);
+    const Instance* instance = process == nullptr ? nullptr : process->instance(row.key.index);
+    if (instance == nullptr || !models::ActualLRP::Presence_IsValid(row.key.presence)) return false;
+    const auto slot = static_cast<std::size_t>(row.key.presence);
+    const ActualLRPPtr& known = instance->lrps.slots[slot];
+    if (!known) return false;
+    found_.actual_lrps.mark(instance->places[slot]);
+    return digest_of(*known) == row.digest;
+  }
+
+  const Records& records_;
+  RecordsWithRow& found_;
+  const std::string* guid_ = nullptr;  // of the last row
+  const Process* process_ = nullptr;
+};
+
+}  // namespace
+
+std::vector<RecordKey> Ledger::that_differ(const std::vector<PlainRow>& rows, Walk& walk) const {
+  RowComparison comparison(committed_, walk.with_row);
   std::vector<RecordKey> keys;
   for (const PlainRow& row : rows) {
-    const bool is_unreadable = committed_.unreadable().contains(row.key);
-    if (!is_unreadable && digest_of_known(committed_.change_to(row.key, std::nullopt)) != row.digest) {
-      keys.push_back(row.key);
-    }
+    if (!comparison.is_known(row) && !committed_.unreadable().contains(row.key)) keys.push_back(row.key);
   }
   return keys;
 }
@@ -115,32 +163,31 @@ std::vector<RecordKey> Ledger::that_differ(const std::vector<PlainRow>& rows) co
 // The records that had no row although they were made before the walk began.
 asio::awaitable<std::vector<RecordKey>> Ledger::without_row(std::shared_ptr<const Walk> walk) {
   std::vector<RecordKey> keys;
-  const auto visit = [&](const std::string& guid, const Process& process) {
-    const std::uint64_t hash = hash_of_guid(guid);
-    const DesiredLRPPtr& desired = process.desired;
-    if (desired && walk->misses(desired->created_at, hash_of(RecordKind::kDesiredLRP, hash))) {
-      keys.push_back({RecordKind::kDesiredLRP, guid});
-    }
-    for (const Instance& instance : process.instances) {
-      for (const ActualLRPPtr& lrp : instance.lrps.slots) {
-        if (!lrp) continue;
-        const auto presence = lrp->lrp.presence();
-        if (walk->misses(lrp->lrp.since(), hash_of(RecordKind::kActualLRP, hash, instance.index, presence))) {
-          keys.push_back({RecordKind::kActualLRP, guid, instance.index, presence});
-        }
-      }
-    }
-    return process.instances.size() + 1;
+  const auto look_through = [&](const auto& blocks, const PlaceMarks& marks, std::size_t number, auto made_at) {
+    const auto* block = blocks.block(number);
+    if (block == nullptr) return;
+    for_each_bit(block->taken & ~marks.of_block(number), [&](std::size_t i) {
+      const auto& record = block->records[i];
+      if (walk->is_due(made_at(*record))) keys.push_back(key_of(deletion_of(record)));
+    });
   };
-  for (RecordPages pages; !pages.is_done();) {
-    pages.next(committed_.processes(), kRecordsAtOnce, visit, [&] { keys.clear(); });
-    co_await asio::post(home_, asio::use_awaitable);
+  for (std::size_t number = 0; number < committed_.desired_lrps().block_count(); ++number) {
+    look_through(committed_.desired_lrps(), walk->with_row.desired_lrps, number,
+                 [](const DesiredLRPRecord& r) { return r.created_at; });
+    if (number % kBlocksAtOnce == kBlocksAtOnce - 1) co_await asio::post(home_, asio::use_awaitable);
   }
-  const auto check = [&](RecordKey key, std::int64_t made) {
-    if (walk->misses(made, hash_of(key))) keys.push_back(std::move(key));
-  };
-  for (const auto& [name, domain] : committed_.domains()) check({RecordKind::kDomain, name}, 0);
-  for (const auto& [guid, task] : committed_.tasks()) check({RecordKind::kTask, guid}, task->task.created_at());
+  for (std::size_t number = 0; number < committed_.actual_lrps().block_count(); ++number) {
+    look_through(committed_.actual_lrps(), walk->with_row.actual_lrps, number,
+                 [](const ActualLRPRecord& r) { return r.lrp.since(); });
+    if (number % kBlocksAtOnce == kBlocksAtOnce - 1) co_await asio::post(home_, asio::use_awaitable);
+  }
+  for (const auto& [name, domain] : committed_.domains()) {
+    if (!walk->with_row.domains.contains(hash_of(name))) keys.push_back({RecordKind::kDomain, name});
+  }
+  for (const auto& [guid, task] : committed_.tasks()) {
+    const bool is_due = walk->is_due(task->task.created_at());
+    if (is_due && !walk->with_row.tasks.contains(hash_of(guid))) keys.push_back({RecordKind::kTask, guid});
+  }
   co_return keys;
 }
 

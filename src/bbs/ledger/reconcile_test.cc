@@ -64,6 +64,26 @@ TEST_F(ReconcileTest, ConvergenceActsOnWhatOthersHaveWritten) {
   EXPECT_EQ(text("SELECT COUNT(*) FROM actual_lrps"), "6");
 }
 
+TEST_F(ReconcileTest, RowsThatOthersDeletedAreMissed) {
+  config_.convergence.interval = std::chrono::hours(1);
+  start();
+  for (const char* guid : {"p", "q"}) desire(guid, 100);
+  for (const char* guid : {"t", "u"}) desire_task(guid);
+  execute("INSERT INTO domains (domain, expire_time) VALUES ('domain', 9223372036854775807)");
+  run(active_->converge());
+  EXPECT_EQ(call<models::DomainsResponse>("/v1/domains/list", models::PingResponse()).domains_size(), 1);
+  execute("DELETE FROM domains");
+  execute("DELETE FROM tasks WHERE guid = 't'");
+  execute("DELETE FROM desired_lrps WHERE process_guid = 'p'");
+  execute("DELETE FROM actual_lrps WHERE process_guid = 'p'");
+  run(active_->converge());
+  EXPECT_EQ(call<models::DomainsResponse>("/v1/domains/list", models::PingResponse()).domains_size(), 0);
+  EXPECT_EQ(tasks().tasks_size(), 1);
+  EXPECT_TRUE(desired("p").has_error());
+  EXPECT_EQ(instances("p"), 0);
+  EXPECT_EQ(instances("q"), 100);
+}
+
 TEST_F(ReconcileTest, BetweenRunsTheLookAtAGreatStoreContinues) {
   config_.convergence.interval = std::chrono::hours(1);
   config_.convergence.cell_interval = std::chrono::milliseconds(20);

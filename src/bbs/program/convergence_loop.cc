@@ -9,8 +9,8 @@ namespace rivera::bbs {
 namespace {
 
 // Each run examines what has changed, and one of this many slices of all processes: with the default interval, each
-// process once in ten minutes. So no run costs more than another.
-constexpr std::size_t kSlices = 20;
+// process once in half an hour. So no run costs more than another.
+constexpr std::size_t kSlices = 60;
 constexpr std::size_t kTasksAtOnce = 1'000;
 
 // Adds what one portion found to what the run has found.
