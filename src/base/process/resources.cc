@@ -10,8 +10,7 @@
 namespace rivera::base {
 namespace {
 
-constexpr std::size_t kWorthALook = 2 * FreeMemoryWatch::kMuch;  // growth since memory was returned last
-constexpr int kPauseFactor = 1000;                               // between two looks, of what the last one took
+constexpr int kPauseFactor = 1000;  // between two looks, of what the last one took
 
 // Bytes that are resident and not a file's.
 std::size_t resident_bytes() {
@@ -21,8 +20,13 @@ std::size_t resident_bytes() {
   return (resident - std::min(resident, shared)) * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-// Freed, and kept by the allocator.
-std::size_t free_bytes() { return ::mallinfo2().fordblks; }
+// Resident, and not in use by what was allocated: what the allocator keeps, and a rest that hardly changes (stacks, the
+// programs' own data).
+std::size_t idle_bytes() {
+  const struct mallinfo2 allocated = ::mallinfo2();
+  const std::size_t resident = resident_bytes(), used = allocated.uordblks + allocated.hblkhd;
+  return resident - std::min(resident, used);
+}
 
 }  // namespace
 
@@ -42,22 +46,19 @@ std::size_t descriptor_limit() {
 
 void return_free_memory() { ::malloc_trim(0); }
 
-// Pages that were returned are still counted as free: what is resident says whether there is more to return.
 FreeMemoryWatch::FreeMemoryWatch(std::chrono::milliseconds interval)
-    : thread_([this, interval, before = resident_bytes()](const std::stop_token& end) mutable {
+    : thread_([this, interval, kept = idle_bytes()](const std::stop_token& end) mutable {
         using Clock = std::chrono::steady_clock;
         std::unique_lock lock(mutex_);
         for (Clock::duration pause = interval; !end.stop_requested();) {
           ended_.wait_for(lock, end, pause, [] { return false; });
           if (end.stop_requested()) return;
-          pause = interval;
-          const std::size_t now = resident_bytes();
-          before = std::min(before, now);
-          if (now - before < kWorthALook) continue;
           const auto began = Clock::now();
-          if (free_bytes() >= kMuch) {
+          const std::size_t idle = idle_bytes();
+          kept = std::min(kept, idle);
+          if (idle - kept >= kMuch) {
             return_free_memory();
-            before = resident_bytes();
+            kept = idle_bytes();
           }
           pause = std::max<Clock::duration>(interval, kPauseFactor * (Clock::now() - began));
         }
