@@ -114,18 +114,21 @@ asio::awaitable<void> set_up(base::Program& program) {
 }
 
 asio::awaitable<void> clean_up(base::Program& program, Options options) {
-  std::vector<std::filesystem::path> absent;
+  std::vector<std::pair<std::filesystem::path, std::filesystem::path>> absent;  // with the first absent on the way
   for (const std::string& directory : {options.depot, options.state_dir, options.run_dir}) {
     const auto made = first_absent(directory);
-    if (!made.empty()) absent.push_back(made);
+    if (!made.empty()) absent.emplace_back(directory, made);
   }
   {
     Gardener gardener(program.executor(), program.workers(), options, program.logger());
     co_await gardener.remove_everything();
   }
-  // What it needed to look for things, and is not there to stay.
-  std::error_code ignored;
-  for (const auto& made : absent) std::filesystem::remove_all(made, ignored);
+  // What it needed to look for things, and is not there to stay. Others may use the directories on the way by now.
+  std::error_code failure;
+  for (const auto& [directory, made] : absent) {
+    std::filesystem::remove_all(directory, failure);
+    for (auto way = directory; way != made && !failure; std::filesystem::remove(way, failure)) way = way.parent_path();
+  }
   program.logger().info("cleaned-up");
   program.request_stop(0);
 }

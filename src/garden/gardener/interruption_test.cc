@@ -122,6 +122,8 @@ TEST_F(Interruption, AServerKilledAtAnyStepFinishesOrUndoesItAtTheNextStart) {
 }
 
 TEST_F(Interruption, AServerKilledAtAnyStepOfAProcessWithAnImageLeavesNothingOfIt) {
+  const std::string run_dir = garden_->options().run_dir;
+  const std::string group_of_process = "*/garden-" + garden_->options().tag + "/h/p";
   int killed = 0;
   for (const auto& step : steps(with_pea())) {
     if (step.find(" pea ") == std::string::npos) continue;
@@ -132,8 +134,8 @@ TEST_F(Interruption, AServerKilledAtAnyStepOfAProcessWithAnImageLeavesNothingOfI
     EXPECT_EQ(garden_->await(garden_->client().containers()), std::vector<std::string>{"h"}) << step;
     EXPECT_TRUE(garden_->eventually([&] {
       const std::string mounts = base::read_file("/proc/self/mounts");
-      const auto groups = base::run_command({"find", "/sys/fs/cgroup/", "-path", "*/h/p"}).output;
-      return groups.empty() && mounts.find("/rootfs/p ") == std::string::npos;
+      const auto groups = base::run_command({"find", "/sys/fs/cgroup/", "-path", group_of_process}).output;
+      return groups.empty() && mounts.find(run_dir + "/rootfs/p ") == std::string::npos;
     })) << step;
     EXPECT_EQ(garden_->run("h", "echo ok").output, "ok\n") << step;
     garden_->await(garden_->client().destroy("h"));
@@ -158,7 +160,7 @@ TEST_F(Interruption, APartThatFailsToRemoveItsShareKeepsNoOtherFromIt) {
   }
   EXPECT_EQ(faulty->list(kAll), std::vector<std::string>{"h"});
   // The image, which is behind both, is gone.
-  EXPECT_EQ(base::read_file("/proc/self/mounts").find("/rootfs/h "), std::string::npos);
+  EXPECT_EQ(base::read_file("/proc/self/mounts").find(garden_->options().run_dir + "/rootfs/h "), std::string::npos);
   is_faulty = false;
   garden_->await(faulty->destroy("h"));
   EXPECT_EQ(garden_->left_overs_of_containers(), std::vector<std::string>{});

@@ -39,12 +39,15 @@ class RealPeas : public ::testing::Test {
   }
   std::vector<std::string> groups_named(const std::string& name) {
     std::vector<std::string> found;
-    std::istringstream lines(base::run_command({"find", "/sys/fs/cgroup/memory", "-type", "d", "-name", name}).output);
+    std::istringstream lines(base::run_command({"find", "/sys/fs/cgroup/memory", "-type", "d", "-path",
+                                                "*/garden-" + garden_->options().tag + "/*", "-name", name})
+                                 .output);
     for (std::string line; std::getline(lines, line);) found.push_back(line);
     return found;
   }
   bool is_mounted(const std::string& id) {
-    return base::read_file("/proc/self/mounts").find("/rootfs/" + id + " ") != std::string::npos;
+    return base::read_file("/proc/self/mounts").find(garden_->options().run_dir + "/rootfs/" + id + " ") !=
+           std::string::npos;
   }
   bool is_removed(const std::string& id) { return groups_named(id).empty() && !is_mounted(id); }
   std::string failure_of(const std::string& handle, const api::ProcessSpec& spec) {

@@ -115,8 +115,8 @@ class TestGarden {
   void remove_predecessor();
   void pump(const bool& is_done);
 
+  base::UniqueFd slot_lock_;  // first: a garden that takes the slot finds no directory under removal
   base::TemporaryDirectory temporary_;
-  base::UniqueFd slot_lock_;
   int slot_ = 0;
   std::string directory_, depot_, rootfs_, tag_;
   std::vector<std::string> extra_flags_;
