@@ -48,19 +48,19 @@ void return_free_memory() { ::malloc_trim(0); }
 
 FreeMemoryWatch::FreeMemoryWatch(std::chrono::milliseconds interval)
     : thread_([this, interval, kept = idle_bytes()](const std::stop_token& end) mutable {
-        using Clock = std::chrono::steady_clock;
+        using SteadyClock = std::chrono::steady_clock;
         std::unique_lock lock(mutex_);
-        for (Clock::duration pause = interval; !end.stop_requested();) {
+        for (SteadyClock::duration pause = interval; !end.stop_requested();) {
           ended_.wait_for(lock, end, pause, [] { return false; });
           if (end.stop_requested()) return;
-          const auto began = Clock::now();
+          const auto began = SteadyClock::now();
           const std::size_t idle = idle_bytes();
           kept = std::min(kept, idle);
           if (idle - kept >= kMuch) {
             return_free_memory();
             kept = idle_bytes();
           }
-          pause = std::max<Clock::duration>(interval, kPauseFactor * (Clock::now() - began));
+          pause = std::max<SteadyClock::duration>(interval, kPauseFactor * (SteadyClock::now() - began));
         }
       }) {}
 
