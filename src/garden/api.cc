@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "base/work/cancellation.h"
 #include "base/work/wait.h"
+#include "net/http1/http1.h"
 
 namespace rivera::garden {
 
@@ -141,15 +142,21 @@ asio::awaitable<void> Api::answer(net::HttpExchange& exchange, const Parameters&
   std::exception_ptr failure;
   const auto handle = parameters.find("handle");
   std::string text;
-  if (has_body) text = co_await read_document(exchange);
   try {
-    json::value body;
-    if (has_body) body = parse_body(text);
-    const auto use = gardener_.use(handle == parameters.end() ? "" : handle->second);
-    const json::value value = co_await handler(*this, exchange.request(), parameters, std::move(body));
-    response = json_answer(200, value);
-  } catch (...) {
-    failure = std::current_exception();
+    if (has_body) text = co_await read_document(exchange);
+  } catch (const net::Http1Error&) {
+    failure = std::current_exception();  // answered in Garden's form
+  }
+  if (!failure) {
+    try {
+      json::value body;
+      if (has_body) body = parse_body(text);
+      const auto use = gardener_.use(handle == parameters.end() ? "" : handle->second);
+      const json::value value = co_await handler(*this, exchange.request(), parameters, std::move(body));
+      response = json_answer(200, value);
+    } catch (...) {
+      failure = std::current_exception();
+    }
   }
   if (base::is_cancellation(failure)) std::rethrow_exception(failure);
   if (failure) {
