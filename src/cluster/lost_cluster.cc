@@ -1,7 +1,5 @@
 #include "cluster/lost_cluster.h"
 
-#include <unistd.h>
-
 #include <fmt/format.h>
 
 #include "base/process/subprocess.h"
@@ -23,9 +21,9 @@ void take_flags(LostCluster& lost, const RunningProcess& garden) {
   lost.settings.garden_tag = garden.flag("tag");
   lost.settings.network_pool = garden.flag("network-pool");
   lost.cleanup = garden.arguments;
+  // Never the program that the process names: this runs as root.
+  lost.cleanup[0] = (lost.settings.bin_dir / "garden").string();
   lost.cleanup[1] = "cleanup";
-  // The program of an earlier build may not be there any more.
-  if (::access(lost.cleanup[0].c_str(), X_OK) != 0) lost.cleanup[0] = (lost.settings.bin_dir / "garden").string();
 }
 
 }  // namespace

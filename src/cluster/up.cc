@@ -164,7 +164,7 @@ void stop_lost_cluster(const LostCluster& lost) {
 }
 
 constexpr std::string_view kInterrupted =
-    "\nInterrupted. What was started goes on running: ./run continues, ./run status shows it, ./run down stops it.\n";
+    "\nInterrupted. What was started keeps running: ./run continues, ./run status shows it, ./run down stops it.\n";
 
 extern "C" void say_interrupted(int /*signal*/) {
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kInterrupted.data(), kInterrupted.size());

@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
+#include "base/work/wait.h"
 #include "bbs/events/event_hub.h"
 #include "bbs/ledger/ledger.h"
 #include "models/testing/testing.h"
@@ -129,12 +130,13 @@ class Child {
     const Outcome outcome = co_await ledger_.run(std::move(operation));
     if (outcome.error) _exit(4);
     say("answered", guid, step);
+    answered_.notify_all();
     pass(Point::kAnswered);
   }
 
   asio::awaitable<void> read_all() {
     for (;;) {
-      co_await base::sleep_for(5ms);
+      co_await answered_.wait();  // of one writer: the others are in the midst of their steps
       const std::map<std::string, Step> seen = co_await ledger_.read([this](const Records& records) {
         std::map<std::string, Step> steps;
         for (const auto& [guid, process] : records.processes()) {
@@ -185,6 +187,7 @@ class Child {
   Ledger ledger_{home_, workers_, store_, clock_, {}, base::Logger::discard()};
   EventHub hub_{home_};
   std::unique_ptr<EventSource> source_;
+  base::Condition answered_{home_};
   base::TaskGroup loops_{home_, base::Logger::discard()};
 };
 

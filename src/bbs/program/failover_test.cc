@@ -71,10 +71,13 @@ class Failover : public ProgramHarness, public testing::WithParamInterface<sql::
   // Stops the first BBS; with SQLite between two transactions, since it would keep the file's lock within one
   // (docs/durability.md §6).
   void stop_first() {
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
     first_.send(SIGSTOP);
     while (GetParam() == sql::Engine::kSqlite && !can_write()) {
+      if (std::chrono::steady_clock::now() > deadline) throw base::DeadlineExceeded("the database is never free");
       first_.send(SIGCONT);
-      std::this_thread::sleep_for(1ms);  // until it is at another point of its work
+      while (!can_write() && std::chrono::steady_clock::now() < deadline) {
+      }
       first_.send(SIGSTOP);
     }
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -37,6 +38,14 @@ bool is_in_our_namespace(const fs::path& process) {
   std::error_code ec;
   const fs::path ours = fs::read_symlink("/proc/self/ns/pid", ec);
   return !ec && fs::read_symlink(process / "ns" / "pid", ec) == ours && !ec;
+}
+
+// What another user's process calls itself means nothing either. Its real user: a set-user-id program keeps that one.
+bool is_of_our_user(const fs::path& process) {
+  constexpr std::string_view kField = "\nUid:\t";
+  const std::string status = base::read_file(process / "status");
+  const auto at = status.find(kField);
+  return at != std::string::npos && std::strtoul(status.c_str() + at + kField.size(), nullptr, 10) == ::geteuid();
 }
 
 // Where standard output goes; "" if that is unknown.
@@ -88,6 +97,7 @@ std::vector<RunningProcess> running_processes() {
     process.start_time = start_time_of(process.pid);
     if (process.pid == ::getpid() || process.start_time.empty() || !is_in_our_namespace(entry.path())) continue;
     try {
+      if (!is_of_our_user(entry.path())) continue;
       process.arguments = arguments_of(entry.path());
     } catch (const std::system_error&) {
       continue;  // it has just ended

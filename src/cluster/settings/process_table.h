@@ -25,7 +25,8 @@ struct RunningProcess {
 // "" if there is no such process or it has ended and was not reaped.
 std::string start_time_of(pid_t pid);
 
-// Every other process that has not ended and is in no container. O(processes).
+// Every other process of this user that has not ended and is in no container: what others call themselves is not
+// believed. O(processes).
 std::vector<RunningProcess> running_processes();
 
 // Whether the process belongs to the cluster in this directory: it writes to a log of the cluster, wherever its

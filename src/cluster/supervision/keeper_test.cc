@@ -62,11 +62,12 @@ class Keeper : public ::testing::Test {
   }
 
   static asio::awaitable<bool> until(const std::function<bool()>& condition) {
-    for (int i = 0; i < 2000; ++i) {
-      if (condition()) co_return true;
+    const auto deadline = std::chrono::steady_clock::now() + seconds(20);
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) co_return false;
       co_await base::sleep_for(std::chrono::milliseconds(10));
     }
-    co_return false;
+    co_return true;
   }
 
   base::TemporaryDirectory directory_;

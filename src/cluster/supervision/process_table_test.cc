@@ -1,6 +1,8 @@
 #include "cluster/settings/process_table.h"
 
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -84,9 +86,28 @@ TEST_F(ProcessTable, FindsAClusterWhoseDirectoryWasRemovedAndHowToCleanUpAfterIt
   const auto lost = find_lost_cluster("/bin", settings_.var_dir);
   ASSERT_TRUE(lost);
   EXPECT_EQ(lost->settings.garden_tag, "zq");
-  EXPECT_EQ(lost->cleanup, (std::vector<std::string>{argv[0], "cleanup", "--depot", depot, "--tag", "zq"}));
+  EXPECT_EQ(lost->cleanup, (std::vector<std::string>{"/bin/garden", "cleanup", "--depot", depot, "--tag", "zq"}));
   EXPECT_THAT(processes_text(*lost), ::testing::HasSubstr("bbs (pid " + std::to_string(bbs.pid()) + ")"));
   EXPECT_FALSE(find_lost_cluster("/bin", settings_.var_dir.string() + "2"));
+}
+
+TEST_F(ProcessTable, DoesNotBelieveTheProcessesOfAnotherUser) {
+  const auto depot = (settings_.state_dir() / "garden" / "depot").string();
+  fs::permissions(directory_.path(), fs::perms::all);
+  fs::create_symlink("/bin/sh", directory_.path() / "garden");
+  base::write_file_atomically(directory_.path() / "server", "kill -STOP $$", 0644);
+  base::ChildOptions options;
+  options.directory = directory_.path();
+  const std::string program = (directory_.path() / "garden").string();
+  const std::vector<std::string> argv{
+      "/usr/bin/setpriv", "--reuid=65534", "--clear-groups", program, "server", "--depot", depot};
+  base::ChildProcess garden = base::start_logged(argv, (directory_.path() / "other").string(), options);
+  // It has become the program once its name says so.
+  const std::string comm = "/proc/" + std::to_string(garden.pid()) + "/comm";
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (base::read_file(comm) != "garden\n" && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  ASSERT_EQ(base::read_file(comm), "garden\n");
+  EXPECT_FALSE(find_lost_cluster("/bin", settings_.var_dir));
 }
 
 TEST_F(ProcessTable, EndsWhatIsLeftOfAClusterWithoutFiles) {
